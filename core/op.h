@@ -1,0 +1,48 @@
+// The names of the op table as an enumeration, and the facts that need no formula.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tapeloom {
+
+enum class Op : std::uint8_t {
+#define TAPELOOM_LEAF(name) name,
+#define TAPELOOM_REDUCTION(name) name,
+#define TAPELOOM_OP(name, Struct) name,
+#include "tapeloom/core/ops.def"
+};
+
+inline constexpr std::size_t op_count = 0
+#define TAPELOOM_LEAF(name) +1
+#define TAPELOOM_REDUCTION(name) +1
+#define TAPELOOM_OP(name, Struct) +1
+#include "tapeloom/core/ops.def"
+    ;
+
+/// What a row of the table is; decides which payload a node has and where it can stand.
+enum class OpKind : std::uint8_t { leaf, reduction, scalar, comparison };
+
+/// The row's name, kind and number of operands.
+struct OpFacts {
+  const char* name;
+  OpKind kind;
+  std::uint8_t arity;
+};
+
+inline constexpr OpFacts op_facts[op_count] = {
+#define TAPELOOM_LEAF(name) {#name, OpKind::leaf, 0},
+#define TAPELOOM_REDUCTION(name) {#name, OpKind::reduction, 1},
+#define TAPELOOM_OPERATOR(name, Struct, sign) {#name, OpKind::scalar, 2},
+#define TAPELOOM_COMPARISON(name, Struct, sign) {#name, OpKind::comparison, 2},
+#define TAPELOOM_UNARY(name, Struct) {#name, OpKind::scalar, 1},
+#define TAPELOOM_BINARY(name, Struct) {#name, OpKind::scalar, 2},
+#define TAPELOOM_TERNARY(name, Struct) {#name, OpKind::scalar, 3},
+#include "tapeloom/core/ops.def"
+};
+
+constexpr const char* op_name(Op op) { return op_facts[static_cast<std::size_t>(op)].name; }
+constexpr OpKind op_kind(Op op) { return op_facts[static_cast<std::size_t>(op)].kind; }
+constexpr std::size_t op_arity(Op op) { return op_facts[static_cast<std::size_t>(op)].arity; }
+
+}  // namespace tapeloom

@@ -1,0 +1,441 @@
+// The formulas of the op table. A struct gives
+//
+//   forward(x...)              the value
+//   reverse(x..., y, adjoint)  the contribution to each operand's adjoint, y = forward(x...)
+//   differentiable             bit i: operand i has a derivative that is not zero everywhere
+//   domain                     where tests sample each operand
+//
+// The formulas are templates with unqualified maths and `select` instead of `?:`, so that the same text serves
+// double, long double, vector lanes, compiler graph expressions and Value. Derivatives: Baydin et al., "Automatic
+// Differentiation in Machine Learning", JMLR 18 (2018), table 2, unless a line says otherwise.
+//
+// reverse sees the adjoint, so where a derivative can be infinite although the operands are finite, an adjoint of
+// zero contributes nothing (`unless_zero`): a branch not taken by `where` must not send 0 * inf = NaN upward.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
+#include "tapeloom/core/op.h"
+
+namespace tapeloom {
+
+template <class T>
+  requires std::is_floating_point_v<T>
+constexpr T select(bool condition, T a, T b) {
+  return condition ? a : b;
+}
+
+}  // namespace tapeloom
+
+namespace tapeloom::ops {
+
+using std::abs;
+using std::atan;
+using std::cos;
+using std::exp;
+using std::expm1;
+using std::log;
+using std::log1p;
+using std::pow;
+using std::sin;
+using std::sqrt;
+using std::tanh;
+
+/// The interval a test draws an operand from.
+struct Domain {
+  double lower, upper;
+};
+
+/// `contribution` where the adjoint is not zero, and zero where it is, whatever the derivative.
+template <class T>
+T unless_zero(T adjoint, T contribution) {
+  return select(adjoint == T(0.0), T(0.0), contribution);
+}
+
+template <std::size_t N>
+struct Arity {
+  static constexpr std::size_t arity = N;
+  static constexpr unsigned differentiable = (1u << N) - 1;
+};
+
+struct Add : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a + b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T adjoint) {
+    return {adjoint, adjoint};
+  }
+};
+
+struct Sub : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a - b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T adjoint) {
+    return {adjoint, -adjoint};
+  }
+};
+
+struct Mul : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a * b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    return {b * adjoint, a * adjoint};
+  }
+};
+
+struct Div : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {0.25, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a / b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T, T b, T y, T adjoint) {
+    T da = unless_zero(adjoint, adjoint / b);
+    return {da, unless_zero(adjoint, -(y * da))};
+  }
+};
+
+/// Shared by the comparisons: steps, whose derivative is zero wherever it exists.
+struct Comparison {
+  static constexpr std::size_t arity = 2;
+  static constexpr unsigned differentiable = 0;
+  static constexpr Domain domain[] = {{-1, 1}, {-1, 1}};
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T) {
+    return {T(0.0), T(0.0)};
+  }
+};
+
+struct Less : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a < b, T(1.0), T(0.0));
+  }
+};
+struct LessEqual : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a <= b, T(1.0), T(0.0));
+  }
+};
+struct Greater : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a > b, T(1.0), T(0.0));
+  }
+};
+struct GreaterEqual : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a >= b, T(1.0), T(0.0));
+  }
+};
+struct Equal : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a == b, T(1.0), T(0.0));
+  }
+};
+struct NotEqual : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a != b, T(1.0), T(0.0));
+  }
+};
+
+struct Neg : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return -x;
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T, T adjoint) {
+    return {-adjoint};
+  }
+};
+
+struct Exp : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  template <class T>
+  static T forward(T x) {
+    return exp(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {unless_zero(adjoint, y * adjoint)};
+  }
+};
+
+struct Expm1 : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  template <class T>
+  static T forward(T x) {
+    return expm1(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {unless_zero(adjoint, (y + T(1.0)) * adjoint)};
+  }
+};
+
+struct Log : Arity<1> {
+  static constexpr Domain domain[] = {{0.1, 10}};
+  template <class T>
+  static T forward(T x) {
+    return log(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {unless_zero(adjoint, adjoint / x)};
+  }
+};
+
+struct Log1p : Arity<1> {
+  static constexpr Domain domain[] = {{-0.9, 10}};
+  template <class T>
+  static T forward(T x) {
+    return log1p(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {unless_zero(adjoint, adjoint / (T(1.0) + x))};
+  }
+};
+
+struct Sqrt : Arity<1> {
+  static constexpr Domain domain[] = {{0.1, 10}};
+  template <class T>
+  static T forward(T x) {
+    return sqrt(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {unless_zero(adjoint, adjoint / (y + y))};
+  }
+};
+
+struct Square : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return x * x;
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {(x + x) * adjoint};
+  }
+};
+
+struct Tanh : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return tanh(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {(T(1.0) - y * y) * adjoint};
+  }
+};
+
+struct Sigmoid : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  /// 1 / (1 + exp(-x)) for x >= 0 and exp(x) / (1 + exp(x)) below, so that exp never overflows.
+  template <class T>
+  static T forward(T x) {
+    T e = exp(-abs(x));
+    return select(x < T(0.0), e, T(1.0)) / (T(1.0) + e);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {(y * (T(1.0) - y)) * adjoint};
+  }
+};
+
+/// The same function as a formula may call it; graph expressions and Value have their own.
+template <class T>
+T sigmoid(T x) {
+  return Sigmoid::forward(x);
+}
+
+struct Relu : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return select(x <= T(0.0), T(0.0), x);
+  }
+  /// relu'(0) = 0.
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {select(x <= T(0.0), T(0.0), adjoint)};
+  }
+};
+
+struct Softplus : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  /// log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), so that exp never overflows.
+  template <class T>
+  static T forward(T x) {
+    return select(x <= T(0.0), T(0.0), x) + log1p(exp(-abs(x)));
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {sigmoid(x) * adjoint};
+  }
+};
+
+struct Sin : Arity<1> {
+  static constexpr Domain domain[] = {{-6, 6}};
+  template <class T>
+  static T forward(T x) {
+    return sin(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {cos(x) * adjoint};
+  }
+};
+
+struct Cos : Arity<1> {
+  static constexpr Domain domain[] = {{-6, 6}};
+  template <class T>
+  static T forward(T x) {
+    return cos(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {-(sin(x) * adjoint)};
+  }
+};
+
+struct Atan : Arity<1> {
+  static constexpr Domain domain[] = {{-6, 6}};
+  template <class T>
+  static T forward(T x) {
+    return atan(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {adjoint / (T(1.0) + x * x)};
+  }
+};
+
+struct Abs : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return abs(x);
+  }
+  /// abs'(0) = 0.
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {select(x > T(0.0), adjoint, select(x < T(0.0), -adjoint, T(0.0)))};
+  }
+};
+
+struct LeakyRelu : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {0.01, 0.5}};
+  template <class T>
+  static T forward(T x, T slope) {
+    return select(x > T(0.0), x, slope * x);
+  }
+  /// The derivative at 0 is the slope.
+  template <class T>
+  static std::array<T, 2> reverse(T x, T slope, T, T adjoint) {
+    return {select(x > T(0.0), adjoint, slope * adjoint), select(x > T(0.0), T(0.0), x * adjoint)};
+  }
+};
+
+struct Pow : Arity<2> {
+  static constexpr Domain domain[] = {{0.1, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return pow(a, b);
+  }
+  /// d/da = b a^(b-1), zero for b = 0 even at a = 0; d/db = a^b log(a), whose limit at a = 0 is zero for b >= 0.
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
+    T da = select(b == T(0.0), T(0.0), b * pow(a, b - T(1.0)) * adjoint);
+    T db = select(a == T(0.0), select(b < T(0.0), y * log(a) * adjoint, T(0.0)), y * log(a) * adjoint);
+    return {unless_zero(adjoint, da), unless_zero(adjoint, db)};
+  }
+};
+
+/// Ties go to the first operand. A NaN on either side gives NaN, whose adjoint goes to the first.
+struct Max : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return select(b > a, b, select(a >= b, a, a + b));
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    return {select(b > a, T(0.0), adjoint), select(b > a, adjoint, T(0.0))};
+  }
+};
+
+/// Like Max.
+struct Min : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return select(b < a, b, select(a <= b, a, a + b));
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    return {select(b < a, T(0.0), adjoint), select(b < a, adjoint, T(0.0))};
+  }
+};
+
+/// The second operand where the first is not zero (NaN counts as true), the third elsewhere.
+struct Where : Arity<3> {
+  static constexpr unsigned differentiable = 0b110;
+  static constexpr Domain domain[] = {{-1, 1}, {-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T condition, T a, T b) {
+    return select(condition != T(0.0), a, b);
+  }
+  template <class T>
+  static std::array<T, 3> reverse(T condition, T, T, T, T adjoint) {
+    return {T(0.0), select(condition != T(0.0), adjoint, T(0.0)), select(condition != T(0.0), T(0.0), adjoint)};
+  }
+};
+
+/// Calls f.template operator()<Struct>() for a scalar op; leaves and reductions go to g().
+template <class F, class G>
+decltype(auto) visit(Op op, F&& f, G&& g) {
+  switch (op) {
+#define TAPELOOM_LEAF(name) case Op::name:
+#define TAPELOOM_REDUCTION(name) case Op::name:
+#include "tapeloom/core/ops.def"
+    break;
+#define TAPELOOM_OP(name, Struct) \
+  case Op::name:                  \
+    return f.template operator()<Struct>();
+#include "tapeloom/core/ops.def"
+  }
+  return g();
+}
+
+// The table's arity and the struct's are two statements of one fact.
+#define TAPELOOM_OP(name, Struct) static_assert(op_arity(Op::name) == Struct::arity && std::size(Struct::domain) == Struct::arity);
+#include "tapeloom/core/ops.def"
+
+}  // namespace tapeloom::ops

@@ -1,0 +1,219 @@
+#include "tapeloom/core/tape.h"
+
+#include <algorithm>
+
+#include "tapeloom/core/error.h"
+#include "tapeloom/core/value.h"
+
+namespace tapeloom {
+
+namespace {
+constexpr std::uint32_t initial_capacity = 1024;
+// Ids are 32 bits, and the compiler needs room for adjoints beside them.
+constexpr std::size_t most_nodes = std::size_t{1} << 31;
+}  // namespace
+
+Tape::Tape() = default;
+Tape::~Tape() = default;
+
+void Tape::grow() { reallocate(capacity_ == 0 ? initial_capacity : std::size_t{capacity_} * 2); }
+
+void Tape::reserve(std::size_t nodes) {
+  if (nodes > capacity_) reallocate(nodes);
+}
+
+void Tape::reallocate(std::size_t capacity) {
+  if (capacity > most_nodes) {
+    throw RecordingError("the tape is full: " + std::to_string(size_) +
+                         " nodes are recorded. Bind data as inputs instead of recording every sample, or rewind the "
+                         "tape between steps");
+  }
+  tags_.reserve(capacity);
+  first_.reserve(capacity);
+  second_.reserve(capacity);
+  data_.reserve(capacity);
+  capacity_ = static_cast<std::uint32_t>(capacity);
+}
+
+std::uint32_t Tape::append_wide(std::uint8_t tag, std::uint32_t a, std::uint32_t b, std::uint32_t c, double data) {
+  wide_.push_back({b, c});
+  return append(tag, a, static_cast<std::uint32_t>(wide_.size() - 1), data);
+}
+
+Value Tape::append_leaf(Op op, std::size_t index, double data, std::string_view label) {
+  const std::uint32_t node = append(tag(op, op == Op::input), static_cast<std::uint32_t>(index), 0, data);
+  if (!label.empty()) labels_[node] = label;
+  return {this, node, generation_};
+}
+
+Value Tape::parameter(double initial, std::string_view label) {
+  const Value value = append_leaf(Op::parameter, parameters_.size(), initial, label);
+  parameters_.push_back({NodeId(size_ - 1), false});
+  return value;
+}
+
+Value Tape::constant(double data, std::string_view label) { return append_leaf(Op::constant, 0, data, label); }
+
+Value Tape::uniform_input(double data, std::string_view label) {
+  std::string name = label.empty() ? "uniform_input" + std::to_string(uniform_inputs_.size()) : std::string(label);
+  claim_name(name);
+  const Value value = append_leaf(Op::uniform_input, uniform_inputs_.size(), data, {});
+  uniform_inputs_.push_back({NodeId(size_ - 1), std::move(name)});
+  return value;
+}
+
+void Tape::claim_name(std::string_view name) {
+  if (!bound_names_.emplace(name).second) {
+    throw RecordingError("two inputs are named \"" + std::string(name) + "\"");
+  }
+}
+
+Value Tape::input(double data, std::string_view label) {
+  std::string name = label.empty() ? "input" + std::to_string(inputs_.size()) : std::string(label);
+  return inputs(name, std::span(&data, 1))[0];
+}
+
+std::vector<Value> Tape::inputs(std::string_view name, std::size_t count) {
+  const std::vector<double> zeros(count, 0.0);
+  return inputs(name, zeros);
+}
+
+std::vector<Value> Tape::inputs(std::string_view name, std::span<const double> data) {
+  if (name.empty()) throw RecordingError("a group of inputs needs a name to be bound by");
+  if (data.empty()) throw RecordingError("input group \"" + std::string(name) + "\" is empty");
+  claim_name(name);
+  groups_.push_back({std::string(name), InputId(inputs_.size()), static_cast<std::uint32_t>(data.size())});
+  std::vector<Value> values;
+  values.reserve(data.size());
+  for (double number : data) {
+    values.push_back(append_leaf(Op::input, inputs_.size(), number, {}));
+    inputs_.push_back(NodeId(size_ - 1));
+  }
+  return values;
+}
+
+void Tape::set_frozen(Value parameter, bool frozen) {
+  const NodeId node = parameter.on(*this).id();
+  if (op(node) != Op::parameter) throw RecordingError(describe(node) + " is not a parameter; only those can be frozen");
+  parameters_[leaf_index(node)].frozen = frozen;
+}
+
+Tape::Mark Tape::mark() const {
+  const auto count = [](const auto& list) { return static_cast<std::uint32_t>(list.size()); };
+  return {size_,        count(parameters_), count(inputs_), count(groups_), count(uniform_inputs_), count(wide_),
+          count(guards_)};
+}
+
+void Tape::rewind(Mark mark) {
+  if (mark.nodes > size_) {
+    throw RecordingError("rewind to a mark at node " + std::to_string(mark.nodes) + ", but the tape has only " +
+                         std::to_string(size_) + "; it was rewound past that mark before");
+  }
+  if (mark.nodes == size_ && mark.guards == guards_.size()) return;
+  parameters_.resize(mark.parameters);
+  inputs_.resize(mark.inputs);
+  for (; groups_.size() > mark.groups; groups_.pop_back()) bound_names_.erase(groups_.back().name);
+  for (; uniform_inputs_.size() > mark.uniform_inputs; uniform_inputs_.pop_back()) {
+    bound_names_.erase(uniform_inputs_.back().name);
+  }
+  wide_.resize(mark.wide);
+  guards_.resize(mark.guards);
+  grads_.resize(std::min<std::size_t>(grads_.size(), mark.nodes));
+  labels_.erase(labels_.lower_bound(mark.nodes), labels_.end());
+  size_ = mark.nodes;
+
+  // Everything older than this rewind and at or above its mark is gone; it covers earlier rewinds to higher marks.
+  std::uint32_t since = generation_;
+  while (!rewound_.empty() && rewound_.back().mark >= mark.nodes) {
+    since = std::min(since, rewound_.back().generation);
+    rewound_.pop_back();
+  }
+  if (rewound_.empty()) since = 0;
+  rewound_.push_back({since, mark.nodes});
+  ++generation_;
+  TAPELOOM_CHECK(generation_ != 0);
+  never_dropped_ = std::min(never_dropped_, mark.nodes);
+}
+
+bool Tape::dropped_since(std::uint32_t node, std::uint32_t generation) const {
+  if (node >= size_) return true;
+  const auto after = std::upper_bound(rewound_.begin(), rewound_.end(), generation,
+                                      [](std::uint32_t g, const Rewound& r) { return g < r.generation; });
+  return after != rewound_.begin() && node >= std::prev(after)->mark;
+}
+
+Operands Tape::operands(NodeId node) const {
+  const std::uint32_t a = first_[node.index], b = second_[node.index];
+  const auto count = static_cast<std::uint8_t>(op_arity(op(node)));
+  if (count == 3) return {{NodeId(a), NodeId(wide_[b][0]), NodeId(wide_[b][1])}, count};
+  return {{NodeId(a), NodeId(b), NodeId()}, count};
+}
+
+std::string Tape::label(NodeId node) const {
+  if (const auto found = labels_.find(node.index); found != labels_.end()) return found->second;
+  if (op(node) == Op::uniform_input) return uniform_inputs_[leaf_index(node)].name;
+  if (op(node) != Op::input) return {};
+  const std::uint32_t column = leaf_index(node);
+  const auto after = std::upper_bound(groups_.begin(), groups_.end(), column,
+                                      [](std::uint32_t c, const InputGroup& group) { return c < group.first.index; });
+  const InputGroup& group = *std::prev(after);
+  if (group.count == 1) return group.name;
+  return group.name + "[" + std::to_string(column - group.first.index) + "]";
+}
+
+std::string Tape::describe(NodeId node) const {
+  std::string text = std::string(op_name(op(node))) + " (node " + std::to_string(node.index) + ")";
+  const std::string name = label(node);
+  return name.empty() ? text : "\"" + name + "\", " + text;
+}
+
+std::string Tape::describe_guard(std::size_t guard) const {
+  const Guard& recorded = guards_[guard];
+  std::string text = "guard " + std::to_string(guard) + ": " + describe(recorded.condition);
+  const char* joint = " of ";
+  for (NodeId operand : operands(recorded.condition)) {
+    text += joint + describe(operand);
+    joint = " and ";
+  }
+  return text + ", recorded as " + (recorded.expected ? "true" : "false") + ",";
+}
+
+Value Tape::value(NodeId node) {
+  if (node.index >= size_) throw StaleValueError("the tape has no node " + std::to_string(node.index));
+  return {this, node.index, generation_};
+}
+
+void Tape::set_label(NodeId node, std::string_view label) {
+  if (label.empty()) {
+    labels_.erase(node.index);
+  } else {
+    labels_[node.index] = label;
+  }
+}
+
+void Tape::set_data(NodeId leaf, double data) {
+  if (op_kind(op(leaf)) != OpKind::leaf) {
+    throw RecordingError(describe(leaf) + " is computed from other values; only a leaf's number can be set");
+  }
+  data_[leaf.index] = data;
+}
+
+void Tape::set_grad(NodeId node, double grad) {
+  if (grads_.size() < size_) grads_.resize(size_, 0.0);
+  grads_[node.index] = grad;
+}
+
+void Tape::add_grad(NodeId node, double grad) {
+  if (grads_.size() < size_) grads_.resize(size_, 0.0);
+  grads_[node.index] += grad;
+}
+
+void Tape::zero_grad() { grads_.assign(grads_.size(), 0.0); }
+
+bool Tape::guard(NodeId condition) {
+  const bool expected = data(condition) != 0.0;
+  guards_.push_back({condition, expected, size_});
+  return expected;
+}
+
+}  // namespace tapeloom

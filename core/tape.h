@@ -1,0 +1,206 @@
+// The recording: an append-only structure of arrays. A node costs nine bytes, and eight for its eager value.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tapeloom/core/growing.h"
+#include "tapeloom/core/ids.h"
+#include "tapeloom/core/op.h"
+
+namespace tapeloom {
+
+class Value;
+
+/// A comparison that decided a C++ branch while recording. The recording holds only for data that decides alike.
+struct Guard {
+  NodeId condition;
+  bool expected;
+  std::uint32_t position;  ///< nodes on the tape when the branch was taken; only later nodes depend on it
+};
+
+/// A range of inputs that are bound together from rows of `count` numbers.
+struct InputGroup {
+  std::string name;
+  InputId first;
+  std::uint32_t count;
+};
+
+/// A number bound once a step, under a name of its own.
+struct UniformInputRecord {
+  NodeId node;
+  std::string name;
+};
+
+/// Facts of one parameter besides its node.
+struct ParameterRecord {
+  NodeId node;
+  bool frozen;
+};
+
+/// Operands of a node; `count` of the ids are valid.
+struct Operands {
+  std::array<NodeId, 3> node;
+  std::uint8_t count;
+  const NodeId* begin() const { return node.data(); }
+  const NodeId* end() const { return node.data() + count; }
+};
+
+/// Records what is computed with Values. Node ids are topologically ordered: operands exist before their users.
+/// Not thread-safe; different tapes in different threads are independent. Values must not outlive their tape.
+class Tape {
+ public:
+  /// A place to rewind to.
+  struct Mark {
+    std::uint32_t nodes = 0;
+    std::uint32_t parameters = 0;
+    std::uint32_t inputs = 0;
+    std::uint32_t groups = 0;
+    std::uint32_t uniform_inputs = 0;
+    std::uint32_t wide = 0;
+    std::uint32_t guards = 0;
+  };
+
+  Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+  ~Tape();
+
+  // --- leaves -----------------------------------------------------------------------------------------------------
+
+  /// A trained number, the same for every sample, starting at `initial`.
+  Value parameter(double initial, std::string_view label = {});
+  /// A number bound per sample at run time, in an input group of its own named `label` ("input0", "input1", ... if
+  /// that is empty). `data` is its eager value.
+  Value input(double data = 0.0, std::string_view label = {});
+  /// `count` inputs bound together, as one group, from rows of `count` numbers. Labels are name[0], name[1], ...
+  std::vector<Value> inputs(std::string_view name, std::size_t count);
+  /// The same with eager values.
+  std::vector<Value> inputs(std::string_view name, std::span<const double> data);
+  /// A number bound once a step, the same for every sample: a temperature, a weight. It is bound by its label, or as
+  /// "uniform_input0", "uniform_input1", ... without one.
+  Value uniform_input(double data, std::string_view label = {});
+  /// A fixed number. It has no gradient.
+  Value constant(double data, std::string_view label = {});
+
+  /// Excludes a parameter from training (its gradient is zero), or includes it again.
+  void set_frozen(Value parameter, bool frozen = true);
+
+  // --- rewinding --------------------------------------------------------------------------------------------------
+
+  Mark mark() const;
+  /// Drops everything recorded since `mark`. Values recorded since then are stale: using one throws StaleValueError.
+  /// The memory is kept for the next recording.
+  void rewind(Mark mark);
+  /// Rewinds to the empty tape.
+  void clear() { rewind(Mark{}); }
+  /// Makes room for that many nodes.
+  void reserve(std::size_t nodes);
+
+  // --- reading ----------------------------------------------------------------------------------------------------
+
+  std::size_t size() const { return size_; }
+  Op op(NodeId node) const { return static_cast<Op>(tags_[node.index] & op_mask); }
+  /// True where the value differs from sample to sample.
+  bool varying(NodeId node) const { return (tags_[node.index] & varying_bit) != 0; }
+  Operands operands(NodeId node) const;
+  /// For a parameter, input or uniform input: its index among its kind.
+  std::uint32_t leaf_index(NodeId node) const { return first_[node.index]; }
+  double data(NodeId node) const { return data_[node.index]; }
+  double grad(NodeId node) const { return node.index < grads_.size() ? grads_[node.index] : 0.0; }
+  /// The label given by the user, or an input's place in its group; empty where there is neither.
+  std::string label(NodeId node) const;
+  /// The label, or else the op and number: what error messages call a node.
+  std::string describe(NodeId node) const;
+  /// The guard's condition, its operands and how it was recorded, for messages.
+  std::string describe_guard(std::size_t guard) const;
+  Value value(NodeId node);
+
+  std::span<const ParameterRecord> parameters() const { return parameters_; }
+  std::span<const NodeId> input_nodes() const { return inputs_; }
+  std::span<const InputGroup> input_groups() const { return groups_; }
+  std::span<const UniformInputRecord> uniform_inputs() const { return uniform_inputs_; }
+  std::span<const Guard> guards() const { return guards_; }
+
+  // --- writing what is not structure --------------------------------------------------------------------------------
+
+  void set_label(NodeId node, std::string_view label);
+  /// The number of a leaf. Eager values computed from it are refreshed by recompute().
+  void set_data(NodeId leaf, double data);
+  void set_grad(NodeId node, double grad);
+  void add_grad(NodeId node, double grad);
+  /// Sets the gradients of all nodes to zero.
+  void zero_grad();
+
+  /// A guard on a comparison whose eager value decides a branch; returns that value as a truth.
+  bool guard(NodeId condition);
+
+ private:
+  friend class Value;
+  friend class Recorder;
+  friend void recompute(Tape&);
+
+  static constexpr std::uint8_t varying_bit = 0x80;
+  static constexpr std::uint8_t op_mask = 0x7f;
+  static_assert(op_count <= op_mask);
+
+  static constexpr std::uint8_t tag(Op op, bool varying) {
+    return static_cast<std::uint8_t>(static_cast<std::uint8_t>(op) | (varying ? varying_bit : 0));
+  }
+  std::uint32_t append(std::uint8_t tag, std::uint32_t a, std::uint32_t b, double data) {
+    if (size_ == capacity_) [[unlikely]]
+      grow();
+    const std::uint32_t node = size_++;
+    tags_[node] = tag;
+    first_[node] = a;
+    second_[node] = b;
+    data_[node] = data;
+    return node;
+  }
+  std::uint32_t append_wide(std::uint8_t tag, std::uint32_t a, std::uint32_t b, std::uint32_t c, double data);
+  Value append_leaf(Op op, std::size_t index, double data, std::string_view label);
+  void grow();
+  void reallocate(std::size_t capacity);
+  void claim_name(std::string_view name);
+
+  /// A handle made before a rewind is known to be good if its node is older than every rewind's mark.
+  bool fresh(std::uint32_t node, std::uint32_t generation) const {
+    return generation == generation_ || node < never_dropped_ || !dropped_since(node, generation);
+  }
+  bool dropped_since(std::uint32_t node, std::uint32_t generation) const;
+
+  std::uint32_t size_ = 0;
+  std::uint32_t capacity_ = 0;
+  std::uint32_t generation_ = 0;
+  std::uint32_t never_dropped_ = UINT32_MAX;
+  GrowingArray<std::uint8_t> tags_;
+  GrowingArray<std::uint32_t> first_;
+  GrowingArray<std::uint32_t> second_;  // of a node with three operands: an index into wide_
+  GrowingArray<double> data_;
+  std::vector<std::array<std::uint32_t, 2>> wide_;
+
+  std::vector<double> grads_;  // as long as the last sweep needed
+  std::vector<ParameterRecord> parameters_;
+  std::vector<NodeId> inputs_;
+  std::vector<InputGroup> groups_;
+  std::vector<UniformInputRecord> uniform_inputs_;
+  std::set<std::string, std::less<>> bound_names_;
+  std::vector<Guard> guards_;
+  std::map<std::uint32_t, std::string> labels_;
+
+  // Since which generation nodes at or above a mark have been dropped; generations and marks both increase.
+  struct Rewound {
+    std::uint32_t generation;
+    std::uint32_t mark;
+  };
+  std::vector<Rewound> rewound_;
+};
+
+}  // namespace tapeloom

@@ -1,0 +1,112 @@
+// Value: the scalar one writes programs with. Every operator records a node; all overloads come from the op table.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tapeloom/core/ids.h"
+#include "tapeloom/core/op.h"
+#include "tapeloom/core/tape.h"
+
+namespace tapeloom {
+
+class Condition;
+
+/// A handle: a tape and a node, or a plain number that has met no tape yet. Cheap to copy, owns nothing. A plain
+/// number is recorded as a constant on the tape of the Value it is combined with; two plain numbers give a plain
+/// number.
+class Value {
+ public:
+  Value() : Value(0.0) {}
+  Value(double number) : number_(number) {}  // NOLINT: `2.0 * x` should work
+
+  /// The eager number, computed while recording.
+  double data() const;
+  /// What the reverse sweeps since the last zero_grad have added up; zero before any. Not for plain numbers.
+  double grad() const;
+  std::string label() const;
+  /// A name for messages and drawings. Returns the value itself.
+  Value set_label(std::string_view label) const;
+  /// The number of a leaf; what was computed from it keeps its eager value until recompute(tape).
+  void set_data(double data) const;
+  void set_grad(double grad) const;
+  /// Reverse sweep from this value over the whole recording, adding `seed` times the derivatives to grad().
+  void backward(double seed = 1.0) const;
+  /// One step of it by hand: adds this node's contributions, from its grad(), to the grad() of its operands.
+  void backward_step() const;
+
+  /// True for a value that is not on a tape yet.
+  bool is_plain() const { return tape_ == nullptr; }
+  /// The tape, or null for a plain number. Throws StaleValueError if the node was dropped by a rewind.
+  Tape* tape() const;
+  /// The node. Throws RecordingError for a plain number, StaleValueError if the node was dropped.
+  NodeId id() const;
+  /// True where it differs from sample to sample.
+  bool varying() const { return tape_ != nullptr && tape_->varying(id()); }
+  /// The same value on `tape`: a plain number is recorded there as a constant.
+  Value on(Tape& tape) const;
+
+  Value& operator+=(Value other);
+  Value& operator-=(Value other);
+  Value& operator*=(Value other);
+  Value& operator/=(Value other);
+
+#define TAPELOOM_UNARY(name, Struct) Value name() const;
+#include "tapeloom/core/ops.def"
+  Value pow(Value exponent) const;
+
+ private:
+  friend class Tape;
+  friend class Recorder;
+
+  Value(Tape* tape, std::uint32_t node, std::uint32_t generation) : tape_(tape), node_{node, generation} {}
+
+  Tape* tape_ = nullptr;
+  union {
+    double number_;
+    struct {
+      std::uint32_t index, generation;
+    } node_;
+  };
+};
+
+/// A comparison of Values: as a Value it is 1 or 0; as a C++ truth (in an `if`) it also records a guard on its tape,
+/// because the branch taken is then part of the recording. & and | combine two conditions without a guard, as does !.
+class Condition : public Value {
+ public:
+  explicit Condition(Value value) : Value(value) {}
+  explicit operator bool() const;
+};
+
+Condition operator&(Condition a, Condition b);
+Condition operator|(Condition a, Condition b);
+Condition operator!(Condition a);
+
+#define TAPELOOM_OPERATOR(name, Struct, sign) Value operator sign(Value a, Value b);
+#define TAPELOOM_COMPARISON(name, Struct, sign) Condition operator sign(Value a, Value b);
+#define TAPELOOM_UNARY(name, Struct) Value name(Value x);
+#define TAPELOOM_BINARY(name, Struct) Value name(Value a, Value b);
+#define TAPELOOM_TERNARY(name, Struct) Value name(Value a, Value b, Value c);
+/// Over the samples of a batch: varying in, uniform out. A uniform operand throws RecordingError.
+#define TAPELOOM_REDUCTION(name) Value name(Value x);
+#include "tapeloom/core/ops.def"
+
+Value operator-(Value x);
+inline Value operator+(Value x) { return x; }
+
+/// `where`, under the name the formulas of the op table use.
+Value select(Condition condition, Value a, Value b);
+
+/// Sum of a list, in order from the first. An empty list is the plain number 0.
+Value sum(std::span<const Value> values);
+/// Mean of a list. An empty list throws RecordingError.
+Value mean(std::span<const Value> values);
+/// Sum of the products of two lists of one length, in order from the first.
+Value dot(std::span<const Value> a, std::span<const Value> b);
+Value dot(std::span<const double> a, std::span<const Value> b);
+
+/// Computes every eager value again from the leaves' numbers.
+void recompute(Tape& tape);
+
+}  // namespace tapeloom

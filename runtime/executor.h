@@ -1,0 +1,105 @@
+// Executor: runs a Program. Owns every buffer; a step allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "tapeloom/core/program.h"
+
+namespace tapeloom {
+
+class Tape;
+
+/// The trained numbers of one or more executors, in the order in which the parameters were recorded.
+template <class T>
+class ParameterBuffer;
+
+struct ExecutorOptions {
+  /// The most samples one step may have.
+  std::size_t max_samples = 1024;
+  /// Refuse NaN and infinity while binding.
+  bool check_finite = false;
+};
+
+/// T is float or double. One step computes the outputs, the loss and the gradients over a batch of the bound rows;
+/// updating the parameters is the optimizer's. An executor is used by one thread at a time.
+template <class T>
+class Executor {
+ public:
+  /// Allocates all buffers. Parameters start at the numbers they had on the tape. Throws BindError for max_samples = 0
+  /// and for an exact program with T = float.
+  explicit Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options = {});
+  explicit Executor(Program program, const ExecutorOptions& options = {});
+  /// Shares the parameters of an executor whose program came from the same tape: what trains one is seen by the other.
+  template <class U>
+    requires std::is_same_v<T, U>
+  Executor(Program program, const Executor<U>& parameters_of, const ExecutorOptions& options = {})
+      : Executor(std::make_shared<const Program>(std::move(program)), parameters_of.shared_parameters(), options) {}
+  Executor(std::shared_ptr<const Program> program, std::shared_ptr<ParameterBuffer<T>> parameters,
+           const ExecutorOptions& options = {});
+  Executor(Executor&&) noexcept;
+  Executor& operator=(Executor&&) noexcept;
+  ~Executor();
+
+  // --- binding ----------------------------------------------------------------------------------------------------
+  // Rows are row-major, one a sample, and are read in place: the span must stay alive and unchanged in length until it
+  // is bound again. A `row_stride` larger than the group's count skips numbers between rows.
+
+  /// The rows of the input group of that name. Throws BindError for an unknown name or a length that is no whole number
+  /// of rows.
+  void bind(std::string_view group, std::span<const float> rows, std::size_t row_stride = 0);
+  void bind(std::string_view group, std::span<const double> rows, std::size_t row_stride = 0);
+  /// The rows of all groups side by side, in recorded order.
+  void bind(std::span<const float> rows, std::size_t row_stride = 0);
+  void bind(std::span<const double> rows, std::size_t row_stride = 0);
+  /// The number of a uniform input, from the next step on.
+  void set_uniform_input(std::string_view name, double number);
+
+  // --- running ----------------------------------------------------------------------------------------------------
+  // Throws BindError if a used group is not bound, the batch is empty or larger than max_samples, or a row does not
+  // exist; GuardError if a recorded branch goes the other way. Then there are no results until the next good step, and
+  // the parameters are untouched.
+
+  /// All bound rows (one sample for a program without inputs). Returns the loss, zero without one.
+  T step();
+  /// Rows first, ..., first + count - 1.
+  T step(std::size_t first, std::size_t count);
+  /// The rows of these numbers, in this order; a row may come more than once.
+  T step(std::span<const std::uint32_t> rows);
+
+  T loss() const;
+  /// samples x outputs, row-major, of the last step.
+  std::span<const T> outputs() const;
+  /// One number a parameter, in recorded order; zero for frozen ones.
+  std::span<const T> gradients() const;
+  /// samples x inputs, row-major, of the last step; if the program was compiled for them.
+  std::span<const T> input_gradients() const;
+
+  // --- parameters -------------------------------------------------------------------------------------------------
+
+  std::span<const T> parameters() const;
+  /// The same, to be written.
+  std::span<T> parameters();
+  void set_parameters(std::span<const T> numbers);
+  const std::shared_ptr<ParameterBuffer<T>>& shared_parameters() const;
+  /// Writes the trained numbers back into the leaves of the tape the program was recorded on. Throws BindError if its
+  /// parameters are not the program's.
+  void copy_parameters_to(Tape& tape) const;
+
+  const Program& program() const;
+  std::size_t max_samples() const;
+  /// Bytes of all buffers, and samples in a tile.
+  std::size_t arena_bytes() const;
+  std::size_t tile_samples() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+extern template class Executor<float>;
+extern template class Executor<double>;
+
+}  // namespace tapeloom
