@@ -9,8 +9,8 @@ namespace {
 
 std::string place(const std::string& file, std::size_t line, std::size_t column) {
   std::string text = file;
-  if (line != 0) text += ":" + std::to_string(line);
-  if (column != 0) text += ":" + std::to_string(column);
+  if (line != 0) text.append(":").append(std::to_string(line));
+  if (column != 0) text.append(":").append(std::to_string(column));
   return text;
 }
 

@@ -23,9 +23,12 @@ class Sgd {
  public:
   /// Throws BindError for a negative rate, momentum or decay, and for Nesterov without momentum.
   explicit Sgd(const SgdOptions& options = {});
-  /// Updates the executor's parameters by the gradients of its last step.
+  /// Updates the executor's parameters by the gradients of its last step. The state is allocated at the first update
+  /// and belongs to that many parameters: an executor with another number of them, or without gradients, throws
+  /// BindError.
   void update(Executor<T>& executor);
-  void set_learning_rate(double rate) { options_.learning_rate = rate; }
+  /// From the next update on. Throws BindError for a negative rate.
+  void set_learning_rate(double rate);
   double learning_rate() const { return options_.learning_rate; }
   std::uint64_t steps() const { return steps_; }
 
@@ -51,8 +54,10 @@ class Adam {
  public:
   /// Throws BindError for rates below zero and betas outside [0, 1).
   explicit Adam(const AdamOptions& options = {});
+  /// As Sgd::update.
   void update(Executor<T>& executor);
-  void set_learning_rate(double rate) { options_.learning_rate = rate; }
+  /// From the next update on. Throws BindError for a negative rate.
+  void set_learning_rate(double rate);
   double learning_rate() const { return options_.learning_rate; }
   std::uint64_t steps() const { return steps_; }
 
@@ -62,7 +67,7 @@ class Adam {
   std::vector<T> first_moment_, second_moment_;
 };
 
-/// rate * factor^(floor(step / every)).
+/// rate * factor^(floor(step / every)). Throws BindError for every = 0.
 double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step);
 /// rate * factor^step.
 double exponential_decay(double rate, double factor, std::uint64_t step);

@@ -1,0 +1,153 @@
+#include "tapeloom/runtime/csv.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+#include "tapeloom/core/error.h"
+
+namespace tapeloom {
+
+namespace {
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// A field as an error message shows it: short and printable.
+std::string quoted(std::string_view field) {
+  constexpr std::size_t longest = 40;
+  std::string text = "\"";
+  for (const char c : field.substr(0, longest)) text += c >= ' ' && c <= '~' ? c : '?';
+  return text + (field.size() > longest ? "...\"" : "\"");
+}
+
+/// Turns lines into rows of a Table.
+class Parser {
+ public:
+  Parser(const std::string& path, const CsvOptions& options, Table& table)
+      : path_(path), options_(options), table_(table) {}
+
+  void line(std::string_view text) {
+    ++line_;
+    if (line_ <= options_.skip_lines) return;
+    if (line_ == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the byte order mark some editors write
+    if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+    if (trimmed(text).empty()) {
+      if (first_empty_line_ == 0) first_empty_line_ = line_;
+      return;
+    }
+    if (first_empty_line_ != 0) throw DataError(path_, first_empty_line_, 0, "an empty line between rows");
+    std::size_t column = 0;
+    for (bool more = true; more;) {
+      const std::size_t end = std::min(text.find(options_.separator), text.size());
+      more = end < text.size();
+      ++column;
+      if (table_.columns != 0 && column > table_.columns) ragged(column, "more");
+      table_.values.push_back(number(text.substr(0, end), column));
+      text.remove_prefix(more ? end + 1 : end);
+    }
+    if (table_.columns == 0) table_.columns = column;
+    if (column < table_.columns) ragged(column, "fewer");
+  }
+
+ private:
+  double number(std::string_view field, std::size_t column) const {
+    const std::string_view digits = trimmed(field);
+    const char* const end = digits.data() + digits.size();
+    double result = 0.0;
+    const auto [stop, error] = std::from_chars(digits.data(), end, result);
+    if (error == std::errc::result_out_of_range) {
+      throw DataError(path_, line_, column, quoted(digits) + " does not fit into a double");
+    }
+    if (error != std::errc() || stop != end || !std::isfinite(result)) {
+      throw DataError(path_, line_, column, quoted(digits) + " is not a finite number");
+    }
+    return result;
+  }
+
+  [[noreturn]] void ragged(std::size_t column, const char* how) const {
+    throw DataError(path_, line_, column,
+                    std::string("this line has ") + how + " fields than the " + std::to_string(table_.columns) +
+                        " of the first");
+  }
+
+  const std::string& path_;
+  const CsvOptions& options_;
+  Table& table_;
+  std::size_t line_ = 0;
+  std::size_t first_empty_line_ = 0;
+};
+
+/// Reads gzipped and plain files alike; says what went wrong where zlib notices.
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : path_(path) {
+    errno = 0;
+    file_.reset(gzopen(path.c_str(), "rb"));
+    if (!file_) throw DataError(path, 0, 0, std::string("cannot open: ") + std::strerror(errno != 0 ? errno : ENOMEM));
+    gzbuffer(file_.get(), 1U << 17);
+  }
+
+  /// The number of bytes read, zero at the end.
+  std::size_t read(char* buffer, std::size_t size) {
+    const int count = gzread(file_.get(), buffer, static_cast<unsigned>(size));
+    int error = Z_OK;
+    const char* message = gzerror(file_.get(), &error);
+    if (error == Z_ERRNO) throw DataError(path_, 0, 0, std::string("cannot read: ") + std::strerror(errno));
+    // At a premature end zlib hands out what there is and leaves Z_BUF_ERROR behind.
+    if (error == Z_BUF_ERROR) throw DataError(path_, 0, 0, "the gzipped file is cut short");
+    if (error != Z_OK && error != Z_STREAM_END) {
+      throw DataError(path_, 0, 0, std::string("the gzipped file is damaged: ") + message);
+    }
+    TAPELOOM_CHECK(count >= 0);
+    return static_cast<std::size_t>(count);
+  }
+
+ private:
+  struct Close {
+    void operator()(gzFile file) const { gzclose_r(file); }
+  };
+  const std::string& path_;
+  std::unique_ptr<gzFile_s, Close> file_;
+};
+
+}  // namespace
+
+Table read_csv(const std::string& path, const CsvOptions& options) {
+  Table table;
+  Parser parser(path, options, table);
+  Reader reader(path);
+  std::string buffer(1U << 16, '\0');
+  std::size_t held = 0;  // bytes of an unfinished line at the start of the buffer
+  while (true) {
+    if (held == buffer.size()) buffer.resize(2 * buffer.size());
+    const std::size_t count = reader.read(buffer.data() + held, buffer.size() - held);
+    std::string_view text(buffer.data(), held + count);
+    const std::size_t seen = held;
+    if (count == 0) {
+      if (!text.empty()) parser.line(text);
+      break;
+    }
+    for (std::size_t end = text.find('\n', seen); end != text.npos; end = text.find('\n')) {
+      parser.line(text.substr(0, end));
+      text.remove_prefix(end + 1);
+    }
+    held = text.size();
+    std::memmove(buffer.data(), text.data(), held);
+  }
+  if (table.values.empty()) throw DataError(path, 0, 0, "no rows");
+  return table;
+}
+
+}  // namespace tapeloom
