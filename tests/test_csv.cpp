@@ -1,0 +1,183 @@
+#include <zlib.h>
+
+#include <clocale>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "catch.h"
+#include "tapeloom/core/error.h"
+#include "tapeloom/runtime/csv.h"
+
+using tapeloom::CsvOptions;
+using tapeloom::DataError;
+using tapeloom::read_csv;
+using tapeloom::Table;
+
+namespace {
+
+/// Writes a file in the working directory and returns its name.
+std::string file_of(const std::string& content, const std::string& name = "table.csv") {
+  std::ofstream(name, std::ios::binary) << content;
+  return name;
+}
+
+std::string gzip_of(const std::string& content) {
+  const std::string name = "table.csv.gz";
+  gzFile file = gzopen(name.c_str(), "wb9");
+  REQUIRE(gzwrite(file, content.data(), static_cast<unsigned>(content.size())) == static_cast<int>(content.size()));
+  REQUIRE(gzclose(file) == Z_OK);
+  return name;
+}
+
+std::string bytes_of(const std::string& name) {
+  std::ifstream file(name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Failure {
+  std::string message;
+  std::size_t line, column;
+};
+
+Failure failure_of(const std::string& path, const CsvOptions& options = {}) {
+  try {
+    read_csv(path, options);
+  } catch (const DataError& error) {
+    return {error.what(), error.line(), error.column()};
+  }
+  FAIL("no DataError for " << path);
+  return {};
+}
+
+void check_failure(const std::string& path, const std::string& message, std::size_t line, std::size_t column) {
+  const Failure failure = failure_of(path);
+  CHECK(failure.message == path + message);
+  CHECK(failure.line == line);
+  CHECK(failure.column == column);
+}
+
+}  // namespace
+
+TEST_CASE("A table is read row by row") {
+  const Table table = read_csv(file_of("1,2.5,-3\n4e2,.5,1e-3\n"));
+  CHECK(table.columns == 3);
+  CHECK(table.rows() == 2);
+  CHECK(table.values == std::vector<double>{1, 2.5, -3, 400, 0.5, 0.001});
+  CHECK(table.at(1, 0) == 400);
+  CHECK(table.row(1)[2] == 0.001);
+}
+
+TEST_CASE("Line ends, blanks, a byte order mark and empty lines at the end change nothing") {
+  const std::vector<double> expected = {1, 2, 3, 4};
+  const std::string text = GENERATE("1,2\n3,4", "1,2\r\n3,4\r\n", "1,2\r\n3,4\r", " 1 ,\t2\n3,4 \n", "1,2\n3,4\n\n\r\n \n",
+                                    "\xEF\xBB\xBF" "1,2\n3,4\n");
+  const Table table = read_csv(file_of(text));
+  CHECK(table.values == expected);
+  CHECK(table.columns == 2);
+}
+
+TEST_CASE("Another separator and skipped lines") {
+  CsvOptions options;
+  options.separator = ';';
+  options.skip_lines = 2;
+  const Table table = read_csv(file_of("width;height\n\n1;2\n"), options);
+  CHECK(table.values == std::vector<double>{1, 2});
+  options.skip_lines = 1;
+  CHECK(failure_of("table.csv", options).line == 2);
+}
+
+TEST_CASE("The decimal point does not depend on the locale") {
+  const char* set = std::setlocale(LC_NUMERIC, "de_DE.UTF-8");  // null where it is not installed
+  CHECK(read_csv(file_of("1.5,2\n")).values == std::vector<double>{1.5, 2});
+  if (set != nullptr) std::setlocale(LC_NUMERIC, "C");
+}
+
+TEST_CASE("A field that is no finite number is named by line and column") {
+  check_failure(file_of("1,2\n3,x4\n"), ":2:2: \"x4\" is not a finite number", 2, 2);
+  check_failure(file_of("1,2\n3,4 5\n"), ":2:2: \"4 5\" is not a finite number", 2, 2);
+  check_failure(file_of("1,\n"), ":1:2: \"\" is not a finite number", 1, 2);
+  check_failure(file_of("1,2\n\n\n,4"), ":2: an empty line between rows", 2, 0);
+  check_failure(file_of("1,nan\n"), ":1:2: \"nan\" is not a finite number", 1, 2);
+  check_failure(file_of("1,0x10\n"), ":1:2: \"0x10\" is not a finite number", 1, 2);
+  check_failure(file_of("-inf\n"), ":1:1: \"-inf\" is not a finite number", 1, 1);
+  check_failure(file_of("1e999\n"), ":1:1: \"1e999\" does not fit into a double", 1, 1);
+  check_failure(file_of("1\n\x01z\n"), ":2:1: \"?z\" is not a finite number", 2, 1);
+  check_failure(file_of(std::string("1\n2\0\n", 5)), ":2:1: \"2?\" is not a finite number", 2, 1);
+  check_failure(file_of(std::string(50, 'a')), ":1:1: \"" + std::string(40, 'a') + "...\" is not a finite number", 1, 1);
+}
+
+TEST_CASE("A ragged line is named") {
+  check_failure(file_of("1,2\n3\n"), ":2:1: this line has fewer fields than the 2 of the first", 2, 1);
+  check_failure(file_of("1,2\r\n3,4\r\n5,6,7"), ":3:3: this line has more fields than the 2 of the first", 3, 3);
+}
+
+TEST_CASE("A file without rows is refused") {
+  check_failure(file_of(""), ": no rows", 0, 0);
+  check_failure(file_of("\n\n"), ": no rows", 0, 0);
+  CsvOptions options;
+  options.skip_lines = 3;
+  CHECK(failure_of(file_of("a\nb\n"), options).message == "table.csv: no rows");
+}
+
+TEST_CASE("A missing file and a directory are refused") {
+  check_failure("no_such_file.csv", ": cannot open: No such file or directory", 0, 0);
+  std::filesystem::create_directory("directory.csv");
+  check_failure("directory.csv", ": cannot read: Is a directory", 0, 0);
+}
+
+TEST_CASE("Gzipped and plain files hold the same numbers") {
+  // More than the reader's buffer of 64 KiB, with lines that cross its end; and one line longer than the buffer.
+  std::string text;
+  std::vector<double> expected;
+  for (int i = 0; i < 40'000; ++i) {
+    text += std::to_string(i) + "," + std::to_string(i % 7) + ".25\n";
+    expected.push_back(i);
+    expected.push_back(i % 7 + 0.25);
+  }
+  CHECK(read_csv(file_of(text)).values == expected);
+  CHECK(read_csv(gzip_of(text)).values == expected);
+
+  std::string line;
+  for (int i = 0; i < 40'000; ++i) line += std::to_string(i) + ",";
+  const Table wide = read_csv(gzip_of(line + "1\n" + line + "2\n"));
+  CHECK(wide.columns == 40'001);
+  CHECK(wide.rows() == 2);
+  CHECK(wide.at(1, 39'999) == 39'999);
+  CHECK(wide.at(1, 40'000) == 2);
+}
+
+TEST_CASE("A gzipped file that is cut short or damaged is refused") {
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += std::to_string(i * 7919 % 10'007) + "\n";
+  const std::string whole = bytes_of(gzip_of(text));
+  REQUIRE(whole.size() > 1'000);
+
+  for (const std::size_t kept : {std::size_t{12}, whole.size() / 2, whole.size() - 9, whole.size() - 1}) {
+    INFO("the first " << kept << " of " << whole.size() << " bytes");
+    CHECK(failure_of(file_of(whole.substr(0, kept), "cut.gz")).message == "cut.gz: the gzipped file is cut short");
+  }
+  std::string damaged = whole;
+  damaged[whole.size() / 2] = static_cast<char>(~damaged[whole.size() / 2]);
+  const Failure failure = failure_of(file_of(damaged, "damaged.gz"));
+  CHECK(failure.message.find("damaged.gz") == 0);
+  std::string wrong_sum = whole;
+  wrong_sum[whole.size() - 8] = static_cast<char>(~wrong_sum[whole.size() - 8]);  // the CRC-32 stands before the length
+  CHECK(failure_of(file_of(wrong_sum, "sum.gz")).message.find("sum.gz: the gzipped file is damaged: ") == 0);
+}
+
+TEST_CASE("The digits are what their README says") {
+  const Table digits = read_csv(TAPELOOM_SOURCE_DIR "/examples/digits/digits.csv.gz");
+  CHECK(digits.rows() == 1797);
+  REQUIRE(digits.columns == 65);
+  bool in_range = true;
+  std::vector<int> counts(10);
+  for (std::size_t i = 0; i < digits.rows(); ++i) {
+    for (std::size_t k = 0; k < 64; ++k) in_range = in_range && digits.at(i, k) >= 0 && digits.at(i, k) <= 16;
+    ++counts.at(static_cast<std::size_t>(digits.at(i, 64)));
+  }
+  CHECK(in_range);
+  // The class counts that optdigits.names gives for its test part.
+  CHECK(counts == std::vector<int>{178, 182, 177, 183, 181, 182, 181, 179, 174, 180});
+}
