@@ -62,12 +62,14 @@ class Value {
 
   Value(Tape* tape, std::uint32_t node, std::uint32_t generation) : tape_(tape), node_{node, generation} {}
 
+  struct Node {
+    std::uint32_t index, generation;
+  };
+
   Tape* tape_ = nullptr;
   union {
     double number_;
-    struct {
-      std::uint32_t index, generation;
-    } node_;
+    Node node_;
   };
 };
 
