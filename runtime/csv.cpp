@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <system_error>
 
 #include "tapeloom/core/error.h"
 
@@ -41,7 +42,8 @@ class Parser {
   void line(std::string_view text) {
     ++line_;
     if (line_ <= options_.skip_lines) return;
-    if (line_ == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the byte order mark some editors write
+    // The byte order mark that some editors write.
+    if (line_ == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
     if (trimmed(text).empty()) {
       if (first_empty_line_ == 0) first_empty_line_ = line_;
@@ -77,9 +79,9 @@ class Parser {
   }
 
   [[noreturn]] void ragged(std::size_t column, const char* how) const {
-    throw DataError(path_, line_, column,
-                    std::string("this line has ") + how + " fields than the " + std::to_string(table_.columns) +
-                        " of the first");
+    throw DataError(
+        path_, line_, column,
+        std::string("this line has ") + how + " fields than the " + std::to_string(table_.columns) + " of the first");
   }
 
   const std::string& path_;
@@ -95,7 +97,7 @@ class Reader {
   explicit Reader(const std::string& path) : path_(path) {
     errno = 0;
     file_.reset(gzopen(path.c_str(), "rb"));
-    if (!file_) throw DataError(path, 0, 0, std::string("cannot open: ") + std::strerror(errno != 0 ? errno : ENOMEM));
+    if (!file_) throw DataError(path, 0, 0, "cannot open: " + reason(errno != 0 ? errno : ENOMEM));
     gzbuffer(file_.get(), 1U << 17);
   }
 
@@ -104,7 +106,7 @@ class Reader {
     const int count = gzread(file_.get(), buffer, static_cast<unsigned>(size));
     int error = Z_OK;
     const char* message = gzerror(file_.get(), &error);
-    if (error == Z_ERRNO) throw DataError(path_, 0, 0, std::string("cannot read: ") + std::strerror(errno));
+    if (error == Z_ERRNO) throw DataError(path_, 0, 0, "cannot read: " + reason(errno));
     // At a premature end zlib hands out what there is and leaves Z_BUF_ERROR behind.
     if (error == Z_BUF_ERROR) throw DataError(path_, 0, 0, "the gzipped file is cut short");
     if (error != Z_OK && error != Z_STREAM_END) {
@@ -115,6 +117,8 @@ class Reader {
   }
 
  private:
+  static std::string reason(int error) { return std::generic_category().message(error); }
+
   struct Close {
     void operator()(gzFile file) const { gzclose_r(file); }
   };

@@ -138,7 +138,8 @@ void Adam<T>::update(Executor<T>& executor) {
 
 double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step) {
   if (every == 0) throw BindError("step_decay: every must be at least one step");
-  return rate * std::pow(factor, static_cast<double>(step / every));
+  const std::uint64_t decays = step / every;
+  return rate * std::pow(factor, static_cast<double>(decays));
 }
 
 double exponential_decay(double rate, double factor, std::uint64_t step) {

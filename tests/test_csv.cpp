@@ -71,8 +71,10 @@ TEST_CASE("A table is read row by row") {
 
 TEST_CASE("Line ends, blanks, a byte order mark and empty lines at the end change nothing") {
   const std::vector<double> expected = {1, 2, 3, 4};
-  const std::string text = GENERATE("1,2\n3,4", "1,2\r\n3,4\r\n", "1,2\r\n3,4\r", " 1 ,\t2\n3,4 \n", "1,2\n3,4\n\n\r\n \n",
-                                    "\xEF\xBB\xBF" "1,2\n3,4\n");
+  const std::string text =
+      GENERATE("1,2\n3,4", "1,2\r\n3,4\r\n", "1,2\r\n3,4\r", " 1 ,\t2\n3,4 \n", "1,2\n3,4\n\n\r\n \n",
+               "\xEF\xBB\xBF"
+               "1,2\n3,4\n");
   const Table table = read_csv(file_of(text));
   CHECK(table.values == expected);
   CHECK(table.columns == 2);
@@ -105,7 +107,8 @@ TEST_CASE("A field that is no finite number is named by line and column") {
   check_failure(file_of("1e999\n"), ":1:1: \"1e999\" does not fit into a double", 1, 1);
   check_failure(file_of("1\n\x01z\n"), ":2:1: \"?z\" is not a finite number", 2, 1);
   check_failure(file_of(std::string("1\n2\0\n", 5)), ":2:1: \"2?\" is not a finite number", 2, 1);
-  check_failure(file_of(std::string(50, 'a')), ":1:1: \"" + std::string(40, 'a') + "...\" is not a finite number", 1, 1);
+  check_failure(file_of(std::string(50, 'a')), ":1:1: \"" + std::string(40, 'a') + "...\" is not a finite number", 1,
+                1);
 }
 
 TEST_CASE("A ragged line is named") {

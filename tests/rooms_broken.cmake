@@ -1,0 +1,42 @@
+# Tries the check of rooms.cmake on copies of the project that are broken in one place each:
+#   cmake -DROOT=<project> -DSCRATCH=<directory> -P rooms_broken.cmake
+
+cmake_minimum_required(VERSION 3.22)
+
+function(expect file line should_pass)
+  set(copy ${SCRATCH}/copy)
+  file(REMOVE_RECURSE ${copy})
+  foreach(room core compiler runtime)
+    file(COPY ${ROOT}/${room} DESTINATION ${copy})
+  endforeach()
+  file(COPY ${ROOT}/bench/closure_baseline.h DESTINATION ${copy}/bench)
+  if(line)
+    file(APPEND ${copy}/${file} "${line}\n")
+  endif()
+  execute_process(COMMAND ${CMAKE_COMMAND} -DROOT=${copy} -P ${CMAKE_CURRENT_LIST_DIR}/rooms.cmake
+                  RESULT_VARIABLE result OUTPUT_QUIET ERROR_VARIABLE message)
+  if(should_pass AND NOT result EQUAL 0)
+    message(SEND_ERROR "refused, but is fine: ${file}: ${line}\n${message}")
+  elseif(NOT should_pass AND (result EQUAL 0 OR NOT message MATCHES "${file}"))
+    message(SEND_ERROR "not noticed, or not named: ${file}: ${line}\n${message}")
+  endif()
+endfunction()
+
+expect("" "" TRUE)
+expect(compiler/compile.h "#include \"tapeloom/core/tape.h\"" TRUE)
+expect(runtime/optimizer.cpp "#include <Eigen/Core>" TRUE)
+
+expect(core/tape.h "#include \"tapeloom/compiler/compile.h\"" FALSE)
+expect(core/tape.cpp "  #  include \"tapeloom/runtime/executor.h\"" FALSE)
+expect(core/tape.cpp "#include <tapeloom/runtime/executor.h>" FALSE)
+expect(core/tape.cpp "#include \"../runtime/executor.h\"" FALSE)
+expect(core/tape.cpp "#include <Eigen/Core>" FALSE)
+expect(core/ops.def "#include \"tapeloom/compiler/compile.h\"" FALSE)
+expect(compiler/compile.h "#include \"tapeloom/runtime/executor.h\"" FALSE)
+expect(compiler/compile.h "#include TAPELOOM_SECRET" FALSE)
+expect(runtime/executor.h "#include \"tapeloom/compiler/compile.h\"" FALSE)
+expect(runtime/executor.h "#include <Eigen/Core>" FALSE)
+expect(runtime/executor.h "#include \"tapeloom/runtime/arena.h\"" FALSE)
+expect(bench/closure_baseline.h "#include \"tapeloom/core/value.h\"" FALSE)
+expect(bench/closure_baseline.h "#include <tapeloom/core/value.h>" FALSE)
+file(REMOVE_RECURSE ${SCRATCH}/copy)
