@@ -1,0 +1,168 @@
+#include "tapeloom/compiler/compile.h"
+
+#include "tapeloom/compiler/emit.h"
+#include "tapeloom/compiler/import.h"
+#include "tapeloom/compiler/passes.h"
+#include "tapeloom/compiler/verify.h"
+#include "tapeloom/core/error.h"
+
+namespace tapeloom {
+
+namespace compiler {
+namespace {
+
+/// What to compile, as nodes of one tape.
+struct Request {
+  const Tape* tape = nullptr;
+  const NodeId* loss = nullptr;
+  std::vector<NodeId> outputs;
+  CompileOptions options;
+};
+
+/// Runs the passes in order; reads as the table of contents of compiler/.
+class Pipeline {
+ public:
+  Pipeline(const Request& request, std::string* report) : request_(request), report_(report) {
+    const Tape& tape = *request.tape;
+    leaves_ = {tape.parameters().size(), tape.input_nodes().size(), tape.uniform_inputs().size()};
+  }
+
+  Graph run() {
+    const CompileOptions& options = request_.options;
+    const bool may_round = !options.exact;
+    graph_ = import(*request_.tape, request_.loss, request_.outputs);
+    finished("import");
+    imported_ = graph_.size();
+    // clang-format off
+    const auto clean_up = [&] {
+      pass("fold_constants",              options.fold_constants,                     fold_constants);
+      pass("simplify",                    options.simplify && may_round,              simplify);
+      pass("merge_common_subexpressions", options.common_subexpressions && may_round, merge_common_subexpressions);
+    };
+    // clang-format on
+    clean_up();
+    if (request_.loss != nullptr && options.gradients) {
+      pass("differentiate", true, [&](const Graph&) { return differentiate(std::move(graph_), differentiation()); });
+      clean_up();
+    }
+    pass("remove_dead", true, remove_dead);
+    return std::move(graph_);
+  }
+
+  std::size_t imported() const { return imported_; }
+
+ private:
+  template <class F>
+  void pass(const char* name, bool enabled, F&& transform) {
+    if (!enabled) return;
+    graph_ = transform(graph_);
+    finished(name);
+  }
+
+  void finished(const char* name) {
+    if (request_.options.verify) verify(graph_, leaves_, name);
+    if (report_ != nullptr) *report_ += "== " + std::string(name) + "\n" + to_string(graph_) + "\n";
+  }
+
+  DifferentiateOptions differentiation() {
+    frozen_.clear();
+    for (const ParameterRecord& parameter : request_.tape->parameters()) frozen_.push_back(parameter.frozen);
+    return {frozen_, leaves_.inputs, request_.options.input_gradients};
+  }
+
+  const Request& request_;
+  std::string* report_;
+  LeafCounts leaves_;
+  Graph graph_;
+  std::size_t imported_ = 0;
+  std::vector<std::uint8_t> frozen_;
+};
+
+Request make_request(const Value* loss, NodeId& loss_node, std::span<const Value> outputs,
+                     const CompileOptions& options) {
+  Request request;
+  request.options = options;
+  Tape* tape = nullptr;
+  if (loss != nullptr) {
+    loss_node = loss->id();
+    request.loss = &loss_node;
+    tape = loss->tape();
+    if (tape->varying(loss_node)) {
+      throw CompileError("the loss " + tape->describe(loss_node) +
+                         " differs from sample to sample; reduce it first, as in batch_mean(loss) or batch_sum(loss)");
+    }
+  }
+  for (const Value& output : outputs) {
+    if (tape == nullptr) tape = output.tape();
+    if (tape != nullptr && output.tape() == tape) request.outputs.push_back(output.id());
+  }
+  if (tape == nullptr) {
+    throw CompileError("there is nothing to compile: no loss, and no output that is recorded on a tape");
+  }
+  request.outputs.clear();
+  for (const Value& output : outputs) request.outputs.push_back(output.on(*tape).id());
+  request.tape = tape;
+  return request;
+}
+
+void describe_leaves(const Request& request, const Graph& graph, Program& program) {
+  const Tape& tape = *request.tape;
+  for (const ParameterRecord& parameter : tape.parameters()) {
+    program.parameters.push_back(
+        {tape.label(parameter.node), tape.data(parameter.node), parameter.frozen, parameter.node});
+  }
+  std::vector<bool> used(tape.input_nodes().size(), false);
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph[BlockId(i)].kind == BlockKind::input) used[graph[BlockId(i)].payload] = true;
+  }
+  for (const InputGroup& group : tape.input_groups()) {
+    bool any = false;
+    for (std::uint32_t i = 0; i < group.count; ++i) any = any || used[group.first.index + i];
+    program.input_groups.push_back({group.name, group.first, group.count, any});
+  }
+  program.input_count = static_cast<std::uint32_t>(tape.input_nodes().size());
+  for (const UniformInputRecord& input : tape.uniform_inputs()) {
+    program.uniform_inputs.push_back({input.name, tape.data(input.node)});
+  }
+  for (std::size_t g : guards_before(tape, request.loss, request.outputs)) {
+    program.guards.push_back({tape.describe_guard(g), tape.guards()[g].expected});
+  }
+  for (NodeId output : request.outputs) program.outputs.push_back({tape.label(output), false, Program::no_slot});
+}
+
+Program build(const Request& request) {
+  Pipeline pipeline(request, nullptr);
+  const Graph graph = pipeline.run();
+  Program program;
+  describe_leaves(request, graph, program);
+  program.exact = request.options.exact;
+  program.has_input_gradients = request.loss != nullptr && request.options.gradients && request.options.input_gradients;
+  program.recorded_nodes = request.tape->size();
+  program.live_nodes = pipeline.imported();
+  emit(graph, schedule(graph), request.options.reuse_slots, program);
+  return program;
+}
+
+}  // namespace
+}  // namespace compiler
+
+Program compile(Value loss, const CompileOptions& options) {
+  NodeId loss_node;
+  return compiler::build(compiler::make_request(&loss, loss_node, options.outputs, options));
+}
+
+Program compile_inference(std::span<const Value> outputs, CompileOptions options) {
+  if (!options.outputs.empty()) throw CompileError("compile_inference takes its outputs as an argument, not an option");
+  NodeId unused;
+  return compiler::build(compiler::make_request(nullptr, unused, outputs, options));
+}
+
+std::string explain_passes(Value loss, const CompileOptions& options) {
+  NodeId loss_node;
+  const compiler::Request request = compiler::make_request(&loss, loss_node, options.outputs, options);
+  std::string report;
+  compiler::Pipeline(request, &report).run();
+  return report;
+}
+
+}  // namespace tapeloom

@@ -1,0 +1,83 @@
+#include "tapeloom/compiler/import.h"
+
+#include <algorithm>
+
+namespace tapeloom::compiler {
+
+namespace {
+
+std::uint32_t last_node(const NodeId* loss, std::span<const NodeId> outputs) {
+  std::uint32_t last = loss != nullptr ? loss->index : 0;
+  for (NodeId output : outputs) last = std::max(last, output.index);
+  return last;
+}
+
+/// Adds the block of one node; `at` gives the blocks of earlier nodes.
+BlockId import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const BlockId> at) {
+  const std::uint32_t leaf = tape.leaf_index(node);
+  switch (tape.op(node)) {
+    case Op::constant:
+      return graph.add_constant(tape.data(node));
+    case Op::parameter:
+      return graph.add_leaf(BlockKind::parameter, leaf);
+    case Op::input:
+      return graph.add_leaf(BlockKind::input, leaf);
+    case Op::uniform_input:
+      return graph.add_leaf(BlockKind::uniform_input, leaf);
+    case Op::batch_sum:
+      return graph.add_batch_sum(at[leaf]);
+    case Op::batch_mean: {
+      const BlockId samples = graph.add_leaf(BlockKind::samples, 0);
+      const BlockId quotient[] = {graph.add_batch_sum(at[leaf]), samples};
+      return graph.add_elementwise(Op::div, quotient);
+    }
+#define TAPELOOM_OP(name, Struct) case Op::name:
+#include "tapeloom/core/ops.def"
+      break;
+  }
+  BlockId operands[3];
+  std::size_t count = 0;
+  for (NodeId operand : tape.operands(node)) operands[count++] = at[operand.index];
+  return graph.add_elementwise(tape.op(node), std::span(operands, count));
+}
+
+}  // namespace
+
+std::vector<std::size_t> guards_before(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs) {
+  std::vector<std::size_t> guards;
+  const std::uint32_t last = last_node(loss, outputs);
+  for (std::size_t g = 0; g < tape.guards().size(); ++g) {
+    if (tape.guards()[g].position <= last) guards.push_back(g);
+  }
+  return guards;
+}
+
+Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs) {
+  const std::uint32_t end = last_node(loss, outputs) + 1;
+  std::vector<bool> live(end, false);
+  if (loss != nullptr) live[loss->index] = true;
+  for (NodeId output : outputs) live[output.index] = true;
+  const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
+  for (std::size_t g : guards) live[tape.guards()[g].condition.index] = true;
+  std::size_t count = 0, operand_count = 0;
+  for (std::uint32_t i = end; i-- > 0;) {
+    const NodeId node{std::size_t{i}};
+    if (!live[i]) continue;
+    ++count;
+    if (op_kind(tape.op(node)) == OpKind::leaf) continue;
+    for (NodeId operand : tape.operands(node)) live[operand.index] = true, ++operand_count;
+  }
+
+  Graph graph;
+  graph.reserve(count, operand_count);
+  std::vector<BlockId> at(end, Roots::none);
+  for (std::uint32_t i = 0; i < end; ++i) {
+    if (live[i]) at[i] = import_node(graph, tape, NodeId{std::size_t{i}}, at);
+  }
+  if (loss != nullptr) graph.roots.loss = at[loss->index];
+  for (NodeId output : outputs) graph.roots.outputs.push_back(at[output.index]);
+  for (std::size_t g : guards) graph.roots.guards.push_back(at[tape.guards()[g].condition.index]);
+  return graph;
+}
+
+}  // namespace tapeloom::compiler

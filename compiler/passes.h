@@ -1,0 +1,36 @@
+// The passes: Graph in, Graph out, one file each. All are linear in blocks and none recurses.
+#pragma once
+
+#include <span>
+
+#include "tapeloom/compiler/graph.h"
+
+namespace tapeloom::compiler {
+
+/// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
+Graph remove_dead(const Graph& graph);
+
+/// Computes elementwise blocks of constants, in double. Parameters and inputs are never folded, whatever number they
+/// had while recording. requires: a valid graph. maintains: order, every bit.
+Graph fold_constants(const Graph& graph);
+
+/// Merges blocks of the same kind, op, payload and operands. requires: a valid graph. maintains: order, every bit of
+/// every value; not the order in which gradients are added.
+Graph merge_common_subexpressions(const Graph& graph);
+
+/// Algebraic identities that hold for NaN and infinity as well; the sign of a zero and the last bits may change.
+/// requires: a valid graph. maintains: order.
+Graph simplify(const Graph& graph);
+
+/// What is differentiated, and by what.
+struct DifferentiateOptions {
+  std::span<const std::uint8_t> frozen;  ///< one a parameter; not 0: excluded
+  std::size_t input_count = 0;
+  bool input_gradients = false;
+};
+
+/// Adds the adjoints of the loss by parameters and inputs, in the order of contributions that evaluate() defines.
+/// requires: a uniform loss and no gradients yet. maintains: the blocks that are there.
+Graph differentiate(Graph graph, const DifferentiateOptions& options);
+
+}  // namespace tapeloom::compiler

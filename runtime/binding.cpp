@@ -1,0 +1,128 @@
+#include "tapeloom/runtime/binding.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tapeloom/core/error.h"
+
+namespace tapeloom::runtime {
+
+namespace {
+
+std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
+
+std::string known_groups(const Program& program) {
+  if (program.input_groups.empty()) return "the program has no inputs";
+  std::string text = "the program has";
+  for (const ProgramInputGroup& group : program.input_groups) text += " " + quoted(group.name);
+  return text;
+}
+
+/// How many rows of `count` numbers, `stride` apart, the span holds; the gap after the last row may be missing.
+std::size_t count_rows(std::string_view name, std::size_t size, std::size_t count, std::size_t stride) {
+  const std::size_t rows = (size + stride - count) / stride;
+  if (stride >= count && rows > 0 && (size == rows * stride || size == (rows - 1) * stride + count)) return rows;
+  throw BindError("input group " + quoted(name) + " takes rows of " + std::to_string(count) + " numbers" +
+                  (stride == count ? "" : ", " + std::to_string(stride) + " apart") + "; " + std::to_string(size) +
+                  " numbers are no whole number of rows");
+}
+
+template <class T>
+void check_numbers(std::string_view name, std::span<const T> rows, std::size_t count, std::size_t stride) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i % stride < count && !std::isfinite(rows[i])) {
+      throw BindError("input group " + quoted(name) + ": row " + std::to_string(i / stride) + ", column " +
+                      std::to_string(i % stride) + " is not finite");
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void Binding::set(std::size_t group, std::span<const T> rows, std::size_t count, std::size_t stride) {
+  BoundRows bound{.stride = stride, .rows = count};
+  if constexpr (std::is_same_v<T, float>) {
+    bound.floats = rows.data();
+  } else {
+    bound.doubles = rows.data();
+  }
+  groups_[group] = bound;
+}
+
+template <class T>
+void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t row_stride, bool check_finite) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const ProgramInputGroup& group = program_->input_groups[g];
+    if (group.name != name) continue;
+    const std::size_t stride = row_stride == 0 ? group.count : row_stride;
+    const std::size_t count = count_rows(name, rows.size(), group.count, stride);
+    if (check_finite) check_numbers(name, rows, group.count, stride);
+    return set(g, rows, count, stride);
+  }
+  throw BindError("there is no input group " + quoted(name) + "; " + known_groups(*program_));
+}
+
+template <class T>
+void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, bool check_finite) {
+  if (groups_.empty()) throw BindError("there is nothing to bind; " + known_groups(*program_));
+  const std::size_t stride = row_stride == 0 ? program_->input_count : row_stride;
+  const std::size_t count = count_rows("(all)", rows.size(), program_->input_count, stride);
+  if (check_finite) check_numbers("(all)", rows, program_->input_count, stride);
+  for (std::size_t g = 0; g < groups_.size(); ++g) set(g, rows.subspan(program_->input_groups[g].first.index), count, stride);
+}
+
+std::size_t Binding::rows() const {
+  std::size_t first = groups_.size();
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const ProgramInputGroup& group = program_->input_groups[g];
+    if (!group.used) continue;
+    if (!groups_[g].bound()) throw BindError("input group " + quoted(group.name) + " is not bound");
+    if (first == groups_.size()) first = g;
+    if (groups_[g].rows != groups_[first].rows) {
+      throw BindError("input group " + quoted(group.name) + " has " + std::to_string(groups_[g].rows) + " rows, but " +
+                      quoted(program_->input_groups[first].name) + " has " + std::to_string(groups_[first].rows));
+    }
+  }
+  return first == groups_.size() ? 1 : groups_[first].rows;
+}
+
+void Binding::check(const BatchRows& batch) const {
+  if (batch.count == 0) throw BindError("the batch is empty: a step needs at least one sample");
+  std::size_t last = batch.first + batch.count - 1;
+  if (batch.listed != nullptr) last = *std::max_element(batch.listed, batch.listed + batch.count);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const ProgramInputGroup& group = program_->input_groups[g];
+    if (!group.used) continue;
+    if (!groups_[g].bound()) throw BindError("input group " + quoted(group.name) + " is not bound");
+    if (last < batch.first || last >= groups_[g].rows) {
+      throw BindError("the batch reads row " + std::to_string(last) + ", but input group " + quoted(group.name) +
+                      " has " + std::to_string(groups_[g].rows) + " rows");
+    }
+  }
+}
+
+template <class T>
+void Binding::load(InputId input, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
+                   T* out) const {
+  const auto after = std::upper_bound(
+      program_->input_groups.begin(), program_->input_groups.end(), input.index,
+      [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
+  const auto g = static_cast<std::size_t>(after - program_->input_groups.begin()) - 1;
+  const BoundRows& rows = groups_[g];
+  const std::size_t column = input.index - program_->input_groups[g].first.index;
+  const auto read = [&](const auto* numbers) {
+    for (std::size_t s = 0; s < count; ++s) out[s] = static_cast<T>(numbers[batch.row(begin + s) * rows.stride + column]);
+  };
+  rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
+  std::fill(out + count, out + lanes, out[count - 1]);
+}
+
+template void Binding::bind(std::string_view, std::span<const float>, std::size_t, bool);
+template void Binding::bind(std::string_view, std::span<const double>, std::size_t, bool);
+template void Binding::bind_all(std::span<const float>, std::size_t, bool);
+template void Binding::bind_all(std::span<const double>, std::size_t, bool);
+template void Binding::load(InputId, const BatchRows&, std::size_t, std::size_t, std::size_t, float*) const;
+template void Binding::load(InputId, const BatchRows&, std::size_t, std::size_t, std::size_t, double*) const;
+
+}  // namespace tapeloom::runtime

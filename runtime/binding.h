@@ -1,0 +1,59 @@
+// What is bound: for each input group, rows that stay where the user has them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tapeloom/core/program.h"
+
+namespace tapeloom::runtime {
+
+/// The rows of one group. Exactly one of the pointers is set once it is bound.
+struct BoundRows {
+  const float* floats = nullptr;
+  const double* doubles = nullptr;
+  std::size_t stride = 0;
+  std::size_t rows = 0;
+  bool bound() const { return floats != nullptr || doubles != nullptr; }
+};
+
+/// The samples of one step: rows first, ..., or the listed ones.
+struct BatchRows {
+  std::size_t first = 0;
+  std::size_t count = 0;
+  const std::uint32_t* listed = nullptr;
+  std::size_t row(std::size_t sample) const { return listed != nullptr ? listed[sample] : first + sample; }
+};
+
+class Binding {
+ public:
+  explicit Binding(const Program& program) : program_(&program), groups_(program.input_groups.size()) {}
+
+  template <class T>
+  void bind(std::string_view group, std::span<const T> rows, std::size_t row_stride, bool check_finite);
+  template <class T>
+  void bind_all(std::span<const T> rows, std::size_t row_stride, bool check_finite);
+
+  /// The number of rows that all used groups have; throws BindError if they differ or one is not bound. One if the
+  /// program uses no inputs.
+  std::size_t rows() const;
+  /// Throws BindError unless all these rows are bound.
+  void check(const BatchRows& batch) const;
+
+  /// Reads column `input` of the batch's samples [begin, begin + count) into out, repeating the last up to `lanes`.
+  template <class T>
+  void load(InputId input, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
+            T* out) const;
+
+ private:
+  template <class T>
+  void set(std::size_t group, std::span<const T> rows, std::size_t count, std::size_t stride);
+
+  const Program* program_;
+  std::vector<BoundRows> groups_;
+};
+
+}  // namespace tapeloom::runtime

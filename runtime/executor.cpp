@@ -1,0 +1,230 @@
+#include "tapeloom/runtime/executor.h"
+
+#include <algorithm>
+#include <string>
+
+#include "tapeloom/core/error.h"
+#include "tapeloom/core/tape.h"
+#include "tapeloom/runtime/binding.h"
+#include "tapeloom/runtime/interpreter.h"
+#include "tapeloom/runtime/parameter_buffer.h"
+
+namespace tapeloom {
+
+namespace {
+
+template <class T>
+std::shared_ptr<ParameterBuffer<T>> initial_parameters(const Program& program) {
+  auto buffer = std::make_shared<ParameterBuffer<T>>();
+  for (const ProgramParameter& parameter : program.parameters) {
+    buffer->numbers.push_back(static_cast<T>(parameter.initial));
+    buffer->labels.push_back(parameter.label);
+  }
+  return buffer;
+}
+
+/// A program may know fewer parameters than the buffer, if more were recorded after it, but not others.
+template <class T>
+void check_same_parameters(const Program& program, const ParameterBuffer<T>& buffer) {
+  if (program.parameters.size() > buffer.numbers.size()) {
+    throw BindError("the program has " + std::to_string(program.parameters.size()) +
+                    " parameters, but the executor to share with has " + std::to_string(buffer.numbers.size()));
+  }
+  for (std::size_t i = 0; i < program.parameters.size(); ++i) {
+    if (program.parameters[i].label != buffer.labels[i]) {
+      throw BindError("parameter " + std::to_string(i) + " is \"" + program.parameters[i].label +
+                      "\" in the program, but \"" + buffer.labels[i] + "\" in the executor to share with");
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+struct Executor<T>::State {
+  State(std::shared_ptr<const Program> of, std::shared_ptr<ParameterBuffer<T>> shared, const ExecutorOptions& with)
+      : program(std::move(of)),
+        options(with),
+        parameters(std::move(shared)),
+        binding(*program),
+        interpreter(*program, checked_max_samples()) {}
+
+  std::size_t checked_max_samples() const {
+    if (options.max_samples == 0) throw BindError("ExecutorOptions::max_samples is 0; a step needs at least one sample");
+    if (options.max_samples > UINT32_MAX) throw BindError("ExecutorOptions::max_samples is above 2^32");
+    if (std::is_same_v<T, float> && program->exact) {
+      throw BindError("CompileOptions::exact promises the bits of double precision; run it in an Executor<double>");
+    }
+    return options.max_samples;
+  }
+
+  T step(const runtime::BatchRows& batch) {
+    samples = 0;
+    binding.check(batch);
+    if (batch.count > options.max_samples) {
+      throw BindError("the batch has " + std::to_string(batch.count) +
+                      " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
+    }
+    const runtime::GuardFailure failure =
+        interpreter.run(binding, batch, std::span<const T>(parameters->numbers).first(program->parameters.size()));
+    if (failure.guard != SIZE_MAX) {
+      throw GuardError(program->guards[failure.guard].description, failure.guard, failure.sample);
+    }
+    samples = batch.count;
+    return interpreter.loss();
+  }
+
+  void check_results(const char* what) const {
+    if (samples == 0) throw BindError(std::string(what) + ": there are no results before a step has succeeded");
+  }
+
+  std::shared_ptr<const Program> program;
+  ExecutorOptions options;
+  std::shared_ptr<ParameterBuffer<T>> parameters;
+  runtime::Binding binding;
+  runtime::Interpreter<T> interpreter;
+  std::size_t samples = 0;  // of the last good step
+};
+
+template <class T>
+Executor<T>::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options)
+    : Executor(program, initial_parameters<T>(*program), options) {}
+
+template <class T>
+Executor<T>::Executor(Program program, const ExecutorOptions& options)
+    : Executor(std::make_shared<const Program>(std::move(program)), options) {}
+
+template <class T>
+Executor<T>::Executor(std::shared_ptr<const Program> program, std::shared_ptr<ParameterBuffer<T>> parameters,
+                      const ExecutorOptions& options) {
+  check_same_parameters(*program, *parameters);
+  state_ = std::make_unique<State>(std::move(program), std::move(parameters), options);
+}
+
+template <class T>
+Executor<T>::Executor(Executor&&) noexcept = default;
+template <class T>
+Executor<T>& Executor<T>::operator=(Executor&&) noexcept = default;
+template <class T>
+Executor<T>::~Executor() = default;
+
+template <class T>
+void Executor<T>::bind(std::string_view group, std::span<const float> rows, std::size_t row_stride) {
+  state_->binding.bind(group, rows, row_stride, state_->options.check_finite);
+}
+template <class T>
+void Executor<T>::bind(std::string_view group, std::span<const double> rows, std::size_t row_stride) {
+  state_->binding.bind(group, rows, row_stride, state_->options.check_finite);
+}
+template <class T>
+void Executor<T>::bind(std::span<const float> rows, std::size_t row_stride) {
+  state_->binding.bind_all(rows, row_stride, state_->options.check_finite);
+}
+template <class T>
+void Executor<T>::bind(std::span<const double> rows, std::size_t row_stride) {
+  state_->binding.bind_all(rows, row_stride, state_->options.check_finite);
+}
+
+template <class T>
+void Executor<T>::set_uniform_input(std::string_view name, double number) {
+  const auto& inputs = state_->program->uniform_inputs;
+  const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name == name; });
+  if (found == inputs.end()) throw BindError("there is no uniform input \"" + std::string(name) + "\"");
+  if (state_->options.check_finite && !std::isfinite(number)) {
+    throw BindError("the number for uniform input \"" + std::string(name) + "\" is not finite");
+  }
+  state_->interpreter.set_uniform_input(static_cast<std::size_t>(found - inputs.begin()), number);
+}
+
+template <class T>
+T Executor<T>::step() {
+  return state_->step({0, state_->binding.rows(), nullptr});
+}
+template <class T>
+T Executor<T>::step(std::size_t first, std::size_t count) {
+  return state_->step({first, count, nullptr});
+}
+template <class T>
+T Executor<T>::step(std::span<const std::uint32_t> rows) {
+  return state_->step({0, rows.size(), rows.data()});
+}
+
+template <class T>
+T Executor<T>::loss() const {
+  state_->check_results("loss");
+  return state_->interpreter.loss();
+}
+template <class T>
+std::span<const T> Executor<T>::outputs() const {
+  state_->check_results("outputs");
+  return state_->interpreter.outputs(state_->samples);
+}
+template <class T>
+std::span<const T> Executor<T>::gradients() const {
+  state_->check_results("gradients");
+  return state_->interpreter.gradients();
+}
+template <class T>
+std::span<const T> Executor<T>::input_gradients() const {
+  state_->check_results("input_gradients");
+  if (!state_->program->has_input_gradients) {
+    throw BindError("the program was compiled without CompileOptions::input_gradients");
+  }
+  return state_->interpreter.input_gradients(state_->samples);
+}
+
+template <class T>
+std::span<const T> Executor<T>::parameters() const {
+  return std::span<const T>(state_->parameters->numbers).first(state_->program->parameters.size());
+}
+template <class T>
+std::span<T> Executor<T>::parameters() {
+  return std::span<T>(state_->parameters->numbers).first(state_->program->parameters.size());
+}
+template <class T>
+void Executor<T>::set_parameters(std::span<const T> numbers) {
+  const std::span<T> own = parameters();
+  if (numbers.size() != own.size()) {
+    throw BindError("set_parameters: " + std::to_string(numbers.size()) + " numbers for " + std::to_string(own.size()) +
+                    " parameters");
+  }
+  std::copy(numbers.begin(), numbers.end(), own.begin());
+}
+template <class T>
+const std::shared_ptr<ParameterBuffer<T>>& Executor<T>::shared_parameters() const {
+  return state_->parameters;
+}
+template <class T>
+void Executor<T>::copy_parameters_to(Tape& tape) const {
+  const auto& own = state_->program->parameters;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (i >= tape.parameters().size() || tape.parameters()[i].node != own[i].node ||
+        tape.label(own[i].node) != own[i].label) {
+      throw BindError("copy_parameters_to: parameter " + std::to_string(i) + " of the program, \"" + own[i].label +
+                      "\", is not parameter " + std::to_string(i) + " of this tape");
+    }
+  }
+  for (std::size_t i = 0; i < own.size(); ++i) tape.set_data(own[i].node, static_cast<double>(parameters()[i]));
+}
+
+template <class T>
+const Program& Executor<T>::program() const {
+  return *state_->program;
+}
+template <class T>
+std::size_t Executor<T>::max_samples() const {
+  return state_->options.max_samples;
+}
+template <class T>
+std::size_t Executor<T>::arena_bytes() const {
+  return state_->interpreter.arena_bytes();
+}
+template <class T>
+std::size_t Executor<T>::tile_samples() const {
+  return state_->interpreter.tile_samples();
+}
+
+template class Executor<float>;
+template class Executor<double>;
+
+}  // namespace tapeloom

@@ -1,0 +1,61 @@
+// Kernels of exact mode, and of uniform instructions: one number at a time, through the scalar functions.
+#include "tapeloom/core/error.h"
+#include "tapeloom/core/ops.h"
+#include "tapeloom/runtime/kernels.h"
+
+namespace tapeloom::runtime {
+
+namespace {
+
+template <class F, class T, class Read>
+T apply(const Instruction& i, Read&& read) {
+  if constexpr (F::arity == 1) {
+    return F::forward(read(0, i.x[0]));
+  } else if constexpr (F::arity == 2) {
+    return F::forward(read(0, i.x[0]), read(1, i.x[1]));
+  } else {
+    return F::forward(read(0, i.x[0]), read(1, i.x[1]), read(2, i.x[2]));
+  }
+}
+
+template <class F>
+void elementwise(const TileView<double>& view, const Instruction& i) {
+  double* out = view.tile + i.out * view.stride;
+  for (std::size_t lane = 0; lane < view.lanes; ++lane) {
+    out[lane] = apply<F, double>(i, [&](unsigned operand, std::uint32_t slot) {
+      return (i.uniform_mask >> operand & 1) != 0 ? view.uniform[slot] : view.tile[slot * view.stride + lane];
+    });
+  }
+}
+
+double reduce(double total, bool first, const double* x, std::size_t samples) {
+  if (first) total = x[0];
+  for (std::size_t s = first ? 1 : 0; s < samples; ++s) total += x[s];
+  return total;
+}
+
+constexpr KernelTable<double> make_table() {
+  KernelTable<double> table{"exact", 1, {}, reduce};
+#define TAPELOOM_OP(name, Struct) \
+  for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
+#include "tapeloom/core/ops.def"
+  return table;
+}
+
+constexpr KernelTable<double> table = make_table();
+
+}  // namespace
+
+const KernelTable<double>& exact_kernels() { return table; }
+
+template <class T>
+void run_uniform(const Instruction& i, T* slots) {
+  slots[i.out] = ops::visit(
+      i.op, [&]<class F>() { return apply<F, T>(i, [&](unsigned, std::uint32_t slot) { return slots[slot]; }); },
+      []() -> T { fail_check("a scalar op", __FILE__, __LINE__); });
+}
+
+template void run_uniform<float>(const Instruction&, float*);
+template void run_uniform<double>(const Instruction&, double*);
+
+}  // namespace tapeloom::runtime

@@ -1,0 +1,236 @@
+// The source of every kernel table. A file that includes it defines
+//
+//   TAPELOOM_KERNELS        the namespace, one for each instruction set
+//   TAPELOOM_VECTOR_BYTES   the size of a vector register
+//   TAPELOOM_MVEC           the letter of glibc's vector functions for it, if the build has them
+//
+// and is compiled with that instruction set's flags. Everything here lives in that namespace or is a template over its
+// types, so that no symbol compiled with wide instructions can stand in for another file's.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "tapeloom/core/ops.h"
+#include "tapeloom/runtime/kernels.h"
+
+namespace tapeloom::runtime::TAPELOOM_KERNELS {
+namespace {
+
+template <class T>
+struct BitsOf;
+template <>
+struct BitsOf<float> {
+  using type = std::int32_t;
+};
+template <>
+struct BitsOf<double> {
+  using type = std::int64_t;
+};
+
+/// One vector register, as a number type for the formulas of the op table.
+template <class T>
+struct Lanes {
+  static constexpr std::size_t count = TAPELOOM_VECTOR_BYTES / sizeof(T);
+  using Bits = typename BitsOf<T>::type;
+  typedef T Vector __attribute__((vector_size(TAPELOOM_VECTOR_BYTES)));
+  typedef Bits Mask __attribute__((vector_size(TAPELOOM_VECTOR_BYTES)));
+
+  Vector v;
+
+  explicit Lanes(Vector vector) : v(vector) {}
+  explicit Lanes(double number) : v(Vector{} + static_cast<T>(number)) {}
+
+  static Lanes load(const T* from) {
+    Vector vector;
+    __builtin_memcpy(&vector, from, sizeof vector);
+    return Lanes(vector);
+  }
+  void store(T* to) const { __builtin_memcpy(to, &v, sizeof v); }
+};
+
+template <class T>
+struct LaneMask {
+  typename Lanes<T>::Mask m;
+};
+
+#define TAPELOOM_ARITHMETIC(sign)                         \
+  template <class T>                                      \
+  inline Lanes<T> operator sign(Lanes<T> a, Lanes<T> b) { \
+    return Lanes<T>(a.v sign b.v);                        \
+  }
+TAPELOOM_ARITHMETIC(+)
+TAPELOOM_ARITHMETIC(-)
+TAPELOOM_ARITHMETIC(*)
+TAPELOOM_ARITHMETIC(/)
+#undef TAPELOOM_ARITHMETIC
+
+#define TAPELOOM_COMPARE(sign)                               \
+  template <class T>                                         \
+  inline LaneMask<T> operator sign(Lanes<T> a, Lanes<T> b) { \
+    return {a.v sign b.v};                                   \
+  }
+TAPELOOM_COMPARE(<)
+TAPELOOM_COMPARE(<=)
+TAPELOOM_COMPARE(>)
+TAPELOOM_COMPARE(>=)
+TAPELOOM_COMPARE(==)
+TAPELOOM_COMPARE(!=)
+#undef TAPELOOM_COMPARE
+
+template <class T>
+inline Lanes<T> operator-(Lanes<T> x) {
+  return Lanes<T>(-x.v);
+}
+
+template <class T>
+inline Lanes<T> select(LaneMask<T> condition, Lanes<T> a, Lanes<T> b) {
+  return Lanes<T>(condition.m ? a.v : b.v);
+}
+
+template <class T>
+inline Lanes<T> abs(Lanes<T> x) {
+  using Mask = typename Lanes<T>::Mask;
+  const Mask magnitude = Mask{} + static_cast<typename Lanes<T>::Bits>(~(typename Lanes<T>::Bits{1} << (8 * sizeof(T) - 1)));
+  return Lanes<T>((typename Lanes<T>::Vector)((Mask)x.v & magnitude));
+}
+
+template <class T>
+inline Lanes<T> sqrt(Lanes<T> x) {
+  for (std::size_t i = 0; i < Lanes<T>::count; ++i) x.v[i] = std::sqrt(x.v[i]);
+  return x;
+}
+
+// Transcendental functions: glibc's vector ones (at most 4 ULP: sysdeps/x86_64/fpu/libm-test-ulps; special values go
+// through the scalar function), or the scalar ones lane by lane.
+#ifdef TAPELOOM_MVEC
+using Floats = Lanes<float>;
+using Doubles = Lanes<double>;
+#define TAPELOOM_GLUE_(letter, lanes, function, suffix) _ZGV##letter##lanes##v_##function##suffix
+#define TAPELOOM_GLUE(letter, lanes, function, suffix) TAPELOOM_GLUE_(letter, lanes, function, suffix)
+#if TAPELOOM_VECTOR_BYTES == 16
+#define TAPELOOM_MVEC_FLOAT N4
+#define TAPELOOM_MVEC_DOUBLE N2
+#elif TAPELOOM_VECTOR_BYTES == 32
+#define TAPELOOM_MVEC_FLOAT N8
+#define TAPELOOM_MVEC_DOUBLE N4
+#else
+#define TAPELOOM_MVEC_FLOAT N16
+#define TAPELOOM_MVEC_DOUBLE N8
+#endif
+#define TAPELOOM_VECTOR_FUNCTION(name)                                                                                  \
+  extern "C" Floats::Vector TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, name, f)(Floats::Vector);        \
+  extern "C" Doubles::Vector TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, name, )(Doubles::Vector);        \
+  inline Floats name(Floats x) {                                                                                        \
+    return Floats(TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, name, f)(x.v));                            \
+  }                                                                                                                  \
+  inline Doubles name(Doubles x) {                                                                                      \
+    return Doubles(TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, name, )(x.v));                             \
+  }
+#else
+#define TAPELOOM_VECTOR_FUNCTION(name)                                                 \
+  template <class T>                                                                \
+  inline Lanes<T> name(Lanes<T> x) {                                                   \
+    for (std::size_t i = 0; i < Lanes<T>::count; ++i) x.v[i] = std::name(x.v[i]);      \
+    return x;                                                                       \
+  }
+#endif
+
+TAPELOOM_VECTOR_FUNCTION(exp)
+TAPELOOM_VECTOR_FUNCTION(expm1)
+TAPELOOM_VECTOR_FUNCTION(log)
+TAPELOOM_VECTOR_FUNCTION(log1p)
+TAPELOOM_VECTOR_FUNCTION(tanh)
+TAPELOOM_VECTOR_FUNCTION(sin)
+TAPELOOM_VECTOR_FUNCTION(cos)
+TAPELOOM_VECTOR_FUNCTION(atan)
+#undef TAPELOOM_VECTOR_FUNCTION
+
+/// Lane by lane: a power is rare, and its special cases are many.
+template <class T>
+inline Lanes<T> pow(Lanes<T> a, Lanes<T> b) {
+  for (std::size_t i = 0; i < Lanes<T>::count; ++i) a.v[i] = std::pow(a.v[i], b.v[i]);
+  return a;
+}
+
+/// An operand: a slot of the tile, or one number for all lanes.
+template <class T, bool uniform>
+struct Operand {
+  const T* lanes;
+  Operand(const TileView<T>& view, std::uint32_t slot) : lanes(view.tile + slot * view.stride) {}
+  Lanes<T> at(std::size_t lane) const { return Lanes<T>::load(lanes + lane); }
+};
+template <class T>
+struct Operand<T, true> {
+  Lanes<T> number;
+  Operand(const TileView<T>& view, std::uint32_t slot) : number(static_cast<double>(view.uniform[slot])) {}
+  Lanes<T> at(std::size_t) const { return number; }
+};
+
+template <class T, class F, unsigned mask>
+void elementwise(const TileView<T>& view, const Instruction& i) {
+  T* out = view.tile + i.out * view.stride;
+  const Operand<T, (mask & 1) != 0> a(view, i.x[0]);
+  if constexpr (F::arity == 1) {
+    for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) F::forward(a.at(l)).store(out + l);
+  } else {
+    const Operand<T, (mask & 2) != 0> b(view, i.x[1]);
+    if constexpr (F::arity == 2) {
+      for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) F::forward(a.at(l), b.at(l)).store(out + l);
+    } else {
+      const Operand<T, (mask & 4) != 0> c(view, i.x[2]);
+      for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) {
+        F::forward(a.at(l), b.at(l), c.at(l)).store(out + l);
+      }
+    }
+  }
+}
+
+/// Whole vectors into one accumulator, its lanes in pairs, then what is left over one by one.
+template <class T>
+T reduce(T total, bool first, const T* x, std::size_t samples) {
+  constexpr std::size_t width = Lanes<T>::count;
+  T sum = T(0);
+  std::size_t l = 0;
+  if (samples >= width) {
+    Lanes<T> lanes = Lanes<T>::load(x);
+    for (l = width; l + width <= samples; l += width) lanes = lanes + Lanes<T>::load(x + l);
+    T parts[width];
+    lanes.store(parts);
+    for (std::size_t half = width / 2; half > 0; half /= 2) {
+      for (std::size_t i = 0; i < half; ++i) parts[i] += parts[i + half];
+    }
+    sum = parts[0];
+  }
+  for (; l < samples; ++l) sum += x[l];
+  return first ? sum : total + sum;
+}
+
+template <class T>
+constexpr KernelTable<T> make_table(const char* name) {
+  KernelTable<T> table{name, Lanes<T>::count, {}, reduce<T>};
+  const auto enter = [&]<class F, unsigned mask>(Op op) {
+    if constexpr (mask + 1 < (1u << F::arity)) table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;
+  };
+#define TAPELOOM_OP(name, Struct)                                   \
+  enter.template operator()<ops::Struct, 0>(Op::name);              \
+  enter.template operator()<ops::Struct, 1>(Op::name);              \
+  enter.template operator()<ops::Struct, 2>(Op::name);              \
+  enter.template operator()<ops::Struct, 3>(Op::name);              \
+  enter.template operator()<ops::Struct, 4>(Op::name);              \
+  enter.template operator()<ops::Struct, 5>(Op::name);              \
+  enter.template operator()<ops::Struct, 6>(Op::name);
+#include "tapeloom/core/ops.def"
+  return table;
+}
+
+}  // namespace
+
+#define TAPELOOM_STRING_(x) #x
+#define TAPELOOM_STRING(x) TAPELOOM_STRING_(x)
+extern const KernelTable<float> float_kernels;
+extern const KernelTable<double> double_kernels;
+constinit const KernelTable<float> float_kernels = make_table<float>(TAPELOOM_STRING(TAPELOOM_KERNELS));
+constinit const KernelTable<double> double_kernels = make_table<double>(TAPELOOM_STRING(TAPELOOM_KERNELS));
+
+}  // namespace tapeloom::runtime::TAPELOOM_KERNELS
