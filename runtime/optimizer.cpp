@@ -1,5 +1,6 @@
 #include "tapeloom/runtime/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <string>
@@ -25,10 +26,12 @@ void check_beta(const char* option, double number) {
 /// The number of parameters. Allocates the state at the first update; later it must be of the same length.
 template <class T>
 std::size_t check_update(Executor<T>& executor, std::vector<T>& state, std::uint64_t steps) {
-  const std::size_t count = executor.parameters().size();
-  if (executor.gradients().size() != count) {
-    throw BindError("an optimizer needs gradients; this program was compiled without them");
+  const auto& slots = executor.program().gradient_slots;
+  if (std::all_of(slots.begin(), slots.end(), [](std::uint32_t slot) { return slot == Program::no_slot; })) {
+    throw BindError("an optimizer needs gradients, and this program computes none: it was compiled for inference or "
+                    "without CompileOptions::gradients, or all of its parameters are frozen");
   }
+  const std::size_t count = executor.parameters().size();
   if (steps == 0) state.assign(count, T(0));
   if (state.size() != count) {
     throw BindError("this optimizer has been updating " + std::to_string(state.size()) +
