@@ -2,8 +2,8 @@
 // with batch_mean or batch_sum. The list forms are for recordings that hold every sample, as the notebooks' do.
 //
 // Weights. A per-sample loss takes a weight w and becomes w * loss; the list forms take a list of weights, or an empty
-// one for equal weights, and their means are sum(w_i loss_i) / sum(w_i); with weights bound as an input, batch_sum(loss) / batch_sum(weight) is that mean
-// over a batch. The plain number 1 records no multiplication.
+// one for equal weights, and their means are sum(w_i loss_i) / sum(w_i). With weights bound as an input,
+// batch_sum(loss) / batch_sum(weight) is that mean over a batch. The plain number 1 records no multiplication.
 //
 // A sample of weight 0 contributes exactly nothing, even where its prediction or target is NaN or infinite, so that 0
 // and NaN can mark a missing target. Of a plain 0 nothing is recorded. For a recorded weight the predictions and

@@ -5,6 +5,8 @@
 //   Value score = model(inputs)[0];
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -17,7 +19,7 @@
 
 namespace tapeloom {
 
-// --- initial values ---------------------------------------------------------------------------------------------------
+// --- initial values --------------------------------------------------------------------------------------------------
 
 /// What a parameter's initial value may depend on.
 struct Fan {
@@ -38,18 +40,18 @@ double random_unit(G& generator);
 template <std::uniform_random_bit_generator G>
 Initializer uniform_initializer(G& generator, double low, double high);
 
-/// Weights uniform in [-r, r) with r = sqrt(6 / (inputs + outputs)), biases zero. For tanh and sigmoid: Glorot & Bengio,
-/// "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010, eq. 16. Keeps a reference
-/// to the generator.
+/// Weights uniform in [-r, r) with r = sqrt(6 / (inputs + outputs)), biases zero. For tanh and sigmoid: Glorot &
+/// Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010, eq. 16. Keeps a
+/// reference to the generator.
 template <std::uniform_random_bit_generator G>
 Initializer glorot(G& generator);
 
-/// Weights normal with mean 0 and variance 2 / inputs, biases zero. For relu: He et al., "Delving Deep into Rectifiers",
-/// ICCV 2015, eq. 10. Keeps a reference to the generator.
+/// Weights normal with mean 0 and variance 2 / inputs, biases zero. For relu: He et al., "Delving Deep into
+/// Rectifiers", ICCV 2015, eq. 10. Keeps a reference to the generator.
 template <std::uniform_random_bit_generator G>
 Initializer he(G& generator);
 
-// --- networks ---------------------------------------------------------------------------------------------------------
+// --- networks --------------------------------------------------------------------------------------------------------
 
 /// Any function of one Value: tapeloom::tanh, relu, or [](Value x) { return leaky_relu(x, 0.01); }.
 using Activation = std::function<Value(Value)>;
@@ -102,7 +104,9 @@ class Layer {
   /// One Value a neuron. Plain numbers among x are recorded once for all neurons.
   std::vector<Value> operator()(std::span<const Value> x) const;
   std::vector<Value> operator()(std::span<const double> x) const;
-  std::vector<Value> operator()(std::initializer_list<Value> x) const { return (*this)(std::span(x.begin(), x.size())); }
+  std::vector<Value> operator()(std::initializer_list<Value> x) const {
+    return (*this)(std::span(x.begin(), x.size()));
+  }
 
   /// Of one neuron after another.
   std::vector<Value> parameters() const;
@@ -128,7 +132,9 @@ class MLP {
   /// The last layer's outputs.
   std::vector<Value> operator()(std::span<const Value> x) const;
   std::vector<Value> operator()(std::span<const double> x) const;
-  std::vector<Value> operator()(std::initializer_list<Value> x) const { return (*this)(std::span(x.begin(), x.size())); }
+  std::vector<Value> operator()(std::initializer_list<Value> x) const {
+    return (*this)(std::span(x.begin(), x.size()));
+  }
 
   /// Of one layer after another; within it neuron after neuron, of each the weights, then the bias.
   std::vector<Value> parameters() const;
@@ -141,7 +147,7 @@ class MLP {
   std::vector<Layer> layers_;
 };
 
-// --- templates ----------------------------------------------------------------------------------------------------------
+// --- templates -------------------------------------------------------------------------------------------------------
 
 namespace detail {
 
