@@ -84,7 +84,11 @@ std::size_t Binding::rows() const {
                       quoted(program_->input_groups[first].name) + " has " + std::to_string(groups_[first].rows));
     }
   }
-  return first == groups_.size() ? 1 : groups_[first].rows;
+  if (first != groups_.size()) return groups_[first].rows;
+  for (const BoundRows& group : groups_) {
+    if (group.bound()) return group.rows;
+  }
+  return 1;
 }
 
 void Binding::check(const BatchRows& batch) const {

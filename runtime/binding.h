@@ -37,8 +37,8 @@ class Binding {
   template <class T>
   void bind_all(std::span<const T> rows, std::size_t row_stride, bool check_finite);
 
-  /// The number of rows that all used groups have; throws BindError if they differ or one is not bound. One if the
-  /// program uses no inputs.
+  /// The number of rows that all used groups have; throws BindError if they differ or one is not bound. If the program
+  /// uses no inputs, the rows of the first bound group, or one.
   std::size_t rows() const;
   /// Throws BindError unless all these rows are bound.
   void check(const BatchRows& batch) const;
