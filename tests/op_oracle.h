@@ -1,0 +1,114 @@
+// What every op of the table should give, written a second time: by hand, in long double, with std:: functions and
+// textbook derivatives. Nothing here comes from core/ops.h but the names of the ops and the domains to draw from.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <random>
+#include <span>
+
+#include "tapeloom/core/error.h"
+#include "tapeloom/core/ops.h"
+#include "tapeloom/core/value.h"
+
+namespace tapeloom::test {
+
+struct OpOracle {
+  long double value;
+  std::array<long double, 3> partial;
+};
+
+/// Value and partial derivatives of a scalar op at x, away from kinks. Leaves and reductions have none.
+inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
+  const long double a = x[0], b = x[1], c = x[2];
+  const auto truth = [](bool condition) { return OpOracle{condition ? 1.0L : 0.0L, {}}; };
+  switch (op) {
+    case Op::constant:
+    case Op::parameter:
+    case Op::input:
+    case Op::uniform_input:
+    case Op::batch_sum:
+    case Op::batch_mean:
+      break;
+    case Op::add: return {a + b, {1, 1}};
+    case Op::sub: return {a - b, {1, -1}};
+    case Op::mul: return {a * b, {b, a}};
+    case Op::div: return {a / b, {1 / b, -a / (b * b)}};
+    case Op::less: return truth(a < b);
+    case Op::less_equal: return truth(a <= b);
+    case Op::greater: return truth(a > b);
+    case Op::greater_equal: return truth(a >= b);
+    case Op::equal: return truth(a == b);
+    case Op::not_equal: return truth(a != b);
+    case Op::neg: return {-a, {-1}};
+    case Op::exp: return {std::exp(a), {std::exp(a)}};
+    case Op::expm1: return {std::expm1(a), {std::exp(a)}};
+    case Op::log: return {std::log(a), {1 / a}};
+    case Op::log1p: return {std::log1p(a), {1 / (1 + a)}};
+    case Op::sqrt: return {std::sqrt(a), {1 / (2 * std::sqrt(a))}};
+    case Op::square: return {a * a, {2 * a}};
+    case Op::tanh: return {std::tanh(a), {1 / (std::cosh(a) * std::cosh(a))}};
+    case Op::sigmoid: return {1 / (1 + std::exp(-a)), {1 / ((1 + std::exp(-a)) * (1 + std::exp(a)))}};
+    case Op::relu: return {a > 0 ? a : 0, {a > 0 ? 1.0L : 0.0L}};
+    case Op::softplus: return {std::log1p(std::exp(a)), {1 / (1 + std::exp(-a))}};
+    case Op::sin: return {std::sin(a), {std::cos(a)}};
+    case Op::cos: return {std::cos(a), {-std::sin(a)}};
+    case Op::atan: return {std::atan(a), {1 / (1 + a * a)}};
+    case Op::abs: return {std::fabs(a), {a > 0 ? 1.0L : -1.0L}};
+    case Op::leaky_relu: return {a > 0 ? a : b * a, {a > 0 ? 1 : b, a > 0 ? 0 : a}};
+    case Op::pow: return {std::pow(a, b), {b * std::pow(a, b - 1), std::pow(a, b) * std::log(a)}};
+    case Op::max: return {std::fmax(a, b), {a > b ? 1.0L : 0.0L, a > b ? 0.0L : 1.0L}};
+    case Op::min: return {std::fmin(a, b), {a < b ? 1.0L : 0.0L, a < b ? 0.0L : 1.0L}};
+    case Op::where: return {a != 0 ? b : c, {0, a != 0 ? 1.0L : 0.0L, a != 0 ? 0.0L : 1.0L}};
+  }
+  fail_check("a scalar op", __FILE__, __LINE__);
+}
+
+/// Calls f(op, domain) for every scalar op of the table, in the table's order.
+template <class F>
+void for_each_scalar_op(F&& f) {
+#define TAPELOOM_OP(name, Struct) f(Op::name, std::span<const ops::Domain>(ops::Struct::domain));
+#include "tapeloom/core/ops.def"
+}
+
+/// Applies the op to Values as a user would write it: a + b, exp(a), where(a, b, c).
+inline Value record_op(Op op, const std::array<Value, 3>& x) {
+  switch (op) {
+#define TAPELOOM_LEAF(name) case Op::name:
+#define TAPELOOM_REDUCTION(name) case Op::name:
+#include "tapeloom/core/ops.def"
+    break;
+#define TAPELOOM_OPERATOR(name, Struct, sign) \
+  case Op::name:                              \
+    return x[0] sign x[1];
+#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
+#define TAPELOOM_UNARY(name, Struct) \
+  case Op::name:                     \
+    return tapeloom::name(x[0]);
+#define TAPELOOM_BINARY(name, Struct) \
+  case Op::name:                      \
+    return tapeloom::name(x[0], x[1]);
+#define TAPELOOM_TERNARY(name, Struct) \
+  case Op::name:                       \
+    return tapeloom::name(x[0], x[1], x[2]);
+#include "tapeloom/core/ops.def"
+  }
+  fail_check("a scalar op", __FILE__, __LINE__);
+}
+
+/// Draws one operand list in the op's domain, at least `distance` from every kink and jump of the ops: 0 for the first
+/// operand, and ties of the first two. (Smooth ops lose nothing by it.)
+inline std::array<double, 3> draw_operands(std::span<const ops::Domain> domain, std::mt19937_64& generator,
+                                           double distance) {
+  for (;;) {
+    std::array<double, 3> x{};
+    for (std::size_t i = 0; i < domain.size(); ++i) {
+      const double unit = static_cast<double>(generator() >> 11) * 0x1p-53;
+      x[i] = domain[i].lower + (domain[i].upper - domain[i].lower) * unit;
+    }
+    const bool tie = domain.size() > 1 && std::abs(x[0] - x[1]) < distance;
+    if (std::abs(x[0]) >= distance && !tie) return x;
+  }
+}
+
+}  // namespace tapeloom::test
