@@ -32,7 +32,7 @@ struct Node {
   double grad = 0.0;
   std::function<void()> backward = [] {};
   std::vector<std::shared_ptr<Node>> previous;  ///< the operands
-  std::string op;                               ///< empty for a leaf
+  const char* op = "";                          ///< empty for a leaf
   std::string label;
 };
 
@@ -112,7 +112,7 @@ class Value {
   static Value unary(const Value& a, double data, const char* op, F rule) {
     Value out(data);
     out.node_->op = op;
-    out.node_->previous = {a.node_};
+    out.node_->previous.push_back(a.node_);
     out.node_->backward = [rule, x = a.node_.get(), self = out.node_.get()] { rule(*x, *self); };
     return out;
   }
@@ -121,7 +121,8 @@ class Value {
   static Value binary(const Value& a, const Value& b, double data, const char* op, F rule) {
     Value out(data);
     out.node_->op = op;
-    out.node_->previous = {a.node_};
+    out.node_->previous.reserve(2);
+    out.node_->previous.push_back(a.node_);
     if (b.node_ != a.node_) out.node_->previous.push_back(b.node_);
     out.node_->backward = [rule, x = a.node_.get(), y = b.node_.get(), self = out.node_.get()] { rule(*x, *y, *self); };
     return out;

@@ -68,7 +68,7 @@ inline std::vector<double> initial_parameters(const Net& net, std::uint64_t seed
 }
 
 /// Inputs uniform in [-1, 1]; targets of the kind the net's loss takes.
-inline Data random_data(const Net& net, std::size_t samples, std::uint64_t seed) {
+inline Data make_random_data(const Net& net, std::size_t samples, std::uint64_t seed) {
   std::mt19937_64 generator(seed);
   Data data{samples, std::vector<double>(samples * net.inputs), std::vector<double>(samples * net.targets())};
   for (double& x : data.x) x = 2.0 * random_unit(generator) - 1.0;

@@ -41,7 +41,7 @@ class Contest {
  public:
   explicit Contest(const Case& c)
       : name(c.net.name + " x" + std::to_string(c.samples)),
-        data(random_data(c.net, c.samples, 2)),
+        data(make_random_data(c.net, c.samples, 2)),
         start(initial_parameters(c.net, 1)),
         closures(c.net, start),
         exact(c.net, start, data, true),
