@@ -1,9 +1,11 @@
 #include "tapeloom/compiler/emit.h"
 
 #include <bit>
+#include <map>
 #include <unordered_map>
 
 #include "tapeloom/compiler/slot_pool.h"
+#include "tapeloom/compiler/totals.h"
 #include "tapeloom/core/error.h"
 
 namespace tapeloom::compiler {
@@ -12,19 +14,28 @@ namespace {
 
 constexpr std::uint32_t none = UINT32_MAX;
 constexpr std::uint32_t to_the_end = UINT32_MAX - 1;
+// Uniform rows are computed in whole vectors, so they need room for one at their end.
+constexpr std::uint32_t uniform_unit = 16;
 
-/// What happens to a value besides being an operand: it is reduced, guarded, stored or spilled, right after it is
-/// computed.
+/// What happens to a value besides being an operand of a block of its phase: it is added up, guarded, stored or
+/// spilled, right after it is computed.
 struct Sink {
   InstructionKind kind;
-  std::uint32_t out;
+  View rows;            ///< what is consumed; of a total, its first operand
+  std::uint32_t out;    ///< guard, output, input or batch slot
+  BlockId total;        ///< of reduce and reduce_outer
   std::uint32_t next;
 };
 
 class Emitter {
  public:
   Emitter(const Graph& graph, const Schedule& schedule, bool reuse_slots, Program& program)
-      : g_(graph), s_(schedule), p_(program), reuse_(reuse_slots), uniforms_(0, reuse_slots) {}
+      : g_(graph),
+        s_(schedule),
+        p_(program),
+        totals_(place_totals(graph, schedule)),
+        reuse_(reuse_slots),
+        uniforms_(0, reuse_slots) {}
 
   void run() {
     place_leaves();
@@ -36,8 +47,15 @@ class Emitter {
   }
 
  private:
-  bool computed(BlockId id) const {
-    return g_[id].kind == BlockKind::elementwise || g_[id].kind == BlockKind::batch_sum;
+  bool is_leaf(BlockId id) const { return g_[id].operand_count == 0; }
+  bool total(BlockId id) const { return is_total(g_, id); }
+  /// True for a uniform block that has slots of its own to give back.
+  bool owns_uniform_slots(BlockId id) const {
+    return !is_leaf(id) && !total(id) && totals_.in_place[id.index] == Totals::nowhere;
+  }
+  std::uint32_t uniform_length(BlockId id) const {
+    const std::uint32_t rows = g_[id].rows;
+    return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit;
   }
 
   // --- leaves and roots ---------------------------------------------------------------------------------------------
@@ -48,11 +66,12 @@ class Emitter {
     std::unordered_map<std::uint64_t, std::uint32_t> known;
     for (std::size_t i = 0; i < g_.size(); ++i) {
       if (g_[BlockId(i)].kind != BlockKind::constant) continue;
-      const double number = g_.constant(BlockId(i));
-      const auto [at, is_new] =
-          known.try_emplace(std::bit_cast<std::uint64_t>(number), static_cast<std::uint32_t>(p_.constants.size()));
-      if (is_new) p_.constants.push_back(number);
-      uniform_slot_[i] = p_.first_constant() + at->second;
+      const auto numbers = g_.numbers(BlockId(i));
+      const auto next = static_cast<std::uint32_t>(p_.constants.size());
+      std::uint32_t at = next;
+      if (numbers.size() == 1) at = known.try_emplace(std::bit_cast<std::uint64_t>(numbers[0]), next).first->second;
+      if (at == next) p_.constants.insert(p_.constants.end(), numbers.begin(), numbers.end());
+      uniform_slot_[i] = p_.first_constant() + at;
     }
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const Block& block = g_[BlockId(i)];
@@ -60,75 +79,90 @@ class Emitter {
       if (block.kind == BlockKind::uniform_input) uniform_slot_[i] = p_.first_uniform_input() + block.payload;
       if (block.kind == BlockKind::samples) uniform_slot_[i] = p_.samples_slot();
     }
+    p_.total_count = totals_.count;
+    for (std::size_t i = 0; i < g_.size(); ++i) {
+      if (total(BlockId(i))) uniform_slot_[i] = p_.first_total() + totals_.of_block[i].place;
+      if (totals_.in_place[i] != Totals::nowhere) uniform_slot_[i] = p_.first_total() + totals_.in_place[i];
+    }
     uniforms_ = SlotPool(p_.first_computed(), reuse_);
   }
 
   void place_roots() {
-    const auto slot = [&](BlockId root) { return root == Roots::none ? none : uniform_slot_[root.index]; };
-    p_.loss_slot = slot(g_.roots.loss);
-    p_.gradient_slots.assign(p_.parameters.size(), none);
-    for (std::size_t i = 0; i < g_.roots.gradients.size(); ++i) p_.gradient_slots[i] = slot(g_.roots.gradients[i]);
+    const auto slot = [&](const View& root) { return uniform_slot_[root.block.index] + root.row; };
+    if (g_.roots.loss != nothing) p_.loss_slot = slot(g_.roots.loss);
+    for (const Roots::Gradient& gradient : g_.roots.gradients) {
+      if (gradient.value.step == 1 || gradient.value.rows == 1) {
+        p_.gradients.push_back({ParameterId(gradient.first), gradient.value.rows, slot(gradient.value)});
+        continue;
+      }
+      for (std::uint32_t r = 0; r < gradient.value.rows; ++r) {
+        p_.gradients.push_back({ParameterId(gradient.first + r), 1, slot(gradient.value.part(r, 1))});
+      }
+    }
     for (std::size_t i = 0; i < g_.roots.outputs.size(); ++i) {
-      p_.outputs[i].varying = g_[g_.roots.outputs[i]].varying;
+      p_.outputs[i].varying = g_.varying(g_.roots.outputs[i]);
       p_.outputs[i].slot = p_.outputs[i].varying ? none : slot(g_.roots.outputs[i]);
     }
   }
 
-  // --- liveness -----------------------------------------------------------------------------------------------------
+  // --- what is used where -------------------------------------------------------------------------------------------
 
-  void add_sink(BlockId block, InstructionKind kind, std::size_t out) {
-    sinks_.push_back({kind, static_cast<std::uint32_t>(out), first_sink_[block.index]});
-    first_sink_[block.index] = static_cast<std::uint32_t>(sinks_.size() - 1);
+  void add_sink(BlockId after, Sink sink) {
+    sink.next = first_sink_[after.index];
+    sinks_.push_back(sink);
+    first_sink_[after.index] = static_cast<std::uint32_t>(sinks_.size() - 1);
   }
 
   void find_sinks() {
     first_sink_.assign(g_.size(), none);
-    std::vector<bool> spilled(g_.size(), false);
-    for (std::size_t position = 0; position < s_.order.size(); ++position) {
-      const BlockId id = s_.order[position];
-      for (BlockId operand : g_.operands(id)) {
-        if (g_[id].kind == BlockKind::batch_sum) {
-          add_sink(operand, InstructionKind::reduce, p_.reductions.size());
-          p_.reductions.push_back(none);
-          sums_.push_back(id);
-        } else if (g_[operand].varying && g_[operand].kind != BlockKind::input && !spilled[operand.index] &&
-                   s_.phase[operand.index] != s_.phase[id.index]) {
-          spilled[operand.index] = true;
-          batch_slot_.resize(g_.size(), none);
-          batch_slot_[operand.index] = p_.batch_slots;
-          add_sink(operand, InstructionKind::spill, p_.batch_slots++);
+    batch_slot_.assign(g_.size(), none);
+    std::vector<std::uint32_t> position(g_.size());
+    for (std::uint32_t i = 0; i < s_.order.size(); ++i) position[s_.order[i].index] = i;
+    for (BlockId id : s_.order) {
+      if (total(id)) {
+        // After the operand that is there last.
+        BlockId last = g_.operand(id, 0).block;
+        for (const View& x : g_.operands(id)) {
+          if (position[x.block.index] > position[last.index]) last = x.block;
         }
+        const bool outer = g_[id].kind == BlockKind::outer;
+        add_sink(last, {outer ? InstructionKind::reduce_outer : InstructionKind::reduce, g_.operand(id, 0), 0, id, none});
+      }
+      const std::uint32_t phase = total(id) ? s_.summing_phase(id) : s_.phase[id.index];
+      for (const View& x : g_.operands(id)) {
+        if (!g_.varying(x) || g_[x.block].kind == BlockKind::input || s_.phase[x.block.index] == phase) continue;
+        if (batch_slot_[x.block.index] != none) continue;
+        batch_slot_[x.block.index] = p_.batch_slots;
+        add_sink(x.block, {InstructionKind::spill, g_.all(x.block), p_.batch_slots, {}, none});
+        p_.batch_slots += g_[x.block].rows;
       }
     }
-    for (std::size_t i = 0; i < g_.roots.guards.size(); ++i) add_sink(g_.roots.guards[i], InstructionKind::guard, i);
+    const auto sink = [&](const View& root, InstructionKind kind, std::size_t out) {
+      add_sink(root.block, {kind, root, static_cast<std::uint32_t>(out), {}, none});
+    };
+    for (std::size_t i = 0; i < g_.roots.guards.size(); ++i) sink(g_.roots.guards[i], InstructionKind::guard, i);
     for (std::size_t i = 0; i < g_.roots.outputs.size(); ++i) {
-      if (g_[g_.roots.outputs[i]].varying) add_sink(g_.roots.outputs[i], InstructionKind::store_output, i);
+      if (g_.varying(g_.roots.outputs[i])) sink(g_.roots.outputs[i], InstructionKind::store_output, i);
     }
-    for (std::size_t i = 0; i < g_.roots.input_gradients.size(); ++i) {
-      const BlockId root = g_.roots.input_gradients[i];
-      if (root != Roots::none) add_sink(root, InstructionKind::store_input_gradient, i);
-    }
+    for (const Roots::Gradient& g : g_.roots.input_gradients) sink(g.value, InstructionKind::store_input_gradient, g.first);
   }
 
-  /// As positions in the schedule's order. A uniform sink of a varying phase (a reduction of something uniform, a
-  /// gradient that is the same for every sample) is emitted in the varying phase of its own stage.
+  /// As positions in the schedule's order. What is consumed per sample, or read at the end, lives to the end.
   void find_last_uniform_uses() {
     last_uniform_use_.assign(g_.size(), none);
-    for (std::uint32_t position = 0; position < s_.order.size(); ++position) {
-      for (BlockId operand : g_.operands(s_.order[position])) last_uniform_use_[operand.index] = position;
+    for (std::uint32_t i = 0; i < s_.order.size(); ++i) {
+      for (const View& x : g_.operands(s_.order[i])) last_uniform_use_[x.block.index] = i;
     }
     for (std::size_t i = 0; i < g_.size(); ++i) {
       if (!g_[BlockId(i)].varying && first_sink_[i] != none) last_uniform_use_[i] = to_the_end;
     }
-    const auto keep = [&](BlockId root) {
-      if (root != Roots::none) last_uniform_use_[root.index] = to_the_end;
-    };
-    keep(g_.roots.loss);
-    for (BlockId root : g_.roots.gradients) keep(root);
-    for (BlockId root : g_.roots.outputs) keep(root);
+    const auto keep = [&](const View& root) { last_uniform_use_[root.block.index] = to_the_end; };
+    if (g_.roots.loss != nothing) keep(g_.roots.loss);
+    for (const Roots::Gradient& root : g_.roots.gradients) keep(root.value);
+    for (const View& root : g_.roots.outputs) keep(root);
   }
 
-  // --- instructions -------------------------------------------------------------------------------------------------
+  // --- stages -------------------------------------------------------------------------------------------------------
 
   static std::uint32_t count(const auto& list) { return static_cast<std::uint32_t>(list.size()); }
 
@@ -143,31 +177,29 @@ class Emitter {
     stage.uniform = {before, between};
     stage.tile = {between, count(p_.instructions)};
     stage.inputs = {loads, count(p_.loads)};
-    // The totals of the next stage are this one's reductions; the schedule lists them first and in order.
-    stage.reductions = {next_reduction_, next_reduction_};
-    while (stage.reductions.end < sums_.size() &&
-           s_.summing_phase(sums_[stage.reductions.end]) <= uniform_phase + 1) {
-      ++stage.reductions.end;
-    }
-    next_reduction_ = stage.reductions.end;
+    stage.totals = totals_.stages[uniform_phase / 2];
     p_.stages.push_back(stage);
   }
 
   void emit_uniform(Range phase) {
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
-      if (g_[id].kind == BlockKind::elementwise) {
-        Instruction instruction = elementwise(id);
-        release_uniforms(id, i);
-        instruction.out = uniform_slot_[id.index] = uniforms_.take();
-        p_.instructions.push_back(instruction);
-      } else if (g_[id].kind == BlockKind::batch_sum) {
-        release_uniforms(id, i);
-        uniform_slot_[id.index] = uniforms_.take();
-        p_.reductions[sum_index_++] = uniform_slot_[id.index];
+      if (!is_leaf(id) && !total(id)) {
+        const bool early = releases_before_taking(id);
+        if (early) release_uniforms(id, i);
+        if (owns_uniform_slots(id)) uniform_slot_[id.index] = uniforms_.take(uniform_length(id));
+        emit_block(id, uniform_slot_[id.index]);
+        if (!early) release_uniforms(id, i);
       }
-      emit_uniform_sinks(id);
-      if (computed(id) && last_uniform_use_[id.index] == none) uniforms_.give_back(uniform_slot_[id.index]);
+      // Guards on uniform values are checked at once; whatever else consumes one works per sample.
+      std::vector<Instruction> sinks;
+      emit_sinks(id, sinks);
+      for (const Instruction& sink : sinks) {
+        (sink.kind == InstructionKind::guard ? p_.instructions : deferred_).push_back(sink);
+      }
+      if (last_uniform_use_[id.index] == none && owns_uniform_slots(id)) {
+        uniforms_.give_back(uniform_slot_[id.index], uniform_length(id));
+      }
     }
   }
 
@@ -177,16 +209,25 @@ class Emitter {
     p_.instructions.insert(p_.instructions.end(), deferred_.begin(), deferred_.end());
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
-      if (g_[id].kind == BlockKind::elementwise) {
-        Instruction instruction = elementwise(id);
-        for (BlockId operand : g_.operands(id)) {
-          if (g_[operand].varying && last_tile_use_[operand.index] == i) release_tile(operand, tiles);
+      if (!is_leaf(id)) {
+        const bool early = releases_before_taking(id);
+        // Slots are read until the instruction is emitted, and only then forgotten.
+        std::vector<Instruction> emitted;
+        if (early) {
+          emit_block(id, none, &emitted);
+          release_tiles(id, i, tiles);
+          tile_slot_[id.index] = tiles.take(g_[id].rows);
+          for (Instruction& instruction : emitted) instruction.out = tile_slot_[id.index];
+          p_.instructions.insert(p_.instructions.end(), emitted.begin(), emitted.end());
+        } else {
+          tile_slot_[id.index] = tiles.take(g_[id].rows);
+          emit_block(id, tile_slot_[id.index]);
+          release_tiles(id, i, tiles);
         }
         release_uniforms(id, i);
-        instruction.out = tile_slot_[id.index] = tiles.take();
-        p_.instructions.push_back(instruction);
       }
-      emit_sinks(id, tile_slot_[id.index], 0, p_.instructions);
+      emit_sinks(id, p_.instructions);
+      release_sink_operands(id, i, tiles);
       if (last_tile_use_[id.index] == none) release_tile(id, tiles);
     }
     p_.tile_slots = std::max(p_.tile_slots, tiles.size());
@@ -195,88 +236,201 @@ class Emitter {
   /// Finds the last uses within the phase, and reads what it needs from the bound rows and from earlier stages.
   void enter_tile(Range phase, SlotPool& tiles) {
     last_tile_use_.resize(g_.size(), none);
-    std::vector<BlockId> from_outside;
+    std::vector<BlockId> outside;
+    const auto use = [&](const View& x, std::uint32_t position) {
+      if (!g_.varying(x)) return;
+      std::uint32_t& last = last_tile_use_[x.block.index];
+      const bool new_here = last == none || last < phase.begin;
+      if (new_here && s_.phase[x.block.index] != s_.phase[s_.order[position].index]) outside.push_back(x.block);
+      last = position;
+    };
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
       last_tile_use_[id.index] = none;
-      if (g_[id].kind == BlockKind::input) from_outside.push_back(id);
-      for (BlockId operand : g_.operands(id)) {
-        if (!g_[operand].varying) continue;
-        const bool outside = s_.phase[operand.index] != s_.phase[id.index];
-        if (outside && (last_tile_use_[operand.index] == none || last_tile_use_[operand.index] < phase.begin)) {
-          from_outside.push_back(operand);
-        }
-        last_tile_use_[operand.index] = i;
+      if (g_[id].kind == BlockKind::input) outside.push_back(id);
+      for (const View& x : g_.operands(id)) use(x, i);
+      for (std::uint32_t at = first_sink_[id.index]; at != none; at = sinks_[at].next) {
+        if (sinks_[at].kind != InstructionKind::reduce_outer) continue;
+        for (const View& x : g_.operands(sinks_[at].total)) use(x, i);
       }
     }
-    for (BlockId id : from_outside) {
-      if (g_[id].kind == BlockKind::input && last_tile_use_[id.index] == none && first_sink_[id.index] == none) continue;
-      tile_slot_[id.index] = tiles.take();
-      if (g_[id].kind == BlockKind::input) {
-        p_.loads.push_back({InputId(g_[id].payload), tile_slot_[id.index]});
+    for (BlockId id : outside) {
+      const Block& block = g_[id];
+      const bool input = block.kind == BlockKind::input;
+      if (input && last_tile_use_[id.index] == none && first_sink_[id.index] == none) continue;
+      tile_slot_[id.index] = tiles.take(block.rows);
+      if (input) {
+        p_.loads.push_back({InputId(block.payload), block.rows, tile_slot_[id.index]});
       } else {
         Instruction reload{.kind = InstructionKind::reload, .out = tile_slot_[id.index]};
         reload.x[0] = batch_slot_[id.index];
+        reload.shape = shape({.rows = block.rows});
         p_.instructions.push_back(reload);
       }
     }
   }
 
-  Instruction elementwise(BlockId id) {
-    Instruction instruction{.op = g_[id].op};
-    for (std::size_t k = 0; k < g_[id].operand_count; ++k) {
-      const BlockId operand = g_.operand(id, k);
-      const bool uniform = !g_[operand].varying;
-      instruction.x[k] = uniform ? uniform_slot_[operand.index] : tile_slot_[operand.index];
-      TAPELOOM_CHECK(instruction.x[k] != none);
-      instruction.uniform_mask = static_cast<std::uint8_t>(instruction.uniform_mask | (uniform ? 1u << k : 0u));
-    }
-    return instruction;
+  // --- instructions -------------------------------------------------------------------------------------------------
+
+  std::uint32_t shape(const Shape& wanted) {
+    if (wanted == Shape{}) return 0;
+    const auto [at, is_new] = shapes_.try_emplace(wanted, count(p_.shapes));
+    if (is_new) p_.shapes.push_back(wanted);
+    return at->second;
   }
 
-  void emit_sinks(BlockId id, std::uint32_t slot, std::uint8_t uniform_mask, std::vector<Instruction>& out) {
+  /// Sets operand k of an instruction to a view's rows.
+  void set_operand(Instruction& instruction, Shape& shape, std::size_t k, const View& x) const {
+    const bool uniform = !g_.varying(x);
+    const std::uint32_t slot = uniform ? uniform_slot_[x.block.index] : tile_slot_[x.block.index];
+    TAPELOOM_CHECK(slot != none);
+    instruction.x[k] = slot + x.row;
+    shape.step[k] = x.rows == 1 ? 0 : x.step;
+    if (uniform) instruction.uniform_mask = static_cast<std::uint8_t>(instruction.uniform_mask | 1u << k);
+  }
+
+  static Shape of_matrix(const Matrix& m) { return {m.rows, m.terms, m.row_step, m.term_step, {}}; }
+
+  void emit_block(BlockId id, std::uint32_t out, std::vector<Instruction>* list = nullptr) {
+    std::vector<Instruction>& to = list != nullptr ? *list : p_.instructions;
+    const Block& block = g_[id];
+    const auto add = [&](InstructionKind kind, Shape with, std::span<const View> operands, std::uint32_t at) {
+      Instruction instruction{.kind = kind, .op = block.op, .out = at};
+      for (std::size_t k = 0; k < operands.size(); ++k) set_operand(instruction, with, k, operands[k]);
+      instruction.shape = shape(with);
+      to.push_back(instruction);
+    };
+    const std::span<const View> x = g_.operands(id);
+    switch (block.kind) {
+      case BlockKind::elementwise:
+        return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
+      case BlockKind::row_sum:
+        return add(InstructionKind::row_sum, {.rows = x[0].rows}, x, out);
+      case BlockKind::dense:
+        return add(InstructionKind::dense, of_matrix(g_.matrix(id)), x, out);
+      case BlockKind::dense_reverse:
+        return add(InstructionKind::dense_reverse, of_matrix(g_.matrix(id)), x, out);
+      case BlockKind::outer:
+        return add(InstructionKind::outer, {x[0].rows, x[1].rows, x[1].rows, 1, {}}, x, out);
+      case BlockKind::concat:
+        for (const View& part : x) {
+          add(InstructionKind::copy, {.rows = part.rows}, std::span(&part, 1), out);
+          out += part.rows;
+        }
+        return;
+      case BlockKind::assemble:
+        if (totals_.in_place[id.index] == Totals::nowhere) add(InstructionKind::zero, {.rows = block.rows}, {}, out);
+        for (std::size_t k = 0; k < x.size(); ++k) {
+          if (totals_.in_place[id.index] != Totals::nowhere && lies_in(id, x[k])) continue;
+          const Destination& to_row = g_.destination(id, k);
+          add(InstructionKind::add_at, of_matrix(to_row.shape), std::span(&x[k], 1), out + to_row.row);
+        }
+        return;
+      case BlockKind::constant:
+      case BlockKind::parameter:
+      case BlockKind::input:
+      case BlockKind::uniform_input:
+      case BlockKind::samples:
+      case BlockKind::batch_sum:
+        break;
+    }
+    fail_check("a block with an instruction", __FILE__, __LINE__);
+  }
+
+  /// True if that total was placed inside the assemble block.
+  bool lies_in(BlockId assemble, const View& x) const {
+    if (!total(x.block)) return false;
+    const std::uint32_t place = totals_.of_block[x.block.index].place, begin = totals_.in_place[assemble.index];
+    return place >= begin && place < begin + g_[assemble].rows;
+  }
+
+  void emit_sinks(BlockId id, std::vector<Instruction>& to) {
     for (std::uint32_t at = first_sink_[id.index]; at != none; at = sinks_[at].next) {
-      Instruction instruction{.kind = sinks_[at].kind, .uniform_mask = uniform_mask, .out = sinks_[at].out};
-      instruction.x[0] = slot;
-      out.push_back(instruction);
+      const Sink& sink = sinks_[at];
+      Instruction instruction{.kind = sink.kind, .out = sink.out};
+      Shape with{.rows = sink.rows.rows};
+      set_operand(instruction, with, 0, sink.rows);
+      if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
+        const TotalPlace& place = totals_.of_block[sink.total.index];
+        instruction.out = place.place;
+        with.terms = place.shape.terms, with.row_step = place.shape.row_step, with.term_step = place.shape.term_step;
+        if (sink.kind == InstructionKind::reduce_outer) {
+          set_operand(instruction, with, 1, g_.operand(sink.total, 1));
+        } else if (place.shape.rows == 1) {
+          with.terms = 1, with.row_step = place.shape.term_step;
+        }
+        if (with.rows == 1) with.row_step = 0;
+        if (with.terms == 1) with.term_step = 0;
+      }
+      instruction.shape = shape(with);
+      to.push_back(instruction);
     }
   }
 
-  /// Guards on uniform values are checked where they are computed; everything else that consumes one works per sample.
-  void emit_uniform_sinks(BlockId id) {
-    std::vector<Instruction> sinks;
-    emit_sinks(id, uniform_slot_[id.index], 1, sinks);
-    for (const Instruction& sink : sinks) {
-      (sink.kind == InstructionKind::guard ? p_.instructions : deferred_).push_back(sink);
+  // --- giving slots back --------------------------------------------------------------------------------------------
+
+  /// The result may take the slots of an operand that is read row by row in the same order, and of nothing else.
+  bool releases_before_taking(BlockId id) const {
+    if (g_[id].kind != BlockKind::elementwise) return false;
+    for (const View& x : g_.operands(id)) {
+      if (g_[x.block].rows > 1 && x != g_.all(x.block)) return false;
     }
+    return true;
   }
 
   void release_uniforms(BlockId user, std::uint32_t position) {
-    for (BlockId operand : g_.operands(user)) {
-      if (g_[operand].varying || !computed(operand) || last_uniform_use_[operand.index] != position) continue;
-      last_uniform_use_[operand.index] = to_the_end;  // an operand that stands twice is given back once
-      uniforms_.give_back(uniform_slot_[operand.index]);
+    for (const View& x : g_.operands(user)) {
+      if (g_.varying(x) || !owns_uniform_slots(x.block) || last_uniform_use_[x.block.index] != position) continue;
+      last_uniform_use_[x.block.index] = to_the_end;  // an operand that stands twice is given back once
+      uniforms_.give_back(uniform_slot_[x.block.index], uniform_length(x.block));
+    }
+  }
+
+  void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles) {
+    for (const View& x : g_.operands(user)) {
+      if (g_.varying(x) && last_tile_use_[x.block.index] == position && !waits_for_sink(user, x.block)) {
+        release_tile(x.block, tiles);
+      }
+    }
+  }
+
+  /// True if a total that is added up right after `user` still reads the block.
+  bool waits_for_sink(BlockId user, BlockId block) const {
+    for (std::uint32_t at = first_sink_[user.index]; at != none; at = sinks_[at].next) {
+      if (sinks_[at].kind != InstructionKind::reduce_outer) continue;
+      for (const View& x : g_.operands(sinks_[at].total)) {
+        if (x.block == block) return true;
+      }
+    }
+    return false;
+  }
+
+  void release_sink_operands(BlockId after, std::uint32_t position, SlotPool& tiles) {
+    for (std::uint32_t at = first_sink_[after.index]; at != none; at = sinks_[at].next) {
+      if (sinks_[at].kind != InstructionKind::reduce_outer) continue;
+      for (const View& x : g_.operands(sinks_[at].total)) {
+        if (last_tile_use_[x.block.index] == position) release_tile(x.block, tiles);
+      }
     }
   }
 
   void release_tile(BlockId id, SlotPool& tiles) {
     if (tile_slot_[id.index] == none) return;
-    tiles.give_back(tile_slot_[id.index]);
+    tiles.give_back(tile_slot_[id.index], g_[id].rows);
     tile_slot_[id.index] = none;
   }
 
   const Graph& g_;
   const Schedule& s_;
   Program& p_;
+  Totals totals_;
   bool reuse_;
   SlotPool uniforms_;
   std::vector<std::uint32_t> uniform_slot_, tile_slot_, batch_slot_;
   std::vector<std::uint32_t> last_uniform_use_, last_tile_use_;
   std::vector<Sink> sinks_;
   std::vector<std::uint32_t> first_sink_;
-  std::vector<BlockId> sums_;          // batch sums in the order of Program::reductions
-  std::uint32_t sum_index_ = 0;        // the next of them to get its uniform slot
-  std::uint32_t next_reduction_ = 0;   // the first that no stage has added up yet
+  std::map<Shape, std::uint32_t> shapes_;
   std::vector<Instruction> deferred_;  // sinks of uniform values, for the stage's tiles
 };
 

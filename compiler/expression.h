@@ -5,27 +5,34 @@
 
 namespace tapeloom::compiler {
 
-/// A block of a graph, or a literal of a formula that has met no graph yet.
+/// Rows of a graph, or a literal of a formula that has met no graph yet.
 class Expression {
  public:
   explicit Expression(double literal) : literal_(literal) {}
-  Expression(Graph& graph, BlockId block) : graph_(&graph), block_(block) {}
+  Expression(Graph& graph, const View& rows) : graph_(&graph), rows_(rows) {}
 
-  /// The block on `graph`; a literal is added there as a constant.
-  BlockId block(Graph& graph) const { return graph_ != nullptr ? block_ : graph.add_constant(literal_); }
+  /// The rows on `graph`; a literal is added there as a constant, read for every row.
+  View rows(Graph& graph, std::uint32_t count) const {
+    return graph_ != nullptr ? rows_ : View{graph.add_constant(literal_).block, 0, count, 0};
+  }
 
   static Expression apply(Op op, std::initializer_list<Expression> operands) {
     Graph* graph = nullptr;
-    for (const Expression& operand : operands) graph = operand.graph_ != nullptr ? operand.graph_ : graph;
-    BlockId blocks[3];
-    std::size_t count = 0;
-    for (const Expression& operand : operands) blocks[count++] = operand.block(*graph);
-    return {*graph, graph->add_elementwise(op, std::span(blocks, count))};
+    std::uint32_t count = 1;
+    for (const Expression& operand : operands) {
+      if (operand.graph_ == nullptr) continue;
+      graph = operand.graph_;
+      count = operand.rows_.rows;
+    }
+    View rows[3];
+    std::size_t k = 0;
+    for (const Expression& operand : operands) rows[k++] = operand.rows(*graph, count);
+    return {*graph, graph->add_elementwise(op, std::span<const View>(rows, k))};
   }
 
  private:
   Graph* graph_ = nullptr;
-  BlockId block_;
+  View rows_;
   double literal_ = 0.0;
 };
 

@@ -4,52 +4,119 @@
 
 namespace tapeloom::compiler {
 
-BlockId Graph::append(Block block, std::span<const BlockId> operands) {
+View Graph::append(Block block, std::span<const View> operands) {
   TAPELOOM_CHECK(blocks_.size() < UINT32_MAX - 1 && operands_.size() + operands.size() < UINT32_MAX);
-  block.operand_count = static_cast<std::uint8_t>(operands.size());
+  block.operand_count = static_cast<std::uint32_t>(operands.size());
   block.first_operand = static_cast<std::uint32_t>(operands_.size());
-  for (BlockId operand : operands) {
-    block.varying |= blocks_[operand.index].varying;
-    block.rows = blocks_[operand.index].rows;
-  }
+  for (const View& operand : operands) block.varying |= blocks_[operand.block.index].varying;
   operands_.insert(operands_.end(), operands.begin(), operands.end());
   blocks_.push_back(block);
-  return BlockId(blocks_.size() - 1);
+  return all(BlockId(blocks_.size() - 1));
 }
 
-BlockId Graph::add_constant(double number) {
-  constants_.push_back(number);
-  return append({.kind = BlockKind::constant, .payload = static_cast<std::uint32_t>(constants_.size() - 1)}, {});
+bool Graph::is_constant(const View& view, double number) const {
+  if (!is_constant(view)) return false;
+  for (std::uint32_t r = 0; r < (view.step == 0 ? 1 : view.rows); ++r) {
+    if (constant(view, r) != number) return false;
+  }
+  return true;
 }
 
-BlockId Graph::add_leaf(BlockKind kind, std::uint32_t payload) {
-  return append({.kind = kind, .varying = kind == BlockKind::input, .payload = payload}, {});
+View Graph::add_constants(std::span<const double> numbers) {
+  const auto first = static_cast<std::uint32_t>(numbers_.size());
+  numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
+  return append({.kind = BlockKind::constant, .rows = static_cast<std::uint32_t>(numbers.size()), .payload = first}, {});
 }
 
-BlockId Graph::add_elementwise(Op op, std::span<const BlockId> operands) {
+View Graph::add_leaf(BlockKind kind, std::uint32_t payload, std::uint32_t rows) {
+  return append({.kind = kind, .varying = kind == BlockKind::input, .rows = rows, .payload = payload}, {});
+}
+
+View Graph::add_elementwise(Op op, std::span<const View> operands) {
   TAPELOOM_CHECK(op_arity(op) == operands.size());
-  return append({.kind = BlockKind::elementwise, .op = op}, operands);
+  return append({.kind = BlockKind::elementwise, .op = op, .rows = operands[0].rows}, operands);
 }
 
-BlockId Graph::add_batch_sum(BlockId operand) {
-  const BlockId sum = append({.kind = BlockKind::batch_sum}, std::span(&operand, 1));
+View Graph::add_batch_sum(const View& operand) {
+  const View sum = append({.kind = BlockKind::batch_sum, .rows = operand.rows}, std::span(&operand, 1));
   blocks_.back().varying = false;
   return sum;
 }
 
-BlockId Graph::add_copy(const Graph& from, BlockId block, std::span<const BlockId> operands) {
-  switch (from[block].kind) {
+View Graph::add_row_sum(const View& operand) { return append({.kind = BlockKind::row_sum}, std::span(&operand, 1)); }
+
+View Graph::add_concat(std::span<const View> parts) {
+  std::vector<View> merged;
+  for (const View& part : parts) {
+    View* last = merged.empty() ? nullptr : &merged.back();
+    const bool continues = last != nullptr && last->block == part.block && last->row + last->rows == part.row &&
+                           (last->step == 1 || last->rows == 1) && (part.step == 1 || part.rows == 1);
+    if (continues) {
+      last->rows += part.rows;
+      last->step = 1;
+    } else {
+      merged.push_back(part);
+    }
+  }
+  if (merged.size() == 1) return merged[0];
+  std::uint32_t rows = 0;
+  for (const View& part : merged) rows += part.rows;
+  return append({.kind = BlockKind::concat, .rows = rows}, merged);
+}
+
+View Graph::add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations) {
+  const auto first = static_cast<std::uint32_t>(destinations_.size());
+  destinations_.insert(destinations_.end(), destinations.begin(), destinations.end());
+  return append({.kind = BlockKind::assemble, .rows = rows, .payload = first}, parts);
+}
+
+View Graph::add_dense(const View& first_weight, const Matrix& weights, const View& x) {
+  const View operands[] = {first_weight, x};
+  matrices_.push_back(weights);
+  const auto matrix = static_cast<std::uint32_t>(matrices_.size() - 1);
+  return append({.kind = BlockKind::dense, .rows = weights.rows, .payload = matrix}, operands);
+}
+
+View Graph::add_dense_reverse(const View& first_weight, const Matrix& weights, const View& y) {
+  const View operands[] = {first_weight, y};
+  matrices_.push_back(weights);
+  const auto matrix = static_cast<std::uint32_t>(matrices_.size() - 1);
+  return append({.kind = BlockKind::dense_reverse, .rows = weights.terms, .payload = matrix}, operands);
+}
+
+View Graph::add_outer(const View& y, const View& x) {
+  const View operands[] = {y, x};
+  const View outer = append({.kind = BlockKind::outer, .rows = y.rows * x.rows}, operands);
+  blocks_.back().varying = false;
+  return outer;
+}
+
+View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operands) {
+  const Block& block = from[id];
+  switch (block.kind) {
     case BlockKind::constant:
-      return add_constant(from.constant(block));
+      return add_constants(from.numbers(id));
     case BlockKind::parameter:
     case BlockKind::input:
     case BlockKind::uniform_input:
     case BlockKind::samples:
-      return add_leaf(from[block].kind, from[block].payload);
+      return add_leaf(block.kind, block.payload, block.rows);
     case BlockKind::elementwise:
-      return add_elementwise(from[block].op, operands);
+      return add_elementwise(block.op, operands);
     case BlockKind::batch_sum:
       return add_batch_sum(operands[0]);
+    case BlockKind::row_sum:
+      return add_row_sum(operands[0]);
+    case BlockKind::concat:
+      return add_concat(operands);
+    case BlockKind::assemble:
+      return add_assemble(block.rows, operands, {from.destinations_.data() + block.payload, operands.size()});
+    case BlockKind::dense:
+      return add_dense(operands[0], from.matrix(id), operands[1]);
+    case BlockKind::dense_reverse:
+      return add_dense_reverse(operands[0], from.matrix(id), operands[1]);
+    case BlockKind::outer:
+      return add_outer(operands[0], operands[1]);
   }
   fail_check("a block kind", __FILE__, __LINE__);
 }

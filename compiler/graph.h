@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,45 +16,90 @@ namespace tapeloom::compiler {
 
 using BlockId = Id<struct BlockTag>;
 
+/// Rows of a block, as an operand reads them: row r of the reader is row `row + r * step` of the block. A step of 0
+/// reads one row for all, a step of 1 neighbours.
+struct View {
+  BlockId block;
+  std::uint32_t row = 0;
+  std::uint32_t rows = 1;
+  std::uint32_t step = 1;
+
+  friend bool operator==(const View&, const View&) = default;
+
+  /// Rows [first, first + count) of this view.
+  View part(std::uint32_t first, std::uint32_t count) const { return {block, row + first * step, count, step}; }
+  /// What a reader with `inner` (a view of this view's rows) sees.
+  View through(const View& inner) const { return {block, row + inner.row * step, inner.rows, inner.step * step}; }
+};
+
+/// No block.
+inline constexpr View nothing{BlockId(std::size_t{UINT32_MAX}), 0, 0, 0};
+
+/// A matrix laid out in rows of a block: entry (i, j) is `i * row_step + j * term_step` rows after the first.
+struct Matrix {
+  std::uint32_t rows = 1;
+  std::uint32_t terms = 1;
+  std::uint32_t row_step = 0;
+  std::uint32_t term_step = 1;
+
+  friend bool operator==(const Matrix&, const Matrix&) = default;
+};
+
+/// Where an operand of an assemble block is added: its row i * terms + j to row `row` + entry (i, j).
+struct Destination {
+  std::uint32_t row = 0;
+  Matrix shape;
+
+  friend bool operator==(const Destination&, const Destination&) = default;
+};
+
 enum class BlockKind : std::uint8_t {
-  constant,       ///< payload: index into Graph::constants
-  parameter,      ///< payload: ParameterId of the first row
-  input,          ///< payload: InputId of the first row
-  uniform_input,  ///< payload: UniformInputId of the first row
+  constant,       ///< payload: index of the first row in Graph's numbers
+  parameter,      ///< payload: ParameterId of the first row; the others follow
+  input,          ///< payload: InputId of the first row; the others follow
+  uniform_input,  ///< payload: UniformInputId
   samples,        ///< the number of samples of the batch, as a number
   elementwise,    ///< op, row by row and column by column; a uniform operand meets every column
   batch_sum,      ///< sum over the columns; of a uniform operand, the number of samples times it
+  row_sum,        ///< one row: the sum over the rows of x0
+  concat,         ///< the rows of the operands, one operand after the other
+  assemble,       ///< zeros, to which each operand's rows are added at Graph::destination
+  dense,          ///< rows x columns = W X; x0 = the first entry of W, laid out as Graph::matrix, x1 = X
+  dense_reverse,  ///< terms x columns = W^T Y; x0 and W likewise, x1 = Y
+  outer,          ///< rows x terms, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
 };
 
 struct Block {
   BlockKind kind;
   Op op = Op::constant;  ///< of an elementwise block
   bool varying = false;
-  std::uint8_t operand_count = 0;
   std::uint32_t rows = 1;
   std::uint32_t payload = 0;
   std::uint32_t first_operand = 0;
+  std::uint32_t operand_count = 0;
 };
 
 /// What must be computed; everything else is dead.
 struct Roots {
-  static constexpr BlockId none{std::size_t{UINT32_MAX}};
+  View loss = nothing;
+  std::vector<View> outputs;
+  std::vector<View> guards;
+  /// The derivatives of the loss by the rows of parameter and input blocks, for each such block that has any.
+  struct Gradient {
+    std::uint32_t first;  ///< ParameterId or InputId of the first row
+    View value;
+  };
+  std::vector<Gradient> gradients;
+  std::vector<Gradient> input_gradients;
 
-  BlockId loss = none;
-  std::vector<BlockId> outputs;
-  std::vector<BlockId> guards;
-  std::vector<BlockId> gradients;        ///< one a parameter; none: zero
-  std::vector<BlockId> input_gradients;  ///< one an input; none: zero
-
-  /// Calls f(BlockId&) for each root there is.
+  /// Calls f(View&) for each root there is.
   template <class F>
   void each(F&& f) {
-    if (loss != none) f(loss);
-    for (auto* list : {&outputs, &guards, &gradients, &input_gradients}) {
-      for (BlockId& root : *list) {
-        if (root != none) f(root);
-      }
-    }
+    if (loss != nothing) f(loss);
+    for (View& root : outputs) f(root);
+    for (View& root : guards) f(root);
+    for (Gradient& root : gradients) f(root.value);
+    for (Gradient& root : input_gradients) f(root.value);
   }
 };
 
@@ -60,53 +107,84 @@ class Graph {
  public:
   std::size_t size() const { return blocks_.size(); }
   const Block& operator[](BlockId id) const { return blocks_[id.index]; }
-  std::span<const BlockId> operands(BlockId id) const {
+  std::span<const View> operands(BlockId id) const {
     const Block& block = blocks_[id.index];
     return {operands_.data() + block.first_operand, block.operand_count};
   }
-  BlockId operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
-  double constant(BlockId id) const { return constants_[blocks_[id.index].payload]; }
-  bool is_constant(BlockId id) const { return blocks_[id.index].kind == BlockKind::constant; }
-  bool is_constant(BlockId id, double number) const { return is_constant(id) && constant(id) == number; }
-  bool is_op(BlockId id, Op op) const {
-    return blocks_[id.index].kind == BlockKind::elementwise && blocks_[id.index].op == op;
-  }
+  const View& operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
+  bool varying(const View& view) const { return blocks_[view.block.index].varying; }
+  /// All rows of a block.
+  View all(BlockId id) const { return {id, 0, blocks_[id.index].rows, 1}; }
 
-  BlockId add_constant(double number);
-  BlockId add_leaf(BlockKind kind, std::uint32_t payload);
-  BlockId add_elementwise(Op op, std::span<const BlockId> operands);
-  BlockId add_batch_sum(BlockId operand);
+  /// The numbers of a constant block.
+  std::span<const double> numbers(BlockId id) const {
+    return {numbers_.data() + blocks_[id.index].payload, blocks_[id.index].rows};
+  }
+  bool is_constant(const View& view) const { return blocks_[view.block.index].kind == BlockKind::constant; }
+  double constant(const View& view, std::uint32_t row) const { return numbers(view.block)[view.row + row * view.step]; }
+  /// True if every row is the constant `number`.
+  bool is_constant(const View& view, double number) const;
+  /// True if the view is all of an elementwise block of that op.
+  bool is_op(const View& view, Op op) const {
+    const Block& block = blocks_[view.block.index];
+    return block.kind == BlockKind::elementwise && block.op == op;
+  }
+  /// Operand k of the elementwise block behind a view, for the rows of the view.
+  View behind(const View& view, std::size_t k) const { return operand(view.block, k).through(view); }
+  /// Of an assemble block: where operand k is added.
+  const Destination& destination(BlockId id, std::size_t k) const {
+    return destinations_[blocks_[id.index].payload + k];
+  }
+  /// Of a dense or dense_reverse block: how W lies in the block of its first operand.
+  const Matrix& matrix(BlockId id) const { return matrices_[blocks_[id.index].payload]; }
+
+  View add_constant(double number) { return add_constants(std::span(&number, 1)); }
+  View add_constants(std::span<const double> numbers);
+  View add_leaf(BlockKind kind, std::uint32_t payload, std::uint32_t rows = 1);
+  View add_elementwise(Op op, std::initializer_list<View> operands) {
+    return add_elementwise(op, std::span(operands.begin(), operands.size()));
+  }
+  View add_elementwise(Op op, std::span<const View> operands);
+  View add_batch_sum(const View& operand);
+  View add_row_sum(const View& operand);
+  /// The views one after another; a single view, or neighbours of one block, are returned as they are.
+  View add_concat(std::span<const View> parts);
+  View add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations);
+  View add_dense(const View& first_weight, const Matrix& weights, const View& x);
+  View add_dense_reverse(const View& first_weight, const Matrix& weights, const View& y);
+  View add_outer(const View& y, const View& x);
   /// A block like `block` of `from`, with other operands.
-  BlockId add_copy(const Graph& from, BlockId block, std::span<const BlockId> operands);
+  View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
   void reserve(std::size_t blocks, std::size_t operands);
 
   Roots roots;
 
  private:
-  BlockId append(Block block, std::span<const BlockId> operands);
+  View append(Block block, std::span<const View> operands);
 
   std::vector<Block> blocks_;
-  std::vector<BlockId> operands_;
-  std::vector<double> constants_;
+  std::vector<View> operands_;
+  std::vector<double> numbers_;
+  std::vector<Destination> destinations_;
+  std::vector<Matrix> matrices_;
 };
 
-/// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the block that
-/// stands for the old one. Blocks with keep(old id) false are left out.
+/// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
+/// stand for the old block's. Blocks with keep(old id) false are left out.
 template <class Keep, class Emit>
 Graph rebuild(const Graph& old, Keep&& keep, Emit&& emit) {
   Graph graph;
   graph.reserve(old.size(), old.size());
-  std::vector<BlockId> moved(old.size(), Roots::none);
-  std::vector<BlockId> operands;
-  for (std::uint32_t i = 0; i < old.size(); ++i) {
-    const BlockId id{std::size_t{i}};
-    if (!keep(id)) continue;
+  std::vector<View> moved(old.size(), nothing);
+  std::vector<View> operands;
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    if (!keep(BlockId(i))) continue;
     operands.clear();
-    for (BlockId operand : old.operands(id)) operands.push_back(moved[operand.index]);
-    moved[i] = emit(graph, id, std::span<const BlockId>(operands));
+    for (const View& operand : old.operands(BlockId(i))) operands.push_back(moved[operand.block.index].through(operand));
+    moved[i] = emit(graph, BlockId(i), std::span<const View>(operands));
   }
   graph.roots = old.roots;
-  graph.roots.each([&](BlockId& root) { root = moved[root.index]; });
+  graph.roots.each([&](View& root) { root = moved[root.block.index].through(root); });
   return graph;
 }
 

@@ -13,7 +13,7 @@ std::uint32_t last_node(const NodeId* loss, std::span<const NodeId> outputs) {
 }
 
 /// Adds the block of one node; `at` gives the blocks of earlier nodes.
-BlockId import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const BlockId> at) {
+View import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const View> at) {
   const std::uint32_t leaf = tape.leaf_index(node);
   switch (tape.op(node)) {
     case Op::constant:
@@ -27,18 +27,17 @@ BlockId import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const
     case Op::batch_sum:
       return graph.add_batch_sum(at[leaf]);
     case Op::batch_mean: {
-      const BlockId samples = graph.add_leaf(BlockKind::samples, 0);
-      const BlockId quotient[] = {graph.add_batch_sum(at[leaf]), samples};
-      return graph.add_elementwise(Op::div, quotient);
+      const View samples = graph.add_leaf(BlockKind::samples, 0);
+      return graph.add_elementwise(Op::div, {graph.add_batch_sum(at[leaf]), samples});
     }
 #define TAPELOOM_OP(name, Struct) case Op::name:
 #include "tapeloom/core/ops.def"
       break;
   }
-  BlockId operands[3];
+  View operands[3];
   std::size_t count = 0;
   for (NodeId operand : tape.operands(node)) operands[count++] = at[operand.index];
-  return graph.add_elementwise(tape.op(node), std::span(operands, count));
+  return graph.add_elementwise(tape.op(node), std::span<const View>(operands, count));
 }
 
 }  // namespace
@@ -70,7 +69,7 @@ Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outpu
 
   Graph graph;
   graph.reserve(count, operand_count);
-  std::vector<BlockId> at(end, Roots::none);
+  std::vector<View> at(end, nothing);
   for (std::uint32_t i = 0; i < end; ++i) {
     if (live[i]) at[i] = import_node(graph, tape, NodeId{std::size_t{i}}, at);
   }

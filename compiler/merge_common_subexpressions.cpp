@@ -16,31 +16,47 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
 /// An open-addressing table of the blocks of a graph that grows with it. Hits are compared in full.
 class BlockTable {
  public:
-  explicit BlockTable(std::size_t blocks) : slots_(std::bit_ceil(2 * blocks + 16), Roots::none) {}
+  static constexpr BlockId none = nothing.block;
+
+  explicit BlockTable(std::size_t blocks) : slots_(std::bit_ceil(2 * blocks + 16), none) {}
 
   /// The block equal to the graph's last one: an earlier one, or the last itself, which is then entered.
   BlockId find_or_enter_last(const Graph& graph) {
     const BlockId last(graph.size() - 1);
     for (std::size_t at = hash(graph, last) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-      if (slots_[at] == Roots::none) return slots_[at] = last;
+      if (slots_[at] == none) return slots_[at] = last;
       if (equal(graph, slots_[at], last)) return slots_[at];
     }
   }
 
  private:
-  static std::uint64_t content(const Graph& graph, BlockId id) {
-    return graph.is_constant(id) ? std::bit_cast<std::uint64_t>(graph.constant(id)) : graph[id].payload;
-  }
   static std::uint64_t hash(const Graph& graph, BlockId id) {
     const Block& block = graph[id];
     std::uint64_t h = mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
-    h = mix(h, content(graph, id));
-    for (BlockId operand : graph.operands(id)) h = mix(h, operand.index);
+    if (block.kind == BlockKind::constant) {
+      for (double number : graph.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
+    } else if (block.operand_count == 0) {
+      h = mix(h, block.payload);
+    }
+    for (const View& x : graph.operands(id)) h = mix(mix(h, std::uint64_t{x.block.index} << 32 | x.row), x.rows * 2 + x.step);
     return h ^ h >> 32;
   }
   static bool equal(const Graph& graph, BlockId a, BlockId b) {
-    return graph[a].kind == graph[b].kind && graph[a].op == graph[b].op && graph[a].rows == graph[b].rows &&
-           content(graph, a) == content(graph, b) && std::ranges::equal(graph.operands(a), graph.operands(b));
+    const Block &left = graph[a], &right = graph[b];
+    if (left.kind != right.kind || left.op != right.op || left.rows != right.rows) return false;
+    if (!std::ranges::equal(graph.operands(a), graph.operands(b))) return false;
+    if (left.kind == BlockKind::constant) {
+      const auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
+      return std::ranges::equal(graph.numbers(a), graph.numbers(b), {}, bits, bits);
+    }
+    if (left.kind == BlockKind::assemble) {
+      for (std::size_t k = 0; k < left.operand_count; ++k) {
+        if (!(graph.destination(a, k) == graph.destination(b, k))) return false;
+      }
+      return true;
+    }
+    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse) return graph.matrix(a) == graph.matrix(b);
+    return left.operand_count > 0 || left.payload == right.payload;
   }
 
   std::vector<BlockId> slots_;
@@ -53,9 +69,11 @@ Graph merge_common_subexpressions(const Graph& graph) {
   // A merged block stays behind as its own copy without users, so that ids stay ordered; it is dead from here on.
   return remove_dead(rebuild(
       graph, [](BlockId) { return true; },
-      [&](Graph& out, BlockId id, std::span<const BlockId> operands) {
-        out.add_copy(graph, id, operands);
-        return table.find_or_enter_last(out);
+      [&](Graph& out, BlockId id, std::span<const View> operands) {
+        const std::size_t before = out.size();
+        const View copy = out.add_copy(graph, id, operands);
+        // A concat of neighbours is a view of what is there already.
+        return out.size() == before ? copy : out.all(table.find_or_enter_last(out));
       }));
 }
 

@@ -11,15 +11,15 @@ Schedule schedule(const Graph& graph) {
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const Block& block = graph[BlockId(i)];
     std::uint32_t behind = 0;
-    for (BlockId operand : graph.operands(BlockId(i))) behind = std::max(behind, result.phase[operand.index] / 2);
-    if (block.kind == BlockKind::batch_sum) ++behind;
+    for (const View& x : graph.operands(BlockId(i))) behind = std::max(behind, result.phase[x.block.index] / 2);
+    if (is_total(graph, BlockId(i))) ++behind;
     result.phase[i] = 2 * behind + (block.varying ? 1 : 0);
     phases = std::max(phases, 2 * behind + 2);
   }
 
   // A counting sort by phase, batch sums before the others: stable, so ids stay in order.
   const auto key = [&](std::size_t i) {
-    return 2 * result.phase[i] + (graph[BlockId(i)].kind == BlockKind::batch_sum ? 0 : 1);
+    return 2 * result.phase[i] + (is_total(graph, BlockId(i)) ? 0 : 1);
   };
   std::vector<std::uint32_t> start(2 * phases + 1, 0);
   for (std::size_t i = 0; i < graph.size(); ++i) ++start[key(i) + 1];

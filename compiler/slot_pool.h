@@ -1,30 +1,39 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 namespace tapeloom::compiler {
 
-/// Hands out slots, the last one freed first, so that what was just used is used again while it is in the cache.
+/// Hands out runs of neighbouring slots; of those of one length, the last freed first, so that what was just used is
+/// used again while it is in the cache.
 class SlotPool {
  public:
   SlotPool(std::uint32_t first, bool reuse) : next_(first), reuse_(reuse) {}
 
-  std::uint32_t take() {
-    if (free_.empty()) return next_++;
-    const std::uint32_t slot = free_.back();
-    free_.pop_back();
+  std::uint32_t take(std::uint32_t length) {
+    std::vector<std::uint32_t>& free = free_of(length);
+    if (free.empty()) {
+      const std::uint32_t slot = next_;
+      next_ += length;
+      return slot;
+    }
+    const std::uint32_t slot = free.back();
+    free.pop_back();
     return slot;
   }
-  void give_back(std::uint32_t slot) {
-    if (reuse_) free_.push_back(slot);
+  void give_back(std::uint32_t slot, std::uint32_t length) {
+    if (reuse_) free_of(length).push_back(slot);
   }
   /// One more than the highest slot ever handed out.
   std::uint32_t size() const { return next_; }
 
  private:
-  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t>& free_of(std::uint32_t length) { return length == 1 ? free_single_ : free_[length]; }
+
+  std::vector<std::uint32_t> free_single_;  // by far the most common
+  std::map<std::uint32_t, std::vector<std::uint32_t>> free_;
   std::uint32_t next_;
   bool reuse_;
 };

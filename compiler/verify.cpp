@@ -29,10 +29,11 @@ class Verifier {
     const Block& block = g_[id];
     expect(block.rows >= 1, id, "at least one row");
     bool any_varying = false;
-    for (BlockId operand : g_.operands(id)) {
-      expect(operand.index < id.index, id, "operands come before their users");
-      expect(g_[operand].rows == block.rows, id, "operands have as many rows");
-      any_varying = any_varying || g_[operand].varying;
+    for (const View& x : g_.operands(id)) {
+      expect(x.block.index < id.index, id, "operands come before their users");
+      expect(x.rows >= 1 && std::uint64_t{x.row} + std::uint64_t{x.rows - 1} * x.step < g_[x.block].rows, id,
+             "operands read rows that exist");
+      any_varying = any_varying || g_.varying(x);
     }
     switch (block.kind) {
       case BlockKind::constant:
@@ -47,11 +48,51 @@ class Verifier {
       case BlockKind::elementwise:
         expect(op_kind(block.op) == OpKind::scalar || op_kind(block.op) == OpKind::comparison, id, "a scalar op");
         expect(block.operand_count == op_arity(block.op), id, "as many operands as the op takes");
-        return expect(block.varying == any_varying, id, "varying where an operand is");
+        for (const View& x : g_.operands(id)) expect(x.rows == block.rows, id, "operands have as many rows");
+        break;
       case BlockKind::batch_sum:
-        expect(block.operand_count == 1, id, "one operand");
+        expect(block.operand_count == 1 && g_.operand(id, 0).rows == block.rows, id, "one operand of as many rows");
         return expect(!block.varying, id, "a batch sum is uniform");
+      case BlockKind::row_sum:
+        expect(block.operand_count == 1 && block.rows == 1, id, "one operand, one row");
+        break;
+      case BlockKind::concat:
+        expect(rows_of_operands(id) == block.rows, id, "as many rows as all operands");
+        break;
+      case BlockKind::assemble:
+        for (std::size_t k = 0; k < block.operand_count; ++k) {
+          const auto& [row, shape] = g_.destination(id, k);
+          expect(g_.operand(id, k).rows == shape.rows * shape.terms, id, "a destination for every row");
+          expect(entry_end(row, shape) <= block.rows, id, "destinations that exist");
+        }
+        break;
+      case BlockKind::dense:
+      case BlockKind::dense_reverse: {
+        const Matrix& w = g_.matrix(id);
+        const bool reverse = block.kind == BlockKind::dense_reverse;
+        expect(block.rows == (reverse ? w.terms : w.rows), id, "as many rows as W (or W^T) has");
+        expect(g_.operand(id, 1).rows == (reverse ? w.rows : w.terms), id, "as many operand rows as W takes");
+        expect(entry_end(g_.operand(id, 0).row, w) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
+        expect(!g_.varying(g_.operand(id, 0)), id, "weights are uniform");
+        break;
+      }
+      case BlockKind::outer:
+        expect(block.rows == g_.operand(id, 0).rows * g_.operand(id, 1).rows, id, "rows times terms");
+        expect(g_.varying(g_.operand(id, 0)) == g_.varying(g_.operand(id, 1)), id, "both operands vary, or neither");
+        return expect(!block.varying, id, "an outer product is uniform");
     }
+    expect(block.varying == any_varying, id, "varying where an operand is");
+  }
+
+  std::uint64_t rows_of_operands(BlockId id) const {
+    std::uint64_t rows = 0;
+    for (const View& x : g_.operands(id)) rows += x.rows;
+    return rows;
+  }
+
+  /// One more than the highest row that a matrix from `row` on touches.
+  static std::uint64_t entry_end(std::uint64_t row, const Matrix& m) {
+    return row + std::uint64_t{m.rows - 1} * m.row_step + std::uint64_t{m.terms - 1} * m.term_step + 1;
   }
 
   void check_leaf(BlockId id, bool varying, std::size_t count) {
@@ -62,11 +103,13 @@ class Verifier {
 
   void check_roots() {
     Roots roots = g_.roots;
-    roots.each([&](BlockId root) { expect(root.index < g_.size(), root, "roots are blocks"); });
-    if (roots.loss != Roots::none) expect(!g_[roots.loss].varying, roots.loss, "the loss is uniform");
-    expect(roots.gradients.empty() || roots.gradients.size() == leaves_.parameters, Roots::none, "a gradient a parameter");
-    for (BlockId gradient : roots.gradients) {
-      if (gradient != Roots::none) expect(!g_[gradient].varying, gradient, "parameters' gradients are uniform");
+    roots.each([&](const View& root) {
+      expect(root.block.index < g_.size() && root.row < g_[root.block].rows, root.block, "roots are rows of blocks");
+    });
+    if (roots.loss != nothing) expect(!g_.varying(roots.loss), roots.loss.block, "the loss is uniform");
+    for (const Roots::Gradient& gradient : roots.gradients) {
+      expect(!g_.varying(gradient.value), gradient.value.block, "parameters' gradients are uniform");
+      expect(gradient.first + gradient.value.rows <= leaves_.parameters, gradient.value.block, "gradients of parameters");
     }
   }
 

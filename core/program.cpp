@@ -42,17 +42,22 @@ std::uint64_t hash(const Program& program) {
   for (const ProgramGuard& g : program.guards) h.add(std::uint64_t{g.expected});
   for (const ProgramOutput& o : program.outputs) h.add(std::uint64_t{o.varying}), h.add(std::uint64_t{o.slot});
   h.add(std::uint64_t{program.loss_slot});
-  for (std::uint32_t slot : program.gradient_slots) h.add(std::uint64_t{slot});
+  for (const GradientPiece& g : program.gradients) {
+    h.add(std::uint64_t{g.first.index} << 32 | g.count), h.add(std::uint64_t{g.slot});
+  }
   h.add(std::uint64_t{program.has_input_gradients});
   h.add(std::uint64_t{program.exact});
   for (const Instruction& i : program.instructions) {
     h.add(static_cast<std::uint64_t>(i.kind) << 16 | static_cast<std::uint64_t>(i.op) << 8 | i.uniform_mask);
-    h.add(std::uint64_t{i.out});
+    h.add(std::uint64_t{i.shape} << 32 | i.out);
     for (std::uint32_t x : i.x) h.add(std::uint64_t{x});
   }
-  for (const Stage& s : program.stages) h.add(s.uniform), h.add(s.tile), h.add(s.inputs), h.add(s.reductions);
-  for (const Load& l : program.loads) h.add(std::uint64_t{l.input.index}), h.add(std::uint64_t{l.slot});
-  for (std::uint32_t slot : program.reductions) h.add(std::uint64_t{slot});
+  for (const Stage& s : program.stages) h.add(s.uniform), h.add(s.tile), h.add(s.inputs), h.add(s.totals);
+  for (const Load& l : program.loads) h.add(std::uint64_t{l.first.index} << 32 | l.count), h.add(std::uint64_t{l.slot});
+  for (const Shape& s : program.shapes) {
+    h.add(std::uint64_t{s.rows} << 32 | s.terms), h.add(std::uint64_t{s.row_step} << 32 | s.term_step);
+    for (std::uint32_t step : s.step) h.add(std::uint64_t{step});
+  }
   return h.state();
 }
 

@@ -2,12 +2,12 @@
 //
 // Numbers live in three places. A *uniform slot* holds one number for the whole step. A *tile slot* holds one number
 // for each sample of the tile that is being swept. A *batch slot* holds one number for each sample of the batch, for
-// values that cross stages. The uniform slots begin with the leaves:
+// values that cross stages. A value of several rows has as many slots, side by side. The uniform slots are
 //
-//     parameters | constants | uniform inputs | number of samples | computed ...
+//     parameters | constants | uniform inputs | number of samples | totals | computed ...
 //
 // A step runs the stages in order. A stage runs its uniform instructions once, then its tile instructions for one tile
-// of samples after another; its reductions add up over all tiles, and each total is a uniform slot of later stages.
+// of samples after another; its totals add up over all tiles and are there for the stages after it.
 #pragma once
 
 #include <array>
@@ -20,20 +20,43 @@
 
 namespace tapeloom {
 
+/// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says; W(i, j)
+/// is the uniform slot x0 + i * row_step + j * term_step.
 enum class InstructionKind : std::uint8_t {
-  elementwise,           ///< out = op(x0, x1, x2)
-  reduce,                ///< reduction[out] += sum over the samples of x0
+  elementwise,           ///< out(r) = op(x0(r), x1(r), x2(r))
+  row_sum,               ///< out = x0(0) + x0(1) + ...
+  copy,                  ///< out(r) = x0(r)
+  zero,                  ///< out(r) = 0
+  add_at,                ///< out + i * row_step + j * term_step += x0(i * terms + j)
+  dense,                 ///< out(i) = the sum over j of W(i, j) x1(j)
+  dense_reverse,         ///< out(j) = the sum over i of W(i, j) x1(i)
+  outer,                 ///< out + i * row_step + j * term_step = x0(i) x1(j); all uniform
+  reduce,                ///< total out + r * row_step += the sum over the samples of x0(r)
+  reduce_outer,          ///< total out + i * row_step + j * term_step += the sum over the samples of x0(i) x1(j)
   guard,                 ///< guard[out] holds where x0 is not zero (or zero, as it was recorded)
-  spill,                 ///< batch slot out = x0
-  reload,                ///< out = batch slot x0
+  spill,                 ///< batch slot out + r = x0(r)
+  reload,                ///< out(r) = batch slot x0 + r
   store_output,          ///< outputs[sample][out] = x0
-  store_input_gradient,  ///< input gradients[sample][out] = x0
+  store_input_gradient,  ///< input gradients[sample][out + r] = x0(r)
+};
+
+/// How many rows an instruction works on and how they lie. Most scalars share shape 0.
+struct Shape {
+  std::uint32_t rows = 1;
+  std::uint32_t terms = 1;
+  std::uint32_t row_step = 0;
+  std::uint32_t term_step = 0;
+  std::array<std::uint32_t, 3> step = {};  ///< of each operand
+
+  friend bool operator==(const Shape&, const Shape&) = default;
+  friend auto operator<=>(const Shape&, const Shape&) = default;
 };
 
 struct Instruction {
   InstructionKind kind = InstructionKind::elementwise;
   Op op = Op::constant;           ///< of an elementwise instruction
-  std::uint8_t uniform_mask = 0;  ///< bit i: operand i is a uniform slot, not a tile slot
+  std::uint8_t uniform_mask = 0;  ///< bit i: operand i is in uniform slots, not in tile slots
+  std::uint32_t shape = 0;        ///< index into Program::shapes
   std::uint32_t out = 0;
   std::array<std::uint32_t, 3> x = {};
 
@@ -52,13 +75,21 @@ struct Stage {
   Range uniform;     ///< instructions that run once
   Range tile;        ///< instructions that run for each tile
   Range inputs;      ///< of Program::loads: what is read from the bound rows at the start of each tile
-  Range reductions;  ///< of Program::reductions
+  Range totals;      ///< of the numbers that are added up over the tiles
 };
 
-/// A bound column that a stage reads into a tile slot.
+/// Bound columns that a stage reads into neighbouring tile slots.
 struct Load {
-  InputId input;
+  InputId first;
+  std::uint32_t count;
   std::uint32_t slot;
+};
+
+/// Where the derivatives of the loss by neighbouring parameters are.
+struct GradientPiece {
+  ParameterId first;
+  std::uint32_t count;
+  std::uint32_t slot;  ///< uniform
 };
 
 struct ProgramParameter {
@@ -103,15 +134,16 @@ struct Program {
 
   std::vector<ProgramGuard> guards;
   std::vector<ProgramOutput> outputs;
-  std::uint32_t loss_slot = no_slot;          ///< uniform; no_slot: inference alone
-  std::vector<std::uint32_t> gradient_slots;  ///< uniform, one a parameter; no_slot: the gradient is zero
+  std::uint32_t loss_slot = no_slot;     ///< uniform; no_slot: inference alone
+  std::vector<GradientPiece> gradients;  ///< of parameters that are not in any, the gradient is zero
   bool has_input_gradients = false;
   bool exact = false;
 
   std::vector<Instruction> instructions;
+  std::vector<Shape> shapes = {Shape{}};
   std::vector<Stage> stages;
   std::vector<Load> loads;
-  std::vector<std::uint32_t> reductions;  ///< the uniform slot each total goes to
+  std::uint32_t total_count = 0;  ///< numbers added up over the tiles
 
   std::uint32_t uniform_slots = 0;
   std::uint32_t tile_slots = 0;
@@ -124,7 +156,8 @@ struct Program {
   std::uint32_t first_constant() const { return static_cast<std::uint32_t>(parameters.size()); }
   std::uint32_t first_uniform_input() const { return first_constant() + static_cast<std::uint32_t>(constants.size()); }
   std::uint32_t samples_slot() const { return first_uniform_input() + static_cast<std::uint32_t>(uniform_inputs.size()); }
-  std::uint32_t first_computed() const { return samples_slot() + 1; }
+  std::uint32_t first_total() const { return samples_slot() + 1; }
+  std::uint32_t first_computed() const { return first_total() + total_count; }
 };
 
 /// A hash of everything that decides what the program computes; the same in every run.

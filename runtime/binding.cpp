@@ -107,26 +107,37 @@ void Binding::check(const BatchRows& batch) const {
 }
 
 template <class T>
-void Binding::load(InputId input, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
-                   T* out) const {
+void Binding::load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
+                   std::size_t stride, T* out) const {
   const auto after = std::upper_bound(
-      program_->input_groups.begin(), program_->input_groups.end(), input.index,
+      program_->input_groups.begin(), program_->input_groups.end(), columns.first.index,
       [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
   const auto g = static_cast<std::size_t>(after - program_->input_groups.begin()) - 1;
   const BoundRows& rows = groups_[g];
-  const std::size_t column = input.index - program_->input_groups[g].first.index;
+  const std::size_t first = columns.first.index - program_->input_groups[g].first.index;
+  // A cache line of a row has 16 columns: they are read together.
+  constexpr std::size_t block = 16;
   const auto read = [&](const auto* numbers) {
-    for (std::size_t s = 0; s < count; ++s) out[s] = static_cast<T>(numbers[batch.row(begin + s) * rows.stride + column]);
+    for (std::size_t c = 0; c < columns.count; c += block) {
+      const std::size_t width = std::min(block, columns.count - c);
+      for (std::size_t s = 0; s < count; ++s) {
+        const auto* row = numbers + batch.row(begin + s) * rows.stride + first + c;
+        for (std::size_t j = 0; j < width; ++j) out[(c + j) * stride + s] = static_cast<T>(row[j]);
+      }
+    }
   };
   rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
-  std::fill(out + count, out + lanes, out[count - 1]);
+  for (std::size_t c = 0; c < columns.count; ++c) {
+    T* column = out + c * stride;
+    std::fill(column + count, column + lanes, column[count - 1]);
+  }
 }
 
 template void Binding::bind(std::string_view, std::span<const float>, std::size_t, bool);
 template void Binding::bind(std::string_view, std::span<const double>, std::size_t, bool);
 template void Binding::bind_all(std::span<const float>, std::size_t, bool);
 template void Binding::bind_all(std::span<const double>, std::size_t, bool);
-template void Binding::load(InputId, const BatchRows&, std::size_t, std::size_t, std::size_t, float*) const;
-template void Binding::load(InputId, const BatchRows&, std::size_t, std::size_t, std::size_t, double*) const;
+template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t, float*) const;
+template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t, double*) const;
 
 }  // namespace tapeloom::runtime

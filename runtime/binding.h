@@ -43,10 +43,11 @@ class Binding {
   /// Throws BindError unless all these rows are bound.
   void check(const BatchRows& batch) const;
 
-  /// Reads column `input` of the batch's samples [begin, begin + count) into out, repeating the last up to `lanes`.
+  /// Reads columns of the batch's samples [begin, begin + count), each into `stride` numbers of out, and repeats the
+  /// last sample up to `lanes`. The columns are of one group.
   template <class T>
-  void load(InputId input, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
-            T* out) const;
+  void load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
+            std::size_t stride, T* out) const;
 
  private:
   template <class T>

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/runtime/uniform.h"
 
 namespace tapeloom::runtime {
 
@@ -36,6 +37,17 @@ std::size_t group_count(const Program& program, std::size_t tiles) {
   return program.exact ? 1 : std::min(tiles, most_groups);
 }
 
+namespace {
+
+/// Room to transpose the operand of a reduce_outer instruction in: its terms for each sample, in whole vectors.
+std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
+  std::size_t terms = 0;
+  for (const Shape& shape : program.shapes) terms = std::max<std::size_t>(terms, shape.terms);
+  return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;
+}
+
+}  // namespace
+
 template <class T>
 Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples)
     : program_(program),
@@ -43,10 +55,11 @@ Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples)
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
       batch_lanes_(round_up(max_samples, tile_samples_)),
       max_groups_(group_count(program, batch_lanes_ / tile_samples_)) {
-  uniform_ = arena_.plan(program.uniform_slots);
+  uniform_ = arena_.plan(program.uniform_slots + lane_unit);  // operands are read in whole vectors
   tile_ = arena_.plan(program.tile_slots * tile_samples_);
   batch_ = arena_.plan(program.batch_slots * batch_lanes_);
-  totals_ = arena_.plan(max_groups_ * program.reductions.size());
+  totals_ = arena_.plan((max_groups_ - 1) * program.total_count);
+  scratch_ = arena_.plan(scratch_numbers(program, tile_samples_));
   outputs_ = arena_.plan(max_samples * program.outputs.size());
   input_gradients_ = arena_.plan(program.has_input_gradients ? max_samples * program.input_count : 0);
   gradients_ = arena_.plan(program.parameters.size());
@@ -84,10 +97,10 @@ void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure
   T* uniform = arena_.data(uniform_);
   for (std::uint32_t at = range.begin; at < range.end; ++at) {
     const Instruction& i = program_.instructions[at];
-    if (i.kind == InstructionKind::elementwise) {
-      run_uniform(i, uniform);
-    } else {
+    if (i.kind == InstructionKind::guard) {
       check_guard(i, {0, 1}, failure);
+    } else {
+      run_uniform(i, program_.shapes[i.shape], kernels_, uniform);
     }
   }
 }
@@ -105,96 +118,169 @@ void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const Bat
       view_.lanes = round_up(tile.count, kernels_.vector_lanes);
       for (std::uint32_t i = stage.inputs.begin; i < stage.inputs.end; ++i) {
         const Load& load = program_.loads[i];
-        binding.load(load.input, batch, begin, tile.count, view_.lanes, view_.tile + load.slot * view_.stride);
+        binding.load(load, batch, begin, tile.count, view_.lanes, view_.stride, view_.tile + load.slot * view_.stride);
       }
       run_tile(stage, tile, group, t == first, failure);
     }
   }
-  add_groups(stage.reductions, groups);
+  add_groups(stage.totals, groups);
 }
 
 template <class T>
 void Interpreter<T>::run_tile(const Stage& stage, const Tile& tile, std::size_t group, bool first,
                               GuardFailure& failure) {
-  T* totals = arena_.data(totals_) + group * program_.reductions.size();
+  T* totals = totals_of(group);
   T* batch = arena_.data(batch_) + tile.begin;
   const Instruction* end = program_.instructions.data() + stage.tile.end;
   for (const Instruction* i = program_.instructions.data() + stage.tile.begin; i != end; ++i) {
+    const Shape& shape = program_.shapes[i->shape];
     switch (i->kind) {
       case InstructionKind::elementwise:
-        kernels_.elementwise[static_cast<std::size_t>(i->op)][i->uniform_mask](view_, *i);
+        kernels_.elementwise[static_cast<std::size_t>(i->op)][i->uniform_mask](view_, *i, shape);
         break;
+      case InstructionKind::row_sum:
+      case InstructionKind::copy:
+      case InstructionKind::zero:
+      case InstructionKind::add_at:
+      case InstructionKind::dense:
+      case InstructionKind::dense_reverse:
+        run_tile_block(*i, shape);
+        break;
+      case InstructionKind::outer:
+        fail_check("outer products of a tile are reduced", __FILE__, __LINE__);
       case InstructionKind::reduce:
-        reduce(*i, tile, totals, first);
+        reduce(*i, shape, tile, totals, first);
+        break;
+      case InstructionKind::reduce_outer:
+        reduce_outer(*i, shape, tile, totals, first);
         break;
       case InstructionKind::guard:
         check_guard(*i, tile, failure);
         break;
       case InstructionKind::spill:
-        std::copy_n(operand(*i), view_.lanes, batch + i->out * batch_lanes_);
+        for (std::uint32_t r = 0; r < shape.rows; ++r) {
+          std::copy_n(operand(*i, shape).row(r), view_.lanes, batch + (i->out + r) * batch_lanes_);
+        }
         break;
       case InstructionKind::reload:
-        std::copy_n(batch + i->x[0] * batch_lanes_, view_.lanes, view_.tile + i->out * view_.stride);
+        for (std::uint32_t r = 0; r < shape.rows; ++r) {
+          std::copy_n(batch + (i->x[0] + r) * batch_lanes_, view_.lanes, view_.tile + (i->out + r) * view_.stride);
+        }
         break;
       case InstructionKind::store_output:
-        store(*i, tile, arena_.data(outputs_), program_.outputs.size());
+        store(*i, shape, tile, arena_.data(outputs_), program_.outputs.size());
         break;
       case InstructionKind::store_input_gradient:
-        store(*i, tile, arena_.data(input_gradients_), program_.input_count);
+        store(*i, shape, tile, arena_.data(input_gradients_), program_.input_count);
         break;
     }
   }
 }
 
+/// The instructions that move or combine whole rows of the tile.
 template <class T>
-void Interpreter<T>::reduce(const Instruction& i, const Tile& tile, T* totals, bool first) {
-  T& total = totals[i.out];
-  if ((i.uniform_mask & 1) == 0) {
-    total = kernels_.reduce(total, first, operand(i), tile.count);
+void Interpreter<T>::run_tile_block(const Instruction& i, const Shape& s) {
+  const std::size_t stride = view_.stride, lanes = view_.lanes;
+  T* out = view_.tile + i.out * stride;
+  const Rows x = operand(i, s, 0);
+  const auto copy_row = [&](std::size_t r, T* to) {
+    x.lane_step == 1 ? static_cast<void>(std::copy_n(x.row(r), lanes, to)) : static_cast<void>(std::fill_n(to, lanes, *x.row(r)));
+  };
+  if (i.kind == InstructionKind::zero) {
+    for (std::uint32_t r = 0; r < s.rows; ++r) std::fill_n(out + r * stride, lanes, T(0));
+  } else if (i.kind == InstructionKind::copy) {
+    for (std::uint32_t r = 0; r < s.rows; ++r) copy_row(r, out + r * stride);
+  } else if (i.kind == InstructionKind::row_sum) {
+    copy_row(0, out);
+    for (std::uint32_t r = 1; r < s.rows; ++r) kernels_.add(out, x.row(r), lanes);
+  } else if (i.kind == InstructionKind::add_at) {
+    for (std::uint32_t r = 0; r < s.rows; ++r) {
+      for (std::uint32_t t = 0; t < s.terms; ++t) {
+        T* to = out + (r * s.row_step + t * s.term_step) * stride;
+        const T* from = x.row(r * s.terms + t);
+        if (x.lane_step == 1) {
+          kernels_.add(to, from, lanes);
+        } else {
+          for (std::size_t l = 0; l < lanes; ++l) to[l] += *from;
+        }
+      }
+    }
+  } else {
+    const Rows y = operand(i, s, 1);
+    const bool reverse = i.kind == InstructionKind::dense_reverse;
+    const Entries<T> weights = reverse ? Entries<T>{x.data, s.term_step, s.row_step} : Entries<T>{x.data, s.row_step, s.term_step};
+    kernels_.multiply(reverse ? s.terms : s.rows, lanes, reverse ? s.rows : s.terms, weights, y.data, y.step, out, stride, false);
+  }
+}
+
+template <class T>
+void Interpreter<T>::reduce(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first) {
+  const Rows x = operand(i, s);
+  for (std::uint32_t r = 0; r < s.rows; ++r) {
+    T& total = totals[i.out + r * s.row_step];
+    if (x.lane_step == 1) {
+      total = kernels_.reduce(total, first, x.row(r), tile.count);
+      continue;
+    }
+    // A uniform number is added once for each sample: exact mode counts its roundings.
+    const T each = *x.row(r);
+    if (first) total = each;
+    for (std::size_t k = first ? 1 : 0; k < tile.count; ++k) total += each;
+  }
+}
+
+/// With the terms of X side by side the product is an ordinary one, whose vectors run along the terms.
+template <class T>
+void Interpreter<T>::reduce_outer(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first) {
+  const Rows y = operand(i, s, 0), x = operand(i, s, 1);
+  T* scratch = arena_.data(scratch_);
+  const std::size_t terms = round_up(s.terms, lane_unit);
+  kernels_.transpose(s.terms, tile.count, x.data, x.step, scratch, terms);
+  if (s.term_step <= 1 || s.terms == 1) {
+    kernels_.multiply(s.rows, s.terms, tile.count, {y.data, y.step, 1}, scratch, terms, totals + i.out,
+                      s.row_step, !first);
     return;
   }
-  // A uniform number is added once for each sample: exact mode counts its roundings.
-  const T each = *operand(i);
-  if (first) total = each;
-  for (std::size_t s = first ? 1 : 0; s < tile.count; ++s) total += each;
+  for (std::uint32_t t = 0; t < s.terms; ++t) {
+    for (std::uint32_t r = 0; r < s.rows; ++r) {
+      T sum = T(0);
+      for (std::size_t k = 0; k < tile.count; ++k) sum += y.row(r)[k] * x.row(t)[k];
+      T& total = totals[i.out + r * s.row_step + t * s.term_step];
+      total = first ? sum : total + sum;
+    }
+  }
 }
 
 template <class T>
 void Interpreter<T>::check_guard(const Instruction& i, const Tile& tile, GuardFailure& failure) const {
-  const bool uniform = (i.uniform_mask & 1) != 0;
-  const T* condition = operand(i);
+  const Rows condition = operand(i, Shape{});
   const bool expected = program_.guards[i.out].expected;
-  for (std::size_t s = 0; s < (uniform ? 1 : tile.count); ++s) {
-    if ((condition[s] != T(0)) == expected) continue;
-    const std::size_t sample = uniform ? 0 : tile.begin + s;
+  for (std::size_t s = 0; s < (condition.lane_step == 0 ? 1 : tile.count); ++s) {
+    if ((condition.data[s] != T(0)) == expected) continue;
+    const std::size_t sample = condition.lane_step == 0 ? 0 : tile.begin + s;
     if (i.out < failure.guard || (i.out == failure.guard && sample < failure.sample)) failure = {i.out, sample};
     return;
   }
 }
 
 template <class T>
-void Interpreter<T>::store(const Instruction& i, const Tile& tile, T* rows, std::size_t row_length) {
-  const bool uniform = (i.uniform_mask & 1) != 0;
-  const T* from = operand(i);
+void Interpreter<T>::store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows, std::size_t row_length) {
+  const Rows x = operand(i, shape);
   T* to = rows + tile.begin * row_length + i.out;
-  for (std::size_t s = 0; s < tile.count; ++s) to[s * row_length] = from[uniform ? 0 : s];
+  for (std::uint32_t r = 0; r < shape.rows; ++r) {
+    for (std::size_t s = 0; s < tile.count; ++s) to[s * row_length + r] = x.row(r)[s * x.lane_step];
+  }
 }
 
 /// Neighbours in pairs until one is left: ((0 + 1) + (2 + 3)) + ...
 template <class T>
-void Interpreter<T>::add_groups(Range reductions, std::size_t groups) {
-  if (reductions.size() == 0) return;
-  const auto count = static_cast<Eigen::Index>(reductions.size());
-  const auto totals = [&](std::size_t group) {
-    T* first = arena_.data(totals_) + group * program_.reductions.size() + reductions.begin;
-    return Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>(first, count);
+void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
+  const auto of = [&](std::size_t group) {
+    using Numbers = Eigen::Array<T, Eigen::Dynamic, 1>;
+    return Eigen::Map<Numbers>(totals_of(group) + totals.begin, static_cast<Eigen::Index>(totals.size()));
   };
   for (std::size_t step = 1; step < groups; step *= 2) {
-    for (std::size_t group = 0; group + step < groups; group += 2 * step) totals(group) += totals(group + step);
-  }
-  T* uniform = arena_.data(uniform_);
-  for (std::uint32_t r = reductions.begin; r < reductions.end; ++r) {
-    uniform[program_.reductions[r]] = arena_.data(totals_)[r];
+    for (std::size_t group = 0; group + step < groups; group += 2 * step) of(group) += of(group + step);
   }
 }
 
@@ -202,9 +288,11 @@ template <class T>
 void Interpreter<T>::collect(std::size_t samples) {
   const T* uniform = arena_.data(uniform_);
   if (program_.loss_slot != Program::no_slot) loss_ = uniform[program_.loss_slot];
-  T* gradients = arena_.data(gradients_);
-  for (std::size_t p = 0; p < program_.gradient_slots.size(); ++p) {
-    gradients[p] = program_.gradient_slots[p] == Program::no_slot ? T(0) : uniform[program_.gradient_slots[p]];
+  for (const GradientPiece& piece : program_.gradients) {
+    std::copy_n(uniform + piece.slot, piece.count, arena_.data(gradients_) + piece.first.index);
+  }
+  for (std::size_t p = 0; p < program_.parameters.size(); ++p) {
+    if (program_.parameters[p].frozen) arena_.data(gradients_)[p] = T(0);
   }
   T* outputs = arena_.data(outputs_);
   for (std::size_t k = 0; k < program_.outputs.size(); ++k) {

@@ -51,13 +51,27 @@ class Interpreter {
   void run_uniform_instructions(Range range, GuardFailure& failure);
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch, GuardFailure& failure);
   void run_tile(const Stage& stage, const Tile& tile, std::size_t group, bool first, GuardFailure& failure);
-  void reduce(const Instruction& i, const Tile& tile, T* totals, bool first);
+  void run_tile_block(const Instruction& i, const Shape& shape);
+  void reduce(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
+  void reduce_outer(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
   void check_guard(const Instruction& i, const Tile& tile, GuardFailure& failure) const;
-  void store(const Instruction& i, const Tile& tile, T* rows, std::size_t row_length);
-  void add_groups(Range reductions, std::size_t groups);
+  void store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows, std::size_t row_length);
+  void add_groups(Range totals, std::size_t groups);
   void collect(std::size_t samples);
-  const T* operand(const Instruction& i) const {
-    return (i.uniform_mask & 1) != 0 ? view_.uniform + i.x[0] : view_.tile + i.x[0] * view_.stride;
+  /// Operand k of a tile instruction: its first number, and how far apart its rows and its lanes are.
+  struct Rows {
+    const T* data;
+    std::size_t step, lane_step;
+    const T* row(std::size_t r) const { return data + r * step; }
+  };
+  Rows operand(const Instruction& i, const Shape& shape, std::size_t k = 0) const {
+    if ((i.uniform_mask >> k & 1) != 0) return {view_.uniform + i.x[k], shape.step[k], 0};
+    return {view_.tile + i.x[k] * view_.stride, shape.step[k] * view_.stride, 1};
+  }
+  /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
+  T* totals_of(std::size_t group) {
+    return group == 0 ? arena_.data(uniform_) + program_.first_total()
+                      : arena_.data(totals_) + (group - 1) * program_.total_count;
   }
 
   const Program& program_;
@@ -66,7 +80,7 @@ class Interpreter {
   std::size_t batch_lanes_;  // between two batch slots
   std::size_t max_groups_;
   Arena<T> arena_;
-  std::size_t uniform_, tile_, batch_, totals_, outputs_, input_gradients_, gradients_;
+  std::size_t uniform_, tile_, batch_, totals_, scratch_, outputs_, input_gradients_, gradients_;
   TileView<T> view_{};
   T loss_ = T(0);
 };

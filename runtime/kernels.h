@@ -9,7 +9,7 @@
 
 namespace tapeloom::runtime {
 
-/// Where a tile instruction finds its numbers: slot s of the tile is tile[s * stride, ...), one number a lane.
+/// Where an instruction finds its numbers: slot s of the tile is tile[s * stride, ...), one number a lane.
 template <class T>
 struct TileView {
   T* tile;
@@ -18,16 +18,33 @@ struct TileView {
   std::size_t lanes;  ///< to be computed; a whole number of vectors
 };
 
+/// A matrix in memory: entry (i, j) is data[i * row_step + j * column_step].
+template <class T>
+struct Entries {
+  const T* data;
+  std::size_t row_step, column_step;
+};
+
 template <class T>
 struct KernelTable {
-  using Elementwise = void (*)(const TileView<T>&, const Instruction&);
+  using Elementwise = void (*)(const TileView<T>&, const Instruction&, const Shape&);
 
   const char* name;
   std::size_t vector_lanes;
-  /// By op and Instruction::uniform_mask. The result may be the same slot as an operand.
+  /// By op and Instruction::uniform_mask. The result may be the same slots as an operand read row by row.
   Elementwise elementwise[op_count][8];
   /// `total` (ignored if `first`) plus the sum of x[0, samples), in an order that depends on `samples` alone.
   T (*reduce)(T total, bool first, const T* x, std::size_t samples);
+  /// C (m x n) = A (m x k) B (k x n), added to C if `accumulate`. Rows of B and C are b_stride and c_stride numbers
+  /// apart; rows of B may be read up to a whole vector, C is written to column n - 1.
+  void (*multiply)(std::size_t m, std::size_t n, std::size_t k, Entries<T> a, const T* b, std::size_t b_stride, T* c,
+                   std::size_t c_stride, bool accumulate);
+  /// to[0, lanes) += from[0, lanes).
+  void (*add)(T* to, const T* from, std::size_t lanes);
+  /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Both may be
+  /// touched up to whole 16 x 16 blocks.
+  void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
+                    std::size_t to_stride);
 };
 
 /// The fastest table this processor can run. The environment variable TAPELOOM_ISA (baseline, avx2, avx512) forces
@@ -38,8 +55,8 @@ const KernelTable<T>& kernels();
 /// Scalar libm, samples added one after another: what exact mode promises.
 const KernelTable<double>& exact_kernels();
 
-/// Computes one uniform instruction: slots[i.out] = op(slots[i.x[0]], ...).
+/// Computes one uniform elementwise instruction of one row: slots[i.out] = op(slots[i.x[0]], ...).
 template <class T>
-void run_uniform(const Instruction& instruction, T* slots);
+void run_scalar(const Instruction& instruction, T* slots);
 
 }  // namespace tapeloom::runtime

@@ -19,7 +19,7 @@ T apply(const Instruction& i, Read&& read) {
 }
 
 template <class F>
-void elementwise(const TileView<double>& view, const Instruction& i) {
+void elementwise(const TileView<double>& view, const Instruction& i, const Shape&) {
   double* out = view.tile + i.out * view.stride;
   for (std::size_t lane = 0; lane < view.lanes; ++lane) {
     out[lane] = apply<F, double>(i, [&](unsigned operand, std::uint32_t slot) {
@@ -35,7 +35,8 @@ double reduce(double total, bool first, const double* x, std::size_t samples) {
 }
 
 constexpr KernelTable<double> make_table() {
-  KernelTable<double> table{"exact", 1, {}, reduce};
+  // Exact programs are not rolled: they have no rows to multiply.
+  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, nullptr};
 #define TAPELOOM_OP(name, Struct) \
   for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
 #include "tapeloom/core/ops.def"
@@ -49,13 +50,13 @@ constexpr KernelTable<double> table = make_table();
 const KernelTable<double>& exact_kernels() { return table; }
 
 template <class T>
-void run_uniform(const Instruction& i, T* slots) {
+void run_scalar(const Instruction& i, T* slots) {
   slots[i.out] = ops::visit(
       i.op, [&]<class F>() { return apply<F, T>(i, [&](unsigned, std::uint32_t slot) { return slots[slot]; }); },
       []() -> T { fail_check("a scalar op", __FILE__, __LINE__); });
 }
 
-template void run_uniform<float>(const Instruction&, float*);
-template void run_uniform<double>(const Instruction&, double*);
+template void run_scalar<float>(const Instruction&, float*);
+template void run_scalar<double>(const Instruction&, double*);
 
 }  // namespace tapeloom::runtime

@@ -153,34 +153,36 @@ inline Lanes<T> pow(Lanes<T> a, Lanes<T> b) {
   return a;
 }
 
-/// An operand: a slot of the tile, or one number for all lanes.
+/// An operand of one row: a slot of the tile, or one number for all lanes.
 template <class T, bool uniform>
 struct Operand {
   const T* lanes;
-  Operand(const TileView<T>& view, std::uint32_t slot) : lanes(view.tile + slot * view.stride) {}
+  Operand(const TileView<T>& view, std::size_t slot) : lanes(view.tile + slot * view.stride) {}
   Lanes<T> at(std::size_t lane) const { return Lanes<T>::load(lanes + lane); }
 };
 template <class T>
 struct Operand<T, true> {
   Lanes<T> number;
-  Operand(const TileView<T>& view, std::uint32_t slot) : number(static_cast<double>(view.uniform[slot])) {}
+  Operand(const TileView<T>& view, std::size_t slot) : number(static_cast<double>(view.uniform[slot])) {}
   Lanes<T> at(std::size_t) const { return number; }
 };
 
 template <class T, class F, unsigned mask>
-void elementwise(const TileView<T>& view, const Instruction& i) {
-  T* out = view.tile + i.out * view.stride;
-  const Operand<T, (mask & 1) != 0> a(view, i.x[0]);
-  if constexpr (F::arity == 1) {
-    for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) F::forward(a.at(l)).store(out + l);
-  } else {
-    const Operand<T, (mask & 2) != 0> b(view, i.x[1]);
-    if constexpr (F::arity == 2) {
-      for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) F::forward(a.at(l), b.at(l)).store(out + l);
+void elementwise(const TileView<T>& view, const Instruction& i, const Shape& shape) {
+  for (std::size_t r = 0; r < shape.rows; ++r) {
+    T* out = view.tile + (i.out + r) * view.stride;
+    const Operand<T, (mask & 1) != 0> a(view, i.x[0] + r * shape.step[0]);
+    if constexpr (F::arity == 1) {
+      for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) F::forward(a.at(l)).store(out + l);
     } else {
-      const Operand<T, (mask & 4) != 0> c(view, i.x[2]);
-      for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) {
-        F::forward(a.at(l), b.at(l), c.at(l)).store(out + l);
+      const Operand<T, (mask & 2) != 0> b(view, i.x[1] + r * shape.step[1]);
+      if constexpr (F::arity == 2) {
+        for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) F::forward(a.at(l), b.at(l)).store(out + l);
+      } else {
+        const Operand<T, (mask & 4) != 0> c(view, i.x[2] + r * shape.step[2]);
+        for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) {
+          F::forward(a.at(l), b.at(l), c.at(l)).store(out + l);
+        }
       }
     }
   }
@@ -206,9 +208,16 @@ T reduce(T total, bool first, const T* x, std::size_t samples) {
   return first ? sum : total + sum;
 }
 
+#include "tapeloom/runtime/kernels_multiply.h"
+
+template <class T>
+void add(T* to, const T* from, std::size_t lanes) {
+  for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) (Lanes<T>::load(to + l) + Lanes<T>::load(from + l)).store(to + l);
+}
+
 template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
-  KernelTable<T> table{name, Lanes<T>::count, {}, reduce<T>};
+  KernelTable<T> table{name, Lanes<T>::count, {}, reduce<T>, multiply<T>, add<T>, transpose<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity)) table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;
   };

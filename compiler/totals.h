@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include "tapeloom/compiler/graph.h"
+#include "tapeloom/compiler/schedule.h"
+
+namespace tapeloom::compiler {
+
+/// Where a total is added up: row i * terms + j at `place` + i * row_step + j * term_step.
+struct TotalPlace {
+  std::uint32_t place = 0;
+  Matrix shape;
+};
+
+/// Places for all totals of a graph, numbered stage by stage. The totals that make up the gradient of a block of
+/// parameters are added up where the assembled gradient is wanted, so that nothing need be copied.
+struct Totals {
+  std::vector<TotalPlace> of_block;          ///< of each block that is a total
+  std::vector<std::uint32_t> in_place;       ///< of each assemble block that lies on its totals: their place
+  std::vector<Range> stages;                 ///< the numbers each stage adds up
+  std::uint32_t count = 0;
+
+  static constexpr std::uint32_t nowhere = UINT32_MAX;
+};
+
+/// requires: a schedule of this graph.
+Totals place_totals(const Graph& graph, const Schedule& schedule);
+
+}  // namespace tapeloom::compiler

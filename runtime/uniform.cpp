@@ -1,0 +1,97 @@
+#include "tapeloom/runtime/uniform.h"
+
+#include <algorithm>
+
+#include "tapeloom/core/error.h"
+#include "tapeloom/runtime/arena.h"
+
+namespace tapeloom::runtime {
+
+namespace {
+
+/// Rows lie side by side, so they can be the lanes of a vector kernel; an operand of one row meets all lanes.
+template <class T>
+void run_elementwise(const Instruction& i, const Shape& shape, const KernelTable<T>& kernels, T* slots) {
+  if (shape.rows == 1) return run_scalar(i, slots);
+  const std::size_t arity = op_arity(i.op);
+  Instruction lanes = i;
+  lanes.uniform_mask = 0;
+  bool in_lanes = true;
+  for (std::size_t k = 0; k < arity; ++k) {
+    in_lanes = in_lanes && shape.step[k] <= 1;
+    if (shape.step[k] == 0) lanes.uniform_mask = static_cast<std::uint8_t>(lanes.uniform_mask | 1u << k);
+  }
+  if (in_lanes && lanes.uniform_mask != (1u << arity) - 1) {
+    const TileView<T> view{slots, slots, 1, round_up(shape.rows, kernels.vector_lanes)};
+    return kernels.elementwise[static_cast<std::size_t>(i.op)][lanes.uniform_mask](view, lanes, Shape{});
+  }
+  for (std::uint32_t r = 0; r < shape.rows; ++r) {
+    Instruction row = i;
+    row.out += r;
+    for (std::size_t k = 0; k < arity; ++k) row.x[k] += r * shape.step[k];
+    run_scalar(row, slots);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& kernels, T* slots) {
+  T* out = slots + i.out;
+  const T* x = slots + i.x[0];
+  const T* y = slots + i.x[1];
+  const auto entry = [&](std::uint32_t row, std::uint32_t term) { return row * s.row_step + term * s.term_step; };
+  switch (i.kind) {
+    case InstructionKind::elementwise:
+      return run_elementwise(i, s, kernels, slots);
+    case InstructionKind::row_sum: {
+      T sum = x[0];
+      for (std::uint32_t r = 1; r < s.rows; ++r) sum += x[r * s.step[0]];
+      *out = sum;
+      return;
+    }
+    case InstructionKind::copy:
+      for (std::uint32_t r = 0; r < s.rows; ++r) out[r] = x[r * s.step[0]];
+      return;
+    case InstructionKind::zero:
+      std::fill_n(out, s.rows, T(0));
+      return;
+    case InstructionKind::add_at:
+      for (std::uint32_t r = 0; r < s.rows; ++r) {
+        for (std::uint32_t t = 0; t < s.terms; ++t) out[entry(r, t)] += x[(r * s.terms + t) * s.step[0]];
+      }
+      return;
+    case InstructionKind::dense:
+      for (std::uint32_t r = 0; r < s.rows; ++r) {
+        T sum = T(0);
+        for (std::uint32_t t = 0; t < s.terms; ++t) sum += x[entry(r, t)] * y[t * s.step[1]];
+        out[r] = sum;
+      }
+      return;
+    case InstructionKind::dense_reverse:
+      std::fill_n(out, s.terms, T(0));
+      for (std::uint32_t r = 0; r < s.rows; ++r) {
+        for (std::uint32_t t = 0; t < s.terms; ++t) out[t] += x[entry(r, t)] * y[r * s.step[1]];
+      }
+      return;
+    case InstructionKind::outer:
+      for (std::uint32_t r = 0; r < s.rows; ++r) {
+        for (std::uint32_t t = 0; t < s.terms; ++t) out[entry(r, t)] = x[r * s.step[0]] * y[t * s.step[1]];
+      }
+      return;
+    case InstructionKind::reduce:
+    case InstructionKind::reduce_outer:
+    case InstructionKind::guard:
+    case InstructionKind::spill:
+    case InstructionKind::reload:
+    case InstructionKind::store_output:
+    case InstructionKind::store_input_gradient:
+      break;
+  }
+  fail_check("an instruction that runs once a step", __FILE__, __LINE__);
+}
+
+template void run_uniform(const Instruction&, const Shape&, const KernelTable<float>&, float*);
+template void run_uniform(const Instruction&, const Shape&, const KernelTable<double>&, double*);
+
+}  // namespace tapeloom::runtime

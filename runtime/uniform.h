@@ -1,0 +1,12 @@
+#pragma once
+
+#include "tapeloom/core/program.h"
+#include "tapeloom/runtime/kernels.h"
+
+namespace tapeloom::runtime {
+
+/// Runs one instruction whose operands and result are uniform slots (every kind but guards).
+template <class T>
+void run_uniform(const Instruction& instruction, const Shape& shape, const KernelTable<T>& kernels, T* slots);
+
+}  // namespace tapeloom::runtime
