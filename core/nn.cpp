@@ -16,7 +16,7 @@ double glorot_radius(const Fan& fan) { return std::sqrt(6.0 / static_cast<double
 namespace {
 
 /// log(x) for x in (0, 1): x = m 2^e with m in [sqrt(1/2), sqrt(2)), log m = 2 artanh(z), z = (m - 1) / (m + 1), by its
-/// power series. |z| < 0.172, so that the term after z^21 is below half a unit in the last place of the sum.
+/// power series. |z| < 0.172, so that the terms after z^21 vanish. Within 3 units in the last place of the logarithm.
 double portable_log(double x) {
   int exponent;
   double m = std::frexp(x, &exponent);

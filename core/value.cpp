@@ -97,7 +97,10 @@ Value Value::on(Tape& tape) const {
   return *this;
 }
 
-double Value::grad() const { return tape_->grad(id()); }
+double Value::grad() const {
+  const NodeId node = id();
+  return tape_->grad(node);
+}
 std::string Value::label() const { return tape_ == nullptr ? std::string() : tape_->label(id()); }
 Value Value::set_label(std::string_view label) const {
   const NodeId node = id();

@@ -28,11 +28,12 @@ std::size_t count_rows(std::string_view name, std::size_t size, std::size_t coun
 }
 
 template <class T>
-void check_numbers(std::string_view name, std::span<const T> rows, std::size_t count, std::size_t stride) {
+void check_numbers(std::string_view name, std::span<const T> rows, std::size_t count, std::size_t stride,
+                   double largest) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i % stride < count && !std::isfinite(rows[i])) {
+    if (i % stride < count && !(std::fabs(static_cast<double>(rows[i])) <= largest)) {
       throw BindError("input group " + quoted(name) + ": row " + std::to_string(i / stride) + ", column " +
-                      std::to_string(i % stride) + " is not finite");
+                      std::to_string(i % stride) + (std::isfinite(rows[i]) ? " is too large for a float" : " is not finite"));
     }
   }
 }
@@ -51,24 +52,25 @@ void Binding::set(std::size_t group, std::span<const T> rows, std::size_t count,
 }
 
 template <class T>
-void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t row_stride, bool check_finite) {
+void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t row_stride,
+                   std::optional<double> largest) {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (group.name != name) continue;
     const std::size_t stride = row_stride == 0 ? group.count : row_stride;
     const std::size_t count = count_rows(name, rows.size(), group.count, stride);
-    if (check_finite) check_numbers(name, rows, group.count, stride);
+    if (largest) check_numbers(name, rows, group.count, stride, *largest);
     return set(g, rows, count, stride);
   }
   throw BindError("there is no input group " + quoted(name) + "; " + known_groups(*program_));
 }
 
 template <class T>
-void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, bool check_finite) {
+void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) {
   if (groups_.empty()) throw BindError("there is nothing to bind; " + known_groups(*program_));
   const std::size_t stride = row_stride == 0 ? program_->input_count : row_stride;
   const std::size_t count = count_rows("(all)", rows.size(), program_->input_count, stride);
-  if (check_finite) check_numbers("(all)", rows, program_->input_count, stride);
+  if (largest) check_numbers("(all)", rows, program_->input_count, stride, *largest);
   for (std::size_t g = 0; g < groups_.size(); ++g) set(g, rows.subspan(program_->input_groups[g].first.index), count, stride);
 }
 
@@ -133,11 +135,13 @@ void Binding::load(const Load& columns, const BatchRows& batch, std::size_t begi
   }
 }
 
-template void Binding::bind(std::string_view, std::span<const float>, std::size_t, bool);
-template void Binding::bind(std::string_view, std::span<const double>, std::size_t, bool);
-template void Binding::bind_all(std::span<const float>, std::size_t, bool);
-template void Binding::bind_all(std::span<const double>, std::size_t, bool);
-template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t, float*) const;
-template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t, double*) const;
+template void Binding::bind(std::string_view, std::span<const float>, std::size_t, std::optional<double>);
+template void Binding::bind(std::string_view, std::span<const double>, std::size_t, std::optional<double>);
+template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);
+template void Binding::bind_all(std::span<const double>, std::size_t, std::optional<double>);
+template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t,
+                            float*) const;
+template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t,
+                            double*) const;
 
 }  // namespace tapeloom::runtime

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,10 +33,11 @@ class Binding {
  public:
   explicit Binding(const Program& program) : program_(&program), groups_(program.input_groups.size()) {}
 
+  /// Refuses NaN and numbers whose magnitude is above `largest`, if that is given.
   template <class T>
-  void bind(std::string_view group, std::span<const T> rows, std::size_t row_stride, bool check_finite);
+  void bind(std::string_view group, std::span<const T> rows, std::size_t row_stride, std::optional<double> largest);
   template <class T>
-  void bind_all(std::span<const T> rows, std::size_t row_stride, bool check_finite);
+  void bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest);
 
   /// The number of rows that all used groups have; throws BindError if they differ or one is not bound. If the program
   /// uses no inputs, the rows of the first bound group, or one.

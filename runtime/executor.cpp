@@ -1,6 +1,8 @@
 #include "tapeloom/runtime/executor.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "tapeloom/core/error.h"
@@ -74,6 +76,12 @@ struct Executor<T>::State {
     return interpreter.loss();
   }
 
+  /// The largest number that may be bound, if that is checked.
+  std::optional<double> largest() const {
+    if (!options.check_finite) return std::nullopt;
+    return static_cast<double>(std::numeric_limits<T>::max());
+  }
+
   void check_results(const char* what) const {
     if (samples == 0) throw BindError(std::string(what) + ": there are no results before a step has succeeded");
   }
@@ -110,19 +118,19 @@ Executor<T>::~Executor() = default;
 
 template <class T>
 void Executor<T>::bind(std::string_view group, std::span<const float> rows, std::size_t row_stride) {
-  state_->binding.bind(group, rows, row_stride, state_->options.check_finite);
+  state_->binding.bind(group, rows, row_stride, state_->largest());
 }
 template <class T>
 void Executor<T>::bind(std::string_view group, std::span<const double> rows, std::size_t row_stride) {
-  state_->binding.bind(group, rows, row_stride, state_->options.check_finite);
+  state_->binding.bind(group, rows, row_stride, state_->largest());
 }
 template <class T>
 void Executor<T>::bind(std::span<const float> rows, std::size_t row_stride) {
-  state_->binding.bind_all(rows, row_stride, state_->options.check_finite);
+  state_->binding.bind_all(rows, row_stride, state_->largest());
 }
 template <class T>
 void Executor<T>::bind(std::span<const double> rows, std::size_t row_stride) {
-  state_->binding.bind_all(rows, row_stride, state_->options.check_finite);
+  state_->binding.bind_all(rows, row_stride, state_->largest());
 }
 
 template <class T>
@@ -130,7 +138,7 @@ void Executor<T>::set_uniform_input(std::string_view name, double number) {
   const auto& inputs = state_->program->uniform_inputs;
   const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name == name; });
   if (found == inputs.end()) throw BindError("there is no uniform input \"" + std::string(name) + "\"");
-  if (state_->options.check_finite && !std::isfinite(number)) {
+  if (state_->options.check_finite && !std::isfinite(static_cast<T>(number))) {
     throw BindError("the number for uniform input \"" + std::string(name) + "\" is not finite");
   }
   state_->interpreter.set_uniform_input(static_cast<std::size_t>(found - inputs.begin()), number);
@@ -138,6 +146,7 @@ void Executor<T>::set_uniform_input(std::string_view name, double number) {
 
 template <class T>
 T Executor<T>::step() {
+  state_->samples = 0;  // rows() may throw
   return state_->step({0, state_->binding.rows(), nullptr});
 }
 template <class T>

@@ -19,7 +19,7 @@ class ParameterBuffer;
 struct ExecutorOptions {
   /// The most samples one step may have.
   std::size_t max_samples = 1024;
-  /// Refuse NaN and infinity while binding.
+  /// Refuse NaN and infinity while binding; for float also what is too large to be one.
   bool check_finite = false;
 };
 

@@ -39,7 +39,8 @@ struct Lanes {
   Vector v;
 
   explicit Lanes(Vector vector) : v(vector) {}
-  explicit Lanes(double number) : v(Vector{} + static_cast<T>(number)) {}
+  /// x - 0 is x for every x; 0 + x would lose the sign of -0.
+  explicit Lanes(double number) : v(static_cast<T>(number) - Vector{}) {}
 
   static Lanes load(const T* from) {
     Vector vector;

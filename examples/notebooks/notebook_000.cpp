@@ -5,21 +5,23 @@ namespace tapeloom::examples {
 
 namespace {
 
-void neuron_with_tanh() {
+void neuron_with_tanh(const Directory& pictures) {
   heading("the neuron o = tanh(x1*w1 + x2*w2 + b)");
   Tape tape;
   const ExampleNeuron part = record_neuron(tape, tapeloom::tanh);
   part.o.backward();
   print_boxes(part.parts());
+  draw(part.o, pictures, "neuron");
   print_agreement(part.o);
 }
 
-void neuron_with_formula() {
+void neuron_with_formula(const Directory& pictures) {
   heading("the same with tanh taken apart: e = exp(2n), o = (e - 1) / (e + 1), division as a * b^-1");
   Tape tape;
   const ExampleNeuron part = record_neuron(tape, tanh_formula_by_power);
   part.o.backward();
   print_boxes(part.parts());
+  draw(part.o, pictures, "neuron_in_parts");
   std::printf("  o = %s\n", repr(run_exact({{part.o}})[0]).c_str());
   print_agreement(part.o);
 }
@@ -39,10 +41,10 @@ void networks() {
 
 }  // namespace
 
-void walk_notebook_000() {
+void walk_notebook_000(const Directory& pictures) {
   std::printf("=== Notebook 000\n");
-  neuron_with_tanh();
-  neuron_with_formula();
+  neuron_with_tanh(pictures);
+  neuron_with_formula(pictures);
   heading("the comparison with PyTorch");
   print_torch_comparison(1.0);
   networks();

@@ -57,7 +57,7 @@ void nudges() {
   }
 }
 
-void expression_by_hand() {
+void expression_by_hand(const Directory& pictures) {
   heading("L with gradients set by hand, and the same from backward()");
   Tape tape;
   const Expression x = record_expression(tape);
@@ -78,6 +78,7 @@ void expression_by_hand() {
   bool equal = true;
   for (std::size_t i = 0; i < by_hand.size(); ++i) equal = equal && by_hand[i] == x.parts()[i].grad();
   std::printf("  backward() gives %s\n", equal ? "the same" : "OTHER GRADIENTS");
+  draw(x.L, pictures, "expression");
   print_agreement(x.L);
 
   heading("one step uphill: every leaf moves by 0.01 of its gradient");
@@ -138,7 +139,7 @@ void neuron_step_by_step() {
   print_agreement(part.o);
 }
 
-void twice_used() {
+void twice_used(const Directory& pictures) {
   heading("b = a + a, a value used twice");
   Tape tape;
   const Value a = tape.parameter(3.0, "a");
@@ -150,6 +151,7 @@ void twice_used() {
   tape.zero_grad();
   b.backward();
   std::printf("  adding gives %s\n", repr(a.grad()).c_str());
+  draw(b, pictures, "a_plus_a");
   print_agreement(b);
 }
 
@@ -188,12 +190,14 @@ Value squared_errors(std::span<const Value> predictions) {
 
 /// Two steps by hand. As in the notebook, the gradients are not set to zero in between, so the second step goes along
 /// the sum of both.
-void training_by_hand(PythonRandom& random) {
+void training_by_hand(PythonRandom& random, const Directory& pictures) {
   heading("MLP(3, [4, 4, 1]) and two steps by hand; no seed there, random.seed(1) here");
   Tape tape;
   const MLP model(tape, 3, {4, 4, 1}, uniform_start(random), tanh_formula);
   const std::vector<Value> parameters = model.parameters();
-  std::printf("  at [2, 3, -1]: %s\n", repr(run_exact(model({2.0, 3.0, -1.0}))).c_str());
+  const Value output = model({2.0, 3.0, -1.0})[0];
+  std::printf("  at [2, 3, -1]: %s\n", repr(run_exact({{output}})).c_str());
+  draw(output, pictures, "network");
   const std::vector<Value> predictions = predict(model);
   const Value loss = squared_errors(predictions);
   std::printf("  predictions    %s\n", repr(run_exact(predictions)).c_str());
@@ -203,7 +207,10 @@ void training_by_hand(PythonRandom& random) {
   const Value weight = parameters[0];
   for (int step = 1; step <= 2; ++step) {
     loss.backward();
-    if (step == 1) print_agreement(loss);
+    if (step == 1) {
+      draw(loss, pictures, "loss");
+      print_agreement(loss);
+    }
     std::printf("  step %d: the first weight %.6f with gradient %.6f", step, weight.data(), weight.grad());
     for (const Value& p : parameters) p.set_data(p.data() + -0.01 * p.grad());
     recompute(tape);
@@ -233,17 +240,17 @@ void training_loop(PythonRandom& random) {
 void walk_notebook_001(const Directory& pictures) {
   std::printf("\n=== Notebook 001\n");
   nudges();
-  expression_by_hand();
+  expression_by_hand(pictures);
   tanh_curve(pictures);
   neuron_by_hand();
   neuron_step_by_step();
-  twice_used();
+  twice_used(pictures);
   division_and_subtraction();
   neuron_with_formula();
   heading("the comparison with PyTorch, here with w2 = -1");
   print_torch_comparison(-1.0);
   PythonRandom random(1);
-  training_by_hand(random);
+  training_by_hand(random, pictures);
   training_loop(random);
 }
 

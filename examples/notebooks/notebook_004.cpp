@@ -25,7 +25,7 @@ PlainBiasNeuron make_neuron(Tape& tape, std::size_t inputs, PythonRandom& random
 
 }  // namespace
 
-void walk_notebook_004() {
+void walk_notebook_004(const Directory& pictures) {
   std::printf("\n=== Notebook 004\n");
   heading("MLP(3, [4, 4, 1]) with plain biases at [1, 2, 3]; no seed there, random.seed(4) here");
   PythonRandom random(4);
@@ -56,6 +56,7 @@ void walk_notebook_004() {
       std::printf("\n");
     }
   }
+  draw(o, pictures, "plain_bias_network");
   print_agreement(o);
 }
 

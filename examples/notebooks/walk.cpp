@@ -4,8 +4,11 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <fstream>
 
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/core/dot.h"
+#include "tapeloom/core/error.h"
 #include "tapeloom/runtime/executor.h"
 #include "tapeloom/runtime/optimizer.h"
 
@@ -146,6 +149,32 @@ ExampleNeuron record_neuron(Tape& tape, const Activation& activation, double w2,
   part.n = (part.sum + part.b).set_label("n");
   part.o = activation(part.n).set_label("o");
   return part;
+}
+
+namespace {
+
+std::size_t count(const std::string& text, const char* part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+}  // namespace
+
+void draw(Value root, const Directory& pictures, const std::string& name) {
+  const std::string text = draw_dot(root);
+  const Directory file = pictures / (name + ".dot");
+  std::ofstream out(file);
+  out << text;
+  out.close();
+  if (!out) throw Error("cannot write " + file.string());
+  std::printf("  wrote %s.dot: values %zu, operations %zu, arrows %zu\n", name.c_str(), count(text, "shape=record"),
+              count(text, "[label="), count(text, " -> "));
+  try {
+    write_svg(root, (pictures / (name + ".svg")).string());
+  } catch (const Error& error) {
+    std::fprintf(stderr, "no %s.svg: %s\n", name.c_str(), error.what());
+  }
 }
 
 void print_torch_comparison(double w2) {

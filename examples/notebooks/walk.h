@@ -78,11 +78,15 @@ Training train(PythonRandom& random, const TrainingOptions& options);
 
 using Directory = std::filesystem::path;  ///< where the pictures go
 
-void walk_notebook_000();
+void walk_notebook_000(const Directory& pictures);
 void walk_notebook_001(const Directory& pictures);
 void walk_notebook_002();
 void walk_notebook_003(const Directory& pictures);
-void walk_notebook_004();
+void walk_notebook_004(const Directory& pictures);
+
+/// The drawing of everything that leads to `root`, as the notebooks' draw_dot: its Graphviz text as name.dot and, where
+/// Graphviz is installed, name.svg. Prints what is in it, the same with and without Graphviz.
+void draw(Value root, const Directory& pictures, const std::string& name);
 
 /// The neuron that four of the notebooks take apart: o = tanh(x1 w1 + x2 w2 + b), every part labelled.
 struct ExampleNeuron {

@@ -1,0 +1,235 @@
+#include "tapeloom/core/print.h"
+
+#include <charconv>
+
+#include "tapeloom/core/error.h"
+
+namespace tapeloom {
+
+std::string number_text(double number) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, number).ptr;
+  return number != number ? "nan" : std::string(text, end);
+}
+
+namespace {
+
+/// a op b for operators, op(a, b) for functions, written with the names in `x`.
+std::string expression(Op op, const std::string* x) {
+  switch (op) {
+#define TAPELOOM_OPERATOR(name, Struct, sign) \
+  case Op::name:                              \
+    return x[0] + " " #sign " " + x[1];
+#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
+#include "tapeloom/core/ops.def"
+#define TAPELOOM_LEAF(name) case Op::name:
+#define TAPELOOM_REDUCTION(name) case Op::name:
+#define TAPELOOM_OPERATOR(name, Struct, sign)
+#define TAPELOOM_COMPARISON(name, Struct, sign)
+#define TAPELOOM_OP(name, Struct) case Op::name:
+#include "tapeloom/core/ops.def"
+    break;
+  }
+  std::string text = op_name(op);
+  for (std::size_t i = 0; i < op_arity(op); ++i) text += (i == 0 ? "(" : ", ") + x[i];
+  return text + ")";
+}
+
+std::string quoted(const std::string& label) { return label.empty() ? std::string() : " \"" + label + "\""; }
+
+std::string counted(std::size_t count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+// --- tape -------------------------------------------------------------------------------------------------------------
+
+/// "parameter 3", "input 0 frozen", "mul %1 %2"
+std::string node_text(const Tape& tape, NodeId node) {
+  std::string text = op_name(tape.op(node));
+  switch (tape.op(node)) {
+    case Op::parameter:
+      text += " " + std::to_string(tape.leaf_index(node));
+      return text + (tape.parameters()[tape.leaf_index(node)].frozen ? " frozen" : "");
+    case Op::input:
+    case Op::uniform_input:
+      return text + " " + std::to_string(tape.leaf_index(node));
+    case Op::constant:
+    case Op::batch_sum:
+    case Op::batch_mean:
+#define TAPELOOM_OP(name, Struct) case Op::name:
+#include "tapeloom/core/ops.def"
+      break;
+  }
+  for (NodeId operand : tape.operands(node)) text += " %" + std::to_string(operand.index);
+  return text;
+}
+
+}  // namespace
+
+std::string to_string(const Tape& tape) {
+  std::string text = "tape of " + counted(tape.size(), "node") + ", " +
+                     counted(tape.parameters().size(), "parameter") + ", " +
+                     counted(tape.input_nodes().size(), "input") + ", " +
+                     counted(tape.uniform_inputs().size(), "uniform input") + ", " +
+                     counted(tape.guards().size(), "guard") + "\n";
+  for (std::size_t i = 0; i < tape.size(); ++i) {
+    const NodeId node(i);
+    text += "%" + std::to_string(i) + " = " + node_text(tape, node) + "  # " + number_text(tape.data(node)) +
+            (tape.varying(node) ? " varying" : "") + quoted(tape.label(node)) + "\n";
+  }
+  for (const InputGroup& group : tape.input_groups()) {
+    text += "input group \"" + group.name + "\": inputs " + std::to_string(group.first.index) + " to " +
+            std::to_string(group.first.index + group.count - 1) + "\n";
+  }
+  for (std::size_t i = 0; i < tape.guards().size(); ++i) {
+    const Guard& guard = tape.guards()[i];
+    text += "guard " + std::to_string(i) + ": %" + std::to_string(guard.condition.index) + " is " +
+            (guard.expected ? "true" : "false") + " from %" + std::to_string(guard.position) + " on\n";
+  }
+  return text;
+}
+
+namespace {
+
+// --- program ----------------------------------------------------------------------------------------------------------
+
+std::string named(char kind, std::uint32_t index) { return kind + std::to_string(index); }
+
+std::string leaves_text(const Program& program) {
+  std::string text;
+  std::uint32_t slot = 0;
+  const auto line = [&](const std::string& what) { text += "  " + named('u', slot++) + " = " + what + "\n"; };
+  for (const ProgramParameter& p : program.parameters) {
+    line("parameter" + quoted(p.label) + (p.frozen ? " frozen" : "") + ", initially " + number_text(p.initial));
+  }
+  for (double constant : program.constants) line("constant " + number_text(constant));
+  for (const ProgramUniformInput& u : program.uniform_inputs) {
+    line("uniform input" + quoted(u.name) + ", initially " + number_text(u.initial));
+  }
+  line("number of samples");
+  for (const ProgramInputGroup& group : program.input_groups) {
+    text += "  input group" + quoted(group.name) + ": columns " + std::to_string(group.first.index) + " to " +
+            std::to_string(group.first.index + group.count - 1) + (group.used ? "" : ", unused") + "\n";
+  }
+  return text;
+}
+
+/// t3 for one slot, t3:+16 for neighbours, t3:+16 by 2 for every other one.
+std::string slots(char kind, std::uint32_t first, std::uint32_t rows, std::uint32_t step) {
+  std::string text = named(kind, first);
+  if (rows == 1 || step == 0) return text;
+  text += ":+" + std::to_string(rows);
+  return step == 1 ? text : text + " by " + std::to_string(step);
+}
+
+/// (rows x terms), with the steps where the matrix is not stored row by row.
+std::string matrix_text(const Shape& s) {
+  std::string text = "(" + std::to_string(s.rows) + " x " + std::to_string(s.terms);
+  if (s.term_step != 1 || (s.rows > 1 && s.row_step != s.terms)) {
+    text += ", steps " + std::to_string(s.row_step) + " " + std::to_string(s.term_step);
+  }
+  return text + ")";
+}
+
+std::string instruction_text(const Program& program, const Instruction& instruction, bool in_tile) {
+  const Shape& shape = program.shapes[instruction.shape];
+  const auto x = [&](std::size_t k, std::uint32_t rows) {
+    const bool uniform = !in_tile || (instruction.uniform_mask >> k & 1) != 0;
+    return slots(uniform ? 'u' : 't', instruction.x[k], rows, shape.step[k]);
+  };
+  const char place = in_tile ? 't' : 'u';
+  const std::uint32_t out = instruction.out;
+  const std::string total = "total " + named('u', program.first_total() + out);
+  const std::string to = slots(place, out, shape.rows, 1) + " = ";
+  switch (instruction.kind) {
+    case InstructionKind::elementwise: {
+      const std::string operands[3] = {x(0, shape.rows), x(1, shape.rows), x(2, shape.rows)};
+      return to + expression(instruction.op, operands);
+    }
+    case InstructionKind::row_sum:
+      return named(place, out) + " = row sum of " + x(0, shape.rows);
+    case InstructionKind::copy:
+      return to + x(0, shape.rows);
+    case InstructionKind::zero:
+      return to + "0";
+    case InstructionKind::add_at:
+      return named(place, out) + " " + matrix_text(shape) + " += " + x(0, shape.rows * shape.terms);
+    case InstructionKind::dense:
+      return to + named('u', instruction.x[0]) + " " + matrix_text(shape) + " * " + x(1, shape.terms);
+    case InstructionKind::dense_reverse:
+      return slots(place, out, shape.terms, 1) + " = " + named('u', instruction.x[0]) + " " + matrix_text(shape) +
+             " transposed * " + x(1, shape.rows);
+    case InstructionKind::outer:
+      return named(place, out) + " " + matrix_text(shape) + " = " + x(0, shape.rows) + " outer " + x(1, shape.terms);
+    case InstructionKind::reduce:
+      return total + (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") +
+             " += " + x(0, shape.rows);
+    case InstructionKind::reduce_outer:
+      return total + " " + matrix_text(shape) + " += " + x(0, shape.rows) + " outer " + x(1, shape.terms);
+    case InstructionKind::guard:
+      return "guard " + std::to_string(out) + " holds where " + (program.guards[out].expected ? "" : "not ") + x(0, 1);
+    case InstructionKind::spill:
+      return slots('b', out, shape.rows, 1) + " = " + x(0, shape.rows);
+    case InstructionKind::reload:
+      return to + slots('b', instruction.x[0], shape.rows, 1);
+    case InstructionKind::store_output:
+      return "output[" + std::to_string(out) + "] = " + x(0, 1);
+    case InstructionKind::store_input_gradient:
+      return "input_gradient[" + std::to_string(out) + "] = " + x(0, shape.rows);
+  }
+  fail_check("an instruction kind", __FILE__, __LINE__);
+}
+
+std::string stage_text(const Program& program, const Stage& stage) {
+  std::string text;
+  for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) {
+    text += "  " + instruction_text(program, program.instructions[i], false) + "\n";
+  }
+  if (stage.tile.size() + stage.inputs.size() == 0) return text;
+  text += "  for each tile\n";
+  for (std::uint32_t i = stage.inputs.begin; i < stage.inputs.end; ++i) {
+    const Load& load = program.loads[i];
+    text += "    " + slots('t', load.slot, load.count, 1) + " = column " + std::to_string(load.first.index);
+    text += load.count == 1 ? "\n" : " to " + std::to_string(load.first.index + load.count - 1) + "\n";
+  }
+  for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
+    text += "    " + instruction_text(program, program.instructions[i], true) + "\n";
+  }
+  return text;
+}
+
+std::string results_text(const Program& program) {
+  std::string text;
+  const bool trains = program.loss_slot != Program::no_slot;
+  if (trains) text += "loss = " + named('u', program.loss_slot) + "\n";
+  for (const GradientPiece& piece : program.gradients) {
+    const std::uint32_t first = piece.first.index, last = first + piece.count - 1;
+    text += "gradient[" + std::to_string(first) + (last > first ? " to " + std::to_string(last) : "") + "] = " +
+            slots('u', piece.slot, piece.count, 1) + "\n";
+  }
+  for (std::size_t i = 0; i < program.outputs.size(); ++i) {
+    const ProgramOutput& output = program.outputs[i];
+    text += "output[" + std::to_string(i) + "]" + quoted(output.label) + " = " +
+            (output.varying ? "one a sample" : named('u', output.slot)) + "\n";
+  }
+  for (const ProgramGuard& guard : program.guards) text += guard.description + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string to_string(const Program& program) {
+  std::string text = "program of " + counted(program.instructions.size(), "instruction") + " in " +
+                     counted(program.stages.size(), "stage") + ", from " + counted(program.recorded_nodes, "node") +
+                     " recorded, " + std::to_string(program.live_nodes) + " live" +
+                     (program.exact ? ", exact" : "") + "\n";
+  text += "slots: " + std::to_string(program.uniform_slots) + " uniform, " + std::to_string(program.tile_slots) +
+          " tile, " + std::to_string(program.batch_slots) + " batch\n";
+  text += "leaves\n" + leaves_text(program);
+  for (std::size_t s = 0; s < program.stages.size(); ++s) {
+    text += "stage " + std::to_string(s) + "\n" + stage_text(program, program.stages[s]);
+  }
+  return text + results_text(program);
+}
+
+}  // namespace tapeloom

@@ -1,0 +1,27 @@
+// Text dumps, for reading and for tests. The same recording or program always gives the same text; numbers have as many
+// digits as it takes to read them back exactly.
+#pragma once
+
+#include <string>
+
+#include "tapeloom/core/program.h"
+#include "tapeloom/core/tape.h"
+
+namespace tapeloom {
+
+/// The shortest decimal that reads back as the same double; "inf", "-inf" and "nan".
+std::string number_text(double number);
+
+/// A line for each node (%2 = mul %0 %1, its number, whether it varies, its label), then the input groups and guards.
+std::string to_string(const Tape& tape);
+
+/// The leaves, then stage by stage an equation for each instruction:
+///
+///     t3 = t1 * u0               elementwise; u: uniform slot, t: tile slot
+///     reduce u7 += t3            sum over all samples, complete after the stage
+///     guard 0 holds where t4     (or "where not t4", as it was recorded)
+///     b1 = t5, t6 = b1           spill to and reload from a batch slot
+///     output[0] = t7             and input_gradient[0] = t8, one a sample
+std::string to_string(const Program& program);
+
+}  // namespace tapeloom

@@ -1,0 +1,335 @@
+// Binding rows, running steps and reading results; and what is refused, with which words.
+#include <numeric>
+
+#include "against_evaluate.h"
+#include "tapeloom/core/error.h"
+
+using namespace tapeloom;
+using namespace tapeloom::test;
+
+namespace {
+
+std::vector<float> as_floats(const std::vector<double>& numbers) { return {numbers.begin(), numbers.end()}; }
+
+template <class T>
+std::vector<T> copied(std::span<const T> numbers) {
+  return {numbers.begin(), numbers.end()};
+}
+
+/// Columns [first, first + count) of rows of four numbers.
+std::vector<double> columns(const std::vector<double>& rows, std::size_t first, std::size_t count) {
+  std::vector<double> part;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i % 4 >= first && i % 4 < first + count) part.push_back(rows[i]);
+  }
+  return part;
+}
+
+/// Everything a step gave, to compare steps bit for bit.
+template <class T>
+std::vector<T> results(const Executor<T>& executor) {
+  std::vector<T> all = {executor.loss()};
+  for (auto list : {executor.gradients(), executor.outputs()}) all.insert(all.end(), list.begin(), list.end());
+  if (executor.program().has_input_gradients) {
+    const auto list = executor.input_gradients();
+    all.insert(all.end(), list.begin(), list.end());
+  }
+  return all;
+}
+
+template <class T>
+Executor<T> executor_of(SmallNet& net, std::size_t max_samples = 64) {
+  return Executor<T>(compile(net.loss, {.outputs = {net.prediction}, .input_gradients = true}),
+                     {.max_samples = max_samples});
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("executor: groups, all at once, strides, both number types bind the same rows", "", float, double) {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 20);
+  Executor<TestType> executor = executor_of<TestType>(net);
+  executor.bind(std::span<const double>(rows));
+  executor.step();
+  const auto expected = results(executor);
+  CHECK(executor.outputs().size() == 20);
+  CHECK(executor.input_gradients().size() == 80);
+
+  const std::vector<double> x = columns(rows, 0, 3), y = columns(rows, 3, 1);
+  executor.bind("x", std::span<const double>(x));
+  executor.bind("y", std::span<const double>(y));
+  executor.step();
+  CHECK(results(executor) == expected);
+
+  // Both groups out of the rows of four, without copying: the gap after the last row may be missing.
+  executor.bind("x", std::span<const double>(rows), 4);
+  executor.bind("y", std::span<const double>(rows).subspan(3), 4);
+  executor.step();
+  CHECK(results(executor) == expected);
+
+  // Rows of seven of which the first four count, with and without the last gap.
+  std::vector<double> wide(7 * 20, not_a_number);
+  for (std::size_t i = 0; i < rows.size(); ++i) wide[i / 4 * 7 + i % 4] = rows[i];
+  executor.bind(std::span<const double>(wide), 7);
+  executor.step();
+  CHECK(results(executor) == expected);
+  executor.bind(std::span<const double>(wide).first(7 * 19 + 4), 7);
+  executor.step();
+  CHECK(results(executor) == expected);
+
+  // Floats, against the same numbers as doubles.
+  const std::vector<float> floats = as_floats(rows), float_y = as_floats(y);
+  const std::vector<double> rounded(floats.begin(), floats.end());
+  executor.bind(std::span<const double>(rounded));
+  executor.step();
+  const auto from_rounded = results(executor);
+  executor.bind(std::span<const float>(floats));
+  executor.step();
+  CHECK(results(executor) == from_rounded);
+  executor.bind("x", std::span<const float>(floats), 4);
+  executor.bind("y", std::span<const float>(float_y));
+  executor.step();
+  CHECK(results(executor) == from_rounded);
+}
+
+TEST_CASE("executor: rows are read in place, so a change of the data is seen by the next step") {
+  SmallNet net;
+  std::vector<double> rows = some_numbers(4 * 3);
+  Executor<double> executor = executor_of<double>(net);
+  executor.bind(std::span<const double>(rows));
+  const double before = executor.step();
+  rows[3] += 1.0;
+  CHECK(executor.step() != before);
+  CHECK(executor.step() == Approx(evaluate(net.loss, {.rows = rows, .samples = 3}).root[0]));
+}
+
+TEST_CASE("executor: wrong bindings are refused with the group's name") {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 20);
+  const std::span<const double> all(rows);
+  Executor<double> executor = executor_of<double>(net, 12);
+  CHECK_THROWS_SAYING(BindError, "\"x\" is not bound", executor.step());
+  CHECK_THROWS_SAYING(BindError, "\"x\" is not bound", executor.step(0, 1));
+  CHECK_THROWS_SAYING(BindError, "\"z\"", executor.bind("z", all));
+  CHECK_THROWS_SAYING(BindError, "\"x\" \"y\"", executor.bind("z", all));
+  CHECK_THROWS_SAYING(BindError, "\"x\"", executor.bind("x", all.first(4)));
+  CHECK_THROWS_SAYING(BindError, "rows of 3", executor.bind("x", all.first(4)));
+  CHECK_THROWS_SAYING(BindError, "\"x\"", executor.bind("x", all.first(9), 4));
+  CHECK_THROWS_SAYING(BindError, "\"x\"", executor.bind("x", all.first(6), 2));
+  CHECK_THROWS_SAYING(BindError, "rows of 4", executor.bind(all.first(7)));
+  CHECK_THROWS_AS(executor.bind("x", all.first(0)), BindError);
+  CHECK_THROWS_AS(executor.bind(all.first(0)), BindError);
+  CHECK_THROWS_AS(executor.bind(all.first(2), 3), BindError);
+
+  executor.bind("x", all.first(3 * 5));
+  CHECK_THROWS_SAYING(BindError, "\"y\" is not bound", executor.step());
+  executor.bind("y", all.first(6));
+  CHECK_THROWS_SAYING(BindError, "5", executor.step());
+  CHECK_THROWS_SAYING(BindError, "6 rows", executor.step());
+  CHECK_NOTHROW(executor.step(0, 5));  // rows that both groups have
+  CHECK_THROWS_SAYING(BindError, "row 5", executor.step(1, 5));
+
+  executor.bind(all);
+  CHECK_THROWS_SAYING(BindError, "empty", executor.step(0, 0));
+  CHECK_THROWS_SAYING(BindError, "empty", executor.step(std::span<const std::uint32_t>()));
+  CHECK_THROWS_SAYING(BindError, "max_samples = 12", executor.step());
+  CHECK_THROWS_SAYING(BindError, "max_samples = 12", executor.step(0, 13));
+  CHECK_THROWS_AS(executor.step(20, 1), BindError);
+  CHECK_THROWS_AS(executor.step(19, 2), BindError);
+  CHECK_THROWS_AS(executor.step(SIZE_MAX, 1), BindError);
+  CHECK_THROWS_AS(executor.step(SIZE_MAX, 2), BindError);
+  CHECK_THROWS_AS(executor.step(2, SIZE_MAX), BindError);
+  CHECK_NOTHROW(executor.step(8, 12));
+  const std::vector<std::uint32_t> beyond = {0, 20, 1};
+  CHECK_THROWS_SAYING(BindError, "row 20", executor.step(beyond));
+  const std::vector<std::uint32_t> last = {0, 19, 1};
+  CHECK_NOTHROW(executor.step(last));
+
+  CHECK_THROWS_SAYING(BindError, "temperature", executor.set_uniform_input("temperature", 1.0));
+  CHECK_THROWS_SAYING(BindError, "max_samples", executor_of<double>(net, 0));
+}
+
+TEST_CASE("executor: there are no results before a good step and after a refused one") {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 5);
+  Executor<double> executor = executor_of<double>(net);
+  const auto expect_nothing = [&] {
+    CHECK_THROWS_SAYING(BindError, "loss", executor.loss());
+    CHECK_THROWS_SAYING(BindError, "outputs", executor.outputs());
+    CHECK_THROWS_SAYING(BindError, "gradients", executor.gradients());
+    CHECK_THROWS_SAYING(BindError, "input_gradients", executor.input_gradients());
+  };
+  expect_nothing();
+  executor.bind(std::span<const double>(rows));
+  expect_nothing();
+  executor.step();
+  CHECK_NOTHROW(executor.loss());
+  CHECK_THROWS_AS(executor.step(5, 1), BindError);
+  expect_nothing();
+  executor.step(4, 1);
+  CHECK(executor.outputs().size() == 1);
+  executor.bind("y", std::span<const double>(rows).first(4));  // not as many rows as "x" has
+  CHECK_THROWS_AS(executor.step(), BindError);
+  expect_nothing();
+
+  Executor<double> plain(compile(net.loss), {.max_samples = 8});
+  plain.bind(std::span<const double>(rows));
+  plain.step();
+  CHECK_THROWS_SAYING(BindError, "CompileOptions::input_gradients", plain.input_gradients());
+  CHECK(plain.outputs().empty());
+}
+
+TEMPLATE_TEST_CASE("executor: lists of rows, with repeats and in any order", "", float, double) {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 50);
+  Executor<TestType> executor = executor_of<TestType>(net);
+  executor.bind(std::span<const double>(rows));
+  executor.step(10, 30);
+  const auto contiguous = results(executor);
+  std::vector<std::uint32_t> list(30);
+  std::iota(list.begin(), list.end(), 10u);
+  executor.step(list);
+  CHECK(results(executor) == contiguous);
+
+  std::reverse(list.begin(), list.end());
+  const std::vector<TestType> forward = [&] {
+    executor.step(10, 30);
+    return copied(executor.outputs());
+  }();
+  const TestType loss = executor.loss();
+  executor.step(list);
+  CHECK(executor.loss() == Approx(loss).epsilon(32.0 * std::numeric_limits<TestType>::epsilon()));
+  for (std::size_t s = 0; s < 30; ++s) CHECK(executor.outputs()[s] == forward[29 - s]);
+
+  const std::vector<std::uint32_t> repeated = {7, 7, 3, 49, 7, 0};
+  std::vector<double> copies;
+  for (std::uint32_t row : repeated) copies.insert(copies.end(), rows.begin() + 4 * row, rows.begin() + 4 * row + 4);
+  executor.step(repeated);
+  const auto listed = results(executor);
+  executor.bind(std::span<const double>(copies));
+  executor.step();
+  CHECK(results(executor) == listed);
+}
+
+TEST_CASE("executor: non-finite data is refused while binding, if asked") {
+  SmallNet net;
+  std::vector<double> rows = some_numbers(4 * 3);
+  for (double bad : {not_a_number, inf, -inf}) {
+    rows[4 * 1 + 2] = bad;
+    Executor<double> checking(compile(net.loss), {.max_samples = 8, .check_finite = true});
+    CHECK_THROWS_SAYING(BindError, "row 1, column 2 is not finite", checking.bind(std::span<const double>(rows)));
+    CHECK_THROWS_SAYING(BindError, "\"x\"", checking.bind("x", std::span<const double>(rows), 4));
+    CHECK_NOTHROW(checking.bind("y", std::span<const double>(rows).subspan(3), 4));  // the bad one is not in "y"
+    const std::vector<float> floats = as_floats(rows);
+    CHECK_THROWS_SAYING(BindError, "row 1, column 2", checking.bind(std::span<const float>(floats)));
+    CHECK_NOTHROW(checking.bind(std::span<const double>(rows).first(4)));
+    Executor<double> not_checking = executor_of<double>(net);
+    CHECK_NOTHROW(not_checking.bind(std::span<const double>(rows)));
+    not_checking.step();
+    CHECK(std::isnan(not_checking.loss()) == std::isnan(bad));  // tanh of an infinity is finite
+  }
+  // A number that a float cannot hold is infinite by the time it is used.
+  rows[4 * 1 + 2] = 1e300;
+  Executor<float> checking(compile(net.loss), {.max_samples = 8, .check_finite = true});
+  CHECK_THROWS_SAYING(BindError, "row 1, column 2 is too large", checking.bind(std::span<const double>(rows)));
+  CHECK_THROWS_SAYING(BindError, "\"t\"", [&] {
+    Tape tape;
+    const Value p = tape.parameter(1.0);
+    Executor<float>(compile(p * tape.uniform_input(1.0, "t")), {.check_finite = true}).set_uniform_input("t", -1e39);
+  }());
+}
+
+TEMPLATE_TEST_CASE("executor: uniform inputs hold for the steps after they are set", "", float, double) {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w"), x = tape.input(0.0, "x");
+  const Value temperature = tape.uniform_input(2.0, "temperature"), weight = tape.uniform_input(1.0);
+  const Value loss = batch_mean(square(w * x / temperature)) * weight;
+  const std::vector<double> rows = {1.0, 2.0, 3.0};
+  Executor<TestType> executor(compile(loss), {.max_samples = 4});
+  executor.bind("x", std::span<const double>(rows));
+  const double mean = 14.0 / 3.0 * 0.25;
+  CHECK(executor.step() == Approx(mean / 4));  // the number it had while recording
+  executor.set_uniform_input("temperature", 1.0);
+  CHECK(executor.step() == Approx(mean));
+  executor.set_uniform_input("uniform_input1", 10.0);
+  CHECK(executor.step() == Approx(10 * mean));
+  CHECK(executor.step() == Approx(10 * mean));
+  CHECK_THROWS_SAYING(BindError, "\"x\"", executor.set_uniform_input("x", 1.0));
+  CHECK_NOTHROW(executor.set_uniform_input("temperature", inf));
+  Executor<TestType> checking(compile(loss), {.max_samples = 4, .check_finite = true});
+  CHECK_THROWS_SAYING(BindError, "temperature", checking.set_uniform_input("temperature", inf));
+  CHECK_THROWS_SAYING(BindError, "temperature", checking.set_uniform_input("temperature", not_a_number));
+}
+
+TEMPLATE_TEST_CASE("executor: parameters are read, written and copied back", "", float, double) {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 9);
+  Executor<TestType> executor = executor_of<TestType>(net);
+  REQUIRE(executor.parameters().size() == 6);
+  for (std::size_t i = 0; i < 6; ++i) CHECK(executor.parameters()[i] == static_cast<TestType>(net.w[i].data()));
+  CHECK_THROWS_SAYING(BindError, "7 numbers for 6", executor.set_parameters(std::vector<TestType>(7)));
+  CHECK_THROWS_SAYING(BindError, "5 numbers for 6", executor.set_parameters(std::vector<TestType>(5)));
+
+  std::vector<TestType> numbers;
+  for (double number : some_numbers(6, 99)) numbers.push_back(static_cast<TestType>(number));
+  executor.set_parameters(numbers);
+  CHECK(copied(std::as_const(executor).parameters()) == numbers);
+  executor.parameters()[2] = TestType(0.25);
+  numbers[2] = TestType(0.25);
+  const std::vector<Value> outputs = {net.prediction};
+  expect_step_like_evaluate<TestType>(executor, net.loss, outputs, rows, 9, 64);
+
+  CHECK(net.w[2].data() != 0.25);
+  executor.copy_parameters_to(net.tape);
+  for (std::size_t i = 0; i < 6; ++i) CHECK(net.w[i].data() == static_cast<double>(numbers[i]));
+  CHECK(executor.loss() == Approx(evaluate(net.loss, {.rows = rows, .samples = 9}).root[0]).epsilon(1e-5));
+
+  SmallNet same;  // recorded alike, so its leaves are the same
+  CHECK_NOTHROW(executor.copy_parameters_to(same.tape));
+  Tape other;
+  CHECK_THROWS_SAYING(BindError, "\"w0\"", executor.copy_parameters_to(other));
+  for (int i = 0; i < 6; ++i) other.parameter(1.0, "v" + std::to_string(i));
+  CHECK_THROWS_SAYING(BindError, "\"w0\"", executor.copy_parameters_to(other));
+  CHECK(other.data(NodeId(0)) == 1.0);
+}
+
+TEST_CASE("executor: moved, it keeps its buffers, bindings and results") {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 9);
+  Executor<double> first = executor_of<double>(net);
+  first.bind(std::span<const double>(rows));
+  first.step();
+  const auto expected = results(first);
+  Executor<double> second(std::move(first));
+  CHECK(results(second) == expected);
+  second.step();
+  CHECK(results(second) == expected);
+  Executor<double> third = executor_of<double>(net, 1);
+  third = std::move(second);
+  third.step();
+  CHECK(results(third) == expected);
+  CHECK(third.max_samples() == 64);
+}
+
+TEST_CASE("executor: an exact program is refused in float") {
+  SmallNet net;
+  const Program program = compile(net.loss, {.exact = true});
+  CHECK_THROWS_SAYING(BindError, "Executor<double>", Executor<float>(program));
+  CHECK_NOTHROW(Executor<double>(program));
+}
+
+TEMPLATE_TEST_CASE("executor: repeated steps give the same bits", "", float, double) {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 3000);
+  Executor<TestType> executor = executor_of<TestType>(net, 3000);
+  executor.bind(std::span<const double>(rows));
+  executor.step();
+  const auto expected = results(executor);
+  executor.step(17, 100);  // leaves other numbers in the buffers
+  executor.step();
+  CHECK(results(executor) == expected);
+  Executor<TestType> another = executor_of<TestType>(net, 5000);
+  another.bind(std::span<const double>(rows));
+  another.step();
+  CHECK(results(another) == expected);
+}

@@ -1,0 +1,215 @@
+// Every function of one value, on every instruction set this machine has, in float and double, against long double:
+// over its whole range, with denormals, the largest numbers, infinities, NaN and both zeros. Prints the largest errors.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <numbers>
+
+#include "against_evaluate.h"
+#include "tapeloom/core/error.h"
+
+using namespace tapeloom;
+using namespace tapeloom::test;
+
+namespace {
+
+using Wide = long double;
+
+/// What the op should give, written apart from the op table's formula. `max_ulps` is the bound it is held to:
+/// glibc's vector functions promise 4 units in the last place (ulp).
+struct Function {
+  Op op;
+  double max_ulps;
+  Wide (*exact)(Wide);
+};
+
+const Function functions[] = {
+    {Op::neg, 0, [](Wide x) { return -x; }},
+    {Op::exp, 4, [](Wide x) { return std::exp(x); }},
+    {Op::expm1, 4, [](Wide x) { return std::expm1(x); }},
+    {Op::log, 4, [](Wide x) { return std::log(x); }},
+    {Op::log1p, 4, [](Wide x) { return std::log1p(x); }},
+    {Op::sqrt, 0.5, [](Wide x) { return std::sqrt(x); }},
+    {Op::square, 0.5, [](Wide x) { return x * x; }},
+    {Op::tanh, 4, [](Wide x) { return std::tanh(x); }},
+    // e = exp(-|x|) is wrong by 4 eps at most, relatively; 1 + e and the quotient add half an eps each. A relative error
+    // of one eps is two ulps at most.
+    {Op::sigmoid, 10, [](Wide x) { return 1 / (1 + std::exp(-x)); }},
+    {Op::relu, 0, [](Wide x) { return x <= 0 ? 0 : x; }},
+    // e is wrong by 4 eps, and so is log1p(e), whose own 4 ulps and the rounding of the sum come on top.
+    {Op::softplus, 12.5, [](Wide x) { return x < 100 ? std::log1p(std::exp(x)) : x; }},
+    {Op::sin, 4, [](Wide x) { return std::sin(x); }},
+    {Op::cos, 4, [](Wide x) { return std::cos(x); }},
+    {Op::atan, 4, [](Wide x) { return std::atan(x); }},
+    {Op::abs, 0, [](Wide x) { return std::fabs(x); }},
+};
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  Tape tape;
+  const Program program = compile(tape.parameter(1.0));
+  for (const char* name : {"baseline", "avx2", "avx512"}) {
+    setenv("TAPELOOM_ISA", name, 1);
+    try {
+      Executor<float> runs(program);
+      names.push_back(name);
+    } catch (const BindError&) {
+      std::printf("kernels: %s is not tested, this machine or build does not have it\n", name);
+    }
+  }
+  unsetenv("TAPELOOM_ISA");
+  return names;
+}
+
+/// Numbers of the same size in every binade, dense where the functions bend, and the special ones.
+template <class T>
+std::vector<T> arguments() {
+  using Limits = std::numeric_limits<T>;
+  std::vector<T> list = {T(0),          -T(0),           Limits::infinity(),   -Limits::infinity(), Limits::quiet_NaN(),
+                         Limits::max(), Limits::lowest(), Limits::denorm_min(), -Limits::denorm_min(), Limits::min(),
+                         -Limits::min(), T(1),           T(-1)};
+  Random random(11);
+  const auto add = [&](double x) {
+    list.push_back(static_cast<T>(x));
+    list.push_back(static_cast<T>(-x));
+  };
+  for (int e = Limits::min_exponent - Limits::digits; e < Limits::max_exponent; ++e) {
+    add(std::ldexp(1.0, e));
+    for (int i = 0; i < 40; ++i) add(std::ldexp(between(random, 1.0, 2.0), e));
+  }
+  for (int i = 0; i < 40000; ++i) {
+    add(between(random, 0.0, 2.0));
+    add(between(random, 0.0, 25.0));
+    add(between(random, 0.0, 800.0));
+    add(1.0 + std::ldexp(between(random, -1.0, 1.0), -static_cast<int>(below(random, 30))));
+    // Around the zeros of sine and cosine.
+    const double multiple = static_cast<double>(below(random, 4000)) * std::numbers::pi / 2;
+    add(multiple * (1.0 + between(random, -4.0, 4.0) * static_cast<double>(Limits::epsilon())));
+  }
+  // The last of every range ends in each place of a vector register at least once.
+  std::shuffle(list.begin(), list.end(), random);
+  return list;
+}
+
+/// The distance in units of the last place that T has at the exact result; infinite where a NaN, an infinity or the sign
+/// of a zero is wrong.
+template <class T>
+double error_in_ulps(T got, Wide exact) {
+  const T rounded = static_cast<T>(exact);
+  if (std::isnan(exact) || std::isnan(got)) return std::isnan(exact) && std::isnan(got) ? 0.0 : inf;
+  if (std::isinf(rounded) || std::isinf(got)) return got == rounded ? 0.0 : inf;
+  if (exact == 0 && (got != 0 || std::signbit(got) != std::signbit(exact))) return inf;
+  using Limits = std::numeric_limits<T>;
+  const int exponent = std::max(exact == 0 ? Limits::min_exponent : std::ilogb(exact), Limits::min_exponent - 1);
+  return static_cast<double>(std::fabs(std::ldexp(static_cast<Wide>(got) - exact, Limits::digits - 1 - exponent)));
+}
+
+template <class T>
+std::vector<T> run(Op op, const std::vector<T>& x) {
+  Tape tape;
+  const std::vector<Value> outputs = {apply(op, tape.input(0.5, "x"), 0.0, 0.0)};
+  Executor<T> executor(compile_inference(outputs), {.max_samples = x.size()});
+  executor.bind("x", std::span<const T>(x));
+  executor.step();
+  return {executor.outputs().begin(), executor.outputs().end()};
+}
+
+template <class T>
+void sweep(const char* type) {
+  const std::vector<std::string> names = instruction_sets();
+  const std::vector<T> x = arguments<T>();
+  for (const Function& f : functions) {
+    std::vector<Wide> exact;
+    for (T argument : x) exact.push_back(f.exact(static_cast<Wide>(argument)));
+    std::printf("kernels: %-8s of %s, bound %4.1f, measured", op_name(f.op), type, f.max_ulps);
+    for (const std::string& name : names) {
+      setenv("TAPELOOM_ISA", name.c_str(), 1);
+      const std::vector<T> got = run(f.op, x);
+      unsetenv("TAPELOOM_ISA");
+      double largest = 0.0;
+      std::size_t at = 0, wrong = 0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double error = error_in_ulps(got[i], exact[i]);
+        wrong += error > f.max_ulps ? 1 : 0;
+        if (error > largest) largest = error, at = i;
+      }
+      std::printf("  %s %.2f at %.9g", name.c_str(), largest, static_cast<double>(x[at]));
+      INFO(name << ": " << op_name(f.op) << "(" << x[at] << ") gave " << got[at] << ", not "
+                << static_cast<double>(exact[at]) << "; " << wrong << " of " << x.size() << " are wrong");
+      CHECK(largest <= f.max_ulps);
+    }
+    std::printf("\n");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("kernels: functions of one float against long double") { sweep<float>("float"); }
+TEST_CASE("kernels: functions of one double against long double") { sweep<double>("double"); }
+
+TEST_CASE("kernels: ops of two and three values over all combinations of special numbers") {
+  // A uniform operand meets a kernel of its own, so each operand is tried as an input and as a uniform input.
+  const std::vector<double> special = {0.0, -0.0,  1.0,  -1.0,   2.0,    0.5,          -3.0,
+                                       inf, -inf, 1e308, 5e-324, -1e-310, not_a_number, 1e-300};
+  std::vector<double> rows;  // all combinations of three, in the order of three nested loops
+  for (double a : special) {
+    for (double b : special) {
+      for (double c : special) rows.insert(rows.end(), {a, b, c});
+    }
+  }
+  const auto check = [&](Op op, unsigned uniform_mask) {
+    Tape tape;
+    const std::vector<Value> x = tape.inputs("x", 3);
+    Value operands[3];
+    for (std::size_t k = 0; k < 3; ++k) {
+      operands[k] = (uniform_mask >> k & 1) != 0 ? tape.uniform_input(1.0, "u" + std::to_string(k)) : x[k];
+    }
+    const std::vector<Value> outputs = {apply(op, operands[0], operands[1], operands[2])};
+    Executor<double> executor(compile_inference(outputs), {.max_samples = rows.size() / 3});
+    executor.bind(std::span<const double>(rows));
+    for (double uniform : special) {
+      for (const ProgramUniformInput& input : executor.program().uniform_inputs) {
+        executor.set_uniform_input(input.name, uniform);
+      }
+      executor.step();
+      for (std::size_t i = 0; i < executor.outputs().size(); ++i) {
+        std::array<double, 3> at = {rows[3 * i], rows[3 * i + 1], rows[3 * i + 2]};
+        for (std::size_t k = 0; k < 3; ++k) at[k] = (uniform_mask >> k & 1) != 0 ? uniform : at[k];
+        const double got = executor.outputs()[i], expected = forward_op(op, at);
+        if (same_bits(got, expected)) continue;
+        INFO(op_name(op) << "(" << at[0] << ", " << at[1] << ", " << at[2] << "), uniform operands " << uniform_mask);
+        CHECK(got == expected);
+        return;  // one a mask will do
+      }
+    }
+  };
+  for (const std::string& name : instruction_sets()) {
+    setenv("TAPELOOM_ISA", name.c_str(), 1);
+    INFO(name);
+    for (std::size_t i = 0; i < op_count; ++i) {
+      const std::size_t arity = op_arity(static_cast<Op>(i));
+      for (unsigned mask = 0; arity >= 2 && mask + 1 < 1u << arity; ++mask) check(static_cast<Op>(i), mask);
+    }
+    unsetenv("TAPELOOM_ISA");
+  }
+  CHECK(true);
+}
+
+TEST_CASE("kernels: every function of one value is in the list above") {
+  std::size_t count = 0;
+#define TAPELOOM_UNARY(name, Struct) \
+  ++count;                           \
+  CHECK(std::ranges::count(functions, Op::name, &Function::op) == 1);
+#include "tapeloom/core/ops.def"
+  CHECK(count == std::size(functions));
+}
+
+TEST_CASE("kernels: an instruction set that is not there is refused by name") {
+  Tape tape;
+  const Program program = compile(tape.parameter(1.0));
+  setenv("TAPELOOM_ISA", "abacus", 1);
+  CHECK_THROWS_SAYING(BindError, "TAPELOOM_ISA=abacus", Executor<float>(program));
+  CHECK_THROWS_SAYING(BindError, "baseline", Executor<double>(program));
+  unsetenv("TAPELOOM_ISA");
+  CHECK_NOTHROW(Executor<float>(program));
+}

@@ -1,0 +1,140 @@
+// Text dumps, exactly as they are read.
+#include "tapeloom/core/print.h"
+
+#include <cmath>
+
+#include "catch.h"
+#include "tapeloom/compiler/compile.h"
+#include "tapeloom/core/value.h"
+
+using namespace tapeloom;
+
+TEST_CASE("numbers read back as themselves") {
+  CHECK(number_text(0.1) == "0.1");
+  CHECK(number_text(-0.0) == "-0");
+  CHECK(number_text(1.0) == "1");
+  CHECK(number_text(1e300) == "1e+300");
+  CHECK(number_text(HUGE_VAL) == "inf");
+  CHECK(number_text(-HUGE_VAL) == "-inf");
+  CHECK(number_text(std::nan("")) == "nan");
+  CHECK(number_text(-std::nan("")) == "nan");
+  for (double x : {1.0 / 3.0, std::nextafter(1.0, 2.0), 5e-324, 1.7976931348623157e308}) {
+    CHECK(std::strtod(number_text(x).c_str(), nullptr) == x);
+  }
+}
+
+TEST_CASE("a tape is printed a node a line") {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w");
+  tape.set_frozen(tape.parameter(0.25));
+  const std::vector<Value> x = tape.inputs("x", 2);
+  const Value u = tape.uniform_input(2.0, "temperature");
+  const Value y = (w * x[1] + 3.0).set_label("y");
+  if (y > u) where(y > 0.0, batch_mean(y), u);
+  CHECK(to_string(tape) ==
+        "tape of 13 nodes, 2 parameters, 2 inputs, 1 uniform input, 1 guard\n"
+        "%0 = parameter 0  # 0.5 \"w\"\n"
+        "%1 = parameter 1 frozen  # 0.25\n"
+        "%2 = input 0  # 0 varying \"x[0]\"\n"
+        "%3 = input 1  # 0 varying \"x[1]\"\n"
+        "%4 = uniform_input 0  # 2 \"temperature\"\n"
+        "%5 = mul %0 %3  # 0 varying\n"
+        "%6 = constant  # 3\n"
+        "%7 = add %5 %6  # 3 varying \"y\"\n"
+        "%8 = greater %7 %4  # 1 varying\n"
+        "%9 = batch_mean %7  # 3\n"
+        "%10 = constant  # 0\n"
+        "%11 = greater %7 %10  # 1 varying\n"
+        "%12 = where %11 %9 %4  # 3 varying\n"
+        "input group \"x\": inputs 0 to 1\n"
+        "guard 0: %8 is true from %9 on\n");
+  CHECK(to_string(Tape()) == "tape of 0 nodes, 0 parameters, 0 inputs, 0 uniform inputs, 0 guards\n");
+}
+
+TEST_CASE("a program is printed as equations, stage by stage") {
+  // Made by hand, with an instruction of each kind; it computes nothing sensible.
+  Program program;
+  program.parameters = {{"w", 0.5, false, NodeId(0)}, {"", 1.0, true, NodeId(1)}};
+  program.constants = {2.0};
+  program.uniform_inputs = {{"scale", 3.0}};
+  program.input_groups = {{"x", InputId(0), 2, true}, {"t", InputId(2), 1, false}};
+  program.input_count = 3;
+  program.guards = {{"guard 0: less", true}, {"guard 1: less", false}};
+  program.outputs = {{"y", true, 0}, {"", false, 6}};
+  program.loss_slot = 7;
+  program.gradient_slots = {6, Program::no_slot};
+  program.exact = true;
+  using enum InstructionKind;
+  program.instructions = {
+      {elementwise, Op::sub, 0b11, 5, {0, 2}},
+      {guard, Op::constant, 0b1, 1, {5}},
+      {elementwise, Op::mul, 0b01, 1, {0, 0}},
+      {elementwise, Op::where, 0b010, 2, {1, 2, 0}},
+      {elementwise, Op::less_equal, 0b10, 3, {1, 2}},
+      {guard, Op::constant, 0, 0, {3}},
+      {spill, Op::constant, 0, 4, {2}},
+      {store_output, Op::constant, 0, 0, {2}},
+      {reduce, Op::constant, 0, 0, {2}},
+      {elementwise, Op::log, 0b1, 7, {6}},
+      {reload, Op::constant, 0, 0, {4}},
+      {store_input_gradient, Op::constant, 0, 1, {0}},
+      {store_output, Op::constant, 0b1, 1, {6}},
+  };
+  program.loads = {{InputId(1), 0}};
+  program.reductions = {6};
+  program.stages = {{{0, 2}, {2, 9}, {0, 1}, {0, 1}}, {{9, 10}, {10, 13}, {1, 1}, {1, 1}}};
+  program.uniform_slots = 8;
+  program.tile_slots = 4;
+  program.batch_slots = 5;
+  program.recorded_nodes = 20;
+  program.live_nodes = 12;
+  CHECK(to_string(program) ==
+        "program of 13 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "slots: 8 uniform, 4 tile, 5 batch\n"
+        "leaves\n"
+        "  u0 = parameter \"w\", initially 0.5\n"
+        "  u1 = parameter frozen, initially 1\n"
+        "  u2 = constant 2\n"
+        "  u3 = uniform input \"scale\", initially 3\n"
+        "  u4 = number of samples\n"
+        "  input group \"x\": columns 0 to 1\n"
+        "  input group \"t\": columns 2 to 2, unused\n"
+        "stage 0\n"
+        "  u5 = u0 - u2\n"
+        "  guard 1 holds where not u5\n"
+        "  for each tile\n"
+        "    t0 = column 1\n"
+        "    t1 = u0 * t0\n"
+        "    t2 = where(t1, u2, t0)\n"
+        "    t3 = t1 <= u2\n"
+        "    guard 0 holds where t3\n"
+        "    b4 = t2\n"
+        "    output[0] = t2\n"
+        "    reduce u6 += t2\n"
+        "stage 1\n"
+        "  u7 = log(u6)\n"
+        "  for each tile\n"
+        "    t0 = b4\n"
+        "    input_gradient[1] = t0\n"
+        "    output[1] = u6\n"
+        "loss = u7\n"
+        "gradient[0] = u6\n"
+        "gradient[1] = 0\n"
+        "output[0] \"y\" = one a sample\n"
+        "output[1] = u6\n"
+        "guard 0: less\n"
+        "guard 1: less\n");
+}
+
+TEST_CASE("a compiled program prints the same text each time") {
+  const auto compiled = [] {
+    Tape tape;
+    const Value w = tape.parameter(0.5, "w"), x = tape.input(0.0, "x");
+    return to_string(compile(batch_mean(square(w * x - 1.0))));
+  };
+  const std::string text = compiled();
+  CHECK(text == compiled());
+  CHECK(contains(text, "parameter \"w\", initially 0.5"));
+  CHECK(contains(text, "= column 0"));
+  CHECK(contains(text, "gradient[0] = u"));
+}
