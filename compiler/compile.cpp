@@ -1,8 +1,11 @@
 #include "tapeloom/compiler/compile.h"
 
+#include <algorithm>
+
 #include "tapeloom/compiler/emit.h"
 #include "tapeloom/compiler/import.h"
 #include "tapeloom/compiler/passes.h"
+#include "tapeloom/compiler/roll.h"
 #include "tapeloom/compiler/verify.h"
 #include "tapeloom/core/error.h"
 
@@ -30,9 +33,14 @@ class Pipeline {
   Graph run() {
     const CompileOptions& options = request_.options;
     const bool may_round = !options.exact;
-    graph_ = import(*request_.tape, request_.loss, request_.outputs);
-    finished("import");
-    imported_ = graph_.size();
+    if (options.roll && may_round) {
+      graph_ = roll(*request_.tape, request_.loss, request_.outputs, live_nodes_);
+      finished("roll");
+    } else {
+      graph_ = import(*request_.tape, request_.loss, request_.outputs);
+      live_nodes_ = graph_.size();
+      finished("import");
+    }
     // clang-format off
     const auto clean_up = [&] {
       pass("fold_constants",              options.fold_constants,                     fold_constants);
@@ -49,7 +57,7 @@ class Pipeline {
     return std::move(graph_);
   }
 
-  std::size_t imported() const { return imported_; }
+  std::size_t live_nodes() const { return live_nodes_; }
 
  private:
   template <class F>
@@ -74,7 +82,7 @@ class Pipeline {
   std::string* report_;
   LeafCounts leaves_;
   Graph graph_;
-  std::size_t imported_ = 0;
+  std::size_t live_nodes_ = 0;
   std::vector<std::uint8_t> frozen_;
 };
 
@@ -110,10 +118,15 @@ void describe_leaves(const Request& request, const Graph& graph, Program& progra
   for (const ParameterRecord& parameter : tape.parameters()) {
     program.parameters.push_back(
         {tape.label(parameter.node), tape.data(parameter.node), parameter.frozen, parameter.node});
+    const auto index = static_cast<std::uint32_t>(program.parameters.size() - 1);
+    if (parameter.frozen) continue;
+    if (program.trained.empty() || program.trained.back().end != index) program.trained.push_back({index, index});
+    ++program.trained.back().end;
   }
   std::vector<bool> used(tape.input_nodes().size(), false);
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (graph[BlockId(i)].kind == BlockKind::input) used[graph[BlockId(i)].payload] = true;
+    const Block& block = graph[BlockId(i)];
+    if (block.kind == BlockKind::input) std::fill_n(used.begin() + block.payload, block.rows, true);
   }
   for (const InputGroup& group : tape.input_groups()) {
     bool any = false;
@@ -138,7 +151,7 @@ Program build(const Request& request) {
   program.exact = request.options.exact;
   program.has_input_gradients = request.loss != nullptr && request.options.gradients && request.options.input_gradients;
   program.recorded_nodes = request.tape->size();
-  program.live_nodes = pipeline.imported();
+  program.live_nodes = pipeline.live_nodes();
   emit(graph, schedule(graph), request.options.reuse_slots, program);
   return program;
 }

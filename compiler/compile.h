@@ -21,7 +21,8 @@ struct CompileOptions {
   bool exact = false;
 
   // Optional passes. They change how much is computed, never what (beyond the stated rounding); exact mode leaves out
-  // common subexpressions and simplification.
+  // rolling, common subexpressions and simplification.
+  bool roll = true;
   bool fold_constants = true;
   bool common_subexpressions = true;
   bool simplify = true;

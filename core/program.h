@@ -90,6 +90,7 @@ struct GradientPiece {
   ParameterId first;
   std::uint32_t count;
   std::uint32_t slot;  ///< uniform
+  friend bool operator==(const GradientPiece&, const GradientPiece&) = default;
 };
 
 struct ProgramParameter {
@@ -135,6 +136,7 @@ struct Program {
   std::vector<ProgramGuard> guards;
   std::vector<ProgramOutput> outputs;
   std::uint32_t loss_slot = no_slot;     ///< uniform; no_slot: inference alone
+  std::vector<Range> trained;            ///< the parameters that are not frozen
   std::vector<GradientPiece> gradients;  ///< of parameters that are not in any, the gradient is zero
   bool has_input_gradients = false;
   bool exact = false;

@@ -26,8 +26,7 @@ void check_beta(const char* option, double number) {
 /// The number of parameters. Allocates the state at the first update; later it must be of the same length.
 template <class T>
 std::size_t check_update(Executor<T>& executor, std::vector<T>& state, std::uint64_t steps) {
-  const auto& slots = executor.program().gradient_slots;
-  if (std::all_of(slots.begin(), slots.end(), [](std::uint32_t slot) { return slot == Program::no_slot; })) {
+  if (executor.program().gradients.empty()) {
     throw BindError("an optimizer needs gradients, and this program computes none: it was compiled for inference or "
                     "without CompileOptions::gradients, or all of its parameters are frozen");
   }
@@ -38,20 +37,6 @@ std::size_t check_update(Executor<T>& executor, std::vector<T>& state, std::uint
                     " parameters; the executor has " + std::to_string(count));
   }
   return count;
-}
-
-/// Calls `update(begin, end)` for each run of parameters that are not frozen. A frozen parameter has no gradient slot,
-/// so the compact list of slots is searched and the records are read only where it says so.
-template <class Update>
-void for_trained_runs(const Program& program, std::size_t count, Update update) {
-  const auto& slots = program.gradient_slots;
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (slots[i] != Program::no_slot || !program.parameters[i].frozen) continue;
-    if (begin < i) update(begin, i);
-    begin = i + 1;
-  }
-  if (begin < count) update(begin, count);
 }
 
 double fraction(std::uint64_t step, std::uint64_t steps) {
@@ -78,7 +63,7 @@ void Sgd<T>::set_learning_rate(double rate) {
 
 template <class T>
 void Sgd<T>::update(Executor<T>& executor) {
-  const std::size_t count = check_update(executor, velocity_, steps_);
+  check_update(executor, velocity_, steps_);
   const T rate = static_cast<T>(options_.learning_rate);
   const T momentum = static_cast<T>(options_.momentum);
   const T decay = static_cast<T>(options_.weight_decay);
@@ -86,13 +71,13 @@ void Sgd<T>::update(Executor<T>& executor) {
   T* p = executor.parameters().data();
   const T* gradient = executor.gradients().data();
   T* v = velocity_.data();
-  for_trained_runs(executor.program(), count, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
+  for (const Range trained : executor.program().trained) {
+    for (std::size_t i = trained.begin; i < trained.end; ++i) {
       const T g = gradient[i] + decay * p[i];
       v[i] = momentum * v[i] + g;
       p[i] -= rate * (nesterov ? g + momentum * v[i] : v[i]);
     }
-  });
+  }
   ++steps_;
 }
 
@@ -129,14 +114,14 @@ void Adam<T>::update(Executor<T>& executor) {
   const T* gradient = executor.gradients().data();
   T* m = first_moment_.data();
   T* v = second_moment_.data();
-  for_trained_runs(executor.program(), count, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
+  for (const Range trained : executor.program().trained) {
+    for (std::size_t i = trained.begin; i < trained.end; ++i) {
       const T g = gradient[i] + l2 * p[i];
       m[i] = beta1 * m[i] + rest1 * g;
       v[i] = beta2 * v[i] + rest2 * g * g;
       p[i] = keep * p[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
     }
-  });
+  }
 }
 
 double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step) {

@@ -60,36 +60,46 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   program.input_groups = {{"x", InputId(0), 2, true}, {"t", InputId(2), 1, false}};
   program.input_count = 3;
   program.guards = {{"guard 0: less", true}, {"guard 1: less", false}};
-  program.outputs = {{"y", true, 0}, {"", false, 6}};
+  program.outputs = {{"y", true, 0}, {"", false, 5}};
   program.loss_slot = 7;
-  program.gradient_slots = {6, Program::no_slot};
+  program.gradients = {{ParameterId(0), 1, 5}};
   program.exact = true;
   using enum InstructionKind;
+  program.shapes = {Shape{}, Shape{.rows = 2, .step = {1, 0, 0}}, Shape{3, 2, 4, 1, {0, 1, 0}}};
   program.instructions = {
-      {elementwise, Op::sub, 0b11, 5, {0, 2}},
-      {guard, Op::constant, 0b1, 1, {5}},
-      {elementwise, Op::mul, 0b01, 1, {0, 0}},
-      {elementwise, Op::where, 0b010, 2, {1, 2, 0}},
-      {elementwise, Op::less_equal, 0b10, 3, {1, 2}},
-      {guard, Op::constant, 0, 0, {3}},
-      {spill, Op::constant, 0, 4, {2}},
-      {store_output, Op::constant, 0, 0, {2}},
-      {reduce, Op::constant, 0, 0, {2}},
-      {elementwise, Op::log, 0b1, 7, {6}},
-      {reload, Op::constant, 0, 0, {4}},
-      {store_input_gradient, Op::constant, 0, 1, {0}},
-      {store_output, Op::constant, 0b1, 1, {6}},
+      {elementwise, Op::sub, 0b11, 0, 6, {0, 2}},
+      {guard, Op::constant, 0b1, 0, 1, {6}},
+      {elementwise, Op::mul, 0b01, 0, 1, {0, 0}},
+      {elementwise, Op::where, 0b010, 0, 2, {1, 2, 0}},
+      {elementwise, Op::less_equal, 0b10, 0, 3, {1, 2}},
+      {guard, Op::constant, 0, 0, 0, {3}},
+      {spill, Op::constant, 0, 0, 4, {2}},
+      {store_output, Op::constant, 0, 0, 0, {2}},
+      {elementwise, Op::mul, 0b10, 1, 8, {4, 2}},
+      {row_sum, Op::constant, 0, 1, 8, {4}},
+      {copy, Op::constant, 0, 1, 8, {4}},
+      {zero, Op::constant, 0, 1, 8, {}},
+      {add_at, Op::constant, 0, 2, 8, {4}},
+      {dense, Op::constant, 0b1, 2, 8, {0, 4}},
+      {dense_reverse, Op::constant, 0b1, 2, 8, {0, 4}},
+      {reduce_outer, Op::constant, 0, 2, 0, {4, 8}},
+      {reduce, Op::constant, 0, 0, 0, {2}},
+      {elementwise, Op::log, 0b1, 0, 7, {5}},
+      {outer, Op::constant, 0b11, 2, 8, {5, 6}},
+      {reload, Op::constant, 0, 0, 0, {4}},
+      {store_input_gradient, Op::constant, 0, 0, 1, {0}},
+      {store_output, Op::constant, 0b1, 0, 1, {5}},
   };
-  program.loads = {{InputId(1), 0}};
-  program.reductions = {6};
-  program.stages = {{{0, 2}, {2, 9}, {0, 1}, {0, 1}}, {{9, 10}, {10, 13}, {1, 1}, {1, 1}}};
+  program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
+  program.total_count = 1;
+  program.stages = {{{0, 2}, {2, 17}, {0, 2}, {0, 1}}, {{17, 19}, {19, 22}, {2, 2}, {1, 1}}};
   program.uniform_slots = 8;
   program.tile_slots = 4;
   program.batch_slots = 5;
   program.recorded_nodes = 20;
   program.live_nodes = 12;
   CHECK(to_string(program) ==
-        "program of 13 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "program of 22 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
         "slots: 8 uniform, 4 tile, 5 batch\n"
         "leaves\n"
         "  u0 = parameter \"w\", initially 0.5\n"
@@ -100,28 +110,37 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "  input group \"x\": columns 0 to 1\n"
         "  input group \"t\": columns 2 to 2, unused\n"
         "stage 0\n"
-        "  u5 = u0 - u2\n"
-        "  guard 1 holds where not u5\n"
+        "  u6 = u0 - u2\n"
+        "  guard 1 holds where not u6\n"
         "  for each tile\n"
         "    t0 = column 1\n"
+        "    t4:+2 = column 0 to 1\n"
         "    t1 = u0 * t0\n"
         "    t2 = where(t1, u2, t0)\n"
         "    t3 = t1 <= u2\n"
         "    guard 0 holds where t3\n"
         "    b4 = t2\n"
         "    output[0] = t2\n"
-        "    reduce u6 += t2\n"
+        "    t8:+2 = t4:+2 * u2\n"
+        "    t8 = row sum of t4:+2\n"
+        "    t8:+2 = t4:+2\n"
+        "    t8:+2 = 0\n"
+        "    t8 (3 x 2, steps 4 1) += t4\n"
+        "    t8:+3 = u0 (3 x 2, steps 4 1) * t4:+2\n"
+        "    t8:+2 = u0 (3 x 2, steps 4 1) transposed * t4:+3\n"
+        "    total u5 (3 x 2, steps 4 1) += t4 outer t8:+2\n"
+        "    total u5 += t2\n"
         "stage 1\n"
-        "  u7 = log(u6)\n"
+        "  u7 = log(u5)\n"
+        "  u8 (3 x 2, steps 4 1) = u5 outer u6:+2\n"
         "  for each tile\n"
         "    t0 = b4\n"
         "    input_gradient[1] = t0\n"
-        "    output[1] = u6\n"
+        "    output[1] = u5\n"
         "loss = u7\n"
-        "gradient[0] = u6\n"
-        "gradient[1] = 0\n"
+        "gradient[0] = u5\n"
         "output[0] \"y\" = one a sample\n"
-        "output[1] = u6\n"
+        "output[1] = u5\n"
         "guard 0: less\n"
         "guard 1: less\n");
 }

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tapeloom/compiler/recording.h"
+
+namespace tapeloom::compiler {
+
+/// Nodes that compute alike: the same op of operands that compute alike, whichever leaves are at the bottom. The
+/// neurons of a layer are a class. Nodes of a class do not depend on each other.
+struct Classes {
+  /// Of each node that is not dead or absorbed; 0 elsewhere.
+  std::vector<std::uint32_t> of_node;
+  /// Nodes sorted by class, classes after those of their operands; leaves are left out.
+  std::vector<NodeId> members;
+  /// Where each class begins in `members`, in that order, and the end.
+  std::vector<std::uint32_t> begin;
+};
+
+/// requires: nothing. maintains: within a class, recorded order.
+Classes classify(const Recording& recording);
+
+}  // namespace tapeloom::compiler

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tapeloom/compiler/graph.h"
+#include "tapeloom/compiler/recording.h"
+
+namespace tapeloom::compiler {
+
+/// Where a recorded node stands: a row of a block. Constants stand nowhere; they are their number.
+struct Coordinate {
+  std::uint32_t block;
+  std::uint32_t row;
+
+  friend auto operator<=>(const Coordinate&, const Coordinate&) = default;
+};
+
+/// Keeps the coordinate of every node that has been placed, and reads lists of nodes as views.
+class Placer {
+ public:
+  Placer(Graph& graph, const Recording& recording);
+
+  static constexpr std::uint32_t nowhere = UINT32_MAX;
+
+  bool is_constant(NodeId node) const { return r_.is(node, Op::constant); }
+  bool is_parameter(NodeId node) const { return r_.is(node, Op::parameter); }
+  /// Constants come before everything that has a place.
+  Coordinate at(NodeId node) const {
+    if (is_constant(node)) return {0, 0};
+    return {at_[node.index].block + 1, at_[node.index].row};
+  }
+  /// Puts the nodes at the rows of a view.
+  void place(std::span<const NodeId> nodes, const View& rows);
+  /// One node as a row.
+  View view(NodeId node);
+  /// The nodes as rows, in their order: in place where they are evenly spaced rows of one block, else gathered.
+  View view(std::span<const NodeId> nodes);
+  /// The parameters of a matrix, row by row: the first weight and how the others lie.
+  View weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape);
+
+ private:
+  bool evenly_spaced(std::span<const NodeId> nodes, std::uint32_t& step) const;
+  View constants(std::span<const NodeId> nodes);
+
+  Graph& g_;
+  const Recording& r_;
+  std::vector<Coordinate> at_;
+};
+
+}  // namespace tapeloom::compiler

@@ -1,0 +1,96 @@
+#include "tapeloom/compiler/recording.h"
+
+#include <algorithm>
+
+namespace tapeloom::compiler {
+
+Recording::Recording(const Tape& tape, std::span<const NodeId> roots) : tape_(tape) {
+  count_uses(roots);
+  collect_sums();
+}
+
+void Recording::count_uses(std::span<const NodeId> roots) {
+  std::uint32_t end = 0;
+  for (NodeId root : roots) end = std::max(end, root.index + 1);
+  uses_.assign(end, 0);
+  role_.assign(end, static_cast<std::uint8_t>(Role::dead));
+  for (NodeId root : roots) uses_[root.index] = 2;  // a root is read from outside, so nothing may swallow it
+  for (std::uint32_t i = end; i-- > 0;) {
+    if (uses_[i] == 0) continue;
+    const NodeId node{std::size_t{i}};
+    ++live_count_;
+    role_[i] = static_cast<std::uint8_t>(Role::plain);
+    if (op_kind(tape_.op(node)) == OpKind::leaf) continue;
+    for (NodeId operand : tape_.operands(node)) {
+      std::uint8_t& uses = uses_[operand.index];
+      uses = static_cast<std::uint8_t>(std::min(uses + 1, 2));
+    }
+  }
+}
+
+/// -x, also as the notebooks write it, x * -1. A leaf times -1 may be a weight that meets data, and stays a product.
+bool Recording::is_negation(NodeId node, NodeId& of) const {
+  if (is(node, Op::neg)) {
+    of = tape_.operands(node).node[0];
+    return true;
+  }
+  if (!is(node, Op::mul)) return false;
+  const auto [a, b] = std::pair(tape_.operands(node).node[0], tape_.operands(node).node[1]);
+  const auto minus_one = [&](NodeId x) { return is(x, Op::constant) && tape_.data(x) == -1.0; };
+  of = minus_one(b) ? a : b;
+  return (minus_one(a) || minus_one(b)) && op_kind(tape_.op(of)) != OpKind::leaf;
+}
+
+bool Recording::is_sum_op(NodeId node) const { return is(node, Op::add) || is(node, Op::sub); }
+
+bool Recording::absorbable(NodeId node) const {
+  return uses_[node.index] == 1 && role(node) == Role::plain;
+}
+
+/// From the last node to the first, so that a chain is swallowed by the sum at its end.
+void Recording::collect_sums() {
+  for (std::uint32_t i = static_cast<std::uint32_t>(size()); i-- > 0;) {
+    const NodeId node{std::size_t{i}};
+    if (role(node) != Role::plain || !is_sum_op(node)) continue;
+    role_[i] = static_cast<std::uint8_t>(Role::sum);
+    sum_nodes_.push_back(i);
+    first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
+    collect_terms(node);
+  }
+  first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
+}
+
+void Recording::collect_terms(NodeId sum) {
+  const auto push_operands = [&](NodeId node, bool negative) {
+    const Operands x = tape_.operands(node);
+    stack_.push_back({x.node[1], negative != is(node, Op::sub)});
+    stack_.push_back({x.node[0], negative});
+  };
+  const auto absorb = [&](NodeId node) { role_[node.index] = static_cast<std::uint8_t>(Role::absorbed); };
+  push_operands(sum, false);
+  while (!stack_.empty()) {
+    const auto [node, negative] = stack_.back();
+    stack_.pop_back();
+    NodeId of;
+    if (absorbable(node) && is_sum_op(node)) {
+      absorb(node);
+      push_operands(node, negative);
+    } else if (absorbable(node) && is_negation(node, of)) {
+      absorb(node);
+      stack_.push_back({of, !negative});
+    } else if (absorbable(node) && is(node, Op::mul)) {
+      absorb(node);
+      terms_.push_back({tape_.operands(node).node[0], tape_.operands(node).node[1], true, negative});
+    } else {
+      terms_.push_back({node, node, false, negative});
+    }
+  }
+}
+
+std::span<const Term> Recording::terms(NodeId sum) const {
+  // Sums were found from the last node to the first.
+  const auto at = std::lower_bound(sum_nodes_.begin(), sum_nodes_.end(), sum.index, std::greater<>()) - sum_nodes_.begin();
+  return std::span(terms_).subspan(first_term_[at], first_term_[at + 1] - first_term_[at]);
+}
+
+}  // namespace tapeloom::compiler

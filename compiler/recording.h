@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tapeloom/core/tape.h"
+
+namespace tapeloom::compiler {
+
+/// One term of a sum: a value, or the product of two that nothing else uses.
+struct Term {
+  NodeId a;
+  NodeId b;
+  bool product;
+  bool negative;
+};
+
+/// A recording as rolling sees it: the nodes that the roots depend on, and chains of +, - and negation that nobody else
+/// uses collapsed into n-ary sums of terms.
+class Recording {
+ public:
+  Recording(const Tape& tape, std::span<const NodeId> roots);
+
+  const Tape& tape() const { return tape_; }
+  std::size_t size() const { return role_.size(); }
+  std::size_t live_count() const { return live_count_; }
+
+  /// What a node is: dead, part of somebody's sum, a sum, or a plain node.
+  enum class Role : std::uint8_t { dead, absorbed, sum, plain };
+  Role role(NodeId node) const { return static_cast<Role>(role_[node.index]); }
+  /// Of a sum, in recorded order.
+  std::span<const Term> terms(NodeId sum) const;
+  bool is(NodeId node, Op op) const { return tape_.op(node) == op; }
+
+ private:
+  void count_uses(std::span<const NodeId> roots);
+  void collect_sums();
+  void collect_terms(NodeId sum);
+  bool absorbable(NodeId node) const;
+  bool is_sum_op(NodeId node) const;
+  bool is_negation(NodeId node, NodeId& of) const;
+
+  const Tape& tape_;
+  std::size_t live_count_ = 0;
+  std::vector<std::uint8_t> role_;
+  std::vector<std::uint8_t> uses_;        // 0, 1, or 2 for more
+  std::vector<std::uint32_t> sum_nodes_;  // in order
+  std::vector<std::uint32_t> first_term_; // of each sum, and one more
+  std::vector<Term> terms_;
+  std::vector<std::pair<NodeId, bool>> stack_;
+};
+
+}  // namespace tapeloom::compiler

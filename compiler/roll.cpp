@@ -1,0 +1,129 @@
+#include "tapeloom/compiler/roll.h"
+
+#include <algorithm>
+
+#include "tapeloom/compiler/classes.h"
+#include "tapeloom/compiler/import.h"
+#include "tapeloom/compiler/placer.h"
+#include "tapeloom/compiler/sum_roller.h"
+#include "tapeloom/core/error.h"
+
+namespace tapeloom::compiler {
+
+namespace {
+
+/// Elementwise classes: nodes whose operands are neighbours become the rows of one block.
+class ElementwiseRoller {
+ public:
+  ElementwiseRoller(Graph& graph, const Recording& recording, const Classes& classes, Placer& placer)
+      : g_(graph), r_(recording), c_(classes), p_(placer) {}
+
+  void roll(std::span<const NodeId> members) {
+    members_.clear();
+    for (NodeId node : members) members_.push_back(member(node));
+    // Constants, whatever their number, come first in a coordinate's order and never decide a run.
+    std::stable_sort(members_.begin(), members_.end(), [](const Member& a, const Member& b) { return a.at < b.at; });
+    for (std::size_t begin = 0; begin < members_.size();) {
+      const std::size_t end = run_end(begin);
+      emit(begin, end);
+      begin = end;
+    }
+  }
+
+ private:
+  struct Member {
+    NodeId node;
+    std::array<NodeId, 3> operand;
+    std::array<Coordinate, 3> at;  // of the operands
+  };
+
+  Member member(NodeId node) const {
+    Member m{node, {}, {}};
+    const Operands x = r_.tape().operands(node);
+    for (std::size_t k = 0; k < x.count; ++k) m.operand[k] = x.node[k];
+    // The class of a product does not tell its factors' order.
+    if (r_.is(node, Op::mul) && c_.of_node[m.operand[0].index] > c_.of_node[m.operand[1].index]) {
+      std::swap(m.operand[0], m.operand[1]);
+    }
+    for (std::size_t k = 0; k < x.count; ++k) m.at[k] = p_.at(m.operand[k]);
+    return m;
+  }
+
+  /// The longest run from `begin` in which every operand moves on by the same number of rows (or not at all).
+  std::size_t run_end(std::size_t begin) const {
+    if (begin + 1 == members_.size()) return begin + 1;
+    const auto &first = members_[begin].at, &second = members_[begin + 1].at;
+    std::size_t end = begin + 1;
+    for (; end < members_.size(); ++end) {
+      for (std::size_t k = 0; k < 3; ++k) {
+        const std::uint64_t step = std::uint64_t{second[k].row} - first[k].row;
+        const Coordinate& here = members_[end].at[k];
+        if (second[k].row < first[k].row || here.block != first[k].block) return end;
+        if (here.row != first[k].row + (end - begin) * step) return end;
+      }
+    }
+    return end;
+  }
+
+  void emit(std::size_t begin, std::size_t end) {
+    const NodeId first = members_[begin].node;
+    const Op op = r_.tape().op(first);
+    const std::size_t arity = op_arity(op);
+    View x[3];
+    nodes_.resize(end - begin);
+    for (std::size_t k = 0; k < arity; ++k) {
+      for (std::size_t i = begin; i < end; ++i) nodes_[i - begin] = members_[i].operand[k];
+      x[k] = p_.view(nodes_);
+    }
+    for (std::size_t i = begin; i < end; ++i) nodes_[i - begin] = members_[i].node;
+    p_.place(nodes_, compute(op, std::span<const View>(x, arity)));
+  }
+
+  View compute(Op op, std::span<const View> x) {
+    if (op_kind(op) != OpKind::reduction) return g_.add_elementwise(op, x);
+    const View sum = g_.add_batch_sum(x[0]);
+    if (op == Op::batch_sum) return sum;
+    const View samples{g_.add_leaf(BlockKind::samples, 0).block, 0, sum.rows, 0};
+    return g_.add_elementwise(Op::div, {sum, samples});
+  }
+
+  Graph& g_;
+  const Recording& r_;
+  const Classes& c_;
+  Placer& p_;
+  std::vector<Member> members_;
+  std::vector<NodeId> nodes_;
+};
+
+}  // namespace
+
+Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, std::size_t& live_nodes) {
+  std::vector<NodeId> roots(outputs.begin(), outputs.end());
+  if (loss != nullptr) roots.push_back(*loss);
+  const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
+  for (std::size_t g : guards) roots.push_back(tape.guards()[g].condition);
+
+  const Recording recording(tape, roots);
+  live_nodes = recording.live_count();
+  const Classes classes = classify(recording);
+  Graph graph;
+  Placer placer(graph, recording);
+  ElementwiseRoller elementwise(graph, recording, classes, placer);
+  SumRoller sums(graph, recording, classes, placer);
+  for (std::size_t c = 0; c + 1 < classes.begin.size(); ++c) {
+    const auto members = std::span(classes.members).subspan(classes.begin[c], classes.begin[c + 1] - classes.begin[c]);
+    if (members.empty()) continue;
+    if (recording.role(members[0]) == Recording::Role::sum) {
+      sums.roll(members);
+    } else {
+      elementwise.roll(members);
+    }
+  }
+
+  if (loss != nullptr) graph.roots.loss = placer.view(*loss);
+  for (NodeId output : outputs) graph.roots.outputs.push_back(placer.view(output));
+  for (std::size_t g : guards) graph.roots.guards.push_back(placer.view(tape.guards()[g].condition));
+  return graph;
+}
+
+}  // namespace tapeloom::compiler

@@ -1,0 +1,192 @@
+#include "tapeloom/compiler/sum_roller.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace tapeloom::compiler {
+
+void SumRoller::roll(std::span<const NodeId> members) {
+  rows_.clear(), pairs_.clear(), biases_.clear(), rest_.clear();
+  for (NodeId node : members) take_apart(node);
+  const auto count = [&](const auto& list) { return list.size() / members.size(); };
+  pair_count_ = count(pairs_), bias_count_ = count(biases_), rest_count_ = count(rest_);
+
+  std::stable_sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) { return columns_before(a, b); });
+  for (std::size_t begin = 0; begin < rows_.size();) {
+    std::size_t end = begin + 1;
+    while (end < rows_.size() && same_columns(rows_[begin], rows_[end])) ++end;
+    std::stable_sort(rows_.begin() + begin, rows_.begin() + end,
+                     [&](const Row& a, const Row& b) { return rows_before(a, b); });
+    if (pair_count_ == 0) end = run_end(begin);
+    emit(std::span(rows_).subspan(begin, end - begin));
+    begin = end;
+  }
+}
+
+// --- taking sums apart ------------------------------------------------------------------------------------------------
+
+void SumRoller::take_apart(NodeId node) {
+  const Row row{node, pairs_.size(), biases_.size(), rest_.size()};
+  for (const Term& term : r_.terms(node)) {
+    const bool of_parameter = term.product && !term.negative && (p_.is_parameter(term.a) || p_.is_parameter(term.b));
+    if (of_parameter) {
+      const bool first = p_.is_parameter(term.a);
+      pairs_.push_back({first ? term.a : term.b, first ? term.b : term.a});
+    } else if (!term.product && !term.negative && p_.is_parameter(term.a)) {
+      biases_.push_back(term.a);
+    } else {
+      rest_.push_back(term);
+    }
+  }
+  // Column operands by place; constants by the parameter they meet.
+  std::stable_sort(pairs_.begin() + static_cast<std::ptrdiff_t>(row.first_pair), pairs_.end(),
+                   [&](const Pair& a, const Pair& b) {
+                     return std::tuple(p_.at(a.other), p_.at(a.weight)) < std::tuple(p_.at(b.other), p_.at(b.weight));
+                   });
+  std::stable_sort(biases_.begin() + static_cast<std::ptrdiff_t>(row.first_bias), biases_.end(),
+                   [&](NodeId a, NodeId b) { return p_.at(a) < p_.at(b); });
+  sort_rest(row.first_rest);
+  rows_.push_back(row);
+}
+
+/// By sign and class, so that the j-th terms of two sums of a class are alike; then by place.
+void SumRoller::sort_rest(std::size_t first) {
+  for (std::size_t i = first; i < rest_.size(); ++i) {
+    Term& term = rest_[i];
+    const auto key = [&](NodeId node) { return std::tuple(c_.of_node[node.index], p_.at(node)); };
+    if (term.product && key(term.b) < key(term.a)) std::swap(term.a, term.b);
+  }
+  const auto key = [&](const Term& term) {
+    const std::uint32_t b = term.product ? c_.of_node[term.b.index] : 0;
+    return std::tuple(term.negative, term.product, c_.of_node[term.a.index], b, p_.at(term.a), p_.at(term.b));
+  };
+  std::stable_sort(rest_.begin() + static_cast<std::ptrdiff_t>(first), rest_.end(),
+                   [&](const Term& a, const Term& b) { return key(a) < key(b); });
+}
+
+// --- which sums go together -------------------------------------------------------------------------------------------
+
+bool SumRoller::same_columns(const Row& a, const Row& b) const {
+  for (std::size_t j = 0; j < pair_count_; ++j) {
+    const NodeId x = pairs_[a.first_pair + j].other, y = pairs_[b.first_pair + j].other;
+    if (p_.at(x) != p_.at(y)) return false;
+    if (p_.is_constant(x) && r_.tape().data(x) != r_.tape().data(y)) return false;
+  }
+  return true;
+}
+
+bool SumRoller::columns_before(const Row& a, const Row& b) const {
+  for (std::size_t j = 0; j < pair_count_; ++j) {
+    const NodeId x = pairs_[a.first_pair + j].other, y = pairs_[b.first_pair + j].other;
+    if (p_.at(x) != p_.at(y)) return p_.at(x) < p_.at(y);
+    if (p_.is_constant(x) && r_.tape().data(x) != r_.tape().data(y)) return r_.tape().data(x) < r_.tape().data(y);
+  }
+  return false;
+}
+
+/// By the first weight, or the first of what else there is, so that rows come in the order of what they read.
+bool SumRoller::rows_before(const Row& a, const Row& b) const {
+  if (pair_count_ > 0) return p_.at(pairs_[a.first_pair].weight) < p_.at(pairs_[b.first_pair].weight);
+  for (std::size_t j = 0; j < bias_count_; ++j) {
+    const Coordinate x = p_.at(biases_[a.first_bias + j]), y = p_.at(biases_[b.first_bias + j]);
+    if (x != y) return x < y;
+  }
+  for (std::size_t j = 0; j < rest_count_; ++j) {
+    const Term &x = rest_[a.first_rest + j], &y = rest_[b.first_rest + j];
+    if (p_.at(x.a) != p_.at(y.a)) return p_.at(x.a) < p_.at(y.a);
+    if (p_.at(x.b) != p_.at(y.b)) return p_.at(x.b) < p_.at(y.b);
+  }
+  return false;
+}
+
+/// Without products with parameters nothing but its operands' places holds rows together: a run ends where one of them
+/// does not move on evenly.
+std::size_t SumRoller::run_end(std::size_t begin) const {
+  std::size_t end = begin + 1;
+  while (end < rows_.size() && continues(rows_[begin], rows_[begin + 1], rows_[end], end - begin)) ++end;
+  return end;
+}
+
+bool SumRoller::continues(const Row& first, const Row& second, const Row& here, std::size_t distance) const {
+  const auto even = [&](NodeId a, NodeId b, NodeId c) {
+    const Coordinate x = p_.at(a), y = p_.at(b), z = p_.at(c);
+    return x.block == y.block && x.block == z.block && y.row >= x.row && z.row == x.row + distance * (y.row - x.row);
+  };
+  for (std::size_t j = 0; j < bias_count_; ++j) {
+    if (!even(biases_[first.first_bias + j], biases_[second.first_bias + j], biases_[here.first_bias + j])) return false;
+  }
+  for (std::size_t j = 0; j < rest_count_; ++j) {
+    const Term &x = rest_[first.first_rest + j], &y = rest_[second.first_rest + j], &z = rest_[here.first_rest + j];
+    if (!even(x.a, y.a, z.a) || !even(x.b, y.b, z.b)) return false;
+  }
+  return true;
+}
+
+// --- blocks -----------------------------------------------------------------------------------------------------------
+
+void SumRoller::emit(std::span<const Row> rows) {
+  View total = emit_products(rows);
+  for (std::size_t j = 0; j < bias_count_; ++j) {
+    nodes_.clear();
+    for (const Row& row : rows) nodes_.push_back(biases_[row.first_bias + j]);
+    total = add(total, p_.view(nodes_), false);
+  }
+  total = emit_rest(rows, total);
+  nodes_.clear();
+  for (const Row& row : rows) nodes_.push_back(row.node);
+  p_.place(nodes_, total);
+}
+
+/// W X for the products with parameters, or nothing.
+View SumRoller::emit_products(std::span<const Row> rows) {
+  if (pair_count_ == 0) return nothing;
+  nodes_.clear();
+  for (std::size_t j = 0; j < pair_count_; ++j) nodes_.push_back(pairs_[rows[0].first_pair + j].other);
+  const View x = p_.view(nodes_);
+  nodes_.clear();
+  for (const Row& row : rows) {
+    for (std::size_t j = 0; j < pair_count_; ++j) nodes_.push_back(pairs_[row.first_pair + j].weight);
+  }
+  const auto count = static_cast<std::uint32_t>(rows.size());
+  if (pair_count_ == 1) return g_.add_elementwise(Op::mul, {p_.view(nodes_), View{x.block, x.row, count, 0}});
+  Matrix shape;
+  const View first = p_.weights(nodes_, count, shape);
+  return g_.add_dense(first, shape, x);
+}
+
+/// The j-th other term of every sum, one j after another; of a single sum, terms of one class together.
+View SumRoller::emit_rest(std::span<const Row> rows, View total) {
+  const auto alike = [&](const Term& a, const Term& b) {
+    return a.negative == b.negative && a.product == b.product && c_.of_node[a.a.index] == c_.of_node[b.a.index] &&
+           (!a.product || c_.of_node[a.b.index] == c_.of_node[b.b.index]);
+  };
+  for (std::size_t j = 0; j < rest_count_;) {
+    const Term term = rest_[rows[0].first_rest + j];
+    std::size_t end = j + 1;
+    while (rows.size() == 1 && end < rest_count_ && alike(term, rest_[rows[0].first_rest + end])) ++end;
+    View value = rest_view(rows, j, end - j);
+    if (rows.size() == 1 && end - j > 1) value = g_.add_row_sum(value);
+    total = add(total, value, term.negative);
+    j = end;
+  }
+  return total;
+}
+
+View SumRoller::rest_view(std::span<const Row> rows, std::size_t first, std::size_t count) {
+  const auto gather = [&](NodeId Term::*factor) {
+    nodes_.clear();
+    for (const Row& row : rows) {
+      for (std::size_t j = first; j < first + count; ++j) nodes_.push_back(rest_[row.first_rest + j].*factor);
+    }
+    return p_.view(nodes_);
+  };
+  const View a = gather(&Term::a);
+  return rest_[rows[0].first_rest + first].product ? g_.add_elementwise(Op::mul, {a, gather(&Term::b)}) : a;
+}
+
+View SumRoller::add(const View& total, const View& term, bool negative) {
+  if (total == nothing) return negative ? g_.add_elementwise(Op::neg, {term}) : term;
+  return g_.add_elementwise(negative ? Op::sub : Op::add, {total, term});
+}
+
+}  // namespace tapeloom::compiler

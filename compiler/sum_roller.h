@@ -1,0 +1,61 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tapeloom/compiler/classes.h"
+#include "tapeloom/compiler/graph.h"
+#include "tapeloom/compiler/placer.h"
+#include "tapeloom/compiler/recording.h"
+
+namespace tapeloom::compiler {
+
+/// Classes of sums: those that multiply the same values with parameters are the rows of a dense block; bare parameters
+/// are its bias; every other term is added row by row.
+class SumRoller {
+ public:
+  SumRoller(Graph& graph, const Recording& recording, const Classes& classes, Placer& placer)
+      : g_(graph), r_(recording), c_(classes), p_(placer) {}
+
+  void roll(std::span<const NodeId> members);
+
+ private:
+  /// A parameter times something else.
+  struct Pair {
+    NodeId weight, other;
+  };
+  /// A sum, taken apart and put in the order that all sums of its class share.
+  struct Row {
+    NodeId node;
+    std::size_t first_pair, first_bias, first_rest;  // in the lists below
+  };
+
+  void take_apart(NodeId node);
+  void sort_rest(std::size_t first);
+  bool same_columns(const Row& a, const Row& b) const;
+  bool columns_before(const Row& a, const Row& b) const;
+  bool rows_before(const Row& a, const Row& b) const;
+  std::size_t run_end(std::size_t begin) const;
+  bool continues(const Row& first, const Row& second, const Row& here, std::size_t distance) const;
+
+  void emit(std::span<const Row> rows);
+  View emit_products(std::span<const Row> rows);
+  View emit_rest(std::span<const Row> rows, View total);
+  View rest_view(std::span<const Row> rows, std::size_t first, std::size_t count);
+  View add(const View& total, const View& term, bool negative);
+
+  std::size_t pair_count() const { return pair_count_; }
+
+  Graph& g_;
+  const Recording& r_;
+  const Classes& c_;
+  Placer& p_;
+  std::vector<Row> rows_;
+  std::vector<Pair> pairs_;
+  std::vector<NodeId> biases_;
+  std::vector<Term> rest_;
+  std::size_t pair_count_ = 0, bias_count_ = 0, rest_count_ = 0;  // of each sum of the class
+  std::vector<NodeId> nodes_;
+};
+
+}  // namespace tapeloom::compiler
