@@ -167,7 +167,10 @@ class Differentiator {
     const Matrix matrix = g_.matrix(id);
     if (needs(x)) pass_on(id, x, g_.add_dense_reverse(weights, matrix, adjoint));
     if (needs(weights)) {
-      add_to(contributions_[weights.block.index], Destination{weights.row, matrix}, g_.add_outer(adjoint, x));
+      // The same adjoint for every sample comes out of the sum.
+      const bool factors_out = g_.varying(x) && !g_.varying(adjoint);
+      const View outer = g_.add_outer(adjoint, factors_out ? g_.add_batch_sum(x) : x);
+      add_to(contributions_[weights.block.index], Destination{weights.row, matrix}, outer);
     }
   }
 
