@@ -32,8 +32,8 @@ const Function functions[] = {
     {Op::sqrt, 0.5, [](Wide x) { return std::sqrt(x); }},
     {Op::square, 0.5, [](Wide x) { return x * x; }},
     {Op::tanh, 4, [](Wide x) { return std::tanh(x); }},
-    // e = exp(-|x|) is wrong by 4 eps at most, relatively; 1 + e and the quotient add half an eps each. A relative error
-    // of one eps is two ulps at most.
+    // e = exp(-|x|) is wrong by 4 eps at most, relatively; 1 + e and the quotient add half an eps each. A relative
+    // error of one eps is two ulps at most.
     {Op::sigmoid, 10, [](Wide x) { return 1 / (1 + std::exp(-x)); }},
     {Op::relu, 0, [](Wide x) { return x <= 0 ? 0 : x; }},
     // e is wrong by 4 eps, and so is log1p(e), whose own 4 ulps and the rounding of the sum come on top.
@@ -91,8 +91,8 @@ std::vector<T> arguments() {
   return list;
 }
 
-/// The distance in units of the last place that T has at the exact result; infinite where a NaN, an infinity or the sign
-/// of a zero is wrong.
+/// The distance in units of the last place that T has at the exact result; infinite where a NaN, an infinity or the
+/// sign of a zero is wrong.
 template <class T>
 double error_in_ulps(T got, Wide exact) {
   const T rounded = static_cast<T>(exact);

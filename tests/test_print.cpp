@@ -30,7 +30,11 @@ TEST_CASE("a tape is printed a node a line") {
   const std::vector<Value> x = tape.inputs("x", 2);
   const Value u = tape.uniform_input(2.0, "temperature");
   const Value y = (w * x[1] + 3.0).set_label("y");
-  if (y > u) where(y > 0.0, batch_mean(y), u);
+  if (y > u) {  // one statement a node: the order in which a call's arguments are recorded is the compiler's choice
+    const Value mean = batch_mean(y);
+    const Condition positive = y > 0.0;
+    where(positive, mean, u);
+  }
   CHECK(to_string(tape) ==
         "tape of 13 nodes, 2 parameters, 2 inputs, 1 uniform input, 1 guard\n"
         "%0 = parameter 0  # 0.5 \"w\"\n"

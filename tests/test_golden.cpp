@@ -1,0 +1,64 @@
+// The compiler's graph after each pass, and the program, of two small losses, against the texts in tests/golden. After a
+// change that is meant to change them, write them anew and read the difference:
+//
+//   TAPELOOM_REGENERATE=1 ctest -R golden && git diff tests/golden
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "catch.h"
+#include "tapeloom/compiler/compile.h"
+#include "tapeloom/core/print.h"
+#include "tapeloom/core/value.h"
+
+using namespace tapeloom;
+
+namespace {
+
+std::string report(Value loss, const CompileOptions& options = {}) {
+  return explain_passes(loss, options) + "== program\n" + to_string(compile(loss, options));
+}
+
+void expect_golden(const std::string& name, const std::string& text) {
+  const std::string path = TAPELOOM_SOURCE_DIR "/tests/golden/" + name + ".txt";
+  if (std::getenv("TAPELOOM_REGENERATE") != nullptr) {
+    std::ofstream(path) << text;
+    WARN("wrote " << path);
+    return;
+  }
+  std::ifstream file(path);
+  REQUIRE(file.good());
+  std::istringstream got(text);
+  std::string expected_line, got_line;
+  for (std::size_t line = 1;; ++line) {
+    const bool more_expected = static_cast<bool>(std::getline(file, expected_line));
+    const bool more_got = static_cast<bool>(std::getline(got, got_line));
+    INFO(path << ", line " << line);
+    REQUIRE(more_got == more_expected);
+    if (!more_expected) return;
+    REQUIRE(got_line == expected_line);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("golden: a tanh neuron with a squared error and an L2 penalty") {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w"), b = tape.parameter(-0.25, "b");
+  const Value x = tape.input(0.0, "x"), y = tape.input(0.0, "y");
+  // Statement by statement: C++ does not say which operand of an operator is recorded first.
+  const Value prediction = tanh(w * x + b).set_label("prediction");
+  const Value error = batch_mean(square(prediction - y));
+  const Value penalty = 0.01 * pow(w, 2.0);
+  const Value loss = error + penalty;
+  expect_golden("tanh_neuron", report(loss, {.outputs = {prediction}}));
+  // The formula of pow's derivative has nested calls, whose order is again the compiler's choice.
+  expect_golden("tanh_neuron_exact", report(error, {.outputs = {prediction}, .exact = true}));
+}
+
+TEST_CASE("golden: the logarithm of a batch mean, in two stages") {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w"), x = tape.input(0.0, "x");
+  const Value v = exp(w * x);
+  if (v > 0.0) expect_golden("log_of_mean", report(log(batch_mean(v)), {.input_gradients = true}));
+}
