@@ -139,7 +139,7 @@ class Differentiator {
         if (!needs(x)) return;
         return g_.varying(x) ? contribute(x, adjoint) : contribute_per_sample(x, adjoint);
       case BlockKind::row_sum:
-        if (needs(x)) pass_on(id, x, {adjoint.block, adjoint.row, x.rows, 0});
+        if (needs(x)) pass_on(id, x, adjoint.repeated(x.rows));
         return;
       case BlockKind::concat:
         return reverse_concat(id, adjoint);

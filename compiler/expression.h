@@ -13,7 +13,7 @@ class Expression {
 
   /// The rows on `graph`; a literal is added there as a constant, read for every row.
   View rows(Graph& graph, std::uint32_t count) const {
-    return graph_ != nullptr ? rows_ : View{graph.add_constant(literal_).block, 0, count, 0};
+    return graph_ != nullptr ? rows_ : graph.add_constant(literal_).repeated(count);
   }
 
   static Expression apply(Op op, std::initializer_list<Expression> operands) {

@@ -27,9 +27,15 @@ struct View {
   friend bool operator==(const View&, const View&) = default;
 
   /// Rows [first, first + count) of this view.
-  View part(std::uint32_t first, std::uint32_t count) const { return {block, row + first * step, count, step}; }
+  View part(std::uint32_t first, std::uint32_t count) const {
+    return {block, row + first * step, count, count == 1 ? 1u : step};
+  }
+  /// The first row, read for `count` rows.
+  View repeated(std::uint32_t count) const { return {block, row, count, count == 1 ? 1u : 0u}; }
   /// What a reader with `inner` (a view of this view's rows) sees.
-  View through(const View& inner) const { return {block, row + inner.row * step, inner.rows, inner.step * step}; }
+  View through(const View& inner) const {
+    return {block, row + inner.row * step, inner.rows, inner.rows == 1 ? 1u : inner.step * step};
+  }
 };
 
 /// No block.

@@ -63,7 +63,7 @@ View Placer::constants(std::span<const NodeId> nodes) {
     return number == numbers[0] && std::signbit(number) == std::signbit(numbers[0]);
   };
   if (std::all_of(numbers.begin(), numbers.end(), same_bits)) {
-    return {g_.add_constant(numbers[0]).block, 0, static_cast<std::uint32_t>(nodes.size()), 0};
+    return g_.add_constant(numbers[0]).repeated(static_cast<std::uint32_t>(nodes.size()));
   }
   return g_.add_constants(numbers);
 }

@@ -1,6 +1,7 @@
 #include "tapeloom/compiler/roll.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "tapeloom/compiler/classes.h"
 #include "tapeloom/compiler/import.h"
@@ -21,8 +22,7 @@ class ElementwiseRoller {
   void roll(std::span<const NodeId> members) {
     members_.clear();
     for (NodeId node : members) members_.push_back(member(node));
-    // Constants, whatever their number, come first in a coordinate's order and never decide a run.
-    std::stable_sort(members_.begin(), members_.end(), [](const Member& a, const Member& b) { return a.at < b.at; });
+    sort_members();
     for (std::size_t begin = 0; begin < members_.size();) {
       const std::size_t end = run_end(begin);
       emit(begin, end);
@@ -34,19 +34,35 @@ class ElementwiseRoller {
   struct Member {
     NodeId node;
     std::array<NodeId, 3> operand;
-    std::array<Coordinate, 3> at;  // of the operands
+    std::array<Coordinate, 3> at;        // of the operands
+    std::array<std::uint64_t, 3> constants;  // bits of those that are constants
   };
 
   Member member(NodeId node) const {
-    Member m{node, {}, {}};
+    Member m{node, {}, {}, {}};
     const Operands x = r_.tape().operands(node);
     for (std::size_t k = 0; k < x.count; ++k) m.operand[k] = x.node[k];
     // The class of a product does not tell its factors' order.
     if (r_.is(node, Op::mul) && c_.of_node[m.operand[0].index] > c_.of_node[m.operand[1].index]) {
       std::swap(m.operand[0], m.operand[1]);
     }
-    for (std::size_t k = 0; k < x.count; ++k) m.at[k] = p_.at(m.operand[k]);
+    for (std::size_t k = 0; k < x.count; ++k) {
+      m.at[k] = p_.at(m.operand[k]);
+      if (p_.is_constant(m.operand[k])) m.constants[k] = std::bit_cast<std::uint64_t>(r_.tape().data(m.operand[k]));
+    }
     return m;
+  }
+
+  /// By the places of their operands. Constants have none and are data, unless the same operands meet different ones,
+  /// as in x^2 + x^3: then they part the members.
+  void sort_members() {
+    const auto by_place = [](const Member& a, const Member& b) { return a.at < b.at; };
+    std::stable_sort(members_.begin(), members_.end(), by_place);
+    const auto literals = [](const Member& a, const Member& b) { return a.at == b.at && a.constants != b.constants; };
+    if (std::adjacent_find(members_.begin(), members_.end(), literals) == members_.end()) return;
+    std::stable_sort(members_.begin(), members_.end(), [](const Member& a, const Member& b) {
+      return a.constants != b.constants ? a.constants < b.constants : a.at < b.at;
+    });
   }
 
   /// The longest run from `begin` in which every operand moves on by the same number of rows (or not at all).
@@ -83,8 +99,7 @@ class ElementwiseRoller {
     if (op_kind(op) != OpKind::reduction) return g_.add_elementwise(op, x);
     const View sum = g_.add_batch_sum(x[0]);
     if (op == Op::batch_sum) return sum;
-    const View samples{g_.add_leaf(BlockKind::samples, 0).block, 0, sum.rows, 0};
-    return g_.add_elementwise(Op::div, {sum, samples});
+    return g_.add_elementwise(Op::div, {sum, g_.add_leaf(BlockKind::samples, 0).repeated(sum.rows)});
   }
 
   Graph& g_;

@@ -21,8 +21,7 @@ class Simplifier {
   /// Of something uniform: samples * x.
   View batch_sum(const View& x) {
     if (g_.varying(x)) return nothing;
-    const View samples = g_.add_leaf(BlockKind::samples, 0);
-    return make(Op::mul, {samples.block, 0, x.rows, 0}, x);
+    return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x);
   }
 
  private:
@@ -35,7 +34,7 @@ class Simplifier {
 
   View make(Op op, const View& a) { return g_.add_elementwise(op, {a}); }
   View make(Op op, const View& a, const View& b) { return g_.add_elementwise(op, {a, b}); }
-  View number(double value, const View& like) { return {g_.add_constant(value).block, 0, like.rows, 0}; }
+  View number(double value, const View& like) { return g_.add_constant(value).repeated(like.rows); }
 
   View add(Operands x) {
     if (g_.is_constant(x[1], 0.0)) return x[0];

@@ -15,8 +15,7 @@ void SumRoller::roll(std::span<const NodeId> members) {
   for (std::size_t begin = 0; begin < rows_.size();) {
     std::size_t end = begin + 1;
     while (end < rows_.size() && same_columns(rows_[begin], rows_[end])) ++end;
-    std::stable_sort(rows_.begin() + begin, rows_.begin() + end,
-                     [&](const Row& a, const Row& b) { return rows_before(a, b); });
+    sort_rows(begin, end);
     if (pair_count_ == 0) end = run_end(begin);
     emit(std::span(rows_).subspan(begin, end - begin));
     begin = end;
@@ -99,6 +98,33 @@ bool SumRoller::rows_before(const Row& a, const Row& b) const {
   return false;
 }
 
+bool SumRoller::constants_before(const Row& a, const Row& b) const {
+  const auto number = [&](NodeId node) { return p_.is_constant(node) ? r_.tape().data(node) : 0.0; };
+  for (std::size_t j = 0; j < rest_count_; ++j) {
+    const Term &x = rest_[a.first_rest + j], &y = rest_[b.first_rest + j];
+    if (number(x.a) != number(y.a)) return number(x.a) < number(y.a);
+    if (number(x.b) != number(y.b)) return number(x.b) < number(y.b);
+  }
+  return false;
+}
+
+/// Sums of the same values with different constants, as in (e - 1) / (e + 1), go into different runs: the constants are
+/// a literal of the program then. Constants of rows that differ otherwise are data, and do not part them.
+void SumRoller::sort_rows(std::size_t begin, std::size_t end) {
+  const auto first = rows_.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto last = rows_.begin() + static_cast<std::ptrdiff_t>(end);
+  const auto by_place = [&](const Row& a, const Row& b) { return rows_before(a, b); };
+  std::stable_sort(first, last, by_place);
+  const auto literals = [&](const Row& a, const Row& b) {
+    return !rows_before(a, b) && (constants_before(a, b) || constants_before(b, a));
+  };
+  if (pair_count_ > 0 || std::adjacent_find(first, last, literals) == last) return;
+  std::stable_sort(first, last, [&](const Row& a, const Row& b) {
+    if (constants_before(a, b) || constants_before(b, a)) return constants_before(a, b);
+    return rows_before(a, b);
+  });
+}
+
 /// Without products with parameters nothing but its operands' places holds rows together: a run ends where one of them
 /// does not move on evenly.
 std::size_t SumRoller::run_end(std::size_t begin) const {
@@ -148,7 +174,7 @@ View SumRoller::emit_products(std::span<const Row> rows) {
     for (std::size_t j = 0; j < pair_count_; ++j) nodes_.push_back(pairs_[row.first_pair + j].weight);
   }
   const auto count = static_cast<std::uint32_t>(rows.size());
-  if (pair_count_ == 1) return g_.add_elementwise(Op::mul, {p_.view(nodes_), View{x.block, x.row, count, 0}});
+  if (pair_count_ == 1) return g_.add_elementwise(Op::mul, {p_.view(nodes_), x.repeated(count)});
   Matrix shape;
   const View first = p_.weights(nodes_, count, shape);
   return g_.add_dense(first, shape, x);

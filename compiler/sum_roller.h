@@ -35,6 +35,8 @@ class SumRoller {
   bool same_columns(const Row& a, const Row& b) const;
   bool columns_before(const Row& a, const Row& b) const;
   bool rows_before(const Row& a, const Row& b) const;
+  bool constants_before(const Row& a, const Row& b) const;
+  void sort_rows(std::size_t begin, std::size_t end);
   std::size_t run_end(std::size_t begin) const;
   bool continues(const Row& first, const Row& second, const Row& here, std::size_t distance) const;
 
@@ -43,8 +45,6 @@ class SumRoller {
   View emit_rest(std::span<const Row> rows, View total);
   View rest_view(std::span<const Row> rows, std::size_t first, std::size_t count);
   View add(const View& total, const View& term, bool negative);
-
-  std::size_t pair_count() const { return pair_count_; }
 
   Graph& g_;
   const Recording& r_;

@@ -8,6 +8,8 @@
 
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/core/loss.h"
+#include "tapeloom/core/nn.h"
 #include "tapeloom/core/print.h"
 #include "tapeloom/core/value.h"
 
@@ -61,4 +63,15 @@ TEST_CASE("golden: the logarithm of a batch mean, in two stages") {
   const Value w = tape.parameter(0.5, "w"), x = tape.input(0.0, "x");
   const Value v = exp(w * x);
   if (v > 0.0) expect_golden("log_of_mean", report(log(batch_mean(v)), {.input_gradients = true}));
+}
+
+TEST_CASE("golden: a perceptron is rolled into dense blocks") {
+  Tape tape;
+  double next = 0.0;
+  const Initializer numbers = [&](const Fan&) { return next += 0.125; };
+  const MLP model(tape, 4, {{8, relu}, {8, relu}, {2}}, numbers);
+  const std::vector<Value> x = tape.inputs("x", 4), y = tape.inputs("y", 2);
+  const std::vector<Value> prediction = model(x);
+  const Value loss = batch_mean(squared_error_sum(prediction, y));
+  expect_golden("perceptron", to_string(compile(loss, {.outputs = prediction})));
 }

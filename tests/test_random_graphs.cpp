@@ -117,6 +117,7 @@ void expect_close(const Outcome& a, const Outcome& b, const std::vector<double>&
 
 CompileOptions random_options(Random& random) {
   CompileOptions options;
+  options.roll = chance(random, 0.7);
   options.fold_constants = chance(random, 0.7);
   options.common_subexpressions = chance(random, 0.7);
   options.simplify = chance(random, 0.7);
