@@ -13,21 +13,52 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
   return hash ^ hash >> 29;
 }
 
-/// An open-addressing table of the blocks of a graph that grows with it. Hits are compared in full.
+/// A hash table of the blocks of a graph that grows with it. Hits are compared in full.
+///
+/// Equal blocks have the same latest operand, and most operands are recent. So a block goes to a line of slots beside
+/// the lines of its latest operand's neighbours, which are in the cache, and only what finds that line full goes to an
+/// open-addressing table by its hash, which costs a visit to memory.
 class BlockTable {
  public:
-  explicit BlockTable(std::size_t blocks) : slots_(std::bit_ceil(2 * blocks + 16), Roots::none) {}
+  explicit BlockTable(std::size_t blocks)
+      : lines_((blocks / blocks_a_line + 1) * line_slots, Roots::none), slots_(16, Roots::none) {}
 
   /// The block equal to the graph's last one: an earlier one, or the last itself, which is then entered.
   BlockId find_or_enter_last(const Graph& graph) {
     const BlockId last(graph.size() - 1);
-    for (std::size_t at = hash(graph, last) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-      if (slots_[at] == Roots::none) return slots_[at] = last;
-      if (equal(graph, slots_[at], last)) return slots_[at];
+    const std::span<const BlockId> operands = graph.operands(last);
+    if (!operands.empty()) {
+      BlockId* line = lines_.data() + std::ranges::max(operands).index / blocks_a_line * line_slots;
+      for (BlockId* at = line; at != line + line_slots; ++at) {
+        if (*at == Roots::none) return *at = last;
+        if (equal(graph, *at, last)) return *at;
+      }
     }
+    BlockId& at = find(graph, last);
+    if (at != Roots::none) return at;
+    at = last;
+    if (2 * ++entered_ > slots_.size()) grow(graph);
+    return last;
   }
 
  private:
+  static constexpr std::size_t blocks_a_line = 8;
+  static constexpr std::size_t line_slots = 16;
+
+  /// The slot of an equal block, or the free one where it belongs.
+  BlockId& find(const Graph& graph, BlockId block) {
+    for (std::size_t at = hash(graph, block) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+      if (slots_[at] == Roots::none || equal(graph, slots_[at], block)) return slots_[at];
+    }
+  }
+  void grow(const Graph& graph) {
+    std::vector<BlockId> old(2 * slots_.size(), Roots::none);
+    old.swap(slots_);
+    for (BlockId block : old) {
+      if (block != Roots::none) find(graph, block) = block;
+    }
+  }
+
   static std::uint64_t content(const Graph& graph, BlockId id) {
     return graph.is_constant(id) ? std::bit_cast<std::uint64_t>(graph.constant(id)) : graph[id].payload;
   }
@@ -43,7 +74,9 @@ class BlockTable {
            content(graph, a) == content(graph, b) && std::ranges::equal(graph.operands(a), graph.operands(b));
   }
 
+  std::vector<BlockId> lines_;
   std::vector<BlockId> slots_;
+  std::size_t entered_ = 0;  // so many of slots_ are taken
 };
 
 }  // namespace
