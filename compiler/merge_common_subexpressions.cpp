@@ -13,23 +13,55 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
   return hash ^ hash >> 29;
 }
 
-/// An open-addressing table of the blocks of a graph that grows with it. Hits are compared in full.
+/// A hash table of the blocks of a graph that grows with it. Hits are compared in full.
+///
+/// Equal blocks have the same latest operand, and most operands are recent. So a block goes to a line of slots beside
+/// the lines of its latest operand's neighbours, which are in the cache, and only what finds that line full goes to an
+/// open-addressing table by its hash, which costs a visit to memory.
 class BlockTable {
  public:
-  static constexpr BlockId none = nothing.block;
-
-  explicit BlockTable(std::size_t blocks) : slots_(std::bit_ceil(2 * blocks + 16), none) {}
+  explicit BlockTable(std::size_t blocks)
+      : lines_((blocks / blocks_a_line + 1) * line_slots, none), slots_(16, none) {}
 
   /// The block equal to the graph's last one: an earlier one, or the last itself, which is then entered.
   BlockId find_or_enter_last(const Graph& graph) {
     const BlockId last(graph.size() - 1);
-    for (std::size_t at = hash(graph, last) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-      if (slots_[at] == none) return slots_[at] = last;
-      if (equal(graph, slots_[at], last)) return slots_[at];
+    const std::span<const View> operands = graph.operands(last);
+    if (!operands.empty()) {
+      BlockId latest = operands[0].block;
+      for (const View& operand : operands) latest = std::max(latest, operand.block);
+      BlockId* line = lines_.data() + latest.index / blocks_a_line * line_slots;
+      for (BlockId* at = line; at != line + line_slots; ++at) {
+        if (*at == none) return *at = last;
+        if (equal(graph, *at, last)) return *at;
+      }
     }
+    BlockId& at = find(graph, last);
+    if (at != none) return at;
+    at = last;
+    if (2 * ++entered_ > slots_.size()) grow(graph);
+    return last;
   }
 
  private:
+  static constexpr BlockId none = nothing.block;
+  static constexpr std::size_t blocks_a_line = 8;
+  static constexpr std::size_t line_slots = 16;
+
+  /// The slot of an equal block, or the free one where it belongs.
+  BlockId& find(const Graph& graph, BlockId block) {
+    for (std::size_t at = hash(graph, block) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+      if (slots_[at] == none || equal(graph, slots_[at], block)) return slots_[at];
+    }
+  }
+  void grow(const Graph& graph) {
+    std::vector<BlockId> old(2 * slots_.size(), none);
+    old.swap(slots_);
+    for (BlockId block : old) {
+      if (block != none) find(graph, block) = block;
+    }
+  }
+
   static std::uint64_t hash(const Graph& graph, BlockId id) {
     const Block& block = graph[id];
     std::uint64_t h = mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
@@ -59,7 +91,9 @@ class BlockTable {
     return left.operand_count > 0 || left.payload == right.payload;
   }
 
+  std::vector<BlockId> lines_;
   std::vector<BlockId> slots_;
+  std::size_t entered_ = 0;  // so many of slots_ are taken
 };
 
 }  // namespace

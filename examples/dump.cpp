@@ -1,4 +1,5 @@
-// Prints what becomes of the mean of (w x - y)^2: the recording, the compiler's graph after each pass, the program.
+// Prints what becomes of a layer of two linear neurons and its mean squared error: the recording, the compiler's graph
+// after each pass, the program.
 #include <cstdio>
 
 #include "tapeloom/compiler/compile.h"
@@ -8,9 +9,16 @@ using namespace tapeloom;
 
 int main() {
   Tape tape;
-  const Value w = tape.parameter(0.5, "w");
-  const Value x = tape.input(2.0, "x"), y = tape.input(3.0, "y");
-  const Value loss = batch_mean(square(w * x - y));
+  const std::vector<Value> x = tape.inputs("x", 2), y = tape.inputs("y", 2);
+  Value errors = 0.0;
+  for (const Value target : y) {
+    const Value w0 = tape.parameter(0.5), w1 = tape.parameter(-0.5), b = tape.parameter(0.0);
+    Value neuron = b;
+    neuron += w0 * x[0];
+    neuron += w1 * x[1];
+    errors += square(neuron - target);
+  }
+  const Value loss = batch_mean(errors);
   std::printf("-- recording\n%s\n-- passes\n%s-- program\n%s", to_string(tape).c_str(), explain_passes(loss).c_str(),
               to_string(compile(loss)).c_str());
 }
