@@ -31,13 +31,20 @@ void Tape::reallocate(std::size_t capacity) {
   tags_.reserve(capacity);
   first_.reserve(capacity);
   second_.reserve(capacity);
+  if (has_third_) third_.reserve(capacity);
   data_.reserve(capacity);
   capacity_ = static_cast<std::uint32_t>(capacity);
 }
 
 std::uint32_t Tape::append_wide(std::uint8_t tag, std::uint32_t a, std::uint32_t b, std::uint32_t c, double data) {
-  wide_.push_back({b, c});
-  return append(tag, a, static_cast<std::uint32_t>(wide_.size() - 1), data);
+  if (!has_third_) {
+    if (capacity_ == 0) grow();
+    third_.reserve(capacity_);
+    has_third_ = true;
+  }
+  const std::uint32_t node = append(tag, a, b, data);
+  third_[node] = c;
+  return node;
 }
 
 Value Tape::append_leaf(Op op, std::size_t index, double data, std::string_view label) {
@@ -100,8 +107,7 @@ void Tape::set_frozen(Value parameter, bool frozen) {
 
 Tape::Mark Tape::mark() const {
   const auto count = [](const auto& list) { return static_cast<std::uint32_t>(list.size()); };
-  return {size_,        count(parameters_), count(inputs_), count(groups_), count(uniform_inputs_), count(wide_),
-          count(guards_)};
+  return {size_, count(parameters_), count(inputs_), count(groups_), count(uniform_inputs_), count(guards_)};
 }
 
 void Tape::rewind(Mark mark) {
@@ -116,7 +122,6 @@ void Tape::rewind(Mark mark) {
   for (; uniform_inputs_.size() > mark.uniform_inputs; uniform_inputs_.pop_back()) {
     bound_names_.erase(uniform_inputs_.back().name);
   }
-  wide_.resize(mark.wide);
   guards_.resize(mark.guards);
   grads_.resize(std::min<std::size_t>(grads_.size(), mark.nodes));
   labels_.erase(labels_.lower_bound(mark.nodes), labels_.end());
@@ -145,8 +150,7 @@ bool Tape::dropped_since(std::uint32_t node, std::uint32_t generation) const {
 Operands Tape::operands(NodeId node) const {
   const std::uint32_t a = first_[node.index], b = second_[node.index];
   const auto count = static_cast<std::uint8_t>(op_arity(op(node)));
-  if (count == 3) return {{NodeId(a), NodeId(wide_[b][0]), NodeId(wide_[b][1])}, count};
-  return {{NodeId(a), NodeId(b), NodeId()}, count};
+  return {{NodeId(a), NodeId(b), count == 3 ? NodeId(third_[node.index]) : NodeId()}, count};
 }
 
 std::string Tape::label(NodeId node) const {

@@ -1,4 +1,5 @@
-// The recording: an append-only structure of arrays. A node costs nine bytes, and eight for its eager value.
+// The recording: an append-only structure of arrays. A node costs nine bytes (thirteen once an op of three operands has
+// been recorded), and eight for its eager value.
 #pragma once
 
 #include <array>
@@ -64,7 +65,6 @@ class Tape {
     std::uint32_t inputs = 0;
     std::uint32_t groups = 0;
     std::uint32_t uniform_inputs = 0;
-    std::uint32_t wide = 0;
     std::uint32_t guards = 0;
   };
 
@@ -182,9 +182,10 @@ class Tape {
   std::uint32_t never_dropped_ = UINT32_MAX;
   GrowingArray<std::uint8_t> tags_;
   GrowingArray<std::uint32_t> first_;
-  GrowingArray<std::uint32_t> second_;  // of a node with three operands: an index into wide_
+  GrowingArray<std::uint32_t> second_;
+  GrowingArray<std::uint32_t> third_;  // empty until an op of three operands is recorded
+  bool has_third_ = false;
   GrowingArray<double> data_;
-  std::vector<std::array<std::uint32_t, 2>> wide_;
 
   std::vector<double> grads_;  // as long as the last sweep needed
   std::vector<ParameterRecord> parameters_;
