@@ -108,28 +108,48 @@ void Binding::check(const BatchRows& batch) const {
   }
 }
 
+namespace {
+
+/// Rows that are not side by side, or of another type, are first brought together, some at a time.
+template <class T, class Number>
+void load_rows(const Number* numbers, std::size_t row_stride, const BatchRows& batch, std::size_t begin,
+               std::size_t count, std::size_t columns, std::size_t stride, const KernelTable<T>& kernels, T* out) {
+  if constexpr (std::is_same_v<T, Number>) {
+    if (batch.listed == nullptr) {
+      return kernels.transpose(count, columns, numbers + batch.row(begin) * row_stride, row_stride, out, stride);
+    }
+  }
+  constexpr std::size_t some_rows = 16, some_columns = 256;
+  T together[some_rows * some_columns];
+  for (std::size_t s = 0; s < count; s += some_rows) {
+    const std::size_t height = std::min(some_rows, count - s);
+    for (std::size_t c = 0; c < columns; c += some_columns) {
+      const std::size_t width = std::min(some_columns, columns - c);
+      for (std::size_t i = 0; i < height; ++i) {
+        const Number* row = numbers + batch.row(begin + s + i) * row_stride + c;
+        for (std::size_t j = 0; j < width; ++j) together[i * some_columns + j] = static_cast<T>(row[j]);
+      }
+      kernels.transpose(height, width, together, some_columns, out + c * stride + s, stride);
+    }
+  }
+}
+
+}  // namespace
+
 template <class T>
 void Binding::load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
-                   std::size_t stride, T* out) const {
+                   std::size_t stride, const KernelTable<T>& kernels, T* out) const {
   const auto after = std::upper_bound(
       program_->input_groups.begin(), program_->input_groups.end(), columns.first.index,
       [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
   const auto g = static_cast<std::size_t>(after - program_->input_groups.begin()) - 1;
   const BoundRows& rows = groups_[g];
   const std::size_t first = columns.first.index - program_->input_groups[g].first.index;
-  // A cache line of a row has 16 columns: they are read together.
-  constexpr std::size_t block = 16;
   const auto read = [&](const auto* numbers) {
-    for (std::size_t c = 0; c < columns.count; c += block) {
-      const std::size_t width = std::min(block, columns.count - c);
-      for (std::size_t s = 0; s < count; ++s) {
-        const auto* row = numbers + batch.row(begin + s) * rows.stride + first + c;
-        for (std::size_t j = 0; j < width; ++j) out[(c + j) * stride + s] = static_cast<T>(row[j]);
-      }
-    }
+    load_rows(numbers + first, rows.stride, batch, begin, count, columns.count, stride, kernels, out);
   };
   rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
-  for (std::size_t c = 0; c < columns.count; ++c) {
+  for (std::size_t c = 0; c < columns.count && count < lanes; ++c) {
     T* column = out + c * stride;
     std::fill(column + count, column + lanes, column[count - 1]);
   }
@@ -140,8 +160,8 @@ template void Binding::bind(std::string_view, std::span<const double>, std::size
 template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const double>, std::size_t, std::optional<double>);
 template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t,
-                            float*) const;
+                            const KernelTable<float>&, float*) const;
 template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t,
-                            double*) const;
+                            const KernelTable<double>&, double*) const;
 
 }  // namespace tapeloom::runtime

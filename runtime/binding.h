@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tapeloom/core/program.h"
+#include "tapeloom/runtime/kernels.h"
 
 namespace tapeloom::runtime {
 
@@ -49,7 +50,7 @@ class Binding {
   /// last sample up to `lanes`. The columns are of one group.
   template <class T>
   void load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
-            std::size_t stride, T* out) const;
+            std::size_t stride, const KernelTable<T>& kernels, T* out) const;
 
  private:
   template <class T>

@@ -46,6 +46,25 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
   return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;
 }
 
+/// True if an instruction that runs once a step, or the results, read a parameter's uniform slot.
+bool reads_parameters_once(const Program& program) {
+  const auto is_parameter = [&](std::uint32_t slot) { return slot < program.parameters.size(); };
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) {
+      for (std::uint32_t x : program.instructions[i].x) {
+        if (is_parameter(x)) return true;
+      }
+    }
+  }
+  for (const GradientPiece& piece : program.gradients) {
+    if (is_parameter(piece.slot)) return true;
+  }
+  for (const ProgramOutput& output : program.outputs) {
+    if (is_parameter(output.slot)) return true;
+  }
+  return is_parameter(program.loss_slot);
+}
+
 }  // namespace
 
 template <class T>
@@ -54,7 +73,10 @@ Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples)
       kernels_(choose_kernels<T>(program)),
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
       batch_lanes_(round_up(max_samples, tile_samples_)),
-      max_groups_(group_count(program, batch_lanes_ / tile_samples_)) {
+      max_groups_(group_count(program, batch_lanes_ / tile_samples_)),
+      copies_parameters_(reads_parameters_once(program)),
+      gradients_in_place_(program.gradients.size() == 1 && program.gradients[0].count == program.parameters.size() &&
+                          program.trained.size() == 1 && program.trained[0].size() == program.parameters.size()) {
   uniform_ = arena_.plan(program.uniform_slots + lane_unit);  // operands are read in whole vectors
   tile_ = arena_.plan(program.tile_slots * tile_samples_);
   batch_ = arena_.plan(program.batch_slots * batch_lanes_);
@@ -81,7 +103,9 @@ void Interpreter<T>::set_uniform_input(std::size_t index, double number) {
 template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch, std::span<const T> parameters) {
   T* uniform = arena_.data(uniform_);
-  std::copy_n(parameters.begin(), program_.parameters.size(), uniform);
+  if (copies_parameters_) std::copy_n(parameters.begin(), program_.parameters.size(), uniform);
+  view_.parameters = parameters.data();
+  view_.parameter_count = parameters.size();
   uniform[program_.samples_slot()] = static_cast<T>(batch.count);
   GuardFailure failure;
   for (const Stage& stage : program_.stages) {
@@ -118,7 +142,8 @@ void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const Bat
       view_.lanes = round_up(tile.count, kernels_.vector_lanes);
       for (std::uint32_t i = stage.inputs.begin; i < stage.inputs.end; ++i) {
         const Load& load = program_.loads[i];
-        binding.load(load, batch, begin, tile.count, view_.lanes, view_.stride, view_.tile + load.slot * view_.stride);
+        binding.load(load, batch, begin, tile.count, view_.lanes, view_.stride, kernels_,
+                     view_.tile + load.slot * view_.stride);
       }
       run_tile(stage, tile, group, t == first, failure);
     }
@@ -288,17 +313,26 @@ template <class T>
 void Interpreter<T>::collect(std::size_t samples) {
   const T* uniform = arena_.data(uniform_);
   if (program_.loss_slot != Program::no_slot) loss_ = uniform[program_.loss_slot];
-  for (const GradientPiece& piece : program_.gradients) {
-    std::copy_n(uniform + piece.slot, piece.count, arena_.data(gradients_) + piece.first.index);
-  }
-  for (std::size_t p = 0; p < program_.parameters.size(); ++p) {
-    if (program_.parameters[p].frozen) arena_.data(gradients_)[p] = T(0);
-  }
+  if (!gradients_in_place_) collect_gradients();
   T* outputs = arena_.data(outputs_);
   for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
     if (program_.outputs[k].varying) continue;
     for (std::size_t s = 0; s < samples; ++s) outputs[s * program_.outputs.size() + k] = uniform[program_.outputs[k].slot];
   }
+}
+
+template <class T>
+void Interpreter<T>::collect_gradients() {
+  T* gradients = arena_.data(gradients_);
+  for (const GradientPiece& piece : program_.gradients) {
+    std::copy_n(arena_.data(uniform_) + piece.slot, piece.count, gradients + piece.first.index);
+  }
+  std::uint32_t frozen = 0;
+  for (const Range trained : program_.trained) {
+    std::fill(gradients + frozen, gradients + trained.begin, T(0));
+    frozen = trained.end;
+  }
+  std::fill(gradients + frozen, gradients + program_.parameters.size(), T(0));
 }
 
 template class Interpreter<float>;

@@ -35,7 +35,10 @@ class Interpreter {
   void set_uniform_input(std::size_t index, double number);
 
   T loss() const { return loss_; }
-  std::span<const T> gradients() { return {arena_.data(gradients_), program_.parameters.size()}; }
+  std::span<const T> gradients() {
+    const T* numbers = gradients_in_place_ ? arena_.data(uniform_) + program_.gradients[0].slot : arena_.data(gradients_);
+    return {numbers, program_.parameters.size()};
+  }
   std::span<const T> outputs(std::size_t samples) { return {arena_.data(outputs_), samples * program_.outputs.size()}; }
   std::span<const T> input_gradients(std::size_t samples) {
     return {arena_.data(input_gradients_), samples * program_.input_count};
@@ -58,6 +61,7 @@ class Interpreter {
   void store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows, std::size_t row_length);
   void add_groups(Range totals, std::size_t groups);
   void collect(std::size_t samples);
+  void collect_gradients();
   /// Operand k of a tile instruction: its first number, and how far apart its rows and its lanes are.
   struct Rows {
     const T* data;
@@ -65,7 +69,7 @@ class Interpreter {
     const T* row(std::size_t r) const { return data + r * step; }
   };
   Rows operand(const Instruction& i, const Shape& shape, std::size_t k = 0) const {
-    if ((i.uniform_mask >> k & 1) != 0) return {view_.uniform + i.x[k], shape.step[k], 0};
+    if ((i.uniform_mask >> k & 1) != 0) return {view_.uniform_slot(i.x[k]), shape.step[k], 0};
     return {view_.tile + i.x[k] * view_.stride, shape.step[k] * view_.stride, 1};
   }
   /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
@@ -79,6 +83,8 @@ class Interpreter {
   std::size_t tile_samples_;
   std::size_t batch_lanes_;  // between two batch slots
   std::size_t max_groups_;
+  bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step
+  bool gradients_in_place_;  // the uniform slots have them side by side
   Arena<T> arena_;
   std::size_t uniform_, tile_, batch_, totals_, scratch_, outputs_, input_gradients_, gradients_;
   TileView<T> view_{};

@@ -16,6 +16,11 @@ struct TileView {
   const T* uniform;
   std::size_t stride;
   std::size_t lanes;  ///< to be computed; a whole number of vectors
+  /// The first uniform slots, where they really are.
+  const T* parameters = nullptr;
+  std::size_t parameter_count = 0;
+
+  const T* uniform_slot(std::size_t slot) const { return (slot < parameter_count ? parameters : uniform) + slot; }
 };
 
 /// A matrix in memory: entry (i, j) is data[i * row_step + j * column_step].
@@ -41,8 +46,7 @@ struct KernelTable {
                    std::size_t c_stride, bool accumulate);
   /// to[0, lanes) += from[0, lanes).
   void (*add)(T* to, const T* from, std::size_t lanes);
-  /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Both may be
-  /// touched up to whole 16 x 16 blocks.
+  /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart).
   void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                     std::size_t to_stride);
 };

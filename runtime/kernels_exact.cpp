@@ -23,7 +23,8 @@ void elementwise(const TileView<double>& view, const Instruction& i, const Shape
   double* out = view.tile + i.out * view.stride;
   for (std::size_t lane = 0; lane < view.lanes; ++lane) {
     out[lane] = apply<F, double>(i, [&](unsigned operand, std::uint32_t slot) {
-      return (i.uniform_mask >> operand & 1) != 0 ? view.uniform[slot] : view.tile[slot * view.stride + lane];
+      const bool uniform = (i.uniform_mask >> operand & 1) != 0;
+      return uniform ? *view.uniform_slot(slot) : view.tile[slot * view.stride + lane];
     });
   }
 }
@@ -34,9 +35,16 @@ double reduce(double total, bool first, const double* x, std::size_t samples) {
   return total;
 }
 
+void transpose(std::size_t rows, std::size_t columns, const double* from, std::size_t from_stride, double* to,
+               std::size_t to_stride) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) to[c * to_stride + r] = from[r * from_stride + c];
+  }
+}
+
 constexpr KernelTable<double> make_table() {
-  // Exact programs are not rolled: they have no rows to multiply.
-  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, nullptr};
+  // Exact programs are not rolled: they have no rows to multiply or to add.
+  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, transpose};
 #define TAPELOOM_OP(name, Struct) \
   for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
 #include "tapeloom/core/ops.def"

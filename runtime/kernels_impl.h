@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "tapeloom/core/ops.h"
 #include "tapeloom/runtime/kernels.h"
@@ -164,7 +165,7 @@ struct Operand {
 template <class T>
 struct Operand<T, true> {
   Lanes<T> number;
-  Operand(const TileView<T>& view, std::size_t slot) : number(static_cast<double>(view.uniform[slot])) {}
+  Operand(const TileView<T>& view, std::size_t slot) : number(static_cast<double>(*view.uniform_slot(slot))) {}
   Lanes<T> at(std::size_t) const { return number; }
 };
 
