@@ -149,7 +149,8 @@ Program build(const Request& request) {
   Program program;
   describe_leaves(request, graph, program);
   program.exact = request.options.exact;
-  program.has_input_gradients = request.loss != nullptr && request.options.gradients && request.options.input_gradients;
+  program.has_gradients = request.loss != nullptr && request.options.gradients;
+  program.has_input_gradients = program.has_gradients && request.options.input_gradients;
   program.recorded_nodes = request.tape->size();
   program.live_nodes = pipeline.live_nodes();
   emit(graph, schedule(graph), request.options.reuse_slots, program);

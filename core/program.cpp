@@ -45,7 +45,7 @@ std::uint64_t hash(const Program& program) {
   for (const GradientPiece& g : program.gradients) {
     h.add(std::uint64_t{g.first.index} << 32 | g.count), h.add(std::uint64_t{g.slot});
   }
-  h.add(std::uint64_t{program.has_input_gradients});
+  h.add(std::uint64_t{program.has_gradients} << 1 | std::uint64_t{program.has_input_gradients});
   h.add(std::uint64_t{program.exact});
   for (const Instruction& i : program.instructions) {
     h.add(static_cast<std::uint64_t>(i.kind) << 16 | static_cast<std::uint64_t>(i.op) << 8 | i.uniform_mask);

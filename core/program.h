@@ -138,6 +138,7 @@ struct Program {
   std::uint32_t loss_slot = no_slot;     ///< uniform; no_slot: inference alone
   std::vector<Range> trained;            ///< the parameters that are not frozen
   std::vector<GradientPiece> gradients;  ///< of parameters that are not in any, the gradient is zero
+  bool has_gradients = false;            ///< false: compiled for inference, or not differentiated
   bool has_input_gradients = false;
   bool exact = false;
 

@@ -161,6 +161,9 @@ T Executor<T>::step(std::span<const std::uint32_t> rows) {
 template <class T>
 T Executor<T>::loss() const {
   state_->check_results("loss");
+  if (state_->program->loss_slot == Program::no_slot) {
+    throw BindError("loss: the program was compiled for inference, without one");
+  }
   return state_->interpreter.loss();
 }
 template <class T>
@@ -171,13 +174,16 @@ std::span<const T> Executor<T>::outputs() const {
 template <class T>
 std::span<const T> Executor<T>::gradients() const {
   state_->check_results("gradients");
+  if (!state_->program->has_gradients) {
+    throw BindError("gradients: the program was compiled for inference or without CompileOptions::gradients");
+  }
   return state_->interpreter.gradients();
 }
 template <class T>
 std::span<const T> Executor<T>::input_gradients() const {
   state_->check_results("input_gradients");
   if (!state_->program->has_input_gradients) {
-    throw BindError("the program was compiled without CompileOptions::input_gradients");
+    throw BindError("input_gradients: the program was compiled without CompileOptions::input_gradients");
   }
   return state_->interpreter.input_gradients(state_->samples);
 }

@@ -39,6 +39,7 @@ class Executor {
       : Executor(std::make_shared<const Program>(std::move(program)), parameters_of.shared_parameters(), options) {}
   Executor(std::shared_ptr<const Program> program, std::shared_ptr<ParameterBuffer<T>> parameters,
            const ExecutorOptions& options = {});
+  /// A moved-from executor can only be assigned to or destroyed.
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;
   ~Executor();
@@ -69,12 +70,14 @@ class Executor {
   /// The rows of these numbers, in this order; a row may come more than once.
   T step(std::span<const std::uint32_t> rows);
 
+  // Results of the last step. Throws BindError if it failed, or if the program was not compiled for them.
+
   T loss() const;
-  /// samples x outputs, row-major, of the last step.
+  /// samples x outputs, row-major.
   std::span<const T> outputs() const;
   /// One number a parameter, in recorded order; zero for frozen ones.
   std::span<const T> gradients() const;
-  /// samples x inputs, row-major, of the last step; if the program was compiled for them.
+  /// samples x inputs, row-major.
   std::span<const T> input_gradients() const;
 
   // --- parameters -------------------------------------------------------------------------------------------------
