@@ -72,6 +72,7 @@ Neuron::Neuron(Tape& tape, std::size_t inputs, const Initializer& initializer, A
 Neuron::Neuron(Tape& tape, const Fan& fan, const Initializer& initializer, Activation activation, bool bias)
     : inputs_(fan.inputs), activation_(std::move(activation)) {
   if (inputs_ == 0) throw RecordingError("a neuron needs at least one input");
+  if (!initializer) throw RecordingError("a neuron needs an Initializer for its parameters; this one is empty");
   parameters_.reserve(inputs_ + 1);
   for (std::size_t i = 0; i < inputs_; ++i) {
     parameters_.push_back(tape.parameter(initializer({fan.inputs, fan.outputs, false})));
@@ -82,7 +83,7 @@ Neuron::Neuron(Tape& tape, const Fan& fan, const Initializer& initializer, Activ
 Value Neuron::apply(std::span<const Value> x) const {
   Value total = has_bias() ? parameters_[inputs_] + parameters_[0] * x[0] : parameters_[0] * x[0];
   for (std::size_t i = 1; i < inputs_; ++i) total += parameters_[i] * x[i];
-  return activation_ ? activation_(total) : total;
+  return activation_(total);
 }
 
 Value Neuron::operator()(std::span<const Value> x) const {

@@ -7,12 +7,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <random>
 #include <span>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/core/value.h"
@@ -28,7 +31,7 @@ struct Fan {
   bool bias;            ///< a bias, not a weight
 };
 
-/// Called once for each parameter, in the order of parameters().
+/// Called once for each parameter, in the order of parameters(). An empty one throws RecordingError then.
 using Initializer = std::function<double(const Fan&)>;
 
 /// A number in [0, 1) with 53 random bits, the same on every platform. Of a generator of 32 bits it takes two draws,
@@ -53,11 +56,24 @@ Initializer he(G& generator);
 
 // --- networks --------------------------------------------------------------------------------------------------------
 
-/// Any function of one Value: tapeloom::tanh, relu, or [](Value x) { return leaky_relu(x, 0.01); }.
-using Activation = std::function<Value(Value)>;
-
-/// No activation: the weighted sum itself. Nothing is recorded. An empty Activation means the same.
+/// No activation: the weighted sum itself. Nothing is recorded.
 inline Value linear(Value x) { return x; }
+
+/// Any function of one Value: tanh, relu, or [](Value x) { return leaky_relu(x, 0.01); }. An empty one is linear.
+class Activation {
+ public:
+  Activation() = default;
+  /// Not left to the template: this one finds the right `tanh` where C's is visible too.
+  Activation(Value (*function)(Value)) : function_(function) {}
+  template <class F>
+    requires(!std::same_as<F, Activation> && std::is_invocable_r_v<Value, F&, Value>)
+  Activation(F function) : function_(std::move(function)) {}
+
+  Value operator()(Value x) const { return function_ ? function_(x) : x; }
+
+ private:
+  std::function<Value(Value)> function_;
+};
 
 /// activation(b + w0 x0 + w1 x1 + ...), added up in this order.
 class Neuron {

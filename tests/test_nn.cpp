@@ -170,6 +170,7 @@ TEST_CASE("wrong sizes are refused with both numbers") {
   CHECK_THROWS_AS(Layer(tape, 1, {0}, counting()), RecordingError);
   CHECK_THROWS_AS(MLP(tape, 3, std::vector<LayerOptions>{}, counting()), RecordingError);
   CHECK_THROWS_AS(MLP(tape, 3, {4, 0, 1}, counting(), relu), RecordingError);
+  CHECK_THROWS_SAYING(RecordingError, "Initializer", MLP(tape, 3, {1}, Initializer(), relu));
   Tape other;
   const std::vector<Value> foreign = other.inputs("x", 3);
   CHECK_THROWS_AS(model(foreign), RecordingError);
@@ -189,6 +190,23 @@ TEST_CASE("an empty activation is none, and initializers are told what they fill
     CHECK(fans[i].outputs == (i < 9 ? 3u : 1u));
     CHECK(fans[i].bias == (i < 9 && i % 3 == 2));
   }
+}
+
+TEST_CASE("activations are functions, lambdas or function objects, also where C has one of the name") {
+  double (*const in_c)(double) = tanh;  // <math.h>'s is among the functions of this name; else nothing is tested
+  CHECK(in_c(0.0) == 0.0);
+  Tape tape;
+  const Initializer half = [](const Fan&) { return 0.5; };
+  const std::function<Value(Value)> twice = [](Value x) { return 2.0 * x; };
+  const MLP model(tape, 1, {{1, tanh}, {1, sin}, {1, [](auto x) { return exp(x) - 1.0; }}, {1, twice}, {1, linear}}, half);
+  const auto inner = [](double x) { return 0.5 + 0.5 * x; };
+  const double third = std::exp(inner(std::sin(inner(std::tanh(inner(0.25)))))) - 1.0;
+  CHECK(model({0.25})[0].data() == Approx(inner(2.0 * inner(third))));
+  const MLP same(tape, 1, {1, 1}, half, tanh);
+  CHECK(same({0.25})[0].data() == Approx(std::tanh(inner(std::tanh(inner(0.25))))));
+  Activation chosen = relu;
+  chosen = tanh;
+  CHECK(chosen(0.25).data() == std::tanh(0.25));
 }
 
 TEST_CASE("53 bits come from a generator in a fixed way") {
