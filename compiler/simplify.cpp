@@ -21,7 +21,14 @@ class Simplifier {
   /// Of something uniform: samples * x.
   View batch_sum(const View& x) {
     if (g_.varying(x)) return nothing;
-    return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x);
+    return times_samples(x);
+  }
+
+  /// Operands that varied may not any more, once simplified: then the sum over the samples is theirs alone.
+  View outer(const View& y, const View& x, bool varied) {
+    if (!varied || (g_.varying(y) && g_.varying(x))) return nothing;
+    if (g_.varying(x)) return g_.add_outer(y, g_.add_batch_sum(x));
+    return g_.add_outer(g_.varying(y) ? g_.add_batch_sum(y) : times_samples(y), x);
   }
 
  private:
@@ -32,6 +39,9 @@ class Simplifier {
   };
   static const Rule rules[8];
 
+  View times_samples(const View& x) {
+    return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x);
+  }
   View make(Op op, const View& a) { return g_.add_elementwise(op, {a}); }
   View make(Op op, const View& a, const View& b) { return g_.add_elementwise(op, {a, b}); }
   View number(double value, const View& like) { return g_.add_constant(value).repeated(like.rows); }
@@ -111,6 +121,8 @@ Graph simplify(const Graph& graph) {
           simpler = Simplifier(out).elementwise(graph[id].op, operands);
         } else if (graph[id].kind == BlockKind::batch_sum) {
           simpler = Simplifier(out).batch_sum(operands[0]);
+        } else if (graph[id].kind == BlockKind::outer) {
+          simpler = Simplifier(out).outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
         }
         return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
       }));

@@ -16,9 +16,11 @@ void SumRoller::roll(std::span<const NodeId> members) {
     std::size_t end = begin + 1;
     while (end < rows_.size() && same_columns(rows_[begin], rows_[end])) ++end;
     sort_rows(begin, end);
-    if (pair_count_ == 0) end = run_end(begin);
-    emit(std::span(rows_).subspan(begin, end - begin));
-    begin = end;
+    while (begin < end) {
+      const std::size_t run = pair_count_ == 0 ? run_end(begin, end) : end;
+      emit(std::span(rows_).subspan(begin, run - begin));
+      begin = run;
+    }
   }
 }
 
@@ -127,9 +129,9 @@ void SumRoller::sort_rows(std::size_t begin, std::size_t end) {
 
 /// Without products with parameters nothing but its operands' places holds rows together: a run ends where one of them
 /// does not move on evenly.
-std::size_t SumRoller::run_end(std::size_t begin) const {
+std::size_t SumRoller::run_end(std::size_t begin, std::size_t most) const {
   std::size_t end = begin + 1;
-  while (end < rows_.size() && continues(rows_[begin], rows_[begin + 1], rows_[end], end - begin)) ++end;
+  while (end < most && continues(rows_[begin], rows_[begin + 1], rows_[end], end - begin)) ++end;
   return end;
 }
 

@@ -37,7 +37,7 @@ class SumRoller {
   bool rows_before(const Row& a, const Row& b) const;
   bool constants_before(const Row& a, const Row& b) const;
   void sort_rows(std::size_t begin, std::size_t end);
-  std::size_t run_end(std::size_t begin) const;
+  std::size_t run_end(std::size_t begin, std::size_t most) const;
   bool continues(const Row& first, const Row& second, const Row& here, std::size_t distance) const;
 
   void emit(std::span<const Row> rows);

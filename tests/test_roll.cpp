@@ -1,5 +1,6 @@
 // What must roll: perceptrons in every way the notebooks and their readers write them compile to a list of instructions
 // whose length depends on the layers alone; the results are the reference's.
+#include <chrono>
 #include <cstdio>
 #include <functional>
 #include <random>
@@ -216,4 +217,40 @@ TEST_CASE("roll: wide layers whose rows and terms are no whole number of vectors
       unsetenv("TAPELOOM_ISA");
     }
   }
+}
+
+TEST_CASE("roll: data of a dense block that turns out not to vary after differentiation") {
+  // Merging shows that both branches are one, the second simplification that nothing is left to choose.
+  Tape tape;
+  const Values x = tape.inputs("x", 3);
+  const Value p = tape.parameter(0.3), q = tape.parameter(-0.4);
+  const Values data = {where(x[0] > 0.1, tanh(p), tanh(-(-p))), where(x[1] > 0.1, tanh(q), tanh(-(-q)))};
+  const Values w = {tape.parameter(0.1), tape.parameter(0.2), tape.parameter(0.5), tape.parameter(-0.7)};
+  Values out = {w[0] * data[0] + w[1] * data[1], w[2] * data[0] + w[3] * data[1]};
+  const std::vector<double> rows = some_numbers(3 * 37);
+  for (const Value& loss : {batch_mean(square(out[0] - x[2]) + out[1]), batch_sum(out[0] * 2.0 + out[1])}) {
+    Executor<double> executor(compile(loss, {.outputs = out, .input_gradients = true, .verify = true}),
+                              {.max_samples = 37});
+    expect_step_like_evaluate(executor, loss, out, rows, 37, 400);
+  }
+}
+
+TEST_CASE("roll: many sums of a class that do not fit one block take time in proportion to their number") {
+  const auto seconds = [](std::size_t count) {
+    std::mt19937_64 random(1);
+    Tape tape;
+    const Values x = tape.inputs("x", 2);
+    Values h;
+    for (std::size_t i = 0; i < count; ++i) h.push_back(tanh(tape.parameter(0.1) * x[0] + tape.parameter(0.2) * x[1]));
+    Value loss = 0.0;
+    for (std::size_t i = 0; i < count; ++i) loss += square(h[i] - h[random() % count]);
+    const auto start = std::chrono::steady_clock::now();
+    static_cast<void>(compile(batch_mean(loss), {.verify = false}));
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  double few = seconds(1000);
+  for (int i = 0; i < 4; ++i) few = std::fmin(few, seconds(1000));
+  const double many = std::fmin(seconds(32000), seconds(32000));
+  std::printf("roll: %.2g s for 1000 sums, %.2g s for 32 times as many\n", few, many);
+  CHECK(many < 32 * 6 * few);  // quadratic: 32 * 32
 }
