@@ -235,6 +235,30 @@ TEST_CASE("roll: data of a dense block that turns out not to vary after differen
   }
 }
 
+TEST_CASE("roll: parameters that take turns are added up once each") {
+  const auto totals = [](std::size_t steps) {
+    Tape tape;
+    Values w;
+    for (double number : some_numbers(8)) w.push_back(tape.parameter(number));
+    Value h = tape.input(0.5);
+    for (std::size_t i = 0; i < steps; ++i) h = sin(w[i % 8] * h + w[(5 * i + 3) % 8]);
+    return compile(batch_mean(h)).total_count;
+  };
+  CHECK(totals(800) == totals(80));
+}
+
+TEST_CASE("roll: memory that a tile of samples needs does not grow with the parameters it does not read") {
+  const auto bytes = [](std::size_t penalised) {
+    Tape tape;
+    const Values x = tape.inputs("x", 2);
+    Values w;
+    for (double number : some_numbers(penalised)) w.push_back(tape.parameter(number));
+    const Value out = tanh(w[0] * x[0] + w[1] * x[1]) + tanh(w[2] * x[0] + w[3] * x[1]);
+    return Executor<double>(compile(batch_mean(square(out)) + l2_penalty(w, 0.1))).arena_bytes();
+  };
+  CHECK(bytes(11000) - bytes(1000) < 10000 * 10 * sizeof(double));
+}
+
 TEST_CASE("roll: many sums of a class that do not fit one block take time in proportion to their number") {
   const auto seconds = [](std::size_t count) {
     std::mt19937_64 random(1);
