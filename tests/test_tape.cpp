@@ -317,6 +317,9 @@ TEST_CASE("only parameters can be frozen") {
   CHECK_FALSE(tape.parameters()[0].frozen);
   CHECK_THROWS_SAYING(RecordingError, "\"x\"", tape.set_frozen(x));
   CHECK_THROWS_AS(tape.set_frozen(w * x), RecordingError);
+  const std::size_t before = tape.size();
+  CHECK_THROWS_SAYING(RecordingError, "a plain number", tape.set_frozen(2.0));
+  CHECK(tape.size() == before);
 }
 
 TEST_CASE("values keep their numbers while the tape grows") {
