@@ -55,7 +55,7 @@ class Classifier {
     if (r_.role(node) == Recording::Role::sum) {
       make_sum_key(node);
     } else {
-      key_.push_back(static_cast<std::uint32_t>(op));
+      key_.push_back(static_cast<std::uint32_t>(op) + (r_.differentiated(node) ? first_class : 0));
       for (NodeId operand : r_.tape().operands(node)) key_.push_back(of(operand));
       if (op == Op::mul && key_[1] > key_[2]) std::swap(key_[1], key_[2]);
     }
@@ -72,7 +72,7 @@ class Classifier {
       terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
     }
     std::sort(terms_.begin(), terms_.end());
-    key_.push_back(sum_marker);
+    key_.push_back(r_.differentiated(node) ? sum_marker : sum_marker - 1);
     for (std::size_t i = 0; i < terms_.size();) {
       std::size_t end = i;
       while (end < terms_.size() && terms_[end] == terms_[i]) ++end;

@@ -8,7 +8,8 @@
 namespace tapeloom::compiler {
 
 /// Nodes that compute alike: the same op of operands that compute alike, whichever leaves are at the bottom. The
-/// neurons of a layer are a class. Nodes of a class do not depend on each other.
+/// neurons of a layer are a class. Nodes of a class do not depend on each other. What the loss has no derivative by is
+/// kept apart: as rows beside those that it has one by, they would be sent zeros, and 0 * inf is NaN.
 struct Classes {
   /// Of each node that is not dead or absorbed; 0 elsewhere.
   std::vector<std::uint32_t> of_node;

@@ -2,18 +2,22 @@
 
 #include <algorithm>
 
+#include "tapeloom/core/evaluate.h"
+
 namespace tapeloom::compiler {
 
-Recording::Recording(const Tape& tape, std::span<const NodeId> roots) : tape_(tape) {
-  count_uses(roots);
+Recording::Recording(const Tape& tape, const NodeId* loss, std::span<const NodeId> roots) : tape_(tape) {
+  count_uses(loss, roots);
   collect_sums();
 }
 
-void Recording::count_uses(std::span<const NodeId> roots) {
+void Recording::count_uses(const NodeId* loss, std::span<const NodeId> roots) {
   std::uint32_t end = 0;
   for (NodeId root : roots) end = std::max(end, root.index + 1);
   uses_.assign(end, 0);
   role_.assign(end, static_cast<std::uint8_t>(Role::dead));
+  differentiated_.assign(end, false);
+  if (loss != nullptr) differentiated_[loss->index] = true;
   for (NodeId root : roots) uses_[root.index] = 2;  // a root is read from outside, so nothing may swallow it
   for (std::uint32_t i = end; i-- > 0;) {
     if (uses_[i] == 0) continue;
@@ -21,9 +25,12 @@ void Recording::count_uses(std::span<const NodeId> roots) {
     ++live_count_;
     role_[i] = static_cast<std::uint8_t>(Role::plain);
     if (op_kind(tape_.op(node)) == OpKind::leaf) continue;
-    for (NodeId operand : tape_.operands(node)) {
-      std::uint8_t& uses = uses_[operand.index];
+    const Operands x = tape_.operands(node);
+    const unsigned differentiable = differentiated_[i] ? differentiable_operands(tape_.op(node)) : 0;
+    for (std::size_t k = 0; k < x.count; ++k) {
+      std::uint8_t& uses = uses_[x.node[k].index];
       uses = static_cast<std::uint8_t>(std::min(uses + 1, 2));
+      if ((differentiable >> k & 1) != 0) differentiated_[x.node[k].index] = true;
     }
   }
 }

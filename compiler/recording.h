@@ -20,7 +20,8 @@ struct Term {
 /// uses collapsed into n-ary sums of terms.
 class Recording {
  public:
-  Recording(const Tape& tape, std::span<const NodeId> roots);
+  /// `loss` may be null.
+  Recording(const Tape& tape, const NodeId* loss, std::span<const NodeId> roots);
 
   const Tape& tape() const { return tape_; }
   std::size_t size() const { return role_.size(); }
@@ -29,12 +30,14 @@ class Recording {
   /// What a node is: dead, part of somebody's sum, a sum, or a plain node.
   enum class Role : std::uint8_t { dead, absorbed, sum, plain };
   Role role(NodeId node) const { return static_cast<Role>(role_[node.index]); }
+  /// True where the loss has a derivative by the node.
+  bool differentiated(NodeId node) const { return differentiated_[node.index]; }
   /// Of a sum, in recorded order.
   std::span<const Term> terms(NodeId sum) const;
   bool is(NodeId node, Op op) const { return tape_.op(node) == op; }
 
  private:
-  void count_uses(std::span<const NodeId> roots);
+  void count_uses(const NodeId* loss, std::span<const NodeId> roots);
   void collect_sums();
   void collect_terms(NodeId sum);
   bool absorbable(NodeId node) const;
@@ -44,6 +47,7 @@ class Recording {
   const Tape& tape_;
   std::size_t live_count_ = 0;
   std::vector<std::uint8_t> role_;
+  std::vector<bool> differentiated_;
   std::vector<std::uint8_t> uses_;        // 0, 1, or 2 for more
   std::vector<std::uint32_t> sum_nodes_;  // in order
   std::vector<std::uint32_t> first_term_; // of each sum, and one more

@@ -118,7 +118,7 @@ Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs
   const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
   for (std::size_t g : guards) roots.push_back(tape.guards()[g].condition);
 
-  const Recording recording(tape, roots);
+  const Recording recording(tape, loss, roots);
   live_nodes = recording.live_count();
   const Classes classes = classify(recording);
   Graph graph;

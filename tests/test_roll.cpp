@@ -264,6 +264,18 @@ TEST_CASE("roll: blocks that are alike but for how their weights lie, or where t
   }
 }
 
+TEST_CASE("roll: what is only looked at sends nothing back, not even zeros that meet infinities") {
+  Tape tape;
+  const Values x = tape.inputs("x", 2);
+  const Value p = tape.parameter(0.5);
+  const Values out = {log(p * x[0]), log(p * x[1])};
+  const std::vector<double> rows = {1.0, 0.0, 2.0, inf};
+  const Value loss = batch_mean(out[0]);
+  Executor<double> executor(compile(loss, {.outputs = out, .input_gradients = true}), {.max_samples = 2});
+  expect_step_like_evaluate(executor, loss, out, rows, 2, 8);
+  CHECK(close(executor.gradients()[0], 2.0, 1e-15));
+}
+
 TEST_CASE("roll: parameters that take turns are added up once each") {
   const auto totals = [](std::size_t steps) {
     Tape tape;
