@@ -37,6 +37,10 @@ class LayerWriter {
   void kink(Value distance) {
     if (!distance.is_plain()) kinks_.push_back(distance);
   }
+  /// The same of two values that are compared: if they are equal, it may be by chance.
+  void tie(Value distance) {
+    if (!distance.is_plain()) ties_.push_back(distance);
+  }
 
   /// Weights of a layer: new, or used before as they are, transposed, sliding over one list, or picked anywhere.
   Matrix make_matrix(std::size_t outputs, std::size_t inputs) {
@@ -180,7 +184,7 @@ class LayerWriter {
 
   Random& random_;
   Tape& tape_;
-  Values parameters_, kinks_;
+  Values parameters_, kinks_, ties_;
   std::vector<Matrix> matrices_;
   std::string story_;
 };

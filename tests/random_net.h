@@ -17,7 +17,8 @@ namespace tapeloom::test {
 struct Net {
   Tape tape;
   Problem problem{};
-  std::string story;  ///< what it is made of, for messages
+  std::size_t ties = 0;  ///< so many of the last kinks are between two values
+  std::string story;     ///< what it is made of, for messages
 };
 
 /// Records one net.
@@ -39,6 +40,8 @@ class NetWriter : PieceWriter {
     choose_outputs();
     net_.problem.loss = loss_;
     net_.problem.kinks = kinks_;
+    net_.problem.kinks.insert(net_.problem.kinks.end(), ties_.begin(), ties_.end());
+    net_.ties = ties_.size();
     net_.story = story_;
     net_.problem.roundings = longest_path() + net_.problem.samples;
   }
@@ -139,7 +142,7 @@ class NetWriter : PieceWriter {
         return total / static_cast<double>(n);
       case 4:
         for (std::size_t i = 0; i < n; ++i) {
-          for (std::size_t j = 0; j < i; ++j) kink(out[i] - out[j]);
+          for (std::size_t j = 0; j < i; ++j) tie(out[i] - out[j]);
         }
         return softmax_cross_entropy(out, targets, w);
       case 5:
@@ -177,7 +180,7 @@ class NetWriter : PieceWriter {
     tell("guard");
     const double limit = chance(random_, 0.8) ? -1e6 : 0.0;
     if (out[0].is_plain()) return;
-    kink(out[0] - limit);
+    tie(out[0] - limit);
     static_cast<void>(bool(out[0] > limit));
   }
 

@@ -156,7 +156,7 @@ class PieceWriter : public LayerWriter {
       const Values x = flow.now;
       for (std::size_t i = 0; i < n; ++i) {
         const Value a = x[i], b = n > 1 ? x[(i + 1) % n] : p;
-        kink(a - b);
+        tie(a - b);
         flow.now[i] = way == 0   ? max(a, b)
                       : way == 1 ? min(a, b)
                       : way == 2 ? where(a > b, a, b * p)
