@@ -115,6 +115,7 @@ TEST_CASE("random nets: rolled and unrolled programs give what evaluate() gives"
       "random nets: %zu nodes, %zu dense instructions; %zu compared in double, %zu in float, the others are too "
       "near a kink; %zu refused by a guard\n",
       nodes, dense, in_double, in_float, refused);
+  if (nets < 100) return;  // one that failed, or a few
   CHECK(in_double > nets * 3 / 4);
   CHECK(in_float > nets / 4);
   CHECK(dense > nets / 2);
