@@ -84,8 +84,9 @@ class Differentiator {
   }
 
   void add_to(Contributions& list, const Destination& to, const View& amount) {
-    // Looking back over a few is enough: users of the same rows mostly follow one another.
-    for (std::size_t back = 1; back <= 4 && back <= list.parts.size(); ++back) {
+    // Looking back over some is enough: users of the same rows mostly follow one another, or take turns with the other
+    // parameters of a layer that is used again and again.
+    for (std::size_t back = 1; back <= 32 && back <= list.parts.size(); ++back) {
       const std::size_t k = list.parts.size() - back;
       if (!(list.destinations[k] == to)) continue;
       list.parts[k] = g_.add_elementwise(Op::add, {list.parts[k], amount});

@@ -18,13 +18,16 @@ std::string known_groups(const Program& program) {
   return text;
 }
 
+/// What messages call an input group; without a name, all of them side by side.
+std::string described(std::string_view group) { return group.empty() ? "all inputs" : "input group " + quoted(group); }
+
 /// How many rows of `count` numbers, `stride` apart, the span holds; the gap after the last row may be missing.
 std::size_t count_rows(std::string_view name, std::size_t size, std::size_t count, std::size_t stride) {
   const std::size_t rows = (size + stride - count) / stride;
   if (stride >= count && rows > 0 && (size == rows * stride || size == (rows - 1) * stride + count)) return rows;
-  throw BindError("input group " + quoted(name) + " takes rows of " + std::to_string(count) + " numbers" +
-                  (stride == count ? "" : ", " + std::to_string(stride) + " apart") + "; " + std::to_string(size) +
-                  " numbers are no whole number of rows");
+  throw BindError(described(name) + ": rows of " + std::to_string(count) + " numbers" +
+                  (stride == count ? "" : ", " + std::to_string(stride) + " apart,") + " are needed; " +
+                  std::to_string(size) + " numbers are no whole number of them");
 }
 
 template <class T>
@@ -32,8 +35,9 @@ void check_numbers(std::string_view name, std::span<const T> rows, std::size_t c
                    double largest) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i % stride < count && !(std::fabs(static_cast<double>(rows[i])) <= largest)) {
-      throw BindError("input group " + quoted(name) + ": row " + std::to_string(i / stride) + ", column " +
-                      std::to_string(i % stride) + (std::isfinite(rows[i]) ? " is too large for a float" : " is not finite"));
+      throw BindError(described(name) + ": row " + std::to_string(i / stride) + ", column " +
+                      std::to_string(i % stride) +
+                      (std::isfinite(rows[i]) ? " is too large for a float" : " is not finite"));
     }
   }
 }
@@ -69,9 +73,11 @@ template <class T>
 void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) {
   if (groups_.empty()) throw BindError("there is nothing to bind; " + known_groups(*program_));
   const std::size_t stride = row_stride == 0 ? program_->input_count : row_stride;
-  const std::size_t count = count_rows("(all)", rows.size(), program_->input_count, stride);
-  if (largest) check_numbers("(all)", rows, program_->input_count, stride, *largest);
-  for (std::size_t g = 0; g < groups_.size(); ++g) set(g, rows.subspan(program_->input_groups[g].first.index), count, stride);
+  const std::size_t count = count_rows({}, rows.size(), program_->input_count, stride);
+  if (largest) check_numbers({}, rows, program_->input_count, stride, *largest);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    set(g, rows.subspan(program_->input_groups[g].first.index), count, stride);
+  }
 }
 
 std::size_t Binding::rows() const {

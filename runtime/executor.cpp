@@ -56,7 +56,9 @@ struct Executor<T>::State {
   }
 
   std::size_t checked_max_samples() const {
-    if (options.max_samples == 0) throw BindError("ExecutorOptions::max_samples is 0; a step needs at least one sample");
+    if (options.max_samples == 0) {
+      throw BindError("ExecutorOptions::max_samples is 0; a step needs at least one sample");
+    }
     if (options.max_samples > UINT32_MAX) throw BindError("ExecutorOptions::max_samples is above 2^32");
     if (std::is_same_v<T, float> && program->exact) {
       throw BindError("CompileOptions::exact promises the bits of double precision; run it in an Executor<double>");
@@ -153,7 +155,11 @@ template <class T>
 void Executor<T>::set_uniform_input(std::string_view name, double number) {
   const auto& inputs = state_->program->uniform_inputs;
   const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name == name; });
-  if (found == inputs.end()) throw BindError("there is no uniform input \"" + std::string(name) + "\"");
+  if (found == inputs.end()) {
+    std::string known = inputs.empty() ? "; the program has none" : "; the program has";
+    for (const auto& input : inputs) known += " \"" + input.name + "\"";
+    throw BindError("there is no uniform input \"" + std::string(name) + "\"" + known);
+  }
   if (state_->options.check_finite && !std::isfinite(static_cast<T>(number))) {
     throw BindError("the number for uniform input \"" + std::string(name) + "\" is not finite");
   }

@@ -42,7 +42,9 @@ namespace {
 /// Room to transpose the operand of a reduce_outer instruction in: its terms for each sample, in whole vectors.
 std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
   std::size_t terms = 0;
-  for (const Shape& shape : program.shapes) terms = std::max<std::size_t>(terms, shape.terms);
+  for (const Instruction& i : program.instructions) {
+    if (i.kind == InstructionKind::reduce_outer) terms = std::max<std::size_t>(terms, program.shapes[i.shape].terms);
+  }
   return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;
 }
 

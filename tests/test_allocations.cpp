@@ -2,6 +2,7 @@
 // of its own, because it replaces operator new and, where the C library is glibc and no sanitizer has replaced it
 // already, malloc.
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -35,13 +36,40 @@ void* memalign(std::size_t alignment, std::size_t size) { return ++allocations, 
 void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
 }
 #else
-void* operator new(std::size_t size) {
+// Every form, because a sanitizer's own form of one and ours of another do not go together.
+namespace {
+void* counted(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) noexcept {
   ++allocations;
-  if (void* block = std::malloc(size)) return block;
-  throw std::bad_alloc();
+  return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
+void* required(void* block) {
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+using Alignment = std::align_val_t;
+constexpr std::size_t number(Alignment alignment) { return static_cast<std::size_t>(alignment); }
+}  // namespace
+
+void* operator new(std::size_t n) { return required(counted(n)); }
+void* operator new[](std::size_t n) { return required(counted(n)); }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return counted(n); }
+void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return counted(n); }
+void* operator new(std::size_t n, Alignment a) { return required(counted(n, number(a))); }
+void* operator new[](std::size_t n, Alignment a) { return required(counted(n, number(a))); }
+void* operator new(std::size_t n, Alignment a, const std::nothrow_t&) noexcept { return counted(n, number(a)); }
+void* operator new[](std::size_t n, Alignment a, const std::nothrow_t&) noexcept { return counted(n, number(a)); }
 void operator delete(void* block) noexcept { std::free(block); }
+void operator delete[](void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
+void operator delete[](void* block, const std::nothrow_t&) noexcept { std::free(block); }
+void operator delete(void* block, Alignment) noexcept { std::free(block); }
+void operator delete[](void* block, Alignment) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t, Alignment) noexcept { std::free(block); }
+void operator delete[](void* block, std::size_t, Alignment) noexcept { std::free(block); }
+void operator delete(void* block, Alignment, const std::nothrow_t&) noexcept { std::free(block); }
+void operator delete[](void* block, Alignment, const std::nothrow_t&) noexcept { std::free(block); }
 #endif
 
 using namespace tapeloom;

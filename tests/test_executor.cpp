@@ -116,7 +116,8 @@ TEST_CASE("executor: wrong bindings are refused with the group's name") {
   CHECK_THROWS_SAYING(BindError, "rows of 3", executor.bind("x", all.first(4)));
   CHECK_THROWS_SAYING(BindError, "\"x\"", executor.bind("x", all.first(9), 4));
   CHECK_THROWS_SAYING(BindError, "\"x\"", executor.bind("x", all.first(6), 2));
-  CHECK_THROWS_SAYING(BindError, "rows of 4", executor.bind(all.first(7)));
+  CHECK_THROWS_SAYING(BindError, "all inputs: rows of 4 numbers are needed; 7", executor.bind(all.first(7)));
+  CHECK_THROWS_SAYING(BindError, "all inputs: rows of 4 numbers, 5 apart, are needed", executor.bind(all.first(8), 5));
   CHECK_THROWS_AS(executor.bind("x", all.first(0)), BindError);
   CHECK_THROWS_AS(executor.bind(all.first(0)), BindError);
   CHECK_THROWS_AS(executor.bind(all.first(2), 3), BindError);
@@ -145,7 +146,8 @@ TEST_CASE("executor: wrong bindings are refused with the group's name") {
   const std::vector<std::uint32_t> last = {0, 19, 1};
   CHECK_NOTHROW(executor.step(last));
 
-  CHECK_THROWS_SAYING(BindError, "temperature", executor.set_uniform_input("temperature", 1.0));
+  CHECK_THROWS_SAYING(BindError, "\"temperature\"; the program has none",
+                      executor.set_uniform_input("temperature", 1.0));
   CHECK_THROWS_SAYING(BindError, "max_samples", executor_of<double>(net, 0));
 }
 
@@ -217,7 +219,8 @@ TEST_CASE("executor: non-finite data is refused while binding, if asked") {
   for (double bad : {not_a_number, inf, -inf}) {
     rows[4 * 1 + 2] = bad;
     Executor<double> checking(compile(net.loss), {.max_samples = 8, .check_finite = true});
-    CHECK_THROWS_SAYING(BindError, "row 1, column 2 is not finite", checking.bind(std::span<const double>(rows)));
+    CHECK_THROWS_SAYING(BindError, "all inputs: row 1, column 2 is not finite",
+                        checking.bind(std::span<const double>(rows)));
     CHECK_THROWS_SAYING(BindError, "\"x\"", checking.bind("x", std::span<const double>(rows), 4));
     CHECK_NOTHROW(checking.bind("y", std::span<const double>(rows).subspan(3), 4));  // the bad one is not in "y"
     const std::vector<float> floats = as_floats(rows);
@@ -254,7 +257,8 @@ TEMPLATE_TEST_CASE("executor: uniform inputs hold for the steps after they are s
   executor.set_uniform_input("uniform_input1", 10.0);
   CHECK(executor.step() == Approx(10 * mean));
   CHECK(executor.step() == Approx(10 * mean));
-  CHECK_THROWS_SAYING(BindError, "\"x\"", executor.set_uniform_input("x", 1.0));
+  CHECK_THROWS_SAYING(BindError, "\"x\"; the program has \"temperature\" \"uniform_input1\"",
+                      executor.set_uniform_input("x", 1.0));
   CHECK_NOTHROW(executor.set_uniform_input("temperature", inf));
   Executor<TestType> checking(compile(loss), {.max_samples = 4, .check_finite = true});
   CHECK_THROWS_SAYING(BindError, "temperature", checking.set_uniform_input("temperature", inf));

@@ -228,11 +228,64 @@ TEST_CASE("roll: data of a dense block that turns out not to vary after differen
   const Values w = {tape.parameter(0.1), tape.parameter(0.2), tape.parameter(0.5), tape.parameter(-0.7)};
   Values out = {w[0] * data[0] + w[1] * data[1], w[2] * data[0] + w[3] * data[1]};
   const std::vector<double> rows = some_numbers(3 * 37);
-  for (const Value& loss : {batch_mean(square(out[0] - x[2]) + out[1]), batch_sum(out[0] * 2.0 + out[1])}) {
+  const Value by = where(x[2] > 0.0, tanh(p), tanh(-(-p)));
+  for (const Value& loss : {batch_mean(square(out[0] - x[2]) + out[1]), batch_sum(out[0] * 2.0 + out[1]),
+                            batch_sum(out[0] * by + out[1] * by), batch_mean((w[0] * x[0] + w[1] * x[1]) * by)}) {
     Executor<double> executor(compile(loss, {.outputs = out, .input_gradients = true, .verify = true}),
                               {.max_samples = 37});
     expect_step_like_evaluate(executor, loss, out, rows, 37, 400);
   }
+}
+
+TEST_CASE("roll: blocks that are alike but for how their weights lie, or where their adjoints go") {
+  Tape tape;
+  const Values x = tape.inputs("x", 3), y = tape.inputs("y", 3);
+  Values w, b;
+  for (double number : some_numbers(9)) w.push_back(tape.parameter(number));
+  for (double number : some_numbers(3)) b.push_back(tape.parameter(number));
+  const auto product = [&](std::size_t i, std::size_t row_step, std::size_t term_step, const Values& data) {
+    Value total = w[i * row_step] * data[0];
+    for (std::size_t j = 1; j < 3; ++j) total += w[i * row_step + j * term_step] * data[j];
+    return total;
+  };
+  Values out;
+  Value bilinear = 0.0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    out.push_back(tanh(product(i, 3, 1, x) + b[i]));  // W x
+    out.push_back(tanh(product(i, 1, 3, x)));         // W^T x
+    bilinear += y[i] * product(i, 3, 1, y);           // the adjoint is the data itself
+  }
+  const std::vector<double> rows = some_numbers(6 * 45);
+  for (const Value& loss : {batch_mean(square(sum(out))), batch_sum(x[0] * 3.0 + y[1] * 3.0), batch_mean(bilinear),
+                            batch_sum(bilinear * sum(out))}) {
+    Executor<double> executor(compile(loss, {.outputs = out, .input_gradients = true, .verify = true}),
+                              {.max_samples = 45});
+    expect_step_like_evaluate(executor, loss, out, rows, 45, 400);
+  }
+}
+
+TEST_CASE("roll: parameters that take turns are added up once each") {
+  const auto totals = [](std::size_t steps) {
+    Tape tape;
+    Values w;
+    for (double number : some_numbers(8)) w.push_back(tape.parameter(number));
+    Value h = tape.input(0.5);
+    for (std::size_t i = 0; i < steps; ++i) h = sin(w[i % 8] * h + w[(5 * i + 3) % 8]);
+    return compile(batch_mean(h)).total_count;
+  };
+  CHECK(totals(800) == totals(80));
+}
+
+TEST_CASE("roll: memory that a tile of samples needs does not grow with the parameters it does not read") {
+  const auto bytes = [](std::size_t penalised) {
+    Tape tape;
+    const Values x = tape.inputs("x", 2);
+    Values w;
+    for (double number : some_numbers(penalised)) w.push_back(tape.parameter(number));
+    const Value out = tanh(w[0] * x[0] + w[1] * x[1]) + tanh(w[2] * x[0] + w[3] * x[1]);
+    return Executor<double>(compile(batch_mean(square(out)) + l2_penalty(w, 0.1))).arena_bytes();
+  };
+  CHECK(bytes(11000) - bytes(1000) < 10000 * 10 * sizeof(double));
 }
 
 TEST_CASE("roll: many sums of a class that do not fit one block take time in proportion to their number") {
