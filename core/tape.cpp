@@ -100,6 +100,7 @@ std::vector<Value> Tape::inputs(std::string_view name, std::span<const double> d
 }
 
 void Tape::set_frozen(Value parameter, bool frozen) {
+  if (parameter.is_plain()) throw RecordingError("a plain number is not a parameter; only those can be frozen");
   const NodeId node = parameter.on(*this).id();
   if (op(node) != Op::parameter) throw RecordingError(describe(node) + " is not a parameter; only those can be frozen");
   parameters_[leaf_index(node)].frozen = frozen;

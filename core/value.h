@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "tapeloom/core/error.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 #include "tapeloom/core/tape.h"
@@ -75,6 +76,8 @@ class Value {
 
 /// A comparison of Values: as a Value it is 1 or 0; as a C++ truth (in an `if`) it also records a guard on its tape,
 /// because the branch taken is then part of the recording. & and | combine two conditions without a guard, as does !.
+/// The truth is explicit: std::max(a, b) works and guards, and so does std::sort with a comparer that says so,
+/// [](Value a, Value b) { return bool(a < b); }.
 class Condition : public Value {
  public:
   explicit Condition(Value value) : Value(value) {}

@@ -198,7 +198,8 @@ TEST_CASE("activations are functions, lambdas or function objects, also where C 
   Tape tape;
   const Initializer half = [](const Fan&) { return 0.5; };
   const std::function<Value(Value)> twice = [](Value x) { return 2.0 * x; };
-  const MLP model(tape, 1, {{1, tanh}, {1, sin}, {1, [](auto x) { return exp(x) - 1.0; }}, {1, twice}, {1, linear}}, half);
+  const auto less_one = [](auto x) { return exp(x) - 1.0; };
+  const MLP model(tape, 1, {{1, tanh}, {1, sin}, {1, less_one}, {1, twice}, {1, linear}}, half);
   const auto inner = [](double x) { return 0.5 + 0.5 * x; };
   const double third = std::exp(inner(std::sin(inner(std::tanh(inner(0.25)))))) - 1.0;
   CHECK(model({0.25})[0].data() == Approx(inner(2.0 * inner(third))));

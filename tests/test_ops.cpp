@@ -1,12 +1,15 @@
 // Every op of the table, against a second table of formulas in long double (op_oracle.h) and finite differences.
 #include "tapeloom/core/ops.h"
 
+#include <limits>
 #include <random>
 
 #include "catch.h"
 #include "compare.h"
 #include "op_oracle.h"
+#include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/evaluate.h"
+#include "tapeloom/runtime/executor.h"
 
 using namespace tapeloom;
 using test::close;
@@ -158,6 +161,66 @@ TEST_CASE("a batch gives each sample its own value and derivatives") {
         CHECK(close(result.input_gradients[s * arity + i], static_cast<double>(expected.partial[i]), rounding));
       }
     }
+  });
+}
+
+namespace {
+
+/// Compiles one op of inputs and one of parameters, runs them and compares values and derivatives with the second table
+/// at the numbers that T can hold.
+template <class T>
+void expect_compiled_like_oracle(Op op, std::span<const ops::Domain> domain, bool exact) {
+  constexpr std::size_t samples = 37;  // no whole number of vectors or tiles
+  const double unit = static_cast<double>(std::numeric_limits<T>::epsilon()) / std::numeric_limits<double>::epsilon();
+  const test::Bound bound{.relative = rounding.relative * unit, .absolute = rounding.absolute * unit, .ulps = 0};
+  const std::size_t arity = op_arity(op);
+  std::mt19937_64 generator(seed + 2);
+  std::vector<T> rows;
+  for (std::size_t s = 0; s < samples; ++s) {
+    const auto drawn = test::draw_operands(domain, generator, 1e-3);
+    for (std::size_t i = 0; i < arity; ++i) rows.push_back(static_cast<T>(drawn[i]));
+  }
+  Tape tape;
+  const std::vector<Value> x = tape.inputs("x", arity);
+  std::array<Value, 3> of_inputs, of_parameters;
+  for (std::size_t i = 0; i < arity; ++i) of_inputs[i] = x[i], of_parameters[i] = tape.parameter(1.0);
+  const Value varying = test::record_op(op, of_inputs), uniform = test::record_op(op, of_parameters);
+  CompileOptions options{.outputs = {varying, uniform}, .input_gradients = true, .exact = exact};
+  Executor<T> executor(compile(batch_sum(varying) + uniform, options), {.max_samples = samples});
+  executor.bind(std::span<const T>(rows));
+  executor.set_parameters(std::span(rows).first(arity));
+  executor.step();
+  for (std::size_t s = 0; s < samples; ++s) {
+    std::array<double, 3> at{};
+    for (std::size_t i = 0; i < arity; ++i) at[i] = static_cast<double>(rows[s * arity + i]);
+    INFO(text(op, at) << ", sample " << s);
+    const OpOracle expected = test::op_oracle(op, wide(at));
+    const auto agrees = [&](T got, long double wanted) {
+      return close(static_cast<double>(got), static_cast<double>(wanted), bound);
+    };
+    CHECK(agrees(executor.outputs()[2 * s], expected.value));
+    if (s == 0) CHECK(agrees(executor.outputs()[1], expected.value));
+    for (std::size_t i = 0; i < arity; ++i) {
+      CHECK(agrees(executor.input_gradients()[s * arity + i], expected.partial[i]));
+      if (s == 0) CHECK(agrees(executor.gradients()[i], expected.partial[i]));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("compiled, every op gives its value and derivatives in float, double and exact mode") {
+  test::for_each_scalar_op([](Op op, std::span<const ops::Domain> domain) {
+    {
+      INFO("float");
+      expect_compiled_like_oracle<float>(op, domain, false);
+    }
+    {
+      INFO("double");
+      expect_compiled_like_oracle<double>(op, domain, false);
+    }
+    INFO("exact");
+    expect_compiled_like_oracle<double>(op, domain, true);
   });
 }
 

@@ -1,4 +1,7 @@
 // Recording: what a Tape holds after Values were used, and what it refuses.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "catch.h"
@@ -256,6 +259,25 @@ TEST_CASE("comparisons are values; in an if they are guards") {
   CHECK(contains(tape.describe_guard(2), "recorded as false"));
 }
 
+TEST_CASE("generic code and the standard library take Values as they take numbers") {
+  Tape tape;
+  const Value a = tape.parameter(2.0), b = tape.parameter(-3.0);
+  const auto norm = [](auto x, auto y) {
+    using std::abs, std::max, std::sqrt;
+    return sqrt(x * x + y * y) + max(abs(x), abs(y));
+  };
+  CHECK(norm(a, b).data() == norm(2.0, -3.0));
+  CHECK(tape.guards().empty());  // max is the op, not std::max
+  std::vector<Value> values = {a, b};
+  CHECK(std::accumulate(values.begin(), values.end(), Value()).data() == -1.0);
+  CHECK(std::inner_product(values.begin(), values.end(), values.begin(), Value()).data() == 13.0);
+  CHECK(std::max(a, b).id() == a.id());
+  CHECK(tape.guards().size() == 1);
+  std::sort(values.begin(), values.end(), [](Value x, Value y) { return bool(x < y); });
+  CHECK(values[0].id() == b.id());
+  CHECK(tape.guards().size() > 1);
+}
+
 TEST_CASE("conditions combine without guards") {
   Tape tape;
   for (double a : {0.0, 1.0}) {
@@ -295,6 +317,9 @@ TEST_CASE("only parameters can be frozen") {
   CHECK_FALSE(tape.parameters()[0].frozen);
   CHECK_THROWS_SAYING(RecordingError, "\"x\"", tape.set_frozen(x));
   CHECK_THROWS_AS(tape.set_frozen(w * x), RecordingError);
+  const std::size_t before = tape.size();
+  CHECK_THROWS_SAYING(RecordingError, "a plain number", tape.set_frozen(2.0));
+  CHECK(tape.size() == before);
 }
 
 TEST_CASE("values keep their numbers while the tape grows") {
