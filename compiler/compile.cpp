@@ -46,15 +46,18 @@ class Pipeline {
       finished("import");
     }
     // clang-format off
+    bool before = request_.loss && options.gradients;  // differentiation
+    const auto simplified = [&](const Graph& graph) { return simplify(graph, before); };
     const auto clean_up = [&] {
       pass("fold_constants",              options.fold_constants,                     fold_constants);
-      pass("simplify",                    options.simplify && may_round,              simplify);
+      pass("simplify",                    options.simplify && may_round,              simplified);
       pass("merge_common_subexpressions", options.common_subexpressions && may_round, merge_common_subexpressions);
     };
     // clang-format on
     clean_up();
     if (request_.loss && options.gradients) {
       pass("differentiate", true, [&](const Graph&) { return differentiate(std::move(graph_), differentiation()); });
+      before = false;
       clean_up();
     }
     pass("remove_dead", true, remove_dead);
@@ -127,6 +130,7 @@ std::optional<FoldedSamples> fold(const Request& request) {
 
 Request request_for_one_sample(const Request& request, const FoldedSamples& folded) {
   Request one{folded.tape.get(), folded.loss, {}, request.options};
+  one.options.input_gradients = false;  // the inputs are constants of the recording
   for (const FoldedSamples::Output& output : folded.outputs) one.outputs.push_back(output.node);
   return one;
 }
@@ -181,7 +185,7 @@ Program build(const Request& recorded) {
   }
   program.exact = request.options.exact;
   program.has_gradients = request.loss && request.options.gradients;
-  program.has_input_gradients = program.has_gradients && request.options.input_gradients;
+  program.has_input_gradients = program.has_gradients && recorded.options.input_gradients;
   program.recorded_nodes = recorded.tape->size();
   program.live_nodes = pipeline.live_nodes();
   emit(graph, schedule(graph), request.options.reuse_slots, program);

@@ -207,6 +207,7 @@ std::span<const T> Executor<T>::input_gradients() const {
   if (!state_->program->has_input_gradients) {
     throw BindError("input_gradients: the program was compiled without CompileOptions::input_gradients");
   }
+  if (state_->program->recorded_samples > 0) return {};
   return state_->interpreter.input_gradients(state_->samples);
 }
 
