@@ -1,8 +1,10 @@
 #include "tapeloom/compiler/compile.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "tapeloom/compiler/emit.h"
+#include "tapeloom/compiler/fold_samples.h"
 #include "tapeloom/compiler/import.h"
 #include "tapeloom/compiler/passes.h"
 #include "tapeloom/compiler/roll.h"
@@ -17,9 +19,11 @@ namespace {
 /// What to compile, as nodes of one tape.
 struct Request {
   const Tape* tape = nullptr;
-  const NodeId* loss = nullptr;
+  std::optional<NodeId> loss;
   std::vector<NodeId> outputs;
   CompileOptions options;
+
+  const NodeId* loss_node() const { return loss ? &*loss : nullptr; }
 };
 
 /// Runs the passes in order; reads as the table of contents of compiler/.
@@ -34,23 +38,26 @@ class Pipeline {
     const CompileOptions& options = request_.options;
     const bool may_round = !options.exact;
     if (options.roll && may_round) {
-      graph_ = roll(*request_.tape, request_.loss, request_.outputs, live_nodes_);
+      graph_ = roll(*request_.tape, request_.loss_node(), request_.outputs, live_nodes_);
       finished("roll");
     } else {
-      graph_ = import(*request_.tape, request_.loss, request_.outputs);
+      graph_ = import(*request_.tape, request_.loss_node(), request_.outputs);
       live_nodes_ = graph_.size();
       finished("import");
     }
     // clang-format off
+    bool before = request_.loss && options.gradients;  // differentiation
+    const auto simplified = [&](const Graph& graph) { return simplify(graph, before); };
     const auto clean_up = [&] {
       pass("fold_constants",              options.fold_constants,                     fold_constants);
-      pass("simplify",                    options.simplify && may_round,              simplify);
+      pass("simplify",                    options.simplify && may_round,              simplified);
       pass("merge_common_subexpressions", options.common_subexpressions && may_round, merge_common_subexpressions);
     };
     // clang-format on
     clean_up();
-    if (request_.loss != nullptr && options.gradients) {
+    if (request_.loss && options.gradients) {
       pass("differentiate", true, [&](const Graph&) { return differentiate(std::move(graph_), differentiation()); });
+      before = false;
       clean_up();
     }
     pass("remove_dead", true, remove_dead);
@@ -86,17 +93,15 @@ class Pipeline {
   std::vector<std::uint8_t> frozen_;
 };
 
-Request make_request(const Value* loss, NodeId& loss_node, std::span<const Value> outputs,
-                     const CompileOptions& options) {
+Request make_request(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
   Request request;
   request.options = options;
   Tape* tape = nullptr;
   if (loss != nullptr) {
-    loss_node = loss->id();
-    request.loss = &loss_node;
+    request.loss = loss->id();
     tape = loss->tape();
-    if (tape->varying(loss_node)) {
-      throw CompileError("the loss " + tape->describe(loss_node) +
+    if (tape->varying(*request.loss)) {
+      throw CompileError("the loss " + tape->describe(*request.loss) +
                          " differs from sample to sample; reduce it first, as in batch_mean(loss) or batch_sum(loss)");
     }
   }
@@ -113,8 +118,24 @@ Request make_request(const Value* loss, NodeId& loss_node, std::span<const Value
   return request;
 }
 
-void describe_leaves(const Request& request, const Graph& graph, Program& program) {
-  const Tape& tape = *request.tape;
+/// The request for one sample, if the recording is a loop over samples and may be rolled.
+std::optional<FoldedSamples> fold(const Request& request) {
+  const CompileOptions& options = request.options;
+  if (!options.roll || !options.fold_samples || options.exact || !request.loss) return std::nullopt;
+  // Inputs can be bound even where nothing uses them, so they decide how many samples there are.
+  if (!request.tape->input_nodes().empty()) return std::nullopt;
+  if (!guards_before(*request.tape, request.loss_node(), request.outputs).empty()) return std::nullopt;
+  return fold_samples(*request.tape, *request.loss, request.outputs);
+}
+
+Request request_for_one_sample(const Request& request, const FoldedSamples& folded) {
+  Request one{folded.tape.get(), folded.loss, {}, request.options};
+  one.options.input_gradients = false;  // the inputs are constants of the recording
+  for (const FoldedSamples::Output& output : folded.outputs) one.outputs.push_back(output.node);
+  return one;
+}
+
+void describe_parameters(const Tape& tape, Program& program) {
   for (const ParameterRecord& parameter : tape.parameters()) {
     program.parameters.push_back(
         {tape.label(parameter.node), tape.data(parameter.node), parameter.frozen, parameter.node});
@@ -123,6 +144,10 @@ void describe_leaves(const Request& request, const Graph& graph, Program& progra
     if (program.trained.empty() || program.trained.back().end != index) program.trained.push_back({index, index});
     ++program.trained.back().end;
   }
+}
+
+void describe_inputs(const Request& request, const Graph& graph, Program& program) {
+  const Tape& tape = *request.tape;
   std::vector<bool> used(tape.input_nodes().size(), false);
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const Block& block = graph[BlockId(i)];
@@ -137,21 +162,31 @@ void describe_leaves(const Request& request, const Graph& graph, Program& progra
   for (const UniformInputRecord& input : tape.uniform_inputs()) {
     program.uniform_inputs.push_back({input.name, tape.data(input.node)});
   }
-  for (std::size_t g : guards_before(tape, request.loss, request.outputs)) {
+  for (std::size_t g : guards_before(tape, request.loss_node(), request.outputs)) {
     program.guards.push_back({tape.describe_guard(g), tape.guards()[g].expected});
   }
-  for (NodeId output : request.outputs) program.outputs.push_back({tape.label(output), false, Program::no_slot});
 }
 
-Program build(const Request& request) {
+Program build(const Request& recorded) {
+  const std::optional<FoldedSamples> folded = fold(recorded);
+  const Request request = folded ? request_for_one_sample(recorded, *folded) : recorded;
   Pipeline pipeline(request, nullptr);
   const Graph graph = pipeline.run();
   Program program;
-  describe_leaves(request, graph, program);
+  describe_parameters(*recorded.tape, program);
+  describe_inputs(request, graph, program);
+  for (std::size_t i = 0; i < recorded.outputs.size(); ++i) {
+    const std::uint32_t sample = folded ? folded->outputs[i].sample : 0;
+    program.outputs.push_back({recorded.tape->label(recorded.outputs[i]), false, Program::no_slot, sample});
+  }
+  if (folded) {
+    program.recorded_samples = folded->samples;
+    program.recorded_rows = folded->rows;
+  }
   program.exact = request.options.exact;
-  program.has_gradients = request.loss != nullptr && request.options.gradients;
-  program.has_input_gradients = program.has_gradients && request.options.input_gradients;
-  program.recorded_nodes = request.tape->size();
+  program.has_gradients = request.loss && request.options.gradients;
+  program.has_input_gradients = program.has_gradients && recorded.options.input_gradients;
+  program.recorded_nodes = recorded.tape->size();
   program.live_nodes = pipeline.live_nodes();
   emit(graph, schedule(graph), request.options.reuse_slots, program);
   return program;
@@ -161,19 +196,18 @@ Program build(const Request& request) {
 }  // namespace compiler
 
 Program compile(Value loss, const CompileOptions& options) {
-  NodeId loss_node;
-  return compiler::build(compiler::make_request(&loss, loss_node, options.outputs, options));
+  return compiler::build(compiler::make_request(&loss, options.outputs, options));
 }
 
 Program compile_inference(std::span<const Value> outputs, CompileOptions options) {
   if (!options.outputs.empty()) throw CompileError("compile_inference takes its outputs as an argument, not an option");
-  NodeId unused;
-  return compiler::build(compiler::make_request(nullptr, unused, outputs, options));
+  return compiler::build(compiler::make_request(nullptr, outputs, options));
 }
 
 std::string explain_passes(Value loss, const CompileOptions& options) {
-  NodeId loss_node;
-  const compiler::Request request = compiler::make_request(&loss, loss_node, options.outputs, options);
+  const compiler::Request recorded = compiler::make_request(&loss, options.outputs, options);
+  const std::optional<compiler::FoldedSamples> folded = compiler::fold(recorded);
+  const compiler::Request request = folded ? compiler::request_for_one_sample(recorded, *folded) : recorded;
   std::string report;
   compiler::Pipeline(request, &report).run();
   return report;

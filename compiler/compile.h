@@ -21,7 +21,8 @@ struct CompileOptions {
   bool exact = false;
 
   // Optional passes. They change how much is computed, never what (beyond the stated rounding); exact mode leaves out
-  // rolling, common subexpressions and simplification.
+  // folding of samples, rolling, common subexpressions and simplification.
+  bool fold_samples = true;  ///< only together with roll
   bool roll = true;
   bool fold_constants = true;
   bool common_subexpressions = true;

@@ -362,6 +362,10 @@ class Emitter {
         if (with.rows == 1) with.row_step = 0;
         if (with.terms == 1) with.term_step = 0;
       }
+      if (sink.kind == InstructionKind::store_output && p_.recorded_samples > 0) {
+        instruction.kind = InstructionKind::store_sample;
+        instruction.x[1] = p_.outputs[sink.out].sample;
+      }
       instruction.shape = shape(with);
       to.push_back(instruction);
     }

@@ -1,16 +1,9 @@
-#include <charconv>
-
 #include "tapeloom/compiler/graph.h"
+#include "tapeloom/core/print.h"
 
 namespace tapeloom::compiler {
 
 namespace {
-
-std::string number(double value) {
-  char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
-  return {buffer, end};
-}
 
 std::string name(BlockId id) { return "b" + std::to_string(id.index); }
 
@@ -70,7 +63,7 @@ std::string equation(const Graph& graph, BlockId id) {
   std::string text = kind_name(block);
   if (block.kind == BlockKind::constant) {
     const auto numbers = graph.numbers(id);
-    for (std::size_t i = 0; i < numbers.size() && i < 4; ++i) text += " " + number(numbers[i]);
+    for (std::size_t i = 0; i < numbers.size() && i < 4; ++i) text += " " + number_text(numbers[i]);
     return numbers.size() > 4 ? text + " ..." : text;
   }
   if (graph.operands(id).empty() && block.kind != BlockKind::samples) text += " " + std::to_string(block.payload);

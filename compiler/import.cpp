@@ -44,7 +44,12 @@ View import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const Vi
 
 std::vector<std::size_t> guards_before(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs) {
   std::vector<std::size_t> guards;
-  const std::uint32_t last = last_node(loss, outputs);
+  // A leaf depends on no branch, and a plain number asked for as an output is recorded last of all.
+  std::vector<NodeId> computed;
+  for (NodeId output : outputs) {
+    if (op_kind(tape.op(output)) != OpKind::leaf) computed.push_back(output);
+  }
+  const std::uint32_t last = last_node(loss, computed);
   for (std::size_t g = 0; g < tape.guards().size(); ++g) {
     if (tape.guards()[g].position <= last) guards.push_back(g);
   }

@@ -18,9 +18,10 @@ Graph fold_constants(const Graph& graph);
 /// every value; not the order in which gradients are added.
 Graph merge_common_subexpressions(const Graph& graph);
 
-/// Algebraic identities that hold for NaN and infinity as well; the sign of a zero and the last bits may change.
+/// Algebraic identities that hold for NaN and infinity as well; the sign of a zero and the last bits may change. Before
+/// differentiation only those whose derivatives are the same where they are infinite or not a number.
 /// requires: a valid graph. maintains: order.
-Graph simplify(const Graph& graph);
+Graph simplify(const Graph& graph, bool before_differentiation);
 
 /// What is differentiated, and by what.
 struct DifferentiateOptions {

@@ -9,7 +9,7 @@ namespace {
 /// Rewrites one block whose operands are rewritten already. A rule returns the block that stands for it, or none.
 class Simplifier {
  public:
-  explicit Simplifier(Graph& graph) : g_(graph) {}
+  Simplifier(Graph& graph, bool before_differentiation) : g_(graph), before_(before_differentiation) {}
 
   View elementwise(Op op, std::span<const View> x) {
     for (const auto& [of, rule] : rules) {
@@ -80,7 +80,8 @@ class Simplifier {
   View neg(Operands x) { return g_.is_op(x[0], Op::neg) ? g_.behind(x[0], 0) : nothing; }
 
   View pow(Operands x) {
-    if (g_.is_constant(x[1], 2.0)) return make(Op::square, x[0]);
+    // A zero adjoint passes an infinite power by, but not an infinite square: see Pow and Square in core/ops.h.
+    if (g_.is_constant(x[1], 2.0) && !before_) return make(Op::square, x[0]);
     if (g_.is_constant(x[1], 1.0)) return x[0];
     if (g_.is_constant(x[1], 0.0)) return number(1.0, x[0]);  // also for NaN: IEEE 754-2019, 9.2.1
     if (g_.is_constant(x[1], -1.0)) return make(Op::div, number(1.0, x[0]), x[0]);
@@ -102,6 +103,7 @@ class Simplifier {
   }
 
   Graph& g_;
+  bool before_;
 };
 
 const Simplifier::Rule Simplifier::rules[8] = {
@@ -112,17 +114,17 @@ const Simplifier::Rule Simplifier::rules[8] = {
 
 }  // namespace
 
-Graph simplify(const Graph& graph) {
+Graph simplify(const Graph& graph, bool before_differentiation) {
   return remove_dead(rebuild(
       graph, [](BlockId) { return true; },
       [&](Graph& out, BlockId id, std::span<const View> operands) {
         View simpler = nothing;
         if (graph[id].kind == BlockKind::elementwise) {
-          simpler = Simplifier(out).elementwise(graph[id].op, operands);
+          simpler = Simplifier(out, before_differentiation).elementwise(graph[id].op, operands);
         } else if (graph[id].kind == BlockKind::batch_sum) {
-          simpler = Simplifier(out).batch_sum(operands[0]);
+          simpler = Simplifier(out, before_differentiation).batch_sum(operands[0]);
         } else if (graph[id].kind == BlockKind::outer) {
-          simpler = Simplifier(out).outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
+          simpler = Simplifier(out, before_differentiation).outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
         }
         return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
       }));

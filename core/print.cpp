@@ -174,6 +174,8 @@ std::string instruction_text(const Program& program, const Instruction& instruct
       return to + slots('b', instruction.x[0], shape.rows, 1);
     case InstructionKind::store_output:
       return "output[" + std::to_string(out) + "] = " + x(0, 1);
+    case InstructionKind::store_sample:
+      return "output[" + std::to_string(out) + "] = " + x(0, 1) + " of sample " + std::to_string(instruction.x[1]);
     case InstructionKind::store_input_gradient:
       return "input_gradient[" + std::to_string(out) + "] = " + x(0, shape.rows);
   }
@@ -210,7 +212,9 @@ std::string results_text(const Program& program) {
   for (std::size_t i = 0; i < program.outputs.size(); ++i) {
     const ProgramOutput& output = program.outputs[i];
     text += "output[" + std::to_string(i) + "]" + quoted(output.label) + " = " +
-            (output.varying ? "one a sample" : named('u', output.slot)) + "\n";
+            (!output.varying                  ? named('u', output.slot)
+             : program.recorded_samples > 0 ? "of sample " + std::to_string(output.sample)
+                                            : "one a sample") + "\n";
   }
   for (const ProgramGuard& guard : program.guards) text += guard.description + "\n";
   return text;

@@ -47,6 +47,8 @@ std::uint64_t hash(const Program& program) {
   }
   h.add(std::uint64_t{program.has_gradients} << 1 | std::uint64_t{program.has_input_gradients});
   h.add(std::uint64_t{program.exact});
+  h.add(std::uint64_t{program.recorded_samples});
+  for (double number : program.recorded_rows) h.add(number);
   for (const Instruction& i : program.instructions) {
     h.add(static_cast<std::uint64_t>(i.kind) << 16 | static_cast<std::uint64_t>(i.op) << 8 | i.uniform_mask);
     h.add(std::uint64_t{i.shape} << 32 | i.out);

@@ -37,6 +37,7 @@ enum class InstructionKind : std::uint8_t {
   spill,                 ///< batch slot out + r = x0(r)
   reload,                ///< out(r) = batch slot x0 + r
   store_output,          ///< outputs[sample][out] = x0
+  store_sample,          ///< outputs[out] = x0 of the sample x[1]
   store_input_gradient,  ///< input gradients[sample][out + r] = x0(r)
 };
 
@@ -121,6 +122,7 @@ struct ProgramOutput {
   std::string label;
   bool varying;
   std::uint32_t slot;  ///< of a uniform output
+  std::uint32_t sample = 0;  ///< of a program with recorded samples: whose value it is
 };
 
 struct Program {
@@ -151,6 +153,11 @@ struct Program {
   std::uint32_t uniform_slots = 0;
   std::uint32_t tile_slots = 0;
   std::uint32_t batch_slots = 0;
+
+  // Samples that were recorded one after another, with constants as data, and folded into a batch: the program always
+  // computes on them. 0: samples are bound.
+  std::uint32_t recorded_samples = 0;
+  std::vector<double> recorded_rows;  ///< samples x inputs, row-major
 
   // What it was made from, for reports.
   std::uint64_t recorded_nodes = 0;

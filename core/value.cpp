@@ -136,6 +136,36 @@ Value& Value::operator/=(Value other) { return *this = *this / other; }
   Value name(Value x) { return Recorder::reduction(Op::name, x); }
 #include "tapeloom/core/ops.def"
 
+Value apply(Op op, std::span<const Value> x) {
+  if (x.size() != op_arity(op)) {
+    throw RecordingError(std::string(op_name(op)) + " takes " + std::to_string(op_arity(op)) + " operands, not " +
+                         std::to_string(x.size()));
+  }
+  switch (op) {
+#define TAPELOOM_LEAF(name) case Op::name:
+#include "tapeloom/core/ops.def"
+    break;
+#define TAPELOOM_REDUCTION(name) \
+  case Op::name:                 \
+    return name(x[0]);
+#define TAPELOOM_OPERATOR(name, Struct, sign) \
+  case Op::name:                              \
+    return x[0] sign x[1];
+#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
+#define TAPELOOM_UNARY(name, Struct) \
+  case Op::name:                     \
+    return name(x[0]);
+#define TAPELOOM_BINARY(name, Struct) \
+  case Op::name:                      \
+    return name(x[0], x[1]);
+#define TAPELOOM_TERNARY(name, Struct) \
+  case Op::name:                       \
+    return name(x[0], x[1], x[2]);
+#include "tapeloom/core/ops.def"
+  }
+  throw RecordingError(std::string(op_name(op)) + " is a leaf; Tape makes those");
+}
+
 Value Value::pow(Value exponent) const { return tapeloom::pow(*this, exponent); }
 Value operator-(Value x) { return neg(x); }
 Value select(Condition condition, Value a, Value b) { return where(condition, a, b); }

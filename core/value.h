@@ -97,6 +97,9 @@ Condition operator!(Condition a);
 #define TAPELOOM_REDUCTION(name) Value name(Value x);
 #include "tapeloom/core/ops.def"
 
+/// An op of the table by its name. Throws RecordingError for a leaf, or for another number of operands than it takes.
+Value apply(Op op, std::span<const Value> operands);
+
 Value operator-(Value x);
 inline Value operator+(Value x) { return x; }
 

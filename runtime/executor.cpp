@@ -49,7 +49,11 @@ struct Executor<T>::State {
         options(with),
         parameters(std::move(shared)),
         binding(*program),
-        interpreter(*program, checked_max_samples()) {}
+        interpreter(*program, std::max<std::size_t>(checked_max_samples(), program->recorded_samples)) {
+    if (!program->recorded_rows.empty()) {
+      binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
+    }
+  }
 
   std::size_t checked_max_samples() const {
     if (options.max_samples == 0) {
@@ -64,18 +68,26 @@ struct Executor<T>::State {
 
   T step(const runtime::BatchRows& batch) {
     samples = 0;
-    binding.check(batch);
+    if (program->recorded_samples == 0 || batch.count == 0) binding.check(batch);
     if (batch.count > options.max_samples) {
       throw BindError("the batch has " + std::to_string(batch.count) +
                       " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
     }
-    const runtime::GuardFailure failure =
-        interpreter.run(binding, batch, std::span<const T>(parameters->numbers).first(program->parameters.size()));
+    const std::size_t recorded = program->recorded_samples;
+    const runtime::GuardFailure failure = interpreter.run(
+        binding, recorded > 0 ? runtime::BatchRows{0, recorded, nullptr} : batch, std::span<const T>(parameters->numbers).first(program->parameters.size()));
     if (failure.guard != SIZE_MAX) {
       throw GuardError(program->guards[failure.guard].description, failure.guard, failure.sample);
     }
+    if (recorded > 0) interpreter.repeat_outputs(batch.count);
     samples = batch.count;
     return interpreter.loss();
+  }
+
+  void check_binds() const {
+    if (program->recorded_samples == 0) return;
+    throw BindError("there is nothing to bind: the program has no inputs; its " +
+                    std::to_string(program->recorded_samples) + " samples are constants of the recording");
   }
 
   /// The largest number that may be bound, if that is checked.
@@ -120,18 +132,22 @@ Executor<T>::~Executor() = default;
 
 template <class T>
 void Executor<T>::bind(std::string_view group, std::span<const float> rows, std::size_t row_stride) {
+  state_->check_binds();
   state_->binding.bind(group, rows, row_stride, state_->largest());
 }
 template <class T>
 void Executor<T>::bind(std::string_view group, std::span<const double> rows, std::size_t row_stride) {
+  state_->check_binds();
   state_->binding.bind(group, rows, row_stride, state_->largest());
 }
 template <class T>
 void Executor<T>::bind(std::span<const float> rows, std::size_t row_stride) {
+  state_->check_binds();
   state_->binding.bind_all(rows, row_stride, state_->largest());
 }
 template <class T>
 void Executor<T>::bind(std::span<const double> rows, std::size_t row_stride) {
+  state_->check_binds();
   state_->binding.bind_all(rows, row_stride, state_->largest());
 }
 
@@ -153,7 +169,7 @@ void Executor<T>::set_uniform_input(std::string_view name, double number) {
 template <class T>
 T Executor<T>::step() {
   state_->samples = 0;  // rows() may throw
-  return state_->step({0, state_->binding.rows(), nullptr});
+  return state_->step({0, state_->program->recorded_samples > 0 ? 1 : state_->binding.rows(), nullptr});
 }
 template <class T>
 T Executor<T>::step(std::size_t first, std::size_t count) {
@@ -191,6 +207,7 @@ std::span<const T> Executor<T>::input_gradients() const {
   if (!state_->program->has_input_gradients) {
     throw BindError("input_gradients: the program was compiled without CompileOptions::input_gradients");
   }
+  if (state_->program->recorded_samples > 0) return {};
   return state_->interpreter.input_gradients(state_->samples);
 }
 

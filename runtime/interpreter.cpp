@@ -103,6 +103,13 @@ void Interpreter<T>::set_uniform_input(std::size_t index, double number) {
 }
 
 template <class T>
+void Interpreter<T>::repeat_outputs(std::size_t rows) {
+  const std::size_t count = program_.outputs.size();
+  T* outputs = arena_.data(outputs_);
+  for (std::size_t r = 1; r < rows; ++r) std::copy_n(outputs, count, outputs + r * count);
+}
+
+template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch, std::span<const T> parameters) {
   T* uniform = arena_.data(uniform_);
   if (copies_parameters_) std::copy_n(parameters.begin(), program_.parameters.size(), uniform);
@@ -196,6 +203,11 @@ void Interpreter<T>::run_tile(const Stage& stage, const Tile& tile, std::size_t 
         break;
       case InstructionKind::store_output:
         store(*i, shape, tile, arena_.data(outputs_), program_.outputs.size());
+        break;
+      case InstructionKind::store_sample:
+        if (i->x[1] >= tile.begin && i->x[1] < tile.begin + tile.count) {
+          arena_.data(outputs_)[i->out] = operand(*i, shape).row(0)[i->x[1] - tile.begin];
+        }
         break;
       case InstructionKind::store_input_gradient:
         store(*i, shape, tile, arena_.data(input_gradients_), program_.input_count);

@@ -85,6 +85,7 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
     case InstructionKind::spill:
     case InstructionKind::reload:
     case InstructionKind::store_output:
+    case InstructionKind::store_sample:
     case InstructionKind::store_input_gradient:
       break;
   }

@@ -291,3 +291,22 @@ TEST_CASE("compile: as many instructions as the chain is long") {
     CHECK(one == (gradients ? 8u : 2u) * 100u);
   }
 }
+
+TEST_CASE("compile: simplification keeps an untaken branch's infinite power out of the gradient") {
+  Tape tape;
+  const Value p = tape.parameter(0.0);
+  const Value loss = where(p > 0.0, pow(log(p), 2.0), p);
+  for (const bool simplify : {true, false}) {
+    Executor<double> executor(compile(loss, {.simplify = simplify}));
+    CHECK(executor.step() == 0.0);
+    CHECK(executor.gradients()[0] == 1.0);
+  }
+}
+
+TEST_CASE("compile: a plain number among the outputs brings no later guard in") {
+  Tape tape;
+  const Value w = tape.parameter(1.0), loss = w * 2.0;
+  if (w > 0.0) static_cast<void>(w * 3.0);
+  const Program program = compile(loss, {.outputs = {7.0}});
+  CHECK(program.guards.empty());
+}

@@ -1,0 +1,132 @@
+// The notebooks record all samples in one graph, with constants as data. Such a recording compiles to the program of
+// one sample with inputs; the results are the reference's.
+#include <algorithm>
+#include <cstdio>
+#include <random>
+
+#include "against_evaluate.h"
+#include "tapeloom/core/error.h"
+#include "tapeloom/core/loss.h"
+#include "tapeloom/core/nn.h"
+
+using namespace tapeloom;
+using namespace tapeloom::test;
+
+namespace {
+
+std::vector<double> random_data(std::size_t count, std::uint64_t seed) {
+  std::vector<double> data = some_numbers(count, seed);
+  // Zeros, ones and equal numbers are data like any other.
+  for (std::size_t i = 0; i < count; i += 3) data[i] = i % 2 == 0 ? 0.0 : 1.0;
+  return data;
+}
+
+struct Loop {
+  Tape tape;
+  std::mt19937_64 random{7};
+  MLP model{tape, 3, {{4, tapeloom::tanh}, {4, relu}, {1}}, uniform_initializer(random, -1.0, 1.0)};
+  std::vector<Value> predictions;
+  std::vector<double> rows;
+
+  explicit Loop(std::size_t samples) : rows(random_data(4 * samples, samples)) {
+    for (std::size_t s = 0; s < samples; ++s) predictions.push_back(model(std::span(rows).subspan(4 * s, 3))[0]);
+  }
+  double target(std::size_t s) const { return rows[4 * s + 3]; }
+};
+
+void expect_like_evaluate(Value loss, const std::vector<Value>& outputs, std::uint32_t samples) {
+  CompileOptions options{.outputs = outputs};
+  options.verify = true;
+  Executor<double> executor(compile(loss, options), {.max_samples = 2});
+  CHECK(executor.program().recorded_samples == samples);
+  expect_step_like_evaluate(executor, loss, outputs, {}, 1, 4000);
+  expect_step_like_evaluate(executor, loss, outputs, {}, 2, 4000);
+  // Trained away from the initial values the data are still the same.
+  for (double& p : executor.parameters()) p = 0.5 * p + 0.25;
+  expect_step_like_evaluate(executor, loss, outputs, {}, 1, 4000);
+}
+
+}  // namespace
+
+TEST_CASE("fold: a loop over samples is the program of one sample, its data apart") {
+  std::vector<Instruction> instructions;
+  for (const std::size_t samples : {4, 20, 100}) {
+    Loop loop(samples);
+    Value loss = 0.0;
+    for (std::size_t s = 0; s < samples; ++s) loss = loss + pow(loop.predictions[s] - loop.target(s), 2.0);
+    expect_like_evaluate(loss, {}, static_cast<std::uint32_t>(samples));
+    const Program program = compile(loss);
+    std::printf("fold: %zu samples, %zu nodes, %zu instructions\n", samples, loop.tape.size(),
+                program.instructions.size());
+    if (instructions.empty()) instructions = program.instructions;
+    CHECK(program.instructions == instructions);
+
+    Tape tape;
+    std::mt19937_64 random(7);
+    const MLP model(tape, 3, {{4, tapeloom::tanh}, {4, relu}, {1}}, uniform_initializer(random, -1.0, 1.0));
+    const std::vector<Value> x = tape.inputs("x", 4);
+    const Program bound = compile(batch_sum(pow(model(std::span(x).first(3))[0] - x[3], 2.0)));
+    REQUIRE(bound.instructions.size() == instructions.size());
+    for (std::size_t i = 0; i < instructions.size(); ++i) CHECK(bound.instructions[i].kind == instructions[i].kind);
+  }
+}
+
+TEST_CASE("fold: predictions can be read, losses averaged, added and penalised") {
+  Loop loop(30);
+  std::vector<Value> squares, hinges;
+  for (std::size_t s = 0; s < 30; ++s) {
+    squares.push_back(square(loop.predictions[s] + -loop.target(s)));
+    hinges.push_back(relu(1.0 + -loop.target(s) * loop.predictions[s]));
+  }
+  const Value loss = sum(squares) * (1.0 / 30.0) + 0.5 * mean(hinges) + l2_penalty(loop.model.parameters(), 1e-3);
+  expect_like_evaluate(loss, {loop.predictions[0], loop.predictions[29], hinges[3], loss}, 30);
+}
+
+TEST_CASE("fold: two sums in different orders, a value shared by all samples, subtraction") {
+  Loop loop(8);
+  const Value shared = exp(loop.model.parameters()[0] * 0.5);
+  std::vector<Value> a, b;
+  for (std::size_t s = 0; s < 8; ++s) {
+    a.push_back(loop.predictions[s] * shared * loop.target(s));
+    b.push_back(tapeloom::tanh(loop.predictions[s] - 0.25));
+  }
+  std::reverse(b.begin(), b.end());
+  Value loss = sum(a);
+  for (const Value& term : b) loss = loss - term;
+  expect_like_evaluate(square(loss), {a[2], b[2]}, 8);
+}
+
+TEST_CASE("fold: equal samples have no data left, and still count") {
+  Tape tape;
+  const Value w = tape.parameter(0.7);
+  Value loss = 0.0;
+  for (int s = 0; s < 5; ++s) loss += square(w * 2.0 - 1.0);
+  expect_like_evaluate(loss, {}, 5);
+}
+
+TEST_CASE("fold: what is no loop over samples is left as it is") {
+  Loop loop(6);
+  Value product = 1.0, chained = 0.0;
+  for (std::size_t s = 0; s < 6; ++s) product *= loop.predictions[s];
+  // Each sample uses the one before.
+  for (std::size_t s = 0; s < 6; ++s) chained = tapeloom::tanh(chained + loop.predictions[s]);
+  expect_like_evaluate(product, {loop.predictions[1]}, 0);
+  expect_like_evaluate(chained, {}, 0);
+  // A sample that is read from outside the sum.
+  Value total = 0.0;
+  for (const Value& p : loop.predictions) total += square(p);
+  expect_like_evaluate(total + loop.predictions[2] * loop.predictions[3], {}, 0);
+  // One that differs: the others are folded, and it is added.
+  Value uneven = 0.0;
+  for (std::size_t s = 0; s < 6; ++s) uneven += s == 3 ? exp(loop.predictions[s]) : square(loop.predictions[s]);
+  expect_like_evaluate(uneven, {loop.predictions[3], loop.predictions[5]}, 5);
+}
+
+TEST_CASE("fold: there is nothing to bind") {
+  Loop loop(4);
+  Executor<float> executor(compile(sum(loop.predictions), {.outputs = loop.predictions}));
+  const std::vector<float> rows(12);
+  CHECK_THROWS_SAYING(BindError, "constants of the recording", executor.bind(std::span<const float>(rows)));
+  executor.step();
+  CHECK(executor.outputs().size() == 4);
+}
