@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "tapeloom/compiler/sinks.h"
 #include "tapeloom/compiler/slot_pool.h"
 #include "tapeloom/compiler/totals.h"
 #include "tapeloom/core/error.h"
@@ -12,20 +13,10 @@ namespace tapeloom::compiler {
 
 namespace {
 
-constexpr std::uint32_t none = UINT32_MAX;
+constexpr std::uint32_t none = Sinks::none;
 constexpr std::uint32_t to_the_end = UINT32_MAX - 1;
 // Uniform rows are computed in whole vectors, so they need room for one at their end.
 constexpr std::uint32_t uniform_unit = 16;
-
-/// What happens to a value besides being an operand of a block of its phase: it is added up, guarded, stored or
-/// spilled, right after it is computed.
-struct Sink {
-  InstructionKind kind;
-  View rows;            ///< what is consumed; of a total, its first operand
-  std::uint32_t out;    ///< guard, output, input or batch slot
-  BlockId total;        ///< of reduce and reduce_outer
-  std::uint32_t next;
-};
 
 class Emitter {
  public:
@@ -34,12 +25,13 @@ class Emitter {
         s_(schedule),
         p_(program),
         totals_(place_totals(graph, schedule)),
+        sinks_(find_sinks(graph, schedule)),
         reuse_(reuse_slots),
         uniforms_(0, reuse_slots) {}
 
   void run() {
     place_leaves();
-    find_sinks();
+    p_.batch_slots = sinks_.batch_slots;
     find_last_uniform_uses();
     for (std::size_t k = 0; k < s_.phases.size(); k += 2) emit_stage(k);
     p_.uniform_slots = uniforms_.size();
@@ -107,46 +99,6 @@ class Emitter {
 
   // --- what is used where -------------------------------------------------------------------------------------------
 
-  void add_sink(BlockId after, Sink sink) {
-    sink.next = first_sink_[after.index];
-    sinks_.push_back(sink);
-    first_sink_[after.index] = static_cast<std::uint32_t>(sinks_.size() - 1);
-  }
-
-  void find_sinks() {
-    first_sink_.assign(g_.size(), none);
-    batch_slot_.assign(g_.size(), none);
-    std::vector<std::uint32_t> position(g_.size());
-    for (std::uint32_t i = 0; i < s_.order.size(); ++i) position[s_.order[i].index] = i;
-    for (BlockId id : s_.order) {
-      if (total(id)) {
-        // After the operand that is there last.
-        BlockId last = g_.operand(id, 0).block;
-        for (const View& x : g_.operands(id)) {
-          if (position[x.block.index] > position[last.index]) last = x.block;
-        }
-        const bool outer = g_[id].kind == BlockKind::outer;
-        add_sink(last, {outer ? InstructionKind::reduce_outer : InstructionKind::reduce, g_.operand(id, 0), 0, id, none});
-      }
-      const std::uint32_t phase = total(id) ? s_.summing_phase(id) : s_.phase[id.index];
-      for (const View& x : g_.operands(id)) {
-        if (!g_.varying(x) || g_[x.block].kind == BlockKind::input || s_.phase[x.block.index] == phase) continue;
-        if (batch_slot_[x.block.index] != none) continue;
-        batch_slot_[x.block.index] = p_.batch_slots;
-        add_sink(x.block, {InstructionKind::spill, g_.all(x.block), p_.batch_slots, {}, none});
-        p_.batch_slots += g_[x.block].rows;
-      }
-    }
-    const auto sink = [&](const View& root, InstructionKind kind, std::size_t out) {
-      add_sink(root.block, {kind, root, static_cast<std::uint32_t>(out), {}, none});
-    };
-    for (std::size_t i = 0; i < g_.roots.guards.size(); ++i) sink(g_.roots.guards[i], InstructionKind::guard, i);
-    for (std::size_t i = 0; i < g_.roots.outputs.size(); ++i) {
-      if (g_.varying(g_.roots.outputs[i])) sink(g_.roots.outputs[i], InstructionKind::store_output, i);
-    }
-    for (const Roots::Gradient& g : g_.roots.input_gradients) sink(g.value, InstructionKind::store_input_gradient, g.first);
-  }
-
   /// As positions in the schedule's order. What is consumed per sample, or read at the end, lives to the end.
   void find_last_uniform_uses() {
     last_uniform_use_.assign(g_.size(), none);
@@ -154,7 +106,7 @@ class Emitter {
       for (const View& x : g_.operands(s_.order[i])) last_uniform_use_[x.block.index] = i;
     }
     for (std::size_t i = 0; i < g_.size(); ++i) {
-      if (!g_[BlockId(i)].varying && first_sink_[i] != none) last_uniform_use_[i] = to_the_end;
+      if (!g_[BlockId(i)].varying && sinks_.first[i] != none) last_uniform_use_[i] = to_the_end;
     }
     const auto keep = [&](const View& root) { last_uniform_use_[root.block.index] = to_the_end; };
     if (g_.roots.loss != nothing) keep(g_.roots.loss);
@@ -249,21 +201,21 @@ class Emitter {
       last_tile_use_[id.index] = none;
       if (g_[id].kind == BlockKind::input) outside.push_back(id);
       for (const View& x : g_.operands(id)) use(x, i);
-      for (std::uint32_t at = first_sink_[id.index]; at != none; at = sinks_[at].next) {
-        if (sinks_[at].kind != InstructionKind::reduce_outer) continue;
-        for (const View& x : g_.operands(sinks_[at].total)) use(x, i);
+      for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
+        if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
+        for (const View& x : g_.operands(sinks_.list[at].total)) use(x, i);
       }
     }
     for (BlockId id : outside) {
       const Block& block = g_[id];
       const bool input = block.kind == BlockKind::input;
-      if (input && last_tile_use_[id.index] == none && first_sink_[id.index] == none) continue;
+      if (input && last_tile_use_[id.index] == none && sinks_.first[id.index] == none) continue;
       tile_slot_[id.index] = tiles.take(block.rows);
       if (input) {
         p_.loads.push_back({InputId(block.payload), block.rows, tile_slot_[id.index]});
       } else {
         Instruction reload{.kind = InstructionKind::reload, .out = tile_slot_[id.index]};
-        reload.x[0] = batch_slot_[id.index];
+        reload.x[0] = sinks_.batch_slot[id.index];
         reload.shape = shape({.rows = block.rows});
         p_.instructions.push_back(reload);
       }
@@ -345,8 +297,8 @@ class Emitter {
   }
 
   void emit_sinks(BlockId id, std::vector<Instruction>& to) {
-    for (std::uint32_t at = first_sink_[id.index]; at != none; at = sinks_[at].next) {
-      const Sink& sink = sinks_[at];
+    for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
+      const Sink& sink = sinks_.list[at];
       Instruction instruction{.kind = sink.kind, .out = sink.out};
       Shape with{.rows = sink.rows.rows};
       set_operand(instruction, with, 0, sink.rows);
@@ -400,9 +352,9 @@ class Emitter {
 
   /// True if a total that is added up right after `user` still reads the block.
   bool waits_for_sink(BlockId user, BlockId block) const {
-    for (std::uint32_t at = first_sink_[user.index]; at != none; at = sinks_[at].next) {
-      if (sinks_[at].kind != InstructionKind::reduce_outer) continue;
-      for (const View& x : g_.operands(sinks_[at].total)) {
+    for (std::uint32_t at = sinks_.first[user.index]; at != none; at = sinks_.list[at].next) {
+      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
+      for (const View& x : g_.operands(sinks_.list[at].total)) {
         if (x.block == block) return true;
       }
     }
@@ -410,9 +362,9 @@ class Emitter {
   }
 
   void release_sink_operands(BlockId after, std::uint32_t position, SlotPool& tiles) {
-    for (std::uint32_t at = first_sink_[after.index]; at != none; at = sinks_[at].next) {
-      if (sinks_[at].kind != InstructionKind::reduce_outer) continue;
-      for (const View& x : g_.operands(sinks_[at].total)) {
+    for (std::uint32_t at = sinks_.first[after.index]; at != none; at = sinks_.list[at].next) {
+      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
+      for (const View& x : g_.operands(sinks_.list[at].total)) {
         if (last_tile_use_[x.block.index] == position) release_tile(x.block, tiles);
       }
     }
@@ -428,12 +380,11 @@ class Emitter {
   const Schedule& s_;
   Program& p_;
   Totals totals_;
+  Sinks sinks_;
   bool reuse_;
   SlotPool uniforms_;
-  std::vector<std::uint32_t> uniform_slot_, tile_slot_, batch_slot_;
+  std::vector<std::uint32_t> uniform_slot_, tile_slot_;
   std::vector<std::uint32_t> last_uniform_use_, last_tile_use_;
-  std::vector<Sink> sinks_;
-  std::vector<std::uint32_t> first_sink_;
   std::map<Shape, std::uint32_t> shapes_;
   std::vector<Instruction> deferred_;  // sinks of uniform values, for the stage's tiles
 };

@@ -20,23 +20,7 @@ namespace tapeloom {
 namespace {
 
 /// What an op's circle says: the C++ operator where it has one, else its name.
-const char* sign_or_name(Op op) {
-  switch (op) {
-#define TAPELOOM_OPERATOR(name, Struct, sign) \
-  case Op::name:                              \
-    return #sign;
-#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
-#include "tapeloom/core/ops.def"
-#define TAPELOOM_LEAF(name) case Op::name:
-#define TAPELOOM_REDUCTION(name) case Op::name:
-#define TAPELOOM_OPERATOR(name, Struct, sign)
-#define TAPELOOM_COMPARISON(name, Struct, sign)
-#define TAPELOOM_OP(name, Struct) case Op::name:
-#include "tapeloom/core/ops.def"
-    break;
-  }
-  return op_name(op);
-}
+const char* sign_or_name(Op op) { return op_sign(op) != nullptr ? op_sign(op) : op_name(op); }
 
 /// Text for a quoted record label: the characters that structure records and strings are escaped, line breaks become
 /// spaces. https://graphviz.org/doc/info/shapes.html#record

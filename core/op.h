@@ -23,18 +23,19 @@ inline constexpr std::size_t op_count = 0
 /// What a row of the table is; decides which payload a node has and where it can stand.
 enum class OpKind : std::uint8_t { leaf, reduction, scalar, comparison };
 
-/// The row's name, kind and number of operands.
+/// The row's name, kind, number of operands, and the C++ operator it is written with, if there is one.
 struct OpFacts {
   const char* name;
   OpKind kind;
   std::uint8_t arity;
+  const char* sign = nullptr;
 };
 
 inline constexpr OpFacts op_facts[op_count] = {
 #define TAPELOOM_LEAF(name) {#name, OpKind::leaf, 0},
 #define TAPELOOM_REDUCTION(name) {#name, OpKind::reduction, 1},
-#define TAPELOOM_OPERATOR(name, Struct, sign) {#name, OpKind::scalar, 2},
-#define TAPELOOM_COMPARISON(name, Struct, sign) {#name, OpKind::comparison, 2},
+#define TAPELOOM_OPERATOR(name, Struct, sign) {#name, OpKind::scalar, 2, #sign},
+#define TAPELOOM_COMPARISON(name, Struct, sign) {#name, OpKind::comparison, 2, #sign},
 #define TAPELOOM_UNARY(name, Struct) {#name, OpKind::scalar, 1},
 #define TAPELOOM_BINARY(name, Struct) {#name, OpKind::scalar, 2},
 #define TAPELOOM_TERNARY(name, Struct) {#name, OpKind::scalar, 3},
@@ -44,5 +45,6 @@ inline constexpr OpFacts op_facts[op_count] = {
 constexpr const char* op_name(Op op) { return op_facts[static_cast<std::size_t>(op)].name; }
 constexpr OpKind op_kind(Op op) { return op_facts[static_cast<std::size_t>(op)].kind; }
 constexpr std::size_t op_arity(Op op) { return op_facts[static_cast<std::size_t>(op)].arity; }
+constexpr const char* op_sign(Op op) { return op_facts[static_cast<std::size_t>(op)].sign; }
 
 }  // namespace tapeloom

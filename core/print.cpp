@@ -16,20 +16,7 @@ namespace {
 
 /// a op b for operators, op(a, b) for functions, written with the names in `x`.
 std::string expression(Op op, const std::string* x) {
-  switch (op) {
-#define TAPELOOM_OPERATOR(name, Struct, sign) \
-  case Op::name:                              \
-    return x[0] + " " #sign " " + x[1];
-#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
-#include "tapeloom/core/ops.def"
-#define TAPELOOM_LEAF(name) case Op::name:
-#define TAPELOOM_REDUCTION(name) case Op::name:
-#define TAPELOOM_OPERATOR(name, Struct, sign)
-#define TAPELOOM_COMPARISON(name, Struct, sign)
-#define TAPELOOM_OP(name, Struct) case Op::name:
-#include "tapeloom/core/ops.def"
-    break;
-  }
+  if (op_sign(op) != nullptr) return x[0] + " " + op_sign(op) + " " + x[1];
   std::string text = op_name(op);
   for (std::size_t i = 0; i < op_arity(op); ++i) text += (i == 0 ? "(" : ", ") + x[i];
   return text + ")";

@@ -73,27 +73,7 @@ void for_each_scalar_op(F&& f) {
 
 /// Applies the op to Values as a user would write it: a + b, exp(a), where(a, b, c).
 inline Value record_op(Op op, const std::array<Value, 3>& x) {
-  switch (op) {
-#define TAPELOOM_LEAF(name) case Op::name:
-#define TAPELOOM_REDUCTION(name) case Op::name:
-#include "tapeloom/core/ops.def"
-    break;
-#define TAPELOOM_OPERATOR(name, Struct, sign) \
-  case Op::name:                              \
-    return x[0] sign x[1];
-#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
-#define TAPELOOM_UNARY(name, Struct) \
-  case Op::name:                     \
-    return tapeloom::name(x[0]);
-#define TAPELOOM_BINARY(name, Struct) \
-  case Op::name:                      \
-    return tapeloom::name(x[0], x[1]);
-#define TAPELOOM_TERNARY(name, Struct) \
-  case Op::name:                       \
-    return tapeloom::name(x[0], x[1], x[2]);
-#include "tapeloom/core/ops.def"
-  }
-  fail_check("a scalar op", __FILE__, __LINE__);
+  return tapeloom::apply(op, std::span(x).first(op_arity(op)));
 }
 
 /// Draws one operand list in the op's domain, at least `distance` from every kink and jump of the ops: 0 for the first

@@ -85,31 +85,11 @@ struct Recorded {
   std::vector<Value> kinks;
 };
 
-/// One op of the table applied to Values.
+/// One op of the table applied to as many of the Values as it takes; what does not vary stays unreduced.
 inline Value apply(Op op, Value a, Value b, Value c) {
-  switch (op) {
-#define TAPELOOM_LEAF(name) case Op::name:
-#include "tapeloom/core/ops.def"
-    break;
-#define TAPELOOM_REDUCTION(name) \
-  case Op::name:                 \
-    return a.varying() ? name(a) : a;
-#define TAPELOOM_OPERATOR(name, Struct, sign) \
-  case Op::name:                              \
-    return a sign b;
-#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
-#define TAPELOOM_UNARY(name, Struct) \
-  case Op::name:                     \
-    return name(a);
-#define TAPELOOM_BINARY(name, Struct) \
-  case Op::name:                      \
-    return name(a, b);
-#define TAPELOOM_TERNARY(name, Struct) \
-  case Op::name:                       \
-    return name(a, b, c);
-#include "tapeloom/core/ops.def"
-  }
-  return a;
+  if (op_kind(op) == OpKind::reduction && !a.varying()) return a;
+  const Value x[] = {a, b, c};
+  return tapeloom::apply(op, std::span(x, op_arity(op)));
 }
 
 /// Moves the operands of an op to where it is smooth: bounded exponents, positive logarithms, divisors off zero.
