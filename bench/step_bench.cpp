@@ -87,8 +87,8 @@ void register_all(std::vector<std::unique_ptr<Contest>>& contests) {
 
 void print_ratios(Contest& c) {
   const auto print = [&c](const char* design, auto& trainer) {
-    const Ratio r = measure_ratio([&c] { c.closures.step(c.data, learning_rate); },
-                                  [&trainer] { trainer.step(learning_rate); });
+    const Ratio r =
+        measure_ratio([&c] { c.closures.step(c.data, learning_rate); }, [&trainer] { trainer.step(learning_rate); });
     std::printf("%-20s %-13s %10.2f us %10.2f us %8.1f x  (%.1f to %.1f)\n", c.name.c_str(), design,
                 1e6 * r.median_seconds_a, 1e6 * r.median_seconds_b, r.median, r.lowest, r.highest);
   };

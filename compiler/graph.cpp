@@ -25,7 +25,8 @@ bool Graph::is_constant(const View& view, double number) const {
 View Graph::add_constants(std::span<const double> numbers) {
   const auto first = static_cast<std::uint32_t>(numbers_.size());
   numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
-  return append({.kind = BlockKind::constant, .rows = static_cast<std::uint32_t>(numbers.size()), .payload = first}, {});
+  return append({.kind = BlockKind::constant, .rows = static_cast<std::uint32_t>(numbers.size()), .payload = first},
+                {});
 }
 
 View Graph::add_leaf(BlockKind kind, std::uint32_t payload, std::uint32_t rows) {

@@ -186,7 +186,8 @@ Graph rebuild(const Graph& old, Keep&& keep, Emit&& emit) {
   for (std::size_t i = 0; i < old.size(); ++i) {
     if (!keep(BlockId(i))) continue;
     operands.clear();
-    for (const View& operand : old.operands(BlockId(i))) operands.push_back(moved[operand.block.index].through(operand));
+    for (const View& operand : old.operands(BlockId(i)))
+      operands.push_back(moved[operand.block.index].through(operand));
     moved[i] = emit(graph, BlockId(i), std::span<const View>(operands));
   }
   graph.roots = old.roots;

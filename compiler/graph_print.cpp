@@ -101,8 +101,8 @@ std::string to_string(const Graph& graph) {
   std::string text;
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const BlockId id(i);
-    text += name(id) + " [" + std::to_string(graph[id].rows) + " x " + (graph[id].varying ? "samples" : "1") + "] = " +
-            equation(graph, id) + "\n";
+    text += name(id) + " [" + std::to_string(graph[id].rows) + " x " + (graph[id].varying ? "samples" : "1") +
+            "] = " + equation(graph, id) + "\n";
   }
   if (graph.roots.loss != nothing) append_roots(text, graph, "loss", {graph.roots.loss});
   append_roots(text, graph, "outputs", graph.roots.outputs);

@@ -32,7 +32,7 @@ View import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const Vi
     }
 #define TAPELOOM_OP(name, Struct) case Op::name:
 #include "tapeloom/core/ops.def"
-      break;
+    break;
   }
   View operands[3];
   std::size_t count = 0;

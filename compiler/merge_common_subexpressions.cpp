@@ -20,8 +20,7 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
 /// open-addressing table by its hash, which costs a visit to memory.
 class BlockTable {
  public:
-  explicit BlockTable(std::size_t blocks)
-      : lines_((blocks / blocks_a_line + 1) * line_slots, none), slots_(16, none) {}
+  explicit BlockTable(std::size_t blocks) : lines_((blocks / blocks_a_line + 1) * line_slots, none), slots_(16, none) {}
 
   /// The block equal to the graph's last one: an earlier one, or the last itself, which is then entered.
   BlockId find_or_enter_last(const Graph& graph) {
@@ -64,13 +63,15 @@ class BlockTable {
 
   static std::uint64_t hash(const Graph& graph, BlockId id) {
     const Block& block = graph[id];
-    std::uint64_t h = mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
+    std::uint64_t h =
+        mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
     if (block.kind == BlockKind::constant) {
       for (double number : graph.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
     } else if (block.operand_count == 0) {
       h = mix(h, block.payload);
     }
-    for (const View& x : graph.operands(id)) h = mix(mix(h, std::uint64_t{x.block.index} << 32 | x.row), x.rows * 2 + x.step);
+    for (const View& x : graph.operands(id))
+      h = mix(mix(h, std::uint64_t{x.block.index} << 32 | x.row), x.rows * 2 + x.step);
     return h ^ h >> 32;
   }
   static bool equal(const Graph& graph, BlockId a, BlockId b) {
@@ -87,7 +88,8 @@ class BlockTable {
       }
       return true;
     }
-    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse) return graph.matrix(a) == graph.matrix(b);
+    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse)
+      return graph.matrix(a) == graph.matrix(b);
     return left.operand_count > 0 || left.payload == right.payload;
   }
 

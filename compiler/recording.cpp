@@ -50,9 +50,7 @@ bool Recording::is_negation(NodeId node, NodeId& of) const {
 
 bool Recording::is_sum_op(NodeId node) const { return is(node, Op::add) || is(node, Op::sub); }
 
-bool Recording::absorbable(NodeId node) const {
-  return uses_[node.index] == 1 && role(node) == Role::plain;
-}
+bool Recording::absorbable(NodeId node) const { return uses_[node.index] == 1 && role(node) == Role::plain; }
 
 /// From the last node to the first, so that a chain is swallowed by the sum at its end.
 void Recording::collect_sums() {
@@ -96,7 +94,8 @@ void Recording::collect_terms(NodeId sum) {
 
 std::span<const Term> Recording::terms(NodeId sum) const {
   // Sums were found from the last node to the first.
-  const auto at = std::lower_bound(sum_nodes_.begin(), sum_nodes_.end(), sum.index, std::greater<>()) - sum_nodes_.begin();
+  const auto at =
+      std::lower_bound(sum_nodes_.begin(), sum_nodes_.end(), sum.index, std::greater<>()) - sum_nodes_.begin();
   return std::span(terms_).subspan(first_term_[at], first_term_[at + 1] - first_term_[at]);
 }
 

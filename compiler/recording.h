@@ -48,9 +48,9 @@ class Recording {
   std::size_t live_count_ = 0;
   std::vector<std::uint8_t> role_;
   std::vector<bool> differentiated_;
-  std::vector<std::uint8_t> uses_;        // 0, 1, or 2 for more
-  std::vector<std::uint32_t> sum_nodes_;  // in order
-  std::vector<std::uint32_t> first_term_; // of each sum, and one more
+  std::vector<std::uint8_t> uses_;         // 0, 1, or 2 for more
+  std::vector<std::uint32_t> sum_nodes_;   // in order
+  std::vector<std::uint32_t> first_term_;  // of each sum, and one more
   std::vector<Term> terms_;
   std::vector<std::pair<NodeId, bool>> stack_;
 };

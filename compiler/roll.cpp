@@ -34,7 +34,7 @@ class ElementwiseRoller {
   struct Member {
     NodeId node;
     std::array<NodeId, 3> operand;
-    std::array<Coordinate, 3> at;        // of the operands
+    std::array<Coordinate, 3> at;            // of the operands
     std::array<std::uint64_t, 3> constants;  // bits of those that are constants
   };
 

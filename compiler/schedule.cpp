@@ -18,9 +18,7 @@ Schedule schedule(const Graph& graph) {
   }
 
   // A counting sort by phase, batch sums before the others: stable, so ids stay in order.
-  const auto key = [&](std::size_t i) {
-    return 2 * result.phase[i] + (is_total(graph, BlockId(i)) ? 0 : 1);
-  };
+  const auto key = [&](std::size_t i) { return 2 * result.phase[i] + (is_total(graph, BlockId(i)) ? 0 : 1); };
   std::vector<std::uint32_t> start(2 * phases + 1, 0);
   for (std::size_t i = 0; i < graph.size(); ++i) ++start[key(i) + 1];
   for (std::size_t k = 1; k < start.size(); ++k) start[k] += start[k - 1];

@@ -39,9 +39,7 @@ class Simplifier {
   };
   static const Rule rules[8];
 
-  View times_samples(const View& x) {
-    return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x);
-  }
+  View times_samples(const View& x) { return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x); }
   View make(Op op, const View& a) { return g_.add_elementwise(op, {a}); }
   View make(Op op, const View& a, const View& b) { return g_.add_elementwise(op, {a, b}); }
   View number(double value, const View& like) { return g_.add_constant(value).repeated(like.rows); }
@@ -107,8 +105,9 @@ class Simplifier {
 };
 
 const Simplifier::Rule Simplifier::rules[8] = {
-    {Op::add, &Simplifier::add}, {Op::sub, &Simplifier::sub},     {Op::mul, &Simplifier::mul},
-    {Op::div, &Simplifier::div}, {Op::neg, &Simplifier::neg},     {Op::pow, &Simplifier::pow},
+    {Op::add, &Simplifier::add},     {Op::sub, &Simplifier::sub},
+    {Op::mul, &Simplifier::mul},     {Op::div, &Simplifier::div},
+    {Op::neg, &Simplifier::neg},     {Op::pow, &Simplifier::pow},
     {Op::where, &Simplifier::where}, {Op::not_equal, &Simplifier::not_equal},
 };
 
@@ -124,7 +123,8 @@ Graph simplify(const Graph& graph, bool before_differentiation) {
         } else if (graph[id].kind == BlockKind::batch_sum) {
           simpler = Simplifier(out, before_differentiation).batch_sum(operands[0]);
         } else if (graph[id].kind == BlockKind::outer) {
-          simpler = Simplifier(out, before_differentiation).outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
+          simpler = Simplifier(out, before_differentiation)
+                        .outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
         }
         return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
       }));

@@ -63,7 +63,8 @@ class SinkFinder {
     for (std::size_t i = 0; i < roots.outputs.size(); ++i) {
       if (g_.varying(roots.outputs[i])) sink(roots.outputs[i], InstructionKind::store_output, i);
     }
-    for (const Roots::Gradient& g : roots.input_gradients) sink(g.value, InstructionKind::store_input_gradient, g.first);
+    for (const Roots::Gradient& g : roots.input_gradients)
+      sink(g.value, InstructionKind::store_input_gradient, g.first);
   }
 
   const Graph& g_;

@@ -24,7 +24,8 @@ void SumRoller::roll(std::span<const NodeId> members) {
   }
 }
 
-// --- taking sums apart ------------------------------------------------------------------------------------------------
+// --- taking sums apart
+// ------------------------------------------------------------------------------------------------
 
 void SumRoller::take_apart(NodeId node) {
   const Row row{node, pairs_.size(), biases_.size(), rest_.size()};
@@ -65,7 +66,8 @@ void SumRoller::sort_rest(std::size_t first) {
                    [&](const Term& a, const Term& b) { return key(a) < key(b); });
 }
 
-// --- which sums go together -------------------------------------------------------------------------------------------
+// --- which sums go together
+// -------------------------------------------------------------------------------------------
 
 bool SumRoller::same_columns(const Row& a, const Row& b) const {
   for (std::size_t j = 0; j < pair_count_; ++j) {
@@ -141,7 +143,8 @@ bool SumRoller::continues(const Row& first, const Row& second, const Row& here, 
     return x.block == y.block && x.block == z.block && y.row >= x.row && z.row == x.row + distance * (y.row - x.row);
   };
   for (std::size_t j = 0; j < bias_count_; ++j) {
-    if (!even(biases_[first.first_bias + j], biases_[second.first_bias + j], biases_[here.first_bias + j])) return false;
+    if (!even(biases_[first.first_bias + j], biases_[second.first_bias + j], biases_[here.first_bias + j]))
+      return false;
   }
   for (std::size_t j = 0; j < rest_count_; ++j) {
     const Term &x = rest_[first.first_rest + j], &y = rest_[second.first_rest + j], &z = rest_[here.first_rest + j];
@@ -150,7 +153,8 @@ bool SumRoller::continues(const Row& first, const Row& second, const Row& here, 
   return true;
 }
 
-// --- blocks -----------------------------------------------------------------------------------------------------------
+// --- blocks
+// -----------------------------------------------------------------------------------------------------------
 
 void SumRoller::emit(std::span<const Row> rows) {
   View total = emit_products(rows);

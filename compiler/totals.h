@@ -16,9 +16,9 @@ struct TotalPlace {
 /// Places for all totals of a graph, numbered stage by stage. The totals that make up the gradient of a block of
 /// parameters are added up where the assembled gradient is wanted, so that nothing need be copied.
 struct Totals {
-  std::vector<TotalPlace> of_block;          ///< of each block that is a total
-  std::vector<std::uint32_t> in_place;       ///< of each assemble block that lies on its totals: their place
-  std::vector<Range> stages;                 ///< the numbers each stage adds up
+  std::vector<TotalPlace> of_block;     ///< of each block that is a total
+  std::vector<std::uint32_t> in_place;  ///< of each assemble block that lies on its totals: their place
+  std::vector<Range> stages;            ///< the numbers each stage adds up
   std::uint32_t count = 0;
 
   static constexpr std::uint32_t nowhere = UINT32_MAX;

@@ -109,7 +109,8 @@ class Verifier {
     if (roots.loss != nothing) expect(!g_.varying(roots.loss), roots.loss.block, "the loss is uniform");
     for (const Roots::Gradient& gradient : roots.gradients) {
       expect(!g_.varying(gradient.value), gradient.value.block, "parameters' gradients are uniform");
-      expect(gradient.first + gradient.value.rows <= leaves_.parameters, gradient.value.block, "gradients of parameters");
+      expect(gradient.first + gradient.value.rows <= leaves_.parameters, gradient.value.block,
+             "gradients of parameters");
     }
   }
 

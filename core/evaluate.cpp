@@ -19,7 +19,7 @@ double forward_op(Op op, std::array<double, 3> x) {
           return F::forward(x[0], x[1], x[2]);
         }
       },
-      [] () -> double { fail_check("a scalar op", __FILE__, __LINE__); });
+      []() -> double { fail_check("a scalar op", __FILE__, __LINE__); });
 }
 
 std::array<double, 3> reverse_op(Op op, std::array<double, 3> x, double y, double adjoint) {
@@ -36,7 +36,7 @@ std::array<double, 3> reverse_op(Op op, std::array<double, 3> x, double y, doubl
           return F::reverse(x[0], x[1], x[2], y, adjoint);
         }
       },
-      [] () -> std::array<double, 3> { fail_check("a scalar op", __FILE__, __LINE__); });
+      []() -> std::array<double, 3> { fail_check("a scalar op", __FILE__, __LINE__); });
 }
 
 unsigned differentiable_operands(Op op) {
@@ -95,9 +95,7 @@ class Sweep {
   }
 
   double& value(NodeId node, std::size_t sample) { return values_[place(node, sample)]; }
-  double adjoint(NodeId node, std::size_t sample) const {
-    return live(node) ? adjoints_[place(node, sample)] : 0.0;
-  }
+  double adjoint(NodeId node, std::size_t sample) const { return live(node) ? adjoints_[place(node, sample)] : 0.0; }
   bool live(NodeId node) const { return node.index < place_.size() && place_[node.index] != nowhere; }
   std::span<const NodeId> order() const { return order_; }
 
@@ -181,7 +179,7 @@ class Sweep {
         return ops::Div::forward(batch_sum(tape_.operands(node).node[0]), static_cast<double>(samples_));
 #define TAPELOOM_OP(name, Struct) case Op::name:
 #include "tapeloom/core/ops.def"
-      break;
+        break;
     }
     return forward_op(tape_.op(node), operand_values(node, sample));
   }

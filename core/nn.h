@@ -66,8 +66,8 @@ class Activation {
   /// Not left to the template: this one finds the right `tanh` where C's is visible too.
   Activation(Value (*function)(Value)) : function_(function) {}
   template <class F>
-    requires(!std::same_as<F, Activation> && std::is_invocable_r_v<Value, F&, Value>)
-  Activation(F function) : function_(std::move(function)) {}
+  requires(!std::same_as<F, Activation> && std::is_invocable_r_v<Value, F&, Value>) Activation(F function)
+      : function_(std::move(function)) {}
 
   Value operator()(Value x) const { return function_ ? function_(x) : x; }
 

@@ -24,10 +24,8 @@
 namespace tapeloom {
 
 template <class T>
-  requires std::is_floating_point_v<T>
-constexpr T select(bool condition, T a, T b) {
-  return condition ? a : b;
-}
+requires std::is_floating_point_v<T>
+constexpr T select(bool condition, T a, T b) { return condition ? a : b; }
 
 }  // namespace tapeloom
 
@@ -435,7 +433,8 @@ decltype(auto) visit(Op op, F&& f, G&& g) {
 }
 
 // The table's arity and the struct's are two statements of one fact.
-#define TAPELOOM_OP(name, Struct) static_assert(op_arity(Op::name) == Struct::arity && std::size(Struct::domain) == Struct::arity);
+#define TAPELOOM_OP(name, Struct) \
+  static_assert(op_arity(Op::name) == Struct::arity && std::size(Struct::domain) == Struct::arity);
 #include "tapeloom/core/ops.def"
 
 }  // namespace tapeloom::ops

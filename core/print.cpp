@@ -28,7 +28,8 @@ std::string counted(std::size_t count, const char* what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-// --- tape -------------------------------------------------------------------------------------------------------------
+// --- tape
+// -------------------------------------------------------------------------------------------------------------
 
 /// "parameter 3", "input 0 frozen", "mul %1 %2"
 std::string node_text(const Tape& tape, NodeId node) {
@@ -54,9 +55,8 @@ std::string node_text(const Tape& tape, NodeId node) {
 }  // namespace
 
 std::string to_string(const Tape& tape) {
-  std::string text = "tape of " + counted(tape.size(), "node") + ", " +
-                     counted(tape.parameters().size(), "parameter") + ", " +
-                     counted(tape.input_nodes().size(), "input") + ", " +
+  std::string text = "tape of " + counted(tape.size(), "node") + ", " + counted(tape.parameters().size(), "parameter") +
+                     ", " + counted(tape.input_nodes().size(), "input") + ", " +
                      counted(tape.uniform_inputs().size(), "uniform input") + ", " +
                      counted(tape.guards().size(), "guard") + "\n";
   for (std::size_t i = 0; i < tape.size(); ++i) {
@@ -78,7 +78,8 @@ std::string to_string(const Tape& tape) {
 
 namespace {
 
-// --- program ----------------------------------------------------------------------------------------------------------
+// --- program
+// ----------------------------------------------------------------------------------------------------------
 
 std::string named(char kind, std::uint32_t index) { return kind + std::to_string(index); }
 
@@ -149,7 +150,8 @@ std::string instruction_text(const Program& program, const Instruction& instruct
     case InstructionKind::outer:
       return named(place, out) + " " + matrix_text(shape) + " = " + x(0, shape.rows) + " outer " + x(1, shape.terms);
     case InstructionKind::reduce:
-      return total + (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") +
+      return total +
+             (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") +
              " += " + x(0, shape.rows);
     case InstructionKind::reduce_outer:
       return total + " " + matrix_text(shape) + " += " + x(0, shape.rows) + " outer " + x(1, shape.terms);
@@ -193,15 +195,16 @@ std::string results_text(const Program& program) {
   if (trains) text += "loss = " + named('u', program.loss_slot) + "\n";
   for (const GradientPiece& piece : program.gradients) {
     const std::uint32_t first = piece.first.index, last = first + piece.count - 1;
-    text += "gradient[" + std::to_string(first) + (last > first ? " to " + std::to_string(last) : "") + "] = " +
-            slots('u', piece.slot, piece.count, 1) + "\n";
+    text += "gradient[" + std::to_string(first) + (last > first ? " to " + std::to_string(last) : "") +
+            "] = " + slots('u', piece.slot, piece.count, 1) + "\n";
   }
   for (std::size_t i = 0; i < program.outputs.size(); ++i) {
     const ProgramOutput& output = program.outputs[i];
     text += "output[" + std::to_string(i) + "]" + quoted(output.label) + " = " +
-            (!output.varying                  ? named('u', output.slot)
+            (!output.varying                ? named('u', output.slot)
              : program.recorded_samples > 0 ? "of sample " + std::to_string(output.sample)
-                                            : "one a sample") + "\n";
+                                            : "one a sample") +
+            "\n";
   }
   for (const ProgramGuard& guard : program.guards) text += guard.description + "\n";
   return text;
@@ -212,8 +215,8 @@ std::string results_text(const Program& program) {
 std::string to_string(const Program& program) {
   std::string text = "program of " + counted(program.instructions.size(), "instruction") + " in " +
                      counted(program.stages.size(), "stage") + ", from " + counted(program.recorded_nodes, "node") +
-                     " recorded, " + std::to_string(program.live_nodes) + " live" +
-                     (program.exact ? ", exact" : "") + "\n";
+                     " recorded, " + std::to_string(program.live_nodes) + " live" + (program.exact ? ", exact" : "") +
+                     "\n";
   text += "slots: " + std::to_string(program.uniform_slots) + " uniform, " + std::to_string(program.tile_slots) +
           " tile, " + std::to_string(program.batch_slots) + " batch\n";
   text += "leaves\n" + leaves_text(program);

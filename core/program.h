@@ -20,8 +20,8 @@
 
 namespace tapeloom {
 
-/// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says; W(i, j)
-/// is the uniform slot x0 + i * row_step + j * term_step.
+/// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says; W(i,
+/// j) is the uniform slot x0 + i * row_step + j * term_step.
 enum class InstructionKind : std::uint8_t {
   elementwise,           ///< out(r) = op(x0(r), x1(r), x2(r))
   row_sum,               ///< out = x0(0) + x0(1) + ...
@@ -73,10 +73,10 @@ struct Range {
 };
 
 struct Stage {
-  Range uniform;     ///< instructions that run once
-  Range tile;        ///< instructions that run for each tile
-  Range inputs;      ///< of Program::loads: what is read from the bound rows at the start of each tile
-  Range totals;      ///< of the numbers that are added up over the tiles
+  Range uniform;  ///< instructions that run once
+  Range tile;     ///< instructions that run for each tile
+  Range inputs;   ///< of Program::loads: what is read from the bound rows at the start of each tile
+  Range totals;   ///< of the numbers that are added up over the tiles
 };
 
 /// Bound columns that a stage reads into neighbouring tile slots.
@@ -121,7 +121,7 @@ struct ProgramGuard {
 struct ProgramOutput {
   std::string label;
   bool varying;
-  std::uint32_t slot;  ///< of a uniform output
+  std::uint32_t slot;        ///< of a uniform output
   std::uint32_t sample = 0;  ///< of a program with recorded samples: whose value it is
 };
 
@@ -165,7 +165,9 @@ struct Program {
 
   std::uint32_t first_constant() const { return static_cast<std::uint32_t>(parameters.size()); }
   std::uint32_t first_uniform_input() const { return first_constant() + static_cast<std::uint32_t>(constants.size()); }
-  std::uint32_t samples_slot() const { return first_uniform_input() + static_cast<std::uint32_t>(uniform_inputs.size()); }
+  std::uint32_t samples_slot() const {
+    return first_uniform_input() + static_cast<std::uint32_t>(uniform_inputs.size());
+  }
   std::uint32_t first_total() const { return samples_slot() + 1; }
   std::uint32_t first_computed() const { return first_total() + total_count; }
 };

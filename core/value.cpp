@@ -125,8 +125,8 @@ Value& Value::operator/=(Value other) { return *this = *this / other; }
   Value operator sign(Value a, Value b) { return Recorder::binary<ops::Struct>(Op::name, a, b); }
 #define TAPELOOM_COMPARISON(name, Struct, sign) \
   Condition operator sign(Value a, Value b) { return Condition(Recorder::binary<ops::Struct>(Op::name, a, b)); }
-#define TAPELOOM_UNARY(name, Struct)                                              \
-  Value name(Value x) { return Recorder::unary<ops::Struct>(Op::name, x); }       \
+#define TAPELOOM_UNARY(name, Struct)                                        \
+  Value name(Value x) { return Recorder::unary<ops::Struct>(Op::name, x); } \
   Value Value::name() const { return Recorder::unary<ops::Struct>(Op::name, *this); }
 #define TAPELOOM_BINARY(name, Struct) \
   Value name(Value a, Value b) { return Recorder::binary<ops::Struct>(Op::name, a, b); }

@@ -199,9 +199,8 @@ std::string Plot::legend() const {
   const double width = 44 + 8.2 * static_cast<double>(longest), height = 10 + 20 * static_cast<double>(entries_.size());
   const double x = legend_left_ ? left_ + 10 : width_ - right_ - width - 10;
   double y = top_ + 10;
-  std::string out = "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width) +
-                    "\" height=\"" + number(height) + "\" rx=\"3\" fill=\"#ffffff\" fill-opacity=\"0.85\" " +
-                    "stroke=\"#bbbbbb\"/>\n";
+  std::string out = "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width) + "\" height=\"" +
+                    number(height) + "\" rx=\"3\" fill=\"#ffffff\" fill-opacity=\"0.85\" " + "stroke=\"#bbbbbb\"/>\n";
   for (const Entry& entry : entries_) {
     y += 20;
     if (entry.line) {

@@ -145,9 +145,9 @@ void load_rows(const Number* numbers, std::size_t row_stride, const BatchRows& b
 template <class T>
 void Binding::load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
                    std::size_t stride, const KernelTable<T>& kernels, T* out) const {
-  const auto after = std::upper_bound(
-      program_->input_groups.begin(), program_->input_groups.end(), columns.first.index,
-      [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
+  const auto after =
+      std::upper_bound(program_->input_groups.begin(), program_->input_groups.end(), columns.first.index,
+                       [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
   const auto g = static_cast<std::size_t>(after - program_->input_groups.begin()) - 1;
   const BoundRows& rows = groups_[g];
   const std::size_t first = columns.first.index - program_->input_groups[g].first.index;

@@ -74,8 +74,9 @@ struct Executor<T>::State {
                       " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
     }
     const std::size_t recorded = program->recorded_samples;
-    const runtime::GuardFailure failure = interpreter.run(
-        binding, recorded > 0 ? runtime::BatchRows{0, recorded, nullptr} : batch, std::span<const T>(parameters->numbers).first(program->parameters.size()));
+    const runtime::GuardFailure failure =
+        interpreter.run(binding, recorded > 0 ? runtime::BatchRows{0, recorded, nullptr} : batch,
+                        std::span<const T>(parameters->numbers).first(program->parameters.size()));
     if (failure.guard != SIZE_MAX) {
       throw GuardError(program->guards[failure.guard].description, failure.guard, failure.sample);
     }

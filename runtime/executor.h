@@ -34,8 +34,8 @@ class Executor {
   explicit Executor(Program program, const ExecutorOptions& options = {});
   /// Shares the parameters of an executor whose program came from the same tape: what trains one is seen by the other.
   template <class U>
-    requires std::is_same_v<T, U>
-  Executor(Program program, const Executor<U>& parameters_of, const ExecutorOptions& options = {})
+  requires std::is_same_v<T, U> Executor(Program program, const Executor<U>& parameters_of,
+                                         const ExecutorOptions& options = {})
       : Executor(std::make_shared<const Program>(std::move(program)), parameters_of.shared_parameters(), options) {}
   Executor(std::shared_ptr<const Program> program, std::shared_ptr<ParameterBuffer<T>> parameters,
            const ExecutorOptions& options = {});

@@ -93,7 +93,8 @@ Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples)
   for (std::size_t i = 0; i < program.constants.size(); ++i) {
     uniform[program.first_constant() + i] = static_cast<T>(program.constants[i]);
   }
-  for (std::size_t i = 0; i < program.uniform_inputs.size(); ++i) set_uniform_input(i, program.uniform_inputs[i].initial);
+  for (std::size_t i = 0; i < program.uniform_inputs.size(); ++i)
+    set_uniform_input(i, program.uniform_inputs[i].initial);
   view_ = {arena_.data(tile_), uniform, tile_samples_, tile_samples_};
 }
 
@@ -223,7 +224,8 @@ void Interpreter<T>::run_tile_block(const Instruction& i, const Shape& s) {
   T* out = view_.tile + i.out * stride;
   const Rows x = operand(i, s, 0);
   const auto copy_row = [&](std::size_t r, T* to) {
-    x.lane_step == 1 ? static_cast<void>(std::copy_n(x.row(r), lanes, to)) : static_cast<void>(std::fill_n(to, lanes, *x.row(r)));
+    x.lane_step == 1 ? static_cast<void>(std::copy_n(x.row(r), lanes, to))
+                     : static_cast<void>(std::fill_n(to, lanes, *x.row(r)));
   };
   if (i.kind == InstructionKind::zero) {
     for (std::uint32_t r = 0; r < s.rows; ++r) std::fill_n(out + r * stride, lanes, T(0));
@@ -247,8 +249,10 @@ void Interpreter<T>::run_tile_block(const Instruction& i, const Shape& s) {
   } else {
     const Rows y = operand(i, s, 1);
     const bool reverse = i.kind == InstructionKind::dense_reverse;
-    const Entries<T> weights = reverse ? Entries<T>{x.data, s.term_step, s.row_step} : Entries<T>{x.data, s.row_step, s.term_step};
-    kernels_.multiply(reverse ? s.terms : s.rows, lanes, reverse ? s.rows : s.terms, weights, y.data, y.step, out, stride, false);
+    const Entries<T> weights =
+        reverse ? Entries<T>{x.data, s.term_step, s.row_step} : Entries<T>{x.data, s.row_step, s.term_step};
+    kernels_.multiply(reverse ? s.terms : s.rows, lanes, reverse ? s.rows : s.terms, weights, y.data, y.step, out,
+                      stride, false);
   }
 }
 
@@ -276,8 +280,8 @@ void Interpreter<T>::reduce_outer(const Instruction& i, const Shape& s, const Ti
   const std::size_t terms = round_up(s.terms, lane_unit);
   kernels_.transpose(s.terms, tile.count, x.data, x.step, scratch, terms);
   if (s.term_step <= 1 || s.terms == 1) {
-    kernels_.multiply(s.rows, s.terms, tile.count, {y.data, y.step, 1}, scratch, terms, totals + i.out,
-                      s.row_step, !first);
+    kernels_.multiply(s.rows, s.terms, tile.count, {y.data, y.step, 1}, scratch, terms, totals + i.out, s.row_step,
+                      !first);
     return;
   }
   for (std::uint32_t t = 0; t < s.terms; ++t) {
@@ -303,7 +307,8 @@ void Interpreter<T>::check_guard(const Instruction& i, const Tile& tile, GuardFa
 }
 
 template <class T>
-void Interpreter<T>::store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows, std::size_t row_length) {
+void Interpreter<T>::store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows,
+                           std::size_t row_length) {
   const Rows x = operand(i, shape);
   T* to = rows + tile.begin * row_length + i.out;
   for (std::uint32_t r = 0; r < shape.rows; ++r) {
@@ -331,7 +336,8 @@ void Interpreter<T>::collect(std::size_t samples) {
   T* outputs = arena_.data(outputs_);
   for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
     if (program_.outputs[k].varying) continue;
-    for (std::size_t s = 0; s < samples; ++s) outputs[s * program_.outputs.size() + k] = uniform[program_.outputs[k].slot];
+    for (std::size_t s = 0; s < samples; ++s)
+      outputs[s * program_.outputs.size() + k] = uniform[program_.outputs[k].slot];
   }
 }
 

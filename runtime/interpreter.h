@@ -38,7 +38,8 @@ class Interpreter {
 
   T loss() const { return loss_; }
   std::span<const T> gradients() {
-    const T* numbers = gradients_in_place_ ? arena_.data(uniform_) + program_.gradients[0].slot : arena_.data(gradients_);
+    const T* numbers =
+        gradients_in_place_ ? arena_.data(uniform_) + program_.gradients[0].slot : arena_.data(gradients_);
     return {numbers, program_.parameters.size()};
   }
   std::span<const T> outputs(std::size_t samples) { return {arena_.data(outputs_), samples * program_.outputs.size()}; }

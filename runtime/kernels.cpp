@@ -9,10 +9,10 @@
 
 namespace tapeloom::runtime {
 
-#define TAPELOOM_DECLARE_TABLES(isa)                \
-  namespace isa {                                   \
-  extern const KernelTable<float> float_kernels;    \
-  extern const KernelTable<double> double_kernels;  \
+#define TAPELOOM_DECLARE_TABLES(isa)               \
+  namespace isa {                                  \
+  extern const KernelTable<float> float_kernels;   \
+  extern const KernelTable<double> double_kernels; \
   }
 TAPELOOM_DECLARE_TABLES(baseline)
 #ifdef TAPELOOM_HAVE_X86_KERNELS

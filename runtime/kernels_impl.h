@@ -93,7 +93,8 @@ inline Lanes<T> select(LaneMask<T> condition, Lanes<T> a, Lanes<T> b) {
 template <class T>
 inline Lanes<T> abs(Lanes<T> x) {
   using Mask = typename Lanes<T>::Mask;
-  const Mask magnitude = Mask{} + static_cast<typename Lanes<T>::Bits>(~(typename Lanes<T>::Bits{1} << (8 * sizeof(T) - 1)));
+  const Mask magnitude =
+      Mask{} + static_cast<typename Lanes<T>::Bits>(~(typename Lanes<T>::Bits{1} << (8 * sizeof(T) - 1)));
   return Lanes<T>((typename Lanes<T>::Vector)((Mask)x.v & magnitude));
 }
 
@@ -120,21 +121,17 @@ using Doubles = Lanes<double>;
 #define TAPELOOM_MVEC_FLOAT N16
 #define TAPELOOM_MVEC_DOUBLE N8
 #endif
-#define TAPELOOM_VECTOR_FUNCTION(name)                                                                                  \
-  extern "C" Floats::Vector TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, name, f)(Floats::Vector);        \
-  extern "C" Doubles::Vector TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, name, )(Doubles::Vector);        \
-  inline Floats name(Floats x) {                                                                                        \
-    return Floats(TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, name, f)(x.v));                            \
-  }                                                                                                                  \
-  inline Doubles name(Doubles x) {                                                                                      \
-    return Doubles(TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, name, )(x.v));                             \
-  }
+#define TAPELOOM_VECTOR_FUNCTION(name)                                                                             \
+  extern "C" Floats::Vector TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, name, f)(Floats::Vector);            \
+  extern "C" Doubles::Vector TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, name, )(Doubles::Vector);          \
+  inline Floats name(Floats x) { return Floats(TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, name, f)(x.v)); } \
+  inline Doubles name(Doubles x) { return Doubles(TAPELOOM_GLUE(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, name, )(x.v)); }
 #else
-#define TAPELOOM_VECTOR_FUNCTION(name)                                                 \
-  template <class T>                                                                \
-  inline Lanes<T> name(Lanes<T> x) {                                                   \
-    for (std::size_t i = 0; i < Lanes<T>::count; ++i) x.v[i] = std::name(x.v[i]);      \
-    return x;                                                                       \
+#define TAPELOOM_VECTOR_FUNCTION(name)                                            \
+  template <class T>                                                              \
+  inline Lanes<T> name(Lanes<T> x) {                                              \
+    for (std::size_t i = 0; i < Lanes<T>::count; ++i) x.v[i] = std::name(x.v[i]); \
+    return x;                                                                     \
   }
 #endif
 
@@ -214,22 +211,24 @@ T reduce(T total, bool first, const T* x, std::size_t samples) {
 
 template <class T>
 void add(T* to, const T* from, std::size_t lanes) {
-  for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) (Lanes<T>::load(to + l) + Lanes<T>::load(from + l)).store(to + l);
+  for (std::size_t l = 0; l < lanes; l += Lanes<T>::count)
+    (Lanes<T>::load(to + l) + Lanes<T>::load(from + l)).store(to + l);
 }
 
 template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
   KernelTable<T> table{name, Lanes<T>::count, {}, reduce<T>, multiply<T>, add<T>, transpose<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
-    if constexpr (mask + 1 < (1u << F::arity)) table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;
+    if constexpr (mask + 1 < (1u << F::arity))
+      table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;
   };
-#define TAPELOOM_OP(name, Struct)                                   \
-  enter.template operator()<ops::Struct, 0>(Op::name);              \
-  enter.template operator()<ops::Struct, 1>(Op::name);              \
-  enter.template operator()<ops::Struct, 2>(Op::name);              \
-  enter.template operator()<ops::Struct, 3>(Op::name);              \
-  enter.template operator()<ops::Struct, 4>(Op::name);              \
-  enter.template operator()<ops::Struct, 5>(Op::name);              \
+#define TAPELOOM_OP(name, Struct)                      \
+  enter.template operator()<ops::Struct, 0>(Op::name); \
+  enter.template operator()<ops::Struct, 1>(Op::name); \
+  enter.template operator()<ops::Struct, 2>(Op::name); \
+  enter.template operator()<ops::Struct, 3>(Op::name); \
+  enter.template operator()<ops::Struct, 4>(Op::name); \
+  enter.template operator()<ops::Struct, 5>(Op::name); \
   enter.template operator()<ops::Struct, 6>(Op::name);
 #include "tapeloom/core/ops.def"
   return table;

@@ -1,8 +1,8 @@
 // Matrix products in registers; part of kernels_impl.h, inside its namespace.
 //
-// A product is cut into strips of k, so that a strip of B stays in the first-level cache; within a strip, into blocks of
-// C that fit the registers: `rows` x `vectors`. A block reads a vector of B and a broadcast number of A for each step
-// of k and does rows * vectors multiplications and additions with them.
+// A product is cut into strips of k, so that a strip of B stays in the first-level cache; within a strip, into blocks
+// of C that fit the registers: `rows` x `vectors`. A block reads a vector of B and a broadcast number of A for each
+// step of k and does rows * vectors multiplications and additions with them.
 
 // 16 registers below AVX-512, 32 with it: rows * vectors accumulators, `vectors` of B and one of A must fit.
 #if TAPELOOM_VECTOR_BYTES == 64

@@ -27,8 +27,9 @@ void check_beta(const char* option, double number) {
 template <class T>
 std::size_t check_update(Executor<T>& executor, std::vector<T>& state, std::uint64_t steps) {
   if (executor.program().gradients.empty()) {
-    throw BindError("an optimizer needs gradients, and this program computes none: it was compiled for inference or "
-                    "without CompileOptions::gradients, or all of its parameters are frozen");
+    throw BindError(
+        "an optimizer needs gradients, and this program computes none: it was compiled for inference or "
+        "without CompileOptions::gradients, or all of its parameters are frozen");
   }
   const std::size_t count = executor.parameters().size();
   if (steps == 0) state.assign(count, T(0));

@@ -52,8 +52,7 @@ template <class T>
 void expect_step_like_evaluate(Executor<T>& executor, Value loss, std::span<const Value> outputs,
                                std::span<const double> rows, std::size_t samples, double ulps) {
   std::vector<double> parameters(executor.parameters().begin(), executor.parameters().end());
-  const Evaluation expected =
-      evaluate(loss, {.rows = rows, .samples = samples, .parameters = parameters}, outputs);
+  const Evaluation expected = evaluate(loss, {.rows = rows, .samples = samples, .parameters = parameters}, outputs);
   if (!rows.empty()) executor.bind(rows);
   const T returned = rows.empty() ? executor.step(0, samples) : executor.step();
   CHECK(same_bits(returned, executor.loss()));

@@ -27,9 +27,9 @@ std::string message_of(F&& call) {
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// Expects an exception of type E whose message has `part` in it.
-#define CHECK_THROWS_SAYING(E, part, ...)                                         \
-  do {                                                                            \
+#define CHECK_THROWS_SAYING(E, part, ...)                                             \
+  do {                                                                                \
     const std::string said_ = message_of<E>([&] { static_cast<void>(__VA_ARGS__); }); \
-    INFO("said: " << said_ << "; expected: " << (part));                          \
-    CHECK((!said_.starts_with("<") && contains(said_, (part))));                  \
+    INFO("said: " << said_ << "; expected: " << (part));                              \
+    CHECK((!said_.starts_with("<") && contains(said_, (part))));                      \
   } while (false)

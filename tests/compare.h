@@ -22,7 +22,7 @@ struct Bound {
 
 /// True if the two are the same number to the last bit, the sign of zero included. All NaNs are the same.
 template <class T>
-  requires std::is_floating_point_v<T>
+requires std::is_floating_point_v<T>
 bool same_bits(T a, T b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   return a == b && std::signbit(a) == std::signbit(b);
@@ -30,8 +30,7 @@ bool same_bits(T a, T b) {
 
 /// Representable numbers from a to b; 0 for equal ones, -0 and 0 included. Both must be finite.
 template <class T>
-  requires std::is_same_v<T, float> || std::is_same_v<T, double>
-std::uint64_t ulps_between(T a, T b) {
+requires std::is_same_v<T, float> || std::is_same_v<T, double> std::uint64_t ulps_between(T a, T b) {
   using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   // Floating-point numbers are sign and magnitude; as offsets from zero they are in order.
   const auto offset = [](T x) {
@@ -45,7 +44,7 @@ std::uint64_t ulps_between(T a, T b) {
 
 /// True if a and b differ by no more than the bound allows. Symmetric in a and b.
 template <class T>
-  requires std::is_floating_point_v<T>
+requires std::is_floating_point_v<T>
 bool close(T a, T b, const Bound& bound) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   if (std::isinf(a) || std::isinf(b)) return a == b;

@@ -30,36 +30,66 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
     case Op::batch_sum:
     case Op::batch_mean:
       break;
-    case Op::add: return {a + b, {1, 1}};
-    case Op::sub: return {a - b, {1, -1}};
-    case Op::mul: return {a * b, {b, a}};
-    case Op::div: return {a / b, {1 / b, -a / (b * b)}};
-    case Op::less: return truth(a < b);
-    case Op::less_equal: return truth(a <= b);
-    case Op::greater: return truth(a > b);
-    case Op::greater_equal: return truth(a >= b);
-    case Op::equal: return truth(a == b);
-    case Op::not_equal: return truth(a != b);
-    case Op::neg: return {-a, {-1}};
-    case Op::exp: return {std::exp(a), {std::exp(a)}};
-    case Op::expm1: return {std::expm1(a), {std::exp(a)}};
-    case Op::log: return {std::log(a), {1 / a}};
-    case Op::log1p: return {std::log1p(a), {1 / (1 + a)}};
-    case Op::sqrt: return {std::sqrt(a), {1 / (2 * std::sqrt(a))}};
-    case Op::square: return {a * a, {2 * a}};
-    case Op::tanh: return {std::tanh(a), {1 / (std::cosh(a) * std::cosh(a))}};
-    case Op::sigmoid: return {1 / (1 + std::exp(-a)), {1 / ((1 + std::exp(-a)) * (1 + std::exp(a)))}};
-    case Op::relu: return {a > 0 ? a : 0, {a > 0 ? 1.0L : 0.0L}};
-    case Op::softplus: return {std::log1p(std::exp(a)), {1 / (1 + std::exp(-a))}};
-    case Op::sin: return {std::sin(a), {std::cos(a)}};
-    case Op::cos: return {std::cos(a), {-std::sin(a)}};
-    case Op::atan: return {std::atan(a), {1 / (1 + a * a)}};
-    case Op::abs: return {std::fabs(a), {a > 0 ? 1.0L : -1.0L}};
-    case Op::leaky_relu: return {a > 0 ? a : b * a, {a > 0 ? 1 : b, a > 0 ? 0 : a}};
-    case Op::pow: return {std::pow(a, b), {b * std::pow(a, b - 1), std::pow(a, b) * std::log(a)}};
-    case Op::max: return {std::fmax(a, b), {a > b ? 1.0L : 0.0L, a > b ? 0.0L : 1.0L}};
-    case Op::min: return {std::fmin(a, b), {a < b ? 1.0L : 0.0L, a < b ? 0.0L : 1.0L}};
-    case Op::where: return {a != 0 ? b : c, {0, a != 0 ? 1.0L : 0.0L, a != 0 ? 0.0L : 1.0L}};
+    case Op::add:
+      return {a + b, {1, 1}};
+    case Op::sub:
+      return {a - b, {1, -1}};
+    case Op::mul:
+      return {a * b, {b, a}};
+    case Op::div:
+      return {a / b, {1 / b, -a / (b * b)}};
+    case Op::less:
+      return truth(a < b);
+    case Op::less_equal:
+      return truth(a <= b);
+    case Op::greater:
+      return truth(a > b);
+    case Op::greater_equal:
+      return truth(a >= b);
+    case Op::equal:
+      return truth(a == b);
+    case Op::not_equal:
+      return truth(a != b);
+    case Op::neg:
+      return {-a, {-1}};
+    case Op::exp:
+      return {std::exp(a), {std::exp(a)}};
+    case Op::expm1:
+      return {std::expm1(a), {std::exp(a)}};
+    case Op::log:
+      return {std::log(a), {1 / a}};
+    case Op::log1p:
+      return {std::log1p(a), {1 / (1 + a)}};
+    case Op::sqrt:
+      return {std::sqrt(a), {1 / (2 * std::sqrt(a))}};
+    case Op::square:
+      return {a * a, {2 * a}};
+    case Op::tanh:
+      return {std::tanh(a), {1 / (std::cosh(a) * std::cosh(a))}};
+    case Op::sigmoid:
+      return {1 / (1 + std::exp(-a)), {1 / ((1 + std::exp(-a)) * (1 + std::exp(a)))}};
+    case Op::relu:
+      return {a > 0 ? a : 0, {a > 0 ? 1.0L : 0.0L}};
+    case Op::softplus:
+      return {std::log1p(std::exp(a)), {1 / (1 + std::exp(-a))}};
+    case Op::sin:
+      return {std::sin(a), {std::cos(a)}};
+    case Op::cos:
+      return {std::cos(a), {-std::sin(a)}};
+    case Op::atan:
+      return {std::atan(a), {1 / (1 + a * a)}};
+    case Op::abs:
+      return {std::fabs(a), {a > 0 ? 1.0L : -1.0L}};
+    case Op::leaky_relu:
+      return {a > 0 ? a : b * a, {a > 0 ? 1 : b, a > 0 ? 0 : a}};
+    case Op::pow:
+      return {std::pow(a, b), {b * std::pow(a, b - 1), std::pow(a, b) * std::log(a)}};
+    case Op::max:
+      return {std::fmax(a, b), {a > b ? 1.0L : 0.0L, a > b ? 0.0L : 1.0L}};
+    case Op::min:
+      return {std::fmin(a, b), {a < b ? 1.0L : 0.0L, a < b ? 0.0L : 1.0L}};
+    case Op::where:
+      return {a != 0 ? b : c, {0, a != 0 ? 1.0L : 0.0L, a != 0 ? 0.0L : 1.0L}};
   }
   fail_check("a scalar op", __FILE__, __LINE__);
 }

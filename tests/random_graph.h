@@ -165,7 +165,8 @@ inline Recorded record(const Recipe& recipe, Tape& tape) {
   // Everything of the last steps goes into the loss, so that little of the graph is dead.
   Value varying = 0.0, uniform = 0.0;
   const std::size_t leaves = values.size() - recipe.steps.size();
-  for (std::size_t i = std::max(leaves, values.size() - std::min<std::size_t>(values.size(), 12)); i < values.size(); ++i) {
+  for (std::size_t i = std::max(leaves, values.size() - std::min<std::size_t>(values.size(), 12)); i < values.size();
+       ++i) {
     (values[i].varying() ? varying : uniform) += values[i];
     if (i % 4 == 0) recorded.outputs.push_back(values[i]);
   }

@@ -1,6 +1,6 @@
-// Nothing is allocated after an executor is made: 10,000 steps of every kind while each allocation is counted. A program
-// of its own, because it replaces operator new and, where the C library is glibc and no sanitizer has replaced it
-// already, malloc.
+// Nothing is allocated after an executor is made: 10,000 steps of every kind while each allocation is counted. A
+// program of its own, because it replaces operator new and, where the C library is glibc and no sanitizer has replaced
+// it already, malloc.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>

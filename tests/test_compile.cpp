@@ -85,8 +85,8 @@ TEST_CASE("compile: parameters and inputs are never folded, whatever number they
     executor.bind("x", std::span<const double>(rows));
     const double uniform[] = {1.25}, parameters[] = {0.7, -0.3};
     const std::vector<Value> outputs = {v};
-    const Evaluation expected = evaluate(
-        loss, {.rows = rows, .samples = 20, .uniform_inputs = uniform, .parameters = parameters}, outputs);
+    const Evaluation expected =
+        evaluate(loss, {.rows = rows, .samples = 20, .uniform_inputs = uniform, .parameters = parameters}, outputs);
     executor.step();
     expect_numbers<double>("loss", std::vector<double>{executor.loss()}, expected.root, 64);
     expect_numbers<double>("gradients", executor.gradients(), expected.gradients, 64);
@@ -260,10 +260,10 @@ TEST_CASE("compile: equal recordings give equal programs, others do not") {
   const Program program = make({});
   expect_same_program(program, make({}));
   CHECK(hash(program) == hash(make({})));
-  for (const Variant& other : {Variant{.initial = 0.25}, Variant{.factor = 3.0}, Variant{.group = "z"},
-                               Variant{.frozen = true}, Variant{.minus = true}, Variant{.output = true},
-                               Variant{.options = {.gradients = false}}, Variant{.options = {.input_gradients = true}},
-                               Variant{.options = {.exact = true}}}) {
+  for (const Variant& other :
+       {Variant{.initial = 0.25}, Variant{.factor = 3.0}, Variant{.group = "z"}, Variant{.frozen = true},
+        Variant{.minus = true}, Variant{.output = true}, Variant{.options = {.gradients = false}},
+        Variant{.options = {.input_gradients = true}}, Variant{.options = {.exact = true}}}) {
     CHECK(hash(make(other)) != hash(program));
   }
 }

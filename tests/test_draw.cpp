@@ -162,9 +162,10 @@ TEST_CASE("a dot that does not read its input and writes much does not block") {
   Tape tape;
   Value x = tape.parameter(1.0);
   for (int i = 0; i < 5000; ++i) x = -x;
-  const SearchPath search(directory_with_dot("i=0; while [ $i -lt 3000 ]; do "
-                                             "echo 'a line of sixty characters or so, many times the size of a pipe'; "
-                                             "i=$((i + 1)); done"));
+  const SearchPath search(
+      directory_with_dot("i=0; while [ $i -lt 3000 ]; do "
+                         "echo 'a line of sixty characters or so, many times the size of a pipe'; "
+                         "i=$((i + 1)); done"));
   write_svg(x, "long.svg");
   CHECK(std::filesystem::file_size("long.svg") > 150000);
 }

@@ -244,10 +244,8 @@ TEST_CASE("spans of the wrong length and empty batches are refused with both num
   CHECK_THROWS_SAYING(BindError, "empty", evaluate(y, {.rows = {}, .samples = 0}));
   CHECK_THROWS_SAYING(BindError, "3 numbers, not 4", evaluate(y, {.rows = all.first(3), .samples = 2}));
   CHECK_THROWS_SAYING(BindError, "0 numbers, not 2", evaluate(y, {}));
-  CHECK_THROWS_SAYING(BindError, "uniform_inputs",
-                      evaluate(y, {.rows = all.first(2), .uniform_inputs = all.first(2)}));
-  CHECK_THROWS_SAYING(BindError, "parameters has 3",
-                      evaluate(y, {.rows = all.first(2), .parameters = all.first(3)}));
+  CHECK_THROWS_SAYING(BindError, "uniform_inputs", evaluate(y, {.rows = all.first(2), .uniform_inputs = all.first(2)}));
+  CHECK_THROWS_SAYING(BindError, "parameters has 3", evaluate(y, {.rows = all.first(2), .parameters = all.first(3)}));
   CHECK_THROWS_AS(evaluate(1.0, {}), RecordingError);
 }
 

@@ -1,5 +1,5 @@
-// The compiler's graph after each pass, and the program, of two small losses, against the texts in tests/golden. After a
-// change that is meant to change them, write them anew and read the difference:
+// The compiler's graph after each pass, and the program, of two small losses, against the texts in tests/golden. After
+// a change that is meant to change them, write them anew and read the difference:
 //
 //   TAPELOOM_REGENERATE=1 ctest -R golden && git diff tests/golden
 #include <cstdlib>

@@ -110,8 +110,8 @@ TEST_CASE("guards: the first guard in recorded order is named, whichever sample 
   if (z > 0.0) y += 2.0;
   const Value loss = batch_mean(y);
   std::vector<double> rows(2 * 1200, 1.0);
-  rows[2 * 3 + 1] = -1.0;   // z of sample 3
-  rows[2 * 1100] = -1.0;    // x of sample 1100, in a later tile
+  rows[2 * 3 + 1] = -1.0;  // z of sample 3
+  rows[2 * 1100] = -1.0;   // x of sample 1100, in a later tile
   Executor<double> executor(compile(loss), {.max_samples = 1200});
   executor.bind(std::span<const double>(rows));
   const GuardError error = refusal(executor);

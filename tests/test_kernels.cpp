@@ -65,9 +65,19 @@ std::vector<std::string> instruction_sets() {
 template <class T>
 std::vector<T> arguments() {
   using Limits = std::numeric_limits<T>;
-  std::vector<T> list = {T(0),          -T(0),           Limits::infinity(),   -Limits::infinity(), Limits::quiet_NaN(),
-                         Limits::max(), Limits::lowest(), Limits::denorm_min(), -Limits::denorm_min(), Limits::min(),
-                         -Limits::min(), T(1),           T(-1)};
+  std::vector<T> list = {T(0),
+                         -T(0),
+                         Limits::infinity(),
+                         -Limits::infinity(),
+                         Limits::quiet_NaN(),
+                         Limits::max(),
+                         Limits::lowest(),
+                         Limits::denorm_min(),
+                         -Limits::denorm_min(),
+                         Limits::min(),
+                         -Limits::min(),
+                         T(1),
+                         T(-1)};
   Random random(11);
   const auto add = [&](double x) {
     list.push_back(static_cast<T>(x));
@@ -149,7 +159,7 @@ TEST_CASE("kernels: functions of one double against long double") { sweep<double
 
 TEST_CASE("kernels: ops of two and three values over all combinations of special numbers") {
   // A uniform operand meets a kernel of its own, so each operand is tried as an input and as a uniform input.
-  const std::vector<double> special = {0.0, -0.0,  1.0,  -1.0,   2.0,    0.5,          -3.0,
+  const std::vector<double> special = {0.0, -0.0, 1.0,   -1.0,   2.0,     0.5,          -3.0,
                                        inf, -inf, 1e308, 5e-324, -1e-310, not_a_number, 1e-300};
   std::vector<double> rows;  // all combinations of three, in the order of three nested loops
   for (double a : special) {

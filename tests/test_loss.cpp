@@ -206,8 +206,12 @@ TEST_CASE("a sample of weight 0 contributes nothing, whatever its numbers") {
       [](Value p, Value q, Value t, Value w) {
         return softmax_cross_entropy(std::vector<Value>{p, q}, std::vector<Value>{t, 1.0 - t}, w);
       },
-      [](Value p, Value q, Value t, Value w) { return softmax_cross_entropy(std::vector<Value>{p, q}, t, w); },
-      [](Value p, Value q, Value, Value w) { return softmax_cross_entropy(std::vector<Value>{p, q}, 1, w); },
+      [](Value p, Value q, Value t, Value w) {
+        return softmax_cross_entropy(std::vector<Value>{p, q}, t, w);
+      },
+      [](Value p, Value q, Value, Value w) {
+        return softmax_cross_entropy(std::vector<Value>{p, q}, 1, w);
+      },
   };
   for (std::size_t i = 0; i < std::size(losses); ++i) {
     for (double bad : {not_a_number, inf, -inf, 1e200}) {

@@ -11,7 +11,9 @@ using namespace tapeloom::bench;
 TEST_CASE("equal losses and gradients are told from others") {
   const std::vector<double> a = {1.0, -4.0, 0.0};
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-  const auto compare = [&a](double loss, const std::vector<double>& b) { require_equal("nets", 2.0, a, loss, b, 0.01); };
+  const auto compare = [&a](double loss, const std::vector<double>& b) {
+    require_equal("nets", 2.0, a, loss, b, 0.01);
+  };
 
   CHECK_NOTHROW(compare(2.0, a));
   CHECK_NOTHROW(compare(2.019, {1.039, -4.0, -0.039}));  // 0.01 of the loss, and of the largest gradient

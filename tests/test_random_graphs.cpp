@@ -21,7 +21,7 @@ TEST_CASE("random graphs: exact programs equal the evaluator bit for bit, defaul
     const Recipe recipe = random_recipe(random, temper);
     Tape tape;
     const Recorded recorded = record(recipe, tape);
-    const Problem problem{&tape,        recorded.loss,  recorded.outputs,   recorded.kinks,
+    const Problem problem{&tape,       recorded.loss,  recorded.outputs,   recorded.kinks,
                           recipe.rows, recipe.samples, recipe.steps.size()};
     const ForcedIsa isa(random);
     INFO("graph of seed " << seed + g << ", " << (temper == Temper::wild ? "wild" : "tame") << ", " << isa.name);
@@ -53,9 +53,10 @@ TEST_CASE("random graphs: exact programs equal the evaluator bit for bit, defaul
     const auto float_bound = rounding_bounds(problem, reference, 0x1p-24, random);
     if (kink > 1e-3 && !float_bound.empty()) expect_close(reference, in_float, float_bound), ++compared;
   }
-  std::printf("random graphs: %zu of %zu tame ones compared in float, the others are too near a kink; %zu refused by a "
-              "guard\n",
-              compared, tame, refused);
+  std::printf(
+      "random graphs: %zu of %zu tame ones compared in float, the others are too near a kink; %zu refused by a "
+      "guard\n",
+      compared, tame, refused);
   CHECK(compared > tame / 4);
   CHECK(refused > 0);
 }

@@ -102,8 +102,10 @@ TEST_CASE("roll: the notebooks' styles become dense blocks, whatever the width")
       Tape tape;
       const Values x = tape.inputs("x", 5);
       const Value target = tape.input(0.0, "t");
-      const Values hidden = hand_layer(tape, hand_layer(tape, x, width, random, style.neuron), width, random, style.neuron);
-      const Values out = hand_layer(tape, hidden, 1, random, [](auto& w, Value b, auto& h) { return weighted(w, h, b); });
+      const Values hidden =
+          hand_layer(tape, hand_layer(tape, x, width, random, style.neuron), width, random, style.neuron);
+      const Values out =
+          hand_layer(tape, hidden, 1, random, [](auto& w, Value b, auto& h) { return weighted(w, h, b); });
       const Value loss = batch_mean(square(out[0] + target * -1.0));
       const std::vector<double> rows = some_numbers(6 * 37);
       Executor<double> executor(compile(loss, {.outputs = out, .input_gradients = true, .verify = true}),
@@ -124,7 +126,8 @@ TEST_CASE("roll: the number of instructions does not depend on the width, from 4
   for (const std::size_t width : {4, 16, 64, 256, 512}) {
     std::mt19937_64 random(1);
     Tape tape;
-    const MLP model(tape, width, {{width, tapeloom::tanh}, {width, relu}, {10}}, uniform_initializer(random, -1.0, 1.0));
+    const MLP model(tape, width, {{width, tapeloom::tanh}, {width, relu}, {10}},
+                    uniform_initializer(random, -1.0, 1.0));
     const std::vector<Value> x = tape.inputs("x", width), y = tape.inputs("y", 10);
     const std::vector<Value> logits = model(x);
     const Value loss = batch_mean(squared_error_sum(logits, y)) + l2_penalty(model.parameters(), 1e-3);
@@ -149,7 +152,8 @@ TEST_CASE("roll: concatenated inputs, tied and repeated weights, a skip connecti
   // A square matrix used as it is, transposed, and once more on something else; its diagonal also as a bias.
   std::vector<Values> w(4);
   for (Values& row : w) {
-    for (std::size_t j = 0; j < 4; ++j) row.push_back(tape.parameter(static_cast<double>(random() >> 11) * 0x1p-53 - 0.5));
+    for (std::size_t j = 0; j < 4; ++j)
+      row.push_back(tape.parameter(static_cast<double>(random() >> 11) * 0x1p-53 - 0.5));
   }
   Values straight, transposed, again;
   for (std::size_t i = 0; i < 4; ++i) {

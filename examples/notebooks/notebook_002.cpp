@@ -90,9 +90,8 @@ void training() {
   recorded.record_samples = true;
   formula.hidden = formula.last = tanh_formula;
   formula.exact = formula.record_samples = true;
-  for (const auto& [name, options] :
-       {Variant{"exact", exact}, Variant{"each sample recorded", recorded},
-        Variant{"exact, each sample recorded, tanh by its formula", formula}}) {
+  for (const auto& [name, options] : {Variant{"exact", exact}, Variant{"each sample recorded", recorded},
+                                      Variant{"exact, each sample recorded, tanh by its formula", formula}}) {
     std::printf("  %s: %s\n", name, run(options) == bound ? "the same digits" : "OTHER DIGITS");
   }
 }

@@ -11,9 +11,7 @@ struct PlainBiasNeuron {
   double bias;
 
   /// tanh(((0 + x0 w0) + x1 w1 + ...) + bias)
-  Value operator()(std::span<const Value> x) const {
-    return tanh_formula_by_power(dot(x, weights) + bias);
-  }
+  Value operator()(std::span<const Value> x) const { return tanh_formula_by_power(dot(x, weights) + bias); }
 };
 
 PlainBiasNeuron make_neuron(Tape& tape, std::size_t inputs, PythonRandom& random) {

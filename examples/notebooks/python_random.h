@@ -51,8 +51,8 @@ class PythonRandom {
       }
     };
     for (std::size_t k = 0; k < n; ++k) {  // n is longer than any key here
-      state_[i] = (state_[i] ^ ((state_[i - 1] ^ (state_[i - 1] >> 30)) * 1664525u)) + key[j] +
-                  static_cast<std::uint32_t>(j);
+      state_[i] =
+          (state_[i] ^ ((state_[i - 1] ^ (state_[i - 1] >> 30)) * 1664525u)) + key[j] + static_cast<std::uint32_t>(j);
       j = (j + 1) % length;
       advance();
     }
