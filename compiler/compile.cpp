@@ -60,7 +60,7 @@ class Pipeline {
       before = false;
       clean_up();
     }
-    pass("remove_dead", true, remove_dead);
+    pass("remove_dead", true, [&](const Graph&) { return remove_dead(std::move(graph_)); });
     return std::move(graph_);
   }
 

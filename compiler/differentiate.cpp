@@ -224,7 +224,7 @@ Graph differentiate(Graph graph, const DifferentiateOptions& options) {
     if (adjoint == nothing) continue;
     (parameter ? graph.roots.gradients : graph.roots.input_gradients).push_back({block.payload, adjoint});
   }
-  return remove_dead(graph);
+  return remove_dead(std::move(graph));
 }
 
 }  // namespace tapeloom::compiler

@@ -8,7 +8,7 @@
 namespace tapeloom::compiler {
 
 /// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
-Graph remove_dead(const Graph& graph);
+Graph remove_dead(Graph graph);
 
 /// Computes elementwise blocks of constants, in double. Parameters and inputs are never folded, whatever number they
 /// had while recording. requires: a valid graph. maintains: order, every bit.

@@ -1,8 +1,10 @@
+#include <algorithm>
+
 #include "tapeloom/compiler/passes.h"
 
 namespace tapeloom::compiler {
 
-Graph remove_dead(const Graph& graph) {
+Graph remove_dead(Graph graph) {
   std::vector<bool> live(graph.size(), false);
   Roots roots = graph.roots;
   roots.each([&](const View& root) { live[root.block.index] = true; });
@@ -10,6 +12,7 @@ Graph remove_dead(const Graph& graph) {
     if (!live[i]) continue;
     for (const View& operand : graph.operands(BlockId(i))) live[operand.block.index] = true;
   }
+  if (std::find(live.begin(), live.end(), false) == live.end()) return graph;
   return rebuild(
       graph, [&](BlockId id) { return live[id.index]; },
       [&](Graph& out, BlockId id, std::span<const View> operands) { return out.add_copy(graph, id, operands); });
