@@ -122,6 +122,23 @@ TEST_CASE("fold: what is no loop over samples is left as it is") {
   expect_like_evaluate(uneven, {loop.predictions[3], loop.predictions[5]}, 5);
 }
 
+TEST_CASE("fold: samples whose alike parts were recorded in different orders are not mixed up") {
+  Tape tape;
+  const Value w = tape.parameter(0.7);
+  const double data[3][2] = {{0.5, -1.5}, {2.0, 0.25}, {-0.75, 1.25}};
+  Value loss = 0.0;
+  for (int s = 0; s < 3; ++s) {
+    Value parts[2];
+    for (int k = 0; k < 2; ++k) {
+      const int which = s == 1 ? 1 - k : k;
+      parts[which] = tapeloom::tanh(w * data[s][which]);
+    }
+    const Value first = square(parts[0]);
+    loss += first * parts[1];
+  }
+  expect_like_evaluate(loss, {}, 0);
+}
+
 TEST_CASE("fold: there is nothing to bind") {
   Loop loop(4);
   Executor<float> executor(compile(sum(loop.predictions), {.outputs = loop.predictions}));
