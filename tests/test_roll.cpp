@@ -323,3 +323,18 @@ TEST_CASE("roll: many sums of a class that do not fit one block take time in pro
   std::printf("roll: %.2g s for 1000 sums, %.2g s for 32 times as many\n", few, many);
   CHECK(many < 32 * 6 * few);  // quadratic: 32 * 32
 }
+
+TEST_CASE("roll: a layer whose adjoint is there before its operand") {
+  Tape tape;
+  std::mt19937_64 random(4);
+  const MLP model(tape, 3, {{5, tapeloom::tanh}, {1}}, uniform_initializer(random, -1.0, 1.0));
+  const std::vector<Value> x = tape.inputs("x", 3);
+  const Value z = tape.input(0.0, "z");
+  const std::vector<Value> out = model(x);
+  const Value loss = batch_sum(z * out[0]);  // the adjoint of out is the input z itself
+  const std::vector<double> rows = some_numbers(4 * 37);
+  CompileOptions options{.outputs = out};
+  options.verify = true;
+  Executor<double> executor(compile(loss, options), {.max_samples = 37});
+  expect_step_like_evaluate(executor, loss, out, rows, 37, 4000);
+}
