@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -126,4 +126,4 @@ class Classifier {
 
 Classes classify(const Recording& recording) { return Classifier(recording).run(); }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -5,7 +5,7 @@
 
 #include "tapeloom/compiler/recording.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Nodes that compute alike: the same op of operands that compute alike, whichever leaves are at the bottom. The
 /// neurons of a layer are a class. Nodes of a class do not depend on each other. What the loss has no derivative by is
@@ -22,4 +22,4 @@ struct Classes {
 /// requires: nothing. maintains: within a class, recorded order.
 Classes classify(const Recording& recording);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

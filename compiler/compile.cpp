@@ -11,7 +11,7 @@
 #include "tapeloom/compiler/verify.h"
 #include "tapeloom/core/error.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace compiler {
 namespace {
@@ -195,6 +195,12 @@ Program build(const Request& recorded) {
 }  // namespace
 }  // namespace compiler
 
+#ifdef NDEBUG
+bool detail::verifies_by_default() { return false; }
+#else
+bool detail::verifies_by_default() { return true; }
+#endif
+
 Program compile(Value loss, const CompileOptions& options) {
   return compiler::build(compiler::make_request(&loss, options.outputs, options));
 }
@@ -213,4 +219,4 @@ std::string explain_passes(Value loss, const CompileOptions& options) {
   return report;
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -5,10 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/program.h"
 #include "tapeloom/core/value.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
+
+namespace detail {
+// Asked of the library, so that it does not differ between sources compiled with NDEBUG and without.
+TAPELOOM_API bool verifies_by_default();
+}  // namespace detail
 
 struct CompileOptions {
   /// Values to be read after a step, such as predictions.
@@ -29,22 +35,18 @@ struct CompileOptions {
   bool simplify = true;
   bool reuse_slots = true;
 
-  /// Checks the graph after every pass. On by default in debug builds.
-#ifdef NDEBUG
-  bool verify = false;
-#else
-  bool verify = true;
-#endif
+  /// Checks the graph after every pass. On by default where the library was built without NDEBUG.
+  bool verify = detail::verifies_by_default();
 };
 
 /// Compiles a training program: `loss` and its gradients by all parameters that are not frozen. Throws CompileError if
 /// the loss differs from sample to sample, RecordingError if the outputs are of another tape.
-Program compile(Value loss, const CompileOptions& options = {});
+TAPELOOM_API Program compile(Value loss, const CompileOptions& options = {});
 
 /// Compiles inference alone: the outputs, without a loss or gradients. Inputs they do not depend on need not be bound.
-Program compile_inference(std::span<const Value> outputs, CompileOptions options = {});
+TAPELOOM_API Program compile_inference(std::span<const Value> outputs, CompileOptions options = {});
 
 /// The compiler's graph after each pass, as text, for reading and for golden tests.
-std::string explain_passes(Value loss, const CompileOptions& options = {});
+TAPELOOM_API std::string explain_passes(Value loss, const CompileOptions& options = {});
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -3,11 +3,11 @@
 #include "tapeloom/compiler/expression.h"
 #include "tapeloom/compiler/passes.h"
 #include "tapeloom/compiler/schedule.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/evaluate.h"
 #include "tapeloom/core/ops.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -227,4 +227,4 @@ Graph differentiate(Graph graph, const DifferentiateOptions& options) {
   return remove_dead(std::move(graph));
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

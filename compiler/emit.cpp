@@ -7,9 +7,9 @@
 #include "tapeloom/compiler/sinks.h"
 #include "tapeloom/compiler/slot_pool.h"
 #include "tapeloom/compiler/totals.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -395,4 +395,4 @@ void emit(const Graph& graph, const Schedule& schedule, bool reuse_slots, Progra
   Emitter(graph, schedule, reuse_slots, program).run();
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

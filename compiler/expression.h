@@ -3,7 +3,7 @@
 
 #include "tapeloom/compiler/graph.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Rows of a graph, or a literal of a formula that has met no graph yet.
 class Expression {
@@ -50,4 +50,4 @@ class Expression {
 inline Expression operator-(Expression x) { return neg(x); }
 inline Expression select(Expression condition, Expression a, Expression b) { return where(condition, a, b); }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -3,7 +3,7 @@
 #include "tapeloom/compiler/passes.h"
 #include "tapeloom/core/evaluate.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 Graph fold_constants(const Graph& graph) {
   std::vector<double> numbers;
@@ -25,4 +25,4 @@ Graph fold_constants(const Graph& graph) {
       });
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -8,7 +8,7 @@
 
 #include "tapeloom/core/value.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -385,4 +385,4 @@ std::optional<FoldedSamples> fold_samples(const Tape& tape, NodeId loss, std::sp
   return SampleFolder(tape, loss, outputs).run();
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

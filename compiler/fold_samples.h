@@ -7,7 +7,7 @@
 
 #include "tapeloom/core/tape.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// A recording of many samples one after another, folded into the recording of one sample with inputs.
 struct FoldedSamples {
@@ -29,4 +29,4 @@ struct FoldedSamples {
 /// the order of the sum.
 std::optional<FoldedSamples> fold_samples(const Tape& tape, NodeId loss, std::span<const NodeId> outputs);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -1,8 +1,8 @@
 #include "tapeloom/compiler/graph.h"
 
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 View Graph::append(Block block, std::span<const View> operands) {
   TAPELOOM_CHECK(blocks_.size() < UINT32_MAX - 1 && operands_.size() + operands.size() < UINT32_MAX);
@@ -127,4 +127,4 @@ void Graph::reserve(std::size_t blocks, std::size_t operands) {
   operands_.reserve(operands);
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -12,7 +12,7 @@
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 using BlockId = Id<struct BlockTag>;
 
@@ -198,4 +198,4 @@ Graph rebuild(const Graph& old, Keep&& keep, Emit&& emit) {
 /// One line a block.
 std::string to_string(const Graph& graph);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

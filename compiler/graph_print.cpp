@@ -1,7 +1,7 @@
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/core/print.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -112,4 +112,4 @@ std::string to_string(const Graph& graph) {
   return text;
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -84,4 +84,4 @@ Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outpu
   return graph;
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -5,7 +5,7 @@
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/core/tape.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// The recorded nodes that `loss`, the outputs or the guards before them depend on, as blocks in recorded order, with
 /// batch_mean written as batch_sum / samples.
@@ -16,4 +16,4 @@ Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outpu
 /// what the nodes are.
 std::vector<std::size_t> guards_before(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

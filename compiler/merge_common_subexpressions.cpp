@@ -3,7 +3,7 @@
 
 #include "tapeloom/compiler/passes.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -113,4 +113,4 @@ Graph merge_common_subexpressions(const Graph& graph) {
       }));
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -5,7 +5,7 @@
 
 #include "tapeloom/compiler/graph.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
 Graph remove_dead(Graph graph);
@@ -34,4 +34,4 @@ struct DifferentiateOptions {
 /// requires: a uniform loss and no gradients yet. maintains: the blocks that are there.
 Graph differentiate(Graph graph, const DifferentiateOptions& options);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 Placer::Placer(Graph& graph, const Recording& recording)
     : g_(graph), r_(recording), at_(recording.size(), Coordinate{nowhere, 0}) {
@@ -113,4 +113,4 @@ View Placer::weights(std::span<const NodeId> parameters, std::uint32_t rows, Mat
   return gathered.part(0, 1);
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -6,7 +6,7 @@
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/compiler/recording.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Where a recorded node stands: a row of a block. Constants stand nowhere; they are their number.
 struct Coordinate {
@@ -48,4 +48,4 @@ class Placer {
   std::vector<Coordinate> at_;
 };
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -4,7 +4,7 @@
 
 #include "tapeloom/core/evaluate.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 Recording::Recording(const Tape& tape, const NodeId* loss, std::span<const NodeId> roots) : tape_(tape) {
   count_uses(loss, roots);
@@ -99,4 +99,4 @@ std::span<const Term> Recording::terms(NodeId sum) const {
   return std::span(terms_).subspan(first_term_[at], first_term_[at + 1] - first_term_[at]);
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -6,7 +6,7 @@
 
 #include "tapeloom/core/tape.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// One term of a sum: a value, or the product of two that nothing else uses.
 struct Term {
@@ -55,4 +55,4 @@ class Recording {
   std::vector<std::pair<NodeId, bool>> stack_;
 };
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

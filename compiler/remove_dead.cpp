@@ -2,7 +2,7 @@
 
 #include "tapeloom/compiler/passes.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 Graph remove_dead(Graph graph) {
   std::vector<bool> live(graph.size(), false);
@@ -18,4 +18,4 @@ Graph remove_dead(Graph graph) {
       [&](Graph& out, BlockId id, std::span<const View> operands) { return out.add_copy(graph, id, operands); });
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

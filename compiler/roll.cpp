@@ -9,7 +9,7 @@
 #include "tapeloom/compiler/sum_roller.h"
 #include "tapeloom/core/error.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -141,4 +141,4 @@ Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs
   return graph;
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

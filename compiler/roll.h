@@ -5,7 +5,7 @@
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/core/tape.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// The recorded nodes that the loss, the outputs or the guards before them depend on, with scalars that compute alike
 /// gathered into the rows of blocks: sums of products with parameters become dense blocks.
@@ -13,4 +13,4 @@ namespace tapeloom::compiler {
 /// requires: nodes of this tape. maintains: the value of every root up to rounding.
 Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, std::size_t& live_nodes);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

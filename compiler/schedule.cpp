@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 Schedule schedule(const Graph& graph) {
   Schedule result;
@@ -28,4 +28,4 @@ Schedule schedule(const Graph& graph) {
   return result;
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -5,7 +5,7 @@
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/core/program.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// True for a block that is added up over the samples while they are swept, and there once they all are.
 inline bool is_total(const Graph& graph, BlockId id) {
@@ -28,4 +28,4 @@ struct Schedule {
 /// requires: a valid graph. maintains: operands come before their users, and totals after the phase that sums them.
 Schedule schedule(const Graph& graph);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -2,7 +2,7 @@
 
 #include "tapeloom/compiler/passes.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -130,4 +130,4 @@ Graph simplify(const Graph& graph, bool before_differentiation) {
       }));
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

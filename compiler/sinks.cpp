@@ -1,6 +1,6 @@
 #include "tapeloom/compiler/sinks.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -77,4 +77,4 @@ class SinkFinder {
 
 Sinks find_sinks(const Graph& graph, const Schedule& schedule) { return SinkFinder(graph, schedule).run(); }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

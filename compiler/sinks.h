@@ -6,7 +6,7 @@
 #include "tapeloom/compiler/schedule.h"
 #include "tapeloom/core/program.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// What happens to a value besides being an operand of a block of its phase: it is added up, guarded, stored or
 /// spilled, right after it is computed.
@@ -31,4 +31,4 @@ struct Sinks {
 /// requires: a schedule of this graph.
 Sinks find_sinks(const Graph& graph, const Schedule& schedule);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -4,7 +4,7 @@
 #include <map>
 #include <vector>
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Hands out runs of neighbouring slots; of those of one length, the last freed first, so that what was just used is
 /// used again while it is in the cache.
@@ -38,4 +38,4 @@ class SlotPool {
   bool reuse_;
 };
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

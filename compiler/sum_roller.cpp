@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 void SumRoller::roll(std::span<const NodeId> members) {
   rows_.clear(), pairs_.clear(), biases_.clear(), rest_.clear();
@@ -221,4 +221,4 @@ View SumRoller::add(const View& total, const View& term, bool negative) {
   return g_.add_elementwise(negative ? Op::sub : Op::add, {total, term});
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

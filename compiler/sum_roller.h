@@ -8,7 +8,7 @@
 #include "tapeloom/compiler/placer.h"
 #include "tapeloom/compiler/recording.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Classes of sums: those that multiply the same values with parameters are the rows of a dense block; bare parameters
 /// are its bias; every other term is added row by row.
@@ -58,4 +58,4 @@ class SumRoller {
   std::vector<NodeId> nodes_;
 };
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

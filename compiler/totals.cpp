@@ -1,6 +1,6 @@
 #include "tapeloom/compiler/totals.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -90,4 +90,4 @@ Totals place_totals(const Graph& graph, const Schedule& schedule) {
   return totals;
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

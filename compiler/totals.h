@@ -5,7 +5,7 @@
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/compiler/schedule.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Where a total is added up: row i * terms + j at `place` + i * row_step + j * term_step.
 struct TotalPlace {
@@ -27,4 +27,4 @@ struct Totals {
 /// requires: a schedule of this graph.
 Totals place_totals(const Graph& graph, const Schedule& schedule);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

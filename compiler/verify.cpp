@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
@@ -125,4 +125,4 @@ void verify(const Graph& graph, const LeafCounts& leaves, const char* after_pass
   Verifier(graph, leaves, after_pass).run();
 }
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

@@ -2,7 +2,7 @@
 
 #include "tapeloom/compiler/graph.h"
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Checks a graph from first principles, sharing no code with the passes; aborts with the pass's name on a broken
 /// promise. parameters, inputs and uniform inputs are the numbers of leaves on the tape.
@@ -11,4 +11,4 @@ struct LeafCounts {
 };
 void verify(const Graph& graph, const LeafCounts& leaves, const char* after_pass);
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler

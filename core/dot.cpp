@@ -15,7 +15,7 @@
 
 extern char** environ;
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -141,4 +141,4 @@ void write_svg(Value root, const std::string& path) {
   write_file(path, drawing);
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -1,9 +1,6 @@
 #include "tapeloom/core/error.h"
 
-#include <cstdio>
-#include <cstdlib>
-
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -26,9 +23,4 @@ GuardError::GuardError(const std::string& description, std::size_t guard, std::s
       guard_(guard),
       sample_(sample) {}
 
-void fail_check(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "tapeloom: internal check failed: %s (%s:%d)\n", condition, file, line);
-  std::abort();
-}
-
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

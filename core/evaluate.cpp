@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/ops.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 double forward_op(Op op, std::array<double, 3> x) {
   return ops::visit(
@@ -355,4 +356,4 @@ void Value::backward_step() const {
   }
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -17,9 +17,10 @@
 #include <span>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/value.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// The numbers for one evaluation.
 struct Batch {
@@ -46,13 +47,14 @@ struct Evaluation {
 /// Forward and reverse sweep of `root` over a batch. Of a root that varies, the sum over the samples is differentiated.
 /// Throws BindError for spans of the wrong length or an empty batch, GuardError where a recorded branch goes the
 /// other way. Changes nothing on the tape.
-Evaluation evaluate(Value root, const Batch& batch, std::span<const Value> outputs = {}, double seed = 1.0);
+TAPELOOM_API Evaluation evaluate(Value root, const Batch& batch, std::span<const Value> outputs = {},
+                                 double seed = 1.0);
 
 /// The value of a scalar op of the table.
-double forward_op(Op op, std::array<double, 3> x);
+TAPELOOM_API double forward_op(Op op, std::array<double, 3> x);
 /// The contributions to its operands' adjoints.
-std::array<double, 3> reverse_op(Op op, std::array<double, 3> x, double y, double adjoint);
+TAPELOOM_API std::array<double, 3> reverse_op(Op op, std::array<double, 3> x, double y, double adjoint);
 /// Bit i is set if the op's operand i has a derivative that is not zero everywhere.
-unsigned differentiable_operands(Op op);
+TAPELOOM_API unsigned differentiable_operands(Op op);
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// Holds capacity only: its owner counts the elements. Several of these with one count make a structure of arrays.
 template <class T>
@@ -33,4 +33,4 @@ class GrowingArray {
   T* data_ = nullptr;
 };
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

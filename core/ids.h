@@ -4,7 +4,7 @@
 #include <compare>
 #include <cstdint>
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// A 32-bit index that only mixes with indices of its own kind.
 template <class Tag>
@@ -25,4 +25,4 @@ using InputId = Id<struct InputTag>;
 /// An input bound once a step.
 using UniformInputId = Id<struct UniformInputTag>;
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -7,7 +7,7 @@
 
 #include "tapeloom/core/error.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -220,4 +220,4 @@ Value l2_penalty(std::span<const Value> parameters, Value strength) {
   return strength * sum(squares);
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -19,52 +19,58 @@
 #include <span>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/value.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// w (prediction - target)^2
-Value squared_error(Value prediction, Value target, Value weight = 1.0);
-Value squared_error_sum(std::span<const Value> predictions, std::span<const Value> targets,
-                        std::span<const Value> weights = {});
-Value squared_error_mean(std::span<const Value> predictions, std::span<const Value> targets,
-                         std::span<const Value> weights = {});
+TAPELOOM_API Value squared_error(Value prediction, Value target, Value weight = 1.0);
+TAPELOOM_API Value squared_error_sum(std::span<const Value> predictions, std::span<const Value> targets,
+                                     std::span<const Value> weights = {});
+TAPELOOM_API Value squared_error_mean(std::span<const Value> predictions, std::span<const Value> targets,
+                                      std::span<const Value> weights = {});
 
 /// w relu(1 - target score), the max-margin loss; target is -1 or 1.
-Value hinge(Value score, Value target, Value weight = 1.0);
-Value hinge_sum(std::span<const Value> scores, std::span<const Value> targets, std::span<const Value> weights = {});
-Value hinge_mean(std::span<const Value> scores, std::span<const Value> targets, std::span<const Value> weights = {});
+TAPELOOM_API Value hinge(Value score, Value target, Value weight = 1.0);
+TAPELOOM_API Value hinge_sum(std::span<const Value> scores, std::span<const Value> targets,
+                             std::span<const Value> weights = {});
+TAPELOOM_API Value hinge_mean(std::span<const Value> scores, std::span<const Value> targets,
+                              std::span<const Value> weights = {});
 
 /// w (softplus(z) - z t) = -w (t log p + (1 - t) log(1 - p)) with p = sigmoid(z); target t in [0, 1]. Finite for every
 /// finite logit.
-Value binary_cross_entropy(Value logit, Value target, Value weight = 1.0);
-Value binary_cross_entropy_sum(std::span<const Value> logits, std::span<const Value> targets,
-                               std::span<const Value> weights = {});
-Value binary_cross_entropy_mean(std::span<const Value> logits, std::span<const Value> targets,
-                                std::span<const Value> weights = {});
+TAPELOOM_API Value binary_cross_entropy(Value logit, Value target, Value weight = 1.0);
+TAPELOOM_API Value binary_cross_entropy_sum(std::span<const Value> logits, std::span<const Value> targets,
+                                            std::span<const Value> weights = {});
+TAPELOOM_API Value binary_cross_entropy_mean(std::span<const Value> logits, std::span<const Value> targets,
+                                             std::span<const Value> weights = {});
 
 /// w sum_k t_k (L - z_k) = -w sum_k t_k log p_k with p = softmax(z) and L = log(sum_k exp(z_k)). Computed with
 /// z_k - max(z) in place of z_k, so that it is finite for every finite logit. Targets: one-hot or any distribution.
-Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets, Value weight = 1.0);
+TAPELOOM_API Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets,
+                                         Value weight = 1.0);
 
 /// The same for the class of that number, 0, 1, ...; for class numbers bound as an input. A number that is no class
 /// gives NaN.
-Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight = 1.0);
+TAPELOOM_API Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight = 1.0);
 
 /// The same for a class known while recording. Throws RecordingError for a number that is no class.
-Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number, Value weight = 1.0);
+TAPELOOM_API Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number,
+                                                  Value weight = 1.0);
 template <std::integral Integer>
 Value softmax_cross_entropy(std::span<const Value> logits, Integer class_number, Value weight = 1.0) {
   return softmax_cross_entropy_of_class(logits, static_cast<std::int64_t>(class_number), weight);
 }
 
 /// Over recorded samples: a list of logits and a class for each.
-Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
-                                std::span<const Value> weights = {});
-Value softmax_cross_entropy_mean(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
-                                 std::span<const Value> weights = {});
+TAPELOOM_API Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits,
+                                             std::span<const std::size_t> classes, std::span<const Value> weights = {});
+TAPELOOM_API Value softmax_cross_entropy_mean(std::span<const std::vector<Value>> logits,
+                                              std::span<const std::size_t> classes,
+                                              std::span<const Value> weights = {});
 
 /// strength * sum(p^2), to be added to a loss.
-Value l2_penalty(std::span<const Value> parameters, Value strength);
+TAPELOOM_API Value l2_penalty(std::span<const Value> parameters, Value strength);
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

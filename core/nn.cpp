@@ -5,7 +5,7 @@
 
 #include "tapeloom/core/error.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace detail {
 
@@ -176,4 +176,4 @@ void MLP::set_labels(std::string_view prefix) const {
   for (std::size_t i = 0; i < layers_.size(); ++i) layers_[i].set_labels(numbered(prefix, "layer", i));
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -18,9 +18,10 @@
 #include <utility>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/value.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 // --- initial values --------------------------------------------------------------------------------------------------
 
@@ -76,7 +77,7 @@ class Activation {
 };
 
 /// activation(b + w0 x0 + w1 x1 + ...), added up in this order.
-class Neuron {
+class TAPELOOM_API Neuron {
  public:
   /// Records the weights, then the bias. Throws RecordingError for no inputs.
   Neuron(Tape& tape, std::size_t inputs, const Initializer& initializer, Activation activation = linear,
@@ -112,7 +113,7 @@ struct LayerOptions {
 };
 
 /// Neurons side by side, all with the same inputs.
-class Layer {
+class TAPELOOM_API Layer {
  public:
   /// Records one neuron after another. Throws RecordingError for no inputs or no outputs.
   Layer(Tape& tape, std::size_t inputs, const LayerOptions& options, const Initializer& initializer);
@@ -136,7 +137,7 @@ class Layer {
 };
 
 /// A multilayer perceptron: layers one after another.
-class MLP {
+class TAPELOOM_API MLP {
  public:
   /// Layers of the given numbers of outputs, all with the same activation: MLP(tape, 3, {4, 4, 1}, initializer, tanh).
   /// Throws RecordingError for no inputs, no layers, or a layer without outputs.
@@ -169,12 +170,12 @@ namespace detail {
 
 // Not in the header, so that the user's compiler flags do not change the last bit.
 /// low + (high - low) * unit
-double scale_unit(double unit, double low, double high);
+TAPELOOM_API double scale_unit(double unit, double low, double high);
 /// The radius of Glorot and Bengio's interval.
-double glorot_radius(const Fan& fan);
+TAPELOOM_API double glorot_radius(const Fan& fan);
 /// A normal number of He et al.'s variance, of (u, v) uniform in the unit disc, s = u^2 + v^2 (Marsaglia's polar
 /// method). Computed with +, -, *, / and sqrt alone, so that every platform gives the same bits.
-double he_normal(const Fan& fan, double u, double s);
+TAPELOOM_API double he_normal(const Fan& fan, double u, double s);
 
 /// `count` random bits.
 template <std::uniform_random_bit_generator G>
@@ -236,4 +237,4 @@ Initializer he(G& generator) {
   };
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 enum class Op : std::uint8_t {
 #define TAPELOOM_LEAF(name) name,
@@ -47,4 +47,4 @@ constexpr OpKind op_kind(Op op) { return op_facts[static_cast<std::size_t>(op)].
 constexpr std::size_t op_arity(Op op) { return op_facts[static_cast<std::size_t>(op)].arity; }
 constexpr const char* op_sign(Op op) { return op_facts[static_cast<std::size_t>(op)].sign; }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -21,15 +21,15 @@
 
 #include "tapeloom/core/op.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 template <class T>
 requires std::is_floating_point_v<T>
 constexpr T select(bool condition, T a, T b) { return condition ? a : b; }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1
 
-namespace tapeloom::ops {
+namespace tapeloom::inline v0_1::ops {
 
 using std::abs;
 using std::atan;
@@ -437,4 +437,4 @@ decltype(auto) visit(Op op, F&& f, G&& g) {
   static_assert(op_arity(Op::name) == Struct::arity && std::size(Struct::domain) == Struct::arity);
 #include "tapeloom/core/ops.def"
 
-}  // namespace tapeloom::ops
+}  // namespace tapeloom::inline v0_1::ops

@@ -2,9 +2,9 @@
 
 #include <charconv>
 
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 std::string number_text(double number) {
   char text[32];
@@ -226,4 +226,4 @@ std::string to_string(const Program& program) {
   return text + results_text(program);
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -4,16 +4,17 @@
 
 #include <string>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/program.h"
 #include "tapeloom/core/tape.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// The shortest decimal that reads back as the same double; "inf", "-inf" and "nan".
-std::string number_text(double number);
+TAPELOOM_API std::string number_text(double number);
 
 /// A line for each node (%2 = mul %0 %1, its number, whether it varies, its label), then the input groups and guards.
-std::string to_string(const Tape& tape);
+TAPELOOM_API std::string to_string(const Tape& tape);
 
 /// The leaves, then stage by stage an equation for each instruction:
 ///
@@ -22,6 +23,6 @@ std::string to_string(const Tape& tape);
 ///     guard 0 holds where t4     (or "where not t4", as it was recorded)
 ///     b1 = t5, t6 = b1           spill to and reload from a batch slot
 ///     output[0] = t7             and input_gradient[0] = t8, one a sample
-std::string to_string(const Program& program);
+TAPELOOM_API std::string to_string(const Program& program);
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -63,4 +63,4 @@ std::uint64_t hash(const Program& program) {
   return h.state();
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -15,10 +15,11 @@
 #include <string>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says; W(i,
 /// j) is the uniform slot x0 + i * row_step + j * term_step.
@@ -173,6 +174,6 @@ struct Program {
 };
 
 /// A hash of everything that decides what the program computes; the same in every run.
-std::uint64_t hash(const Program& program);
+TAPELOOM_API std::uint64_t hash(const Program& program);
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

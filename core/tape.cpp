@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/value.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 constexpr std::uint32_t initial_capacity = 1024;
@@ -221,4 +222,4 @@ bool Tape::guard(NodeId condition) {
   return expected;
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

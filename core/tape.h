@@ -12,11 +12,12 @@
 #include <string_view>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/growing.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 class Value;
 
@@ -56,7 +57,7 @@ struct Operands {
 
 /// Records what is computed with Values. Node ids are topologically ordered: operands exist before their users.
 /// Not thread-safe; different tapes in different threads are independent. Values must not outlive their tape.
-class Tape {
+class TAPELOOM_API Tape {
  public:
   /// A place to rewind to.
   struct Mark {
@@ -204,4 +205,4 @@ class Tape {
   std::vector<Rewound> rewound_;
 };
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -3,7 +3,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/ops.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// Turns one application of an op to Values into a node. Compiled here and not in the user's code, so that the eager
 /// values do not depend on the user's floating-point flags.
@@ -211,4 +211,4 @@ Value dot_product(std::span<const T> a, std::span<const Value> b) {
 Value dot(std::span<const Value> a, std::span<const Value> b) { return dot_product(a, b); }
 Value dot(std::span<const double> a, std::span<const Value> b) { return dot_product(a, b); }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

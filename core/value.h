@@ -6,18 +6,19 @@
 #include <string_view>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 #include "tapeloom/core/tape.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 class Condition;
 
 /// A handle: a tape and a node, or a plain number that has met no tape yet. Cheap to copy, owns nothing. A plain
 /// number is recorded as a constant on the tape of the Value it is combined with; two plain numbers give a plain
 /// number.
-class Value {
+class TAPELOOM_API Value {
  public:
   Value() : Value(0.0) {}
   Value(double number) : number_(number) {}  // NOLINT: `2.0 * x` should work
@@ -78,43 +79,43 @@ class Value {
 /// because the branch taken is then part of the recording. & and | combine two conditions without a guard, as does !.
 /// The truth is explicit: std::max(a, b) works and guards, and so does std::sort with a comparer that says so,
 /// [](Value a, Value b) { return bool(a < b); }.
-class Condition : public Value {
+class TAPELOOM_API Condition : public Value {
  public:
   explicit Condition(Value value) : Value(value) {}
   explicit operator bool() const;
 };
 
-Condition operator&(Condition a, Condition b);
-Condition operator|(Condition a, Condition b);
-Condition operator!(Condition a);
+TAPELOOM_API Condition operator&(Condition a, Condition b);
+TAPELOOM_API Condition operator|(Condition a, Condition b);
+TAPELOOM_API Condition operator!(Condition a);
 
-#define TAPELOOM_OPERATOR(name, Struct, sign) Value operator sign(Value a, Value b);
-#define TAPELOOM_COMPARISON(name, Struct, sign) Condition operator sign(Value a, Value b);
-#define TAPELOOM_UNARY(name, Struct) Value name(Value x);
-#define TAPELOOM_BINARY(name, Struct) Value name(Value a, Value b);
-#define TAPELOOM_TERNARY(name, Struct) Value name(Value a, Value b, Value c);
+#define TAPELOOM_OPERATOR(name, Struct, sign) TAPELOOM_API Value operator sign(Value a, Value b);
+#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_API Condition operator sign(Value a, Value b);
+#define TAPELOOM_UNARY(name, Struct) TAPELOOM_API Value name(Value x);
+#define TAPELOOM_BINARY(name, Struct) TAPELOOM_API Value name(Value a, Value b);
+#define TAPELOOM_TERNARY(name, Struct) TAPELOOM_API Value name(Value a, Value b, Value c);
 /// Over the samples of a batch: varying in, uniform out. A uniform operand throws RecordingError.
-#define TAPELOOM_REDUCTION(name) Value name(Value x);
+#define TAPELOOM_REDUCTION(name) TAPELOOM_API Value name(Value x);
 #include "tapeloom/core/ops.def"
 
 /// An op of the table by its name. Throws RecordingError for a leaf, or for another number of operands than it takes.
-Value apply(Op op, std::span<const Value> operands);
+TAPELOOM_API Value apply(Op op, std::span<const Value> operands);
 
-Value operator-(Value x);
+TAPELOOM_API Value operator-(Value x);
 inline Value operator+(Value x) { return x; }
 
 /// `where`, under the name the formulas of the op table use.
-Value select(Condition condition, Value a, Value b);
+TAPELOOM_API Value select(Condition condition, Value a, Value b);
 
 /// Sum of a list, in order from the first. An empty list is the plain number 0.
-Value sum(std::span<const Value> values);
+TAPELOOM_API Value sum(std::span<const Value> values);
 /// Mean of a list. An empty list throws RecordingError.
-Value mean(std::span<const Value> values);
+TAPELOOM_API Value mean(std::span<const Value> values);
 /// Sum of the products of two lists of one length, in order from the first.
-Value dot(std::span<const Value> a, std::span<const Value> b);
-Value dot(std::span<const double> a, std::span<const Value> b);
+TAPELOOM_API Value dot(std::span<const Value> a, std::span<const Value> b);
+TAPELOOM_API Value dot(std::span<const double> a, std::span<const Value> b);
 
 /// Computes every eager value again from the leaves' numbers.
-void recompute(Tape& tape);
+TAPELOOM_API void recompute(Tape& tape);
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -7,7 +7,7 @@
 #include <new>
 #include <vector>
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 inline constexpr std::size_t arena_alignment = 64;
 
@@ -48,4 +48,4 @@ class Arena {
   std::unique_ptr<T[], Free> data_;
 };
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

@@ -5,7 +5,7 @@
 
 #include "tapeloom/core/error.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
@@ -170,4 +170,4 @@ template void Binding::load(const Load&, const BatchRows&, std::size_t, std::siz
 template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t,
                             const KernelTable<double>&, double*) const;
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

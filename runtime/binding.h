@@ -11,7 +11,7 @@
 #include "tapeloom/core/program.h"
 #include "tapeloom/runtime/kernels.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 /// The rows of one group. Exactly one of the pointers is set once it is bound.
 struct BoundRows {
@@ -60,4 +60,4 @@ class Binding {
   std::vector<BoundRows> groups_;
 };
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

@@ -11,9 +11,10 @@
 #include <string_view>
 #include <system_error>
 
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/error.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -154,4 +155,4 @@ Table read_csv(const std::string& path, const CsvOptions& options) {
   return table;
 }
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace tapeloom {
+#include "tapeloom/core/export.h"
+
+namespace tapeloom::inline v0_1 {
 
 /// Rows of one length, row-major.
 struct Table {
@@ -29,6 +31,6 @@ struct CsvOptions {
 /// by its content. Throws DataError with the file, line and column (the number of the field, from 1) for a field that
 /// is no such number and for a line with more or fewer fields than the first; and with the file for one that is
 /// missing, empty, cut short or damaged.
-Table read_csv(const std::string& path, const CsvOptions& options = {});
+TAPELOOM_API Table read_csv(const std::string& path, const CsvOptions& options = {});
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

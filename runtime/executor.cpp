@@ -11,7 +11,7 @@
 #include "tapeloom/runtime/interpreter.h"
 #include "tapeloom/runtime/parameter_buffer.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -266,4 +266,4 @@ std::size_t Executor<T>::tile_samples() const {
 template class Executor<float>;
 template class Executor<double>;
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -6,9 +6,10 @@
 #include <span>
 #include <string_view>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/program.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 class Tape;
 
@@ -26,7 +27,7 @@ struct ExecutorOptions {
 /// T is float or double. One step computes the outputs, the loss and the gradients over a batch of the bound rows;
 /// updating the parameters is the optimizer's. An executor is used by one thread at a time.
 template <class T>
-class Executor {
+class TAPELOOM_API Executor {
  public:
   /// Allocates all buffers. Parameters start at the numbers they had on the tape. Throws BindError for max_samples = 0
   /// and for an exact program with T = float.
@@ -105,4 +106,4 @@ class Executor {
 extern template class Executor<float>;
 extern template class Executor<double>;
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

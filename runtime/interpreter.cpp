@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 #include "tapeloom/runtime/uniform.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
@@ -358,4 +358,4 @@ void Interpreter<T>::collect_gradients() {
 template class Interpreter<float>;
 template class Interpreter<double>;
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

@@ -8,7 +8,7 @@
 #include "tapeloom/runtime/binding.h"
 #include "tapeloom/runtime/kernels.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 /// The first guard that failed in a step, and its first sample.
 struct GuardFailure {
@@ -97,4 +97,4 @@ class Interpreter {
 extern template class Interpreter<float>;
 extern template class Interpreter<double>;
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

@@ -7,7 +7,7 @@
 
 #include "tapeloom/core/error.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 #define TAPELOOM_DECLARE_TABLES(isa)               \
   namespace isa {                                  \
@@ -68,4 +68,4 @@ const KernelTable<T>& kernels() {
 template const KernelTable<float>& kernels<float>();
 template const KernelTable<double>& kernels<double>();
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

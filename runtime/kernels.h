@@ -7,7 +7,7 @@
 #include "tapeloom/core/op.h"
 #include "tapeloom/core/program.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 /// Where an instruction finds its numbers: slot s of the tile is tile[s * stride, ...), one number a lane.
 template <class T>
@@ -63,4 +63,4 @@ const KernelTable<double>& exact_kernels();
 template <class T>
 void run_scalar(const Instruction& instruction, T* slots);
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

@@ -1,9 +1,9 @@
 // Kernels of exact mode, and of uniform instructions: one number at a time, through the scalar functions.
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/ops.h"
 #include "tapeloom/runtime/kernels.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
@@ -67,4 +67,4 @@ void run_scalar(const Instruction& i, T* slots) {
 template void run_scalar<float>(const Instruction&, float*);
 template void run_scalar<double>(const Instruction&, double*);
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

@@ -15,7 +15,7 @@
 #include "tapeloom/core/ops.h"
 #include "tapeloom/runtime/kernels.h"
 
-namespace tapeloom::runtime::TAPELOOM_KERNELS {
+namespace tapeloom::inline v0_1::runtime::TAPELOOM_KERNELS {
 namespace {
 
 template <class T>
@@ -243,4 +243,4 @@ extern const KernelTable<double> double_kernels;
 constinit const KernelTable<float> float_kernels = make_table<float>(TAPELOOM_STRING(TAPELOOM_KERNELS));
 constinit const KernelTable<double> double_kernels = make_table<double>(TAPELOOM_STRING(TAPELOOM_KERNELS));
 
-}  // namespace tapeloom::runtime::TAPELOOM_KERNELS
+}  // namespace tapeloom::inline v0_1::runtime::TAPELOOM_KERNELS

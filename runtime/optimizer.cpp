@@ -7,7 +7,7 @@
 
 #include "tapeloom/core/error.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -155,4 +155,4 @@ template class Sgd<double>;
 template class Adam<float>;
 template class Adam<double>;
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -4,9 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/runtime/executor.h"
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 /// Stochastic gradient descent. With g = gradient + weight_decay * p (L2, as in PyTorch's SGD):
 ///   v = momentum * v + g;  p -= lr * (nesterov ? g + momentum * v : v)        (momentum 0: p -= lr * g)
@@ -19,7 +20,7 @@ struct SgdOptions {
 };
 
 template <class T>
-class Sgd {
+class TAPELOOM_API Sgd {
  public:
   /// Throws BindError for a negative rate, momentum or decay, and for Nesterov without momentum.
   explicit Sgd(const SgdOptions& options = {});
@@ -50,7 +51,7 @@ struct AdamOptions {
 };
 
 template <class T>
-class Adam {
+class TAPELOOM_API Adam {
  public:
   /// Throws BindError for rates below zero and betas outside [0, 1).
   explicit Adam(const AdamOptions& options = {});
@@ -68,19 +69,19 @@ class Adam {
 };
 
 /// rate * factor^(floor(step / every)). Throws BindError for every = 0.
-double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step);
+TAPELOOM_API double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step);
 /// rate * factor^step.
-double exponential_decay(double rate, double factor, std::uint64_t step);
+TAPELOOM_API double exponential_decay(double rate, double factor, std::uint64_t step);
 /// From `rate` at step 0 to `floor` at `steps` and after, along half a cosine (Loshchilov & Hutter, ICLR 2017, eq. 5).
-double cosine_decay(double rate, double floor, std::uint64_t steps, std::uint64_t step);
+TAPELOOM_API double cosine_decay(double rate, double floor, std::uint64_t steps, std::uint64_t step);
 /// From `rate` at step 0 to `floor` at `steps` and after, along a line (micrograd's demo: 1.0 to 0.1).
-double linear_decay(double rate, double floor, std::uint64_t steps, std::uint64_t step);
+TAPELOOM_API double linear_decay(double rate, double floor, std::uint64_t steps, std::uint64_t step);
 /// rate * (step + 1) / steps up to `steps`, then `rate`.
-double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step);
+TAPELOOM_API double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step);
 
 extern template class Sgd<float>;
 extern template class Sgd<double>;
 extern template class Adam<float>;
 extern template class Adam<double>;
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace tapeloom {
+namespace tapeloom::inline v0_1 {
 
 template <class T>
 class ParameterBuffer {
@@ -12,4 +12,4 @@ class ParameterBuffer {
   std::vector<std::string> labels;  ///< of the same parameters, to tell whose they are
 };
 
-}  // namespace tapeloom
+}  // namespace tapeloom::inline v0_1

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 #include "tapeloom/runtime/arena.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
@@ -95,4 +95,4 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
 template void run_uniform(const Instruction&, const Shape&, const KernelTable<float>&, float*);
 template void run_uniform(const Instruction&, const Shape&, const KernelTable<double>&, double*);
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

@@ -3,10 +3,10 @@
 #include "tapeloom/core/program.h"
 #include "tapeloom/runtime/kernels.h"
 
-namespace tapeloom::runtime {
+namespace tapeloom::inline v0_1::runtime {
 
 /// Runs one instruction whose operands and result are uniform slots (every kind but guards).
 template <class T>
 void run_uniform(const Instruction& instruction, const Shape& shape, const KernelTable<T>& kernels, T* slots);
 
-}  // namespace tapeloom::runtime
+}  // namespace tapeloom::inline v0_1::runtime

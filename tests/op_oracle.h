@@ -7,7 +7,7 @@
 #include <random>
 #include <span>
 
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/ops.h"
 #include "tapeloom/core/value.h"
 

@@ -8,6 +8,7 @@
 #include "compare.h"
 #include "op_oracle.h"
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/evaluate.h"
 #include "tapeloom/runtime/executor.h"
 

@@ -1,0 +1,12 @@
+// TAPELOOM_CHECK: a promise inside the library that, broken, aborts the program. The user's mistakes are in error.h.
+#pragma once
+
+namespace tapeloom::inline v0_1 {
+
+/// Prints the message with its place and aborts. For broken promises inside the library, never for input.
+[[noreturn]] void fail_check(const char* condition, const char* file, int line);
+
+}  // namespace tapeloom::inline v0_1
+
+#define TAPELOOM_CHECK(condition) \
+  ((condition) ? static_cast<void>(0) : ::tapeloom::fail_check(#condition, __FILE__, __LINE__))
