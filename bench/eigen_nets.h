@@ -1,0 +1,95 @@
+// Training steps as one writes them by hand with Eigen, for five nets, to compare with. Each is batched, with
+// preallocated matrices whose sizes are known at run time, in the layout that was fastest of those tried.
+//
+// They are compiled with -march=native in a shared library of their own that exports the functions below and nothing
+// else: Eigen's templates have the same names whatever the flags, so a linker that met both kinds of objects would keep
+// either of them for both.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+extern "C" {
+
+/// A net in training; `state` is its own.
+struct tapeloom_bench_eigen_float {
+  void* state;
+  float (*step)(void* state, float learning_rate);
+  void (*read_parameters)(const void* state, double* parameters);
+  void (*write_parameters)(void* state, const double* parameters);
+  void (*destroy)(void* state);
+};
+struct tapeloom_bench_eigen_double {
+  void* state;
+  double (*step)(void* state, double learning_rate);
+  void (*read_parameters)(const void* state, double* parameters);
+  void (*write_parameters)(void* state, const double* parameters);
+  void (*destroy)(void* state);
+};
+
+/// `net` is a name of Net in nets.h, x and y as in Data, copied. The state is null for another name.
+tapeloom_bench_eigen_float tapeloom_bench_make_eigen_float(const char* net, const double* x, const double* y,
+                                                           std::size_t samples);
+tapeloom_bench_eigen_double tapeloom_bench_make_eigen_double(const char* net, const double* x, const double* y,
+                                                             std::size_t samples);
+
+/// Such as "3.4.0, AVX512 FMA".
+const char* tapeloom_bench_eigen_version();
+}
+
+namespace tapeloom::bench {
+
+/// Trains a net by a step written by hand.
+template <class T>
+class EigenTrainer {
+  static constexpr bool in_float = std::is_same_v<T, float>;
+  using Handle = std::conditional_t<in_float, tapeloom_bench_eigen_float, tapeloom_bench_eigen_double>;
+
+ public:
+  /// `x` and `y` are rows of inputs and targets. Throws std::invalid_argument if nobody has written that net.
+  EigenTrainer(const std::string& net, std::span<const double> parameters, std::span<const double> x,
+               std::span<const double> y, std::size_t samples)
+      : net_(make(net, x, y, samples)), count_(parameters.size()) {
+    net_->write_parameters(net_->state, parameters.data());
+  }
+
+  /// One step on all rows: parameters -= learning_rate * gradient. Returns the loss before.
+  T step(T learning_rate) { return net_->step(net_->state, learning_rate); }
+
+  std::vector<double> parameters() const {
+    std::vector<double> numbers(count_);
+    net_->read_parameters(net_->state, numbers.data());
+    return numbers;
+  }
+  void set_parameters(std::span<const double> numbers) { net_->write_parameters(net_->state, numbers.data()); }
+
+ private:
+  struct Destroy {
+    void operator()(Handle* handle) const {
+      handle->destroy(handle->state);
+      delete handle;
+    }
+  };
+
+  static std::unique_ptr<Handle, Destroy> make(const std::string& net, std::span<const double> x,
+                                               std::span<const double> y, std::size_t samples) {
+    Handle handle;
+    if constexpr (in_float) {
+      handle = tapeloom_bench_make_eigen_float(net.c_str(), x.data(), y.data(), samples);
+    } else {
+      handle = tapeloom_bench_make_eigen_double(net.c_str(), x.data(), y.data(), samples);
+    }
+    if (handle.state == nullptr) throw std::invalid_argument("no hand-written step for " + net);
+    return std::unique_ptr<Handle, Destroy>(new Handle(handle));
+  }
+
+  std::unique_ptr<Handle, Destroy> net_;
+  std::size_t count_;
+};
+
+}  // namespace tapeloom::bench

@@ -1,0 +1,292 @@
+// The table of speed: one training step (forward, loss, backward, plain gradient descent) of five nets by Tapeloom, by
+// hand-written Eigen and in the closure design, all by turns in one process and one thread.
+//
+//   speed_bench [--net NAME]... [--no-closures] [--check]
+//
+// Before anything is timed, what a step of each design does to the parameters is compared. --check does nothing else,
+// and gives the closure design, which takes seconds for a step of the largest net, fewer samples.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <optional>
+
+#include "bench/eigen_nets.h"
+#include "bench/machine.h"
+#include "bench/nets.h"
+#include "bench/peak.h"
+#include "bench/turns.h"
+#include "tapeloom/runtime/kernels.h"
+
+namespace tapeloom::bench {
+namespace {
+
+using closure::Activation;
+
+// Small, so that the numbers stay what they are at the start however long a net is timed.
+constexpr double timed_rate = 1e-6;
+// A power of two, so large that what a step does to a parameter is its gradient but for a rounding.
+constexpr double checked_rate = 1024.0;
+
+constexpr std::size_t rounds = 21;
+constexpr double slice_seconds = 0.01;
+
+struct Case {
+  Net net;
+  std::size_t samples;
+  std::size_t closure_check_samples;
+
+  std::string name() const { return net.name + " / " + std::to_string(samples); }
+
+  /// 2 for each weight and sample forward, 2 for its gradient, 2 for the derivative of the layer's inputs but for the
+  /// first layer's; nothing else is counted.
+  double flops() const {
+    double count = 0.0;
+    std::size_t fan_in = net.inputs;
+    for (const std::size_t width : net.widths) {
+      count += (fan_in == net.inputs && count == 0.0 ? 4.0 : 6.0) * static_cast<double>(fan_in * width);
+      fan_in = width;
+    }
+    return count * static_cast<double>(samples);
+  }
+};
+
+std::vector<Case> all_cases() {
+  const Activation tanh = Activation::tanh, relu = Activation::relu, linear = Activation::linear;
+  return {
+      {{"3-4-4-1 tanh", 3, {4, 4, 1}, tanh, tanh, LossKind::squared}, 4, 4},
+      {{"2-16-16-1 relu", 2, {16, 16, 1}, relu, linear, LossKind::hinge, 1e-4}, 100, 100},
+      {{"64-32-10 tanh", 64, {32, 10}, tanh, tanh, LossKind::squared}, 32, 32},
+      {{"64-64-64-10 relu", 64, {64, 64, 10}, relu, linear, LossKind::cross_entropy}, 128, 16},
+      {{"784-128-10 relu", 784, {128, 10}, relu, linear, LossKind::cross_entropy}, 64, 3},
+  };
+}
+
+// --- comparing -------------------------------------------------------------------------------------------------------
+
+/// A step's loss, and what it did to the parameters, divided by minus the rate.
+struct Outcome {
+  double loss;
+  std::vector<double> gradients;
+};
+
+template <class Step, class Trainer>
+Outcome outcome_of(std::span<const double> start, const Trainer& trainer, Step step) {
+  const double loss = static_cast<double>(step());
+  std::vector<double> gradients = trainer.parameters();
+  for (std::size_t i = 0; i < gradients.size(); ++i) gradients[i] = (start[i] - gradients[i]) / checked_rate;
+  return {loss, std::move(gradients)};
+}
+
+/// What is compared with the others; the closure design if `closure_seconds` is not null, and then how long its step
+/// took is put there; otherwise Eigen in double.
+Outcome reference(const Net& net, const Data& data, std::span<const double> start, double* closure_seconds) {
+  if (closure_seconds == nullptr) {
+    EigenTrainer<double> eigen(net.name, start, data.x, data.y, data.samples);
+    return outcome_of(start, eigen, [&] { return eigen.step(checked_rate); });
+  }
+  ClosureTrainer closures(net, start);
+  const auto step = [&] {
+    double loss = 0.0;
+    auto timed = [&] { loss = closures.step(data, checked_rate); };
+    *closure_seconds = time_calls(timed, 1);
+    return loss;
+  };
+  return outcome_of(start, closures, step);
+}
+
+/// Throws std::runtime_error if two designs compute different things.
+void check(const Net& net, std::size_t samples, double* closure_seconds) {
+  const Data data = make_random_data(net, samples, 2);
+  // Rounded to float, so that all start at the same numbers.
+  std::vector<double> start = initial_parameters(net, 1);
+  for (double& number : start) number = static_cast<double>(static_cast<float>(number));
+
+  const Outcome expected = reference(net, data, start, closure_seconds);
+  const auto compare = [&](const char* design, const Outcome& outcome, double epsilon) {
+    const std::string what = net.name + ", " + (closure_seconds != nullptr ? "closures" : "Eigen double") +
+                             " against " + design + ", " + std::to_string(samples) + " samples";
+    require_equal(what, expected.loss, expected.gradients, outcome.loss, outcome.gradients,
+                  tolerance(net, samples, epsilon));
+  };
+  const auto check_eigen = [&]<class T>(const char* design, T epsilon) {
+    EigenTrainer<T> trainer(net.name, start, data.x, data.y, samples);
+    compare(design, outcome_of(start, trainer, [&] { return trainer.step(static_cast<T>(checked_rate)); }), epsilon);
+  };
+  const auto check_tapeloom = [&]<class T>(const char* design, T epsilon, bool exact) {
+    TapeloomTrainer<T> trainer(net, start, data, exact);
+    compare(design, outcome_of(start, trainer, [&] { return trainer.step(checked_rate); }), epsilon);
+  };
+  check_eigen("Eigen double", std::numeric_limits<double>::epsilon());
+  check_eigen("Eigen float", std::numeric_limits<float>::epsilon());
+  check_tapeloom("Tapeloom double", std::numeric_limits<double>::epsilon(), false);
+  check_tapeloom("Tapeloom float", std::numeric_limits<float>::epsilon(), false);
+  if (closure_seconds != nullptr) check_tapeloom("Tapeloom exact", std::numeric_limits<double>::epsilon(), true);
+}
+
+// --- timing ----------------------------------------------------------------------------------------------------------
+
+/// Flops of one call of the peak loop, whose result is checked.
+template <class T>
+double run_peak(std::size_t peak_rounds) {
+  const auto [flops, sum, expected] = [&]() -> std::array<double, 3> {
+    double s = 0.0;
+    if constexpr (std::is_same_v<T, float>) {
+      const double f = tapeloom_bench_peak_float(peak_rounds, &s);
+      return {f, s, tapeloom_bench_peak_sum_float(peak_rounds)};
+    } else {
+      const double f = tapeloom_bench_peak_double(peak_rounds, &s);
+      return {f, s, tapeloom_bench_peak_sum_double(peak_rounds)};
+    }
+  }();
+  if (!(std::fabs(sum - expected) <= 1e-5 * expected)) throw std::runtime_error("the peak loop computed nonsense");
+  return flops;
+}
+
+/// A row of the table. Times are seconds a step.
+struct Row {
+  std::string name;
+  double eigen_float, eigen_double, tapeloom_float, tapeloom_double;
+  double against_eigen_float, against_eigen_double;
+  double peak_fraction;
+  double peak_float, peak_double;           ///< flop/s
+  std::optional<double> closures, against;  ///< against: closures over Tapeloom in float
+};
+
+/// By turns with `trainer`; a step that takes more than a second is only taken once, as the one that was checked.
+void time_closures(const Case& c, const Data& data, std::span<const double> start, double checked_seconds,
+                   TapeloomTrainer<float>& trainer, Row& row) {
+  const auto step = [&trainer] { trainer.step(timed_rate); };
+  if (checked_seconds > 1.0) {
+    Contestant tapeloom("Tapeloom", step);
+    measure_by_turns({&tapeloom}, 1, slice_seconds);
+    row.closures = checked_seconds;
+    row.against = checked_seconds / tapeloom.median_seconds();
+    return;
+  }
+  ClosureTrainer closures(c.net, start);
+  const RatioOptions options = {checked_seconds > 0.05 ? std::size_t{3} : std::size_t{15}, slice_seconds};
+  const Ratio ratio = measure_ratio([&] { closures.step(data, timed_rate); }, step, options);
+  row.closures = ratio.median_seconds_a;
+  row.against = ratio.median;
+}
+
+Row time_case(const Case& c, std::optional<double> closure_seconds) {
+  const Data data = make_random_data(c.net, c.samples, 2);
+  const std::vector<double> start = initial_parameters(c.net, 1);
+  EigenTrainer<float> eigen_float(c.net.name, start, data.x, data.y, c.samples);
+  EigenTrainer<double> eigen_double(c.net.name, start, data.x, data.y, c.samples);
+  TapeloomTrainer<float> tapeloom_float(c.net, start, data, false);
+  TapeloomTrainer<double> tapeloom_double(c.net, start, data, false);
+
+  constexpr std::size_t peak_rounds = 20000;
+  const double peak_flops_float = run_peak<float>(peak_rounds), peak_flops_double = run_peak<double>(peak_rounds);
+  Contestant ef("Eigen float", [&] { eigen_float.step(static_cast<float>(timed_rate)); });
+  Contestant ed("Eigen double", [&] { eigen_double.step(timed_rate); });
+  Contestant tf("Tapeloom float", [&] { tapeloom_float.step(timed_rate); });
+  Contestant td("Tapeloom double", [&] { tapeloom_double.step(timed_rate); });
+  Contestant pf("peak float", [] { run_peak<float>(peak_rounds); });
+  Contestant pd("peak double", [] { run_peak<double>(peak_rounds); });
+  measure_by_turns({&ef, &ed, &tf, &td, &pf, &pd}, rounds, slice_seconds);
+
+  Row row = {c.name(),
+             ef.median_seconds(),
+             ed.median_seconds(),
+             tf.median_seconds(),
+             td.median_seconds(),
+             median_ratio(ef, tf),
+             median_ratio(ed, td),
+             c.flops() / peak_flops_float * median_ratio(pf, tf),
+             peak_flops_float / pf.median_seconds(),
+             peak_flops_double / pd.median_seconds(),
+             {},
+             {}};
+  if (closure_seconds) time_closures(c, data, start, *closure_seconds, tapeloom_float, row);
+  return row;
+}
+
+// --- printing --------------------------------------------------------------------------------------------------------
+
+void print_table(const std::vector<Row>& rows) {
+  std::printf(
+      "| net / samples | Tapeloom, us | Eigen, us | ratio | double: Tapeloom, us | Eigen, us | ratio "
+      "| of peak | closures, us | ratio |\n|---|---|---|---|---|---|---|---|---|---|\n");
+  for (const Row& row : rows) {
+    std::printf("| %s | %.3g | %.3g | %.2f | %.3g | %.3g | %.2f | %.1f%% |", row.name.c_str(), 1e6 * row.tapeloom_float,
+                1e6 * row.eigen_float, row.against_eigen_float, 1e6 * row.tapeloom_double, 1e6 * row.eigen_double,
+                row.against_eigen_double, 100.0 * row.peak_fraction);
+    if (row.closures) {
+      std::printf(" %.0f | %.0f |\n", 1e6 * *row.closures, *row.against);
+    } else {
+      std::printf(" | |\n");
+    }
+  }
+}
+
+void print_description(const std::vector<Row>& rows) {
+  std::vector<double> peaks_float, peaks_double;
+  for (const Row& row : rows) {
+    peaks_float.push_back(row.peak_float);
+    peaks_double.push_back(row.peak_double);
+  }
+  std::printf(
+      "One training step: forward, loss, backward, plain gradient descent; one thread; medians over %zu rounds "
+      "by turns.\nFloat, but for the columns of double and the closures, which are in double.\n\n",
+      rounds);
+  print_machine();
+  std::printf("- Tapeloom's kernels: %s\n", runtime::kernels<float>().name);
+  std::printf("- Eigen %s, -O3 -march=native\n", tapeloom_bench_eigen_version());
+  std::printf("- peak of one core: %.0f GFLOP/s float, %.0f double (FMAs on registers, %zu-byte vectors)\n\n",
+              1e-9 * median(peaks_float), 1e-9 * median(peaks_double), tapeloom_bench_peak_vector_bytes());
+}
+
+int run(int argc, char** argv) {
+  bool only_check = false, closures = true;
+  std::vector<Case> cases = all_cases(), chosen;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--check") {
+      only_check = true;
+    } else if (argument == "--no-closures") {
+      closures = false;
+    } else if (argument == "--net" && i + 1 < argc) {
+      const auto has_name = [name = argv[++i]](const Case& c) { return c.net.name.find(name) != std::string::npos; };
+      const std::size_t before = chosen.size();
+      std::copy_if(cases.begin(), cases.end(), std::back_inserter(chosen), has_name);
+      if (chosen.size() == before)
+        throw std::invalid_argument("no net has \"" + std::string(argv[i]) + "\" in its name");
+    } else {
+      throw std::invalid_argument("usage: speed_bench [--net PART_OF_NAME]... [--no-closures] [--check]");
+    }
+  }
+  if (chosen.empty()) chosen = std::move(cases);
+
+  std::vector<Row> rows;
+  for (const Case& c : chosen) {
+    double seconds = 0.0;
+    const bool fully = closures && !only_check;
+    check(c.net, fully ? c.samples : c.closure_check_samples, &seconds);
+    if (!fully) check(c.net, c.samples, nullptr);
+    if (only_check) continue;
+    std::fprintf(stderr, "%s ...\n", c.name().c_str());
+    rows.push_back(time_case(c, closures ? std::optional(seconds) : std::nullopt));
+  }
+  if (only_check) {
+    std::printf("what a step does is the same in all designs, for %zu nets\n", chosen.size());
+    return 0;
+  }
+  print_description(rows);
+  print_table(rows);
+  return 0;
+}
+
+}  // namespace
+}  // namespace tapeloom::bench
+
+int main(int argc, char** argv) {
+  try {
+    return tapeloom::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "speed_bench: %s\n", error.what());
+    return 1;
+  }
+}
