@@ -153,6 +153,11 @@ void Executor<T>::bind(std::span<const double> rows, std::size_t row_stride) {
 }
 
 template <class T>
+std::size_t Executor<T>::bound_rows() const {
+  return state_->program->recorded_samples > 0 ? 1 : state_->binding.rows();
+}
+
+template <class T>
 void Executor<T>::set_uniform_input(std::string_view name, double number) {
   const auto& inputs = state_->program->uniform_inputs;
   const auto found = std::find_if(inputs.begin(), inputs.end(), [&](const auto& input) { return input.name == name; });
@@ -170,7 +175,7 @@ void Executor<T>::set_uniform_input(std::string_view name, double number) {
 template <class T>
 T Executor<T>::step() {
   state_->samples = 0;  // rows() may throw
-  return state_->step({0, state_->program->recorded_samples > 0 ? 1 : state_->binding.rows(), nullptr});
+  return state_->step({0, bound_rows(), nullptr});
 }
 template <class T>
 T Executor<T>::step(std::size_t first, std::size_t count) {

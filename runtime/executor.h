@@ -56,6 +56,9 @@ class TAPELOOM_API Executor {
   /// The rows of all groups side by side, in recorded order.
   void bind(std::span<const float> rows, std::size_t row_stride = 0);
   void bind(std::span<const double> rows, std::size_t row_stride = 0);
+  /// The rows that every used group has. Throws BindError if their numbers differ or one is not bound. A program that
+  /// uses no inputs has one.
+  std::size_t bound_rows() const;
   /// The number of a uniform input, from the next step on.
   void set_uniform_input(std::string_view name, double number);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <numbers>
 #include <string>
 
@@ -23,21 +24,37 @@ void check_beta(const char* option, double number) {
   }
 }
 
-/// The number of parameters. Allocates the state at the first update; later it must be of the same length.
 template <class T>
-std::size_t check_update(Executor<T>& executor, std::vector<T>& state, std::uint64_t steps) {
-  if (executor.program().gradients.empty()) {
-    throw BindError(
-        "an optimizer needs gradients, and this program computes none: it was compiled for inference or "
-        "without CompileOptions::gradients, or all of its parameters are frozen");
-  }
-  const std::size_t count = executor.parameters().size();
-  if (steps == 0) state.assign(count, T(0));
-  if (state.size() != count) {
-    throw BindError("this optimizer has been updating " + std::to_string(state.size()) +
+void check_trains(const Executor<T>& executor) {
+  if (!executor.program().gradients.empty()) return;
+  throw BindError(
+      "an optimizer needs gradients, and this program computes none: it was compiled for inference or "
+      "without CompileOptions::gradients, or all of its parameters are frozen");
+}
+
+/// Allocates the moments at the first update; later there must be as many as parameters.
+template <class T>
+void check_moments(std::vector<T>& moments, std::size_t count, std::uint64_t steps) {
+  if (steps == 0) moments.assign(count, T(0));
+  if (moments.size() != count) {
+    throw BindError("this optimizer has been updating " + std::to_string(moments.size()) +
                     " parameters; the executor has " + std::to_string(count));
   }
-  return count;
+}
+
+/// Throws BindError unless `state` is of that kind, with moments of these names and of one length.
+template <class T>
+void check_state(const OptimizerState<T>& state, const char* kind, std::initializer_list<const char*> names) {
+  if (state.kind != kind) {
+    throw BindError("the state is of an optimizer \"" + state.kind + "\", and this one is \"" + kind + "\"");
+  }
+  bool good = state.moments.size() == names.size();
+  for (std::size_t i = 0; good && i < names.size(); ++i) {
+    good = state.moments[i].first == names.begin()[i] &&
+           state.moments[i].second.size() == state.moments[0].second.size() &&
+           (state.steps == 0 || !state.moments[i].second.empty());
+  }
+  if (!good) throw BindError(std::string("the state has not the moments of an optimizer \"") + kind + "\"");
 }
 
 double fraction(std::uint64_t step, std::uint64_t steps) {
@@ -45,6 +62,22 @@ double fraction(std::uint64_t step, std::uint64_t steps) {
 }
 
 }  // namespace
+
+template <class T>
+void Optimizer<T>::update(Executor<T>& executor) {
+  check_trains(executor);
+  apply(executor, executor.gradients());
+}
+
+template <class T>
+void Optimizer<T>::update(Executor<T>& executor, std::span<const T> gradients) {
+  check_trains(executor);
+  if (gradients.size() != executor.parameters().size()) {
+    throw BindError(std::to_string(gradients.size()) + " gradients for " +
+                    std::to_string(executor.parameters().size()) + " parameters");
+  }
+  apply(executor, gradients);
+}
 
 template <class T>
 Sgd<T>::Sgd(const SgdOptions& options) : options_(options) {
@@ -63,14 +96,14 @@ void Sgd<T>::set_learning_rate(double rate) {
 }
 
 template <class T>
-void Sgd<T>::update(Executor<T>& executor) {
-  check_update(executor, velocity_, steps_);
+void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
+  check_moments(velocity_, gradients.size(), steps_);
   const T rate = static_cast<T>(options_.learning_rate);
   const T momentum = static_cast<T>(options_.momentum);
   const T decay = static_cast<T>(options_.weight_decay);
   const bool nesterov = options_.nesterov;
   T* p = executor.parameters().data();
-  const T* gradient = executor.gradients().data();
+  const T* gradient = gradients.data();
   T* v = velocity_.data();
   for (const Range trained : executor.program().trained) {
     for (std::size_t i = trained.begin; i < trained.end; ++i) {
@@ -80,6 +113,19 @@ void Sgd<T>::update(Executor<T>& executor) {
     }
   }
   ++steps_;
+}
+
+template <class T>
+OptimizerState<T> Sgd<T>::state() const {
+  return {"sgd", steps_, options_.learning_rate, {{"velocity", velocity_}}};
+}
+
+template <class T>
+void Sgd<T>::restore(const OptimizerState<T>& state) {
+  check_state(state, "sgd", {"velocity"});
+  set_learning_rate(state.learning_rate);
+  steps_ = state.steps;
+  velocity_ = state.moments[0].second;
 }
 
 template <class T>
@@ -98,9 +144,9 @@ void Adam<T>::set_learning_rate(double rate) {
 }
 
 template <class T>
-void Adam<T>::update(Executor<T>& executor) {
-  const std::size_t count = check_update(executor, first_moment_, steps_);
-  if (steps_ == 0) second_moment_.assign(count, T(0));
+void Adam<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
+  check_moments(first_moment_, gradients.size(), steps_);
+  check_moments(second_moment_, gradients.size(), steps_);
   ++steps_;
   const double t = static_cast<double>(steps_);
   const T beta1 = static_cast<T>(options_.beta1), rest1 = static_cast<T>(1.0 - options_.beta1);
@@ -112,7 +158,7 @@ void Adam<T>::update(Executor<T>& executor) {
   const T l2 = static_cast<T>(options_.l2 ? options_.weight_decay : 0.0);
   const T keep = static_cast<T>(options_.l2 ? 1.0 : 1.0 - options_.learning_rate * options_.weight_decay);
   T* p = executor.parameters().data();
-  const T* gradient = executor.gradients().data();
+  const T* gradient = gradients.data();
   T* m = first_moment_.data();
   T* v = second_moment_.data();
   for (const Range trained : executor.program().trained) {
@@ -123,6 +169,20 @@ void Adam<T>::update(Executor<T>& executor) {
       p[i] = keep * p[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
     }
   }
+}
+
+template <class T>
+OptimizerState<T> Adam<T>::state() const {
+  return {"adam", steps_, options_.learning_rate, {{"first_moment", first_moment_}, {"second_moment", second_moment_}}};
+}
+
+template <class T>
+void Adam<T>::restore(const OptimizerState<T>& state) {
+  check_state(state, "adam", {"first_moment", "second_moment"});
+  set_learning_rate(state.learning_rate);
+  steps_ = state.steps;
+  first_moment_ = state.moments[0].second;
+  second_moment_ = state.moments[1].second;
 }
 
 double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step) {
@@ -150,6 +210,8 @@ double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step) {
   return rate * fraction(step + 1, steps);
 }
 
+template class Optimizer<float>;
+template class Optimizer<double>;
 template class Sgd<float>;
 template class Sgd<double>;
 template class Adam<float>;

@@ -2,12 +2,56 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/core/export.h"
 #include "tapeloom/runtime/executor.h"
 
 namespace tapeloom::inline v0_1 {
+
+/// What an optimizer remembers from one update to the next, to be saved and restored. Its options are not part of it.
+template <class T>
+struct OptimizerState {
+  std::string kind;  ///< "sgd" or "adam"; of an optimizer of your own, its own name
+  std::uint64_t steps = 0;
+  double learning_rate = 0.0;
+  /// By name; each has one number a parameter, or none before the first update.
+  std::vector<std::pair<std::string, std::vector<T>>> moments;
+};
+
+/// Base of the optimizers, and of those of your own.
+template <class T>
+class TAPELOOM_API Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  /// Updates the executor's parameters by the gradients of its last step. The state is allocated at the first update
+  /// and belongs to that many parameters: an executor with another number of them, or without gradients, throws
+  /// BindError.
+  void update(Executor<T>& executor);
+  /// The same by other gradients, such as clipped ones; one number a parameter.
+  void update(Executor<T>& executor, std::span<const T> gradients);
+  /// From the next update on. Throws BindError for a negative rate.
+  virtual void set_learning_rate(double rate) = 0;
+  virtual double learning_rate() const = 0;
+  /// The number of updates.
+  virtual std::uint64_t steps() const = 0;
+
+  virtual OptimizerState<T> state() const = 0;
+  /// Goes on where the other one stood, also at its learning rate. Throws BindError for the state of another kind of
+  /// optimizer, or one whose moments are not those state() gives.
+  virtual void restore(const OptimizerState<T>& state) = 0;
+
+ protected:
+  Optimizer() = default;
+  Optimizer(const Optimizer&) = default;
+  Optimizer& operator=(const Optimizer&) = default;
+
+ private:
+  /// `gradients` has one number a parameter.
+  virtual void apply(Executor<T>& executor, std::span<const T> gradients) = 0;
+};
 
 /// Stochastic gradient descent. With g = gradient + weight_decay * p (L2, as in PyTorch's SGD):
 ///   v = momentum * v + g;  p -= lr * (nesterov ? g + momentum * v : v)        (momentum 0: p -= lr * g)
@@ -20,20 +64,20 @@ struct SgdOptions {
 };
 
 template <class T>
-class TAPELOOM_API Sgd {
+class TAPELOOM_API Sgd final : public Optimizer<T> {
  public:
   /// Throws BindError for a negative rate, momentum or decay, and for Nesterov without momentum.
   explicit Sgd(const SgdOptions& options = {});
-  /// Updates the executor's parameters by the gradients of its last step. The state is allocated at the first update
-  /// and belongs to that many parameters: an executor with another number of them, or without gradients, throws
-  /// BindError.
-  void update(Executor<T>& executor);
-  /// From the next update on. Throws BindError for a negative rate.
-  void set_learning_rate(double rate);
-  double learning_rate() const { return options_.learning_rate; }
-  std::uint64_t steps() const { return steps_; }
+  void set_learning_rate(double rate) override;
+  double learning_rate() const override { return options_.learning_rate; }
+  std::uint64_t steps() const override { return steps_; }
+  /// Moments: "velocity".
+  OptimizerState<T> state() const override;
+  void restore(const OptimizerState<T>& state) override;
 
  private:
+  void apply(Executor<T>& executor, std::span<const T> gradients) override;
+
   SgdOptions options_;
   std::uint64_t steps_ = 0;
   std::vector<T> velocity_;
@@ -51,18 +95,20 @@ struct AdamOptions {
 };
 
 template <class T>
-class TAPELOOM_API Adam {
+class TAPELOOM_API Adam final : public Optimizer<T> {
  public:
   /// Throws BindError for rates below zero and betas outside [0, 1).
   explicit Adam(const AdamOptions& options = {});
-  /// As Sgd::update.
-  void update(Executor<T>& executor);
-  /// From the next update on. Throws BindError for a negative rate.
-  void set_learning_rate(double rate);
-  double learning_rate() const { return options_.learning_rate; }
-  std::uint64_t steps() const { return steps_; }
+  void set_learning_rate(double rate) override;
+  double learning_rate() const override { return options_.learning_rate; }
+  std::uint64_t steps() const override { return steps_; }
+  /// Moments: "first_moment" and "second_moment".
+  OptimizerState<T> state() const override;
+  void restore(const OptimizerState<T>& state) override;
 
  private:
+  void apply(Executor<T>& executor, std::span<const T> gradients) override;
+
   AdamOptions options_;
   std::uint64_t steps_ = 0;
   std::vector<T> first_moment_, second_moment_;
@@ -79,6 +125,8 @@ TAPELOOM_API double linear_decay(double rate, double floor, std::uint64_t steps,
 /// rate * (step + 1) / steps up to `steps`, then `rate`.
 TAPELOOM_API double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step);
 
+extern template class Optimizer<float>;
+extern template class Optimizer<double>;
 extern template class Sgd<float>;
 extern template class Sgd<double>;
 extern template class Adam<float>;

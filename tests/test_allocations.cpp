@@ -9,6 +9,7 @@
 
 #include "against_evaluate.h"
 #include "tapeloom/runtime/optimizer.h"
+#include "tapeloom/runtime/trainer.h"
 
 namespace {
 std::atomic<std::size_t> allocations{0};
@@ -126,5 +127,25 @@ TEMPLATE_TEST_CASE("allocations: none in 10,000 steps", "", float, double) {
   }
   const std::size_t after = allocations;
   CHECK(after == before);
+  CHECK(std::isfinite(sum));
+}
+
+TEMPLATE_TEST_CASE("allocations: none in a trainer's steps", "", float, double) {
+  SmallNet net;
+  Executor<TestType> executor(compile(net.loss, {.outputs = {net.prediction}}), {.max_samples = 8});
+  const std::vector<double> rows = some_numbers(4 * 8003);
+  double sum = 0.0;
+  FitOptions options{.epochs = 2, .batch = 8, .validation_fraction = 0.1, .patience = 2};
+  options.clip_norm = 0.1;
+  options.clip_value = 0.1;
+  options.schedule = [](std::uint64_t step) { return linear_warmup(0.01, 100, step); };
+  options.on_step = [&](const StepReport& report) { sum += report.loss + report.gradient_norm; };
+  Trainer<TestType> trainer(executor, DataView(rows), options);
+  trainer.step();  // the optimizer allocates its state
+  const std::size_t before = allocations;
+  for (int i = 0; i < 890; ++i) trainer.step();
+  const std::size_t after = allocations;
+  CHECK(after == before);
+  CHECK(trainer.history().epochs.empty());
   CHECK(std::isfinite(sum));
 }

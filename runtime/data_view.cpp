@@ -1,0 +1,32 @@
+#include "tapeloom/runtime/data_view.h"
+
+#include <utility>
+
+namespace tapeloom::inline v0_1 {
+
+DataView& DataView::add(std::string group, std::span<const float> rows, std::size_t row_stride) {
+  groups_.push_back({std::move(group), rows, row_stride});
+  return *this;
+}
+
+DataView& DataView::add(std::string group, std::span<const double> rows, std::size_t row_stride) {
+  groups_.push_back({std::move(group), rows, row_stride});
+  return *this;
+}
+
+template <class T>
+void DataView::bind(Executor<T>& executor) const {
+  for (const Group& group : groups_) {
+    std::visit(
+        [&](const auto& rows) {
+          group.name.empty() ? executor.bind(rows, group.row_stride)
+                             : executor.bind(group.name, rows, group.row_stride);
+        },
+        group.rows);
+  }
+}
+
+template void DataView::bind(Executor<float>&) const;
+template void DataView::bind(Executor<double>&) const;
+
+}  // namespace tapeloom::inline v0_1
