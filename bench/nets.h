@@ -14,11 +14,7 @@
 #include <vector>
 
 #include "bench/closure_baseline.h"
-#include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/executor.h"
-#include "tapeloom/runtime/optimizer.h"
+#include <tapeloom/tapeloom.h>
 
 namespace tapeloom::bench {
 

@@ -3,8 +3,7 @@
 // nodes: 40M/s are 25 ns a node.
 #include <benchmark/benchmark.h>
 
-#include "tapeloom/core/tape.h"
-#include "tapeloom/core/value.h"
+#include <tapeloom/tapeloom.h>
 
 namespace tapeloom::bench {
 namespace {

@@ -3,3 +3,6 @@
 #pragma once
 
 #define TAPELOOM_API __attribute__((visibility("default")))
+
+/// Of what stands inside a marked class and is nobody's business.
+#define TAPELOOM_INTERNAL __attribute__((visibility("hidden")))

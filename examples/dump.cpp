@@ -2,8 +2,7 @@
 // after each pass, the program.
 #include <cstdio>
 
-#include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/print.h"
+#include <tapeloom/tapeloom.h>
 
 using namespace tapeloom;
 

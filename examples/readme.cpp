@@ -1,10 +1,7 @@
 #include <cstdio>
 #include <random>
 
-#include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/optimizer.h"
+#include <tapeloom/tapeloom.h>
 
 using namespace tapeloom;
 

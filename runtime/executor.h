@@ -102,7 +102,7 @@ class TAPELOOM_API Executor {
   std::size_t tile_samples() const;
 
  private:
-  struct State;
+  struct TAPELOOM_INTERNAL State;
   std::unique_ptr<State> state_;
 };
 

@@ -9,10 +9,11 @@ need_package() { [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2> /dev/null)
 need_command "${CXX:-c++}" g++
 need_command cmake cmake
 need_command ninja ninja-build
+need_command pkg-config pkgconf  # tests/package/
 
 if ! command -v dpkg-query apt-get > /dev/null; then
   echo "bootstrap: not a Debian system. Needed besides a C++20 compiler, CMake >= 3.22 and Ninja:" \
-    "zlib, Eigen 3.4, Catch2, Google Benchmark." >&2
+    "zlib, Eigen 3.4; for its tests and benchmarks Catch2, Google Benchmark, pkg-config." >&2
   exit 0
 fi
 

@@ -18,13 +18,7 @@
 
 #include "bench/nets.h"
 #include "bench/ratio.h"
-#include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/csv.h"
-#include "tapeloom/runtime/executor.h"
-#include "tapeloom/runtime/optimizer.h"
+#include <tapeloom/tapeloom.h>
 
 namespace {
 

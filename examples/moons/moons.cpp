@@ -14,11 +14,7 @@
 #include <vector>
 
 #include "examples/plot.h"
-#include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/executor.h"
-#include "tapeloom/runtime/optimizer.h"
+#include <tapeloom/tapeloom.h>
 
 namespace tapeloom::examples {
 namespace {

@@ -2,8 +2,7 @@
 // hand, one node at a time and at once; a + a; division and subtraction; a network trained by hand and in a loop.
 #include "examples/notebooks/walk.h"
 #include "examples/plot.h"
-#include "tapeloom/compiler/compile.h"
-#include "tapeloom/runtime/executor.h"
+#include <tapeloom/tapeloom.h>
 
 namespace tapeloom::examples {
 

@@ -6,11 +6,7 @@
 #include <cstdint>
 #include <fstream>
 
-#include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/dot.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/executor.h"
-#include "tapeloom/runtime/optimizer.h"
+#include <tapeloom/tapeloom.h>
 
 namespace tapeloom::examples {
 

@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "examples/notebooks/python_random.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/value.h"
+#include <tapeloom/tapeloom.h>
 
 namespace tapeloom::examples {
 

@@ -1,0 +1,50 @@
+# Headers, libraries, and what find_package and pkg-config read. Nothing installed names a place of this machine: the
+# whole tree may be moved.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+foreach(header IN LISTS tapeloom_public_headers)
+  get_filename_component(room ${header} DIRECTORY)
+  install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tapeloom/${room} COMPONENT tapeloom_development)
+endforeach()
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/tapeloom)
+foreach(kind IN LISTS tapeloom_kinds)
+  install(TARGETS tapeloom_${kind} EXPORT tapeloom-${kind}-targets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT tapeloom_runtime NAMELINK_COMPONENT tapeloom_development
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT tapeloom_development
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT tapeloom-${kind}-targets NAMESPACE tapeloom:: DESTINATION ${package} COMPONENT tapeloom_development)
+endforeach()
+
+# Until 1.0 a minor version may break what the one before it promised.
+set(compatibility SameMajorVersion)
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+  set(compatibility SameMinorVersion)
+endif()
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/tapeloom-config-version.cmake
+  VERSION ${PROJECT_VERSION} COMPATIBILITY ${compatibility})
+install(FILES cmake/tapeloom-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/tapeloom-config-version.cmake
+  DESTINATION ${package} COMPONENT tapeloom_development)
+
+# The archive's needs are everybody's where there is no shared object that brings its own.
+set(pc_libs "")
+foreach(library IN LISTS tapeloom_system_libraries)
+  string(APPEND pc_libs " -l${library}")
+endforeach()
+set(pc_packages " zlib")
+foreach(scope public private)
+  set(tapeloom_pc_${scope}_libs "")
+  set(tapeloom_pc_${scope}_packages "")
+endforeach()
+set(scope private)
+if(NOT "shared" IN_LIST tapeloom_kinds)
+  set(scope public)
+endif()
+set(tapeloom_pc_${scope}_libs "${pc_libs}")
+set(tapeloom_pc_${scope}_packages "${pc_packages}")
+file(RELATIVE_PATH tapeloom_pc_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" tapeloom_pc_prefix ${tapeloom_pc_prefix})
+configure_file(cmake/tapeloom.pc.in tapeloom.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/tapeloom.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT tapeloom_development)

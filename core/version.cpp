@@ -1,0 +1,13 @@
+#include "tapeloom/version.h"
+
+#define TAPELOOM_TEXT_OF(number) #number
+#define TAPELOOM_TEXT(number) TAPELOOM_TEXT_OF(number)
+
+namespace tapeloom::inline v0_1 {
+
+const char* version() noexcept {
+  return TAPELOOM_TEXT(TAPELOOM_VERSION_MAJOR) "." TAPELOOM_TEXT(TAPELOOM_VERSION_MINOR) "." TAPELOOM_TEXT(
+      TAPELOOM_VERSION_PATCH);
+}
+
+}  // namespace tapeloom::inline v0_1

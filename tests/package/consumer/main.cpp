@@ -1,0 +1,67 @@
+// Trains a small net with whatever Tapeloom this is linked with. Prints the losses; exits with 1 if it does not learn.
+#include <tapeloom/tapeloom.h>
+
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+#include "second.h"
+
+// Neither our folders nor what is private to the library are on the include path.
+#if __has_include("core/tape.h") || __has_include("compiler/compile.h") || __has_include("runtime/executor.h")
+#error "Tapeloom's folders are on the include path"
+#endif
+#if __has_include(<tapeloom/compiler/graph.h>) || __has_include(<tapeloom/runtime/kernels.h>)
+#error "headers of the library's inside are on the include path"
+#endif
+#ifdef EIGEN_WORLD_VERSION
+#error "Tapeloom's headers bring Eigen"
+#endif
+#ifdef CATCH_VERSION_MAJOR
+#error "Tapeloom's headers bring Catch2"
+#endif
+
+namespace {
+
+bool learns() {
+  using namespace tapeloom;
+  const float rows[] = {0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0};
+  Tape tape;
+  std::mt19937_64 random(1);
+  const std::vector<Value> x = tape.inputs("x", 2);
+  const Value y = tape.input(0.0, "y");
+  const MLP network(tape, 2, {{8, relu}, {1}}, glorot(random));
+  const Value loss = batch_mean(binary_cross_entropy(network(x)[0], y));
+  Executor<float> executor(compile(loss));
+  executor.bind(rows);
+  Adam<float> adam({.learning_rate = 0.05});
+  const float before = executor.step();
+  for (int i = 0; i < 300; ++i) executor.step(), adam.update(executor);
+  const float after = executor.step();
+  std::printf("loss %g before, %g after\n", before, after);
+  return before > 0.3f && after < 0.05f;
+}
+
+/// An exception comes out of the library as what it is.
+bool throws() {
+  try {
+    tapeloom::Tape tape;
+    tapeloom::compile(tape.input(1.0) * 2.0);
+  } catch (const tapeloom::CompileError&) {
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int main() {
+  const std::string headers = std::to_string(TAPELOOM_VERSION_MAJOR) + "." + std::to_string(TAPELOOM_VERSION_MINOR) +
+                              "." + std::to_string(TAPELOOM_VERSION_PATCH);
+  std::printf("headers %s, library %s\n", headers.c_str(), tapeloom::version());
+  if (headers != tapeloom::version()) return std::puts("two versions"), 1;
+  if (!learns()) return std::puts("does not learn"), 1;
+  if (!throws()) return std::puts("does not throw CompileError"), 1;
+  if (slope(3.0) != 6.0) return std::puts("the second source computes something else"), 1;
+  std::puts("ok");
+}

@@ -1,0 +1,4 @@
+#pragma once
+
+/// The derivative of x * x.
+double slope(double x);

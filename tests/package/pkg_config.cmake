@@ -1,0 +1,38 @@
+# A program that is compiled by hand with what pkg-config says of the installed and moved library.
+cmake_minimum_required(VERSION 3.22)
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
+
+find_program(pkg_config NAMES pkg-config pkgconf)
+if(NOT pkg_config)
+  message("SKIPPED: pkg-config was not found (Debian: apt install pkgconf)")
+  return()
+endif()
+
+file(REMOVE_RECURSE ${SCRATCH})
+file(MAKE_DIRECTORY ${SCRATCH})
+file(GLOB_RECURSE pc ${PREFIX}/tapeloom.pc)
+get_filename_component(directory ${pc} DIRECTORY)
+get_filename_component(libraries ${directory} DIRECTORY)
+set(ENV{PKG_CONFIG_PATH} ${directory})
+
+run(${pkg_config} --modversion tapeloom)
+string(STRIP "${output}" output)
+if(NOT output STREQUAL VERSION)
+  message(FATAL_ERROR "pkg-config says version ${output} of ${VERSION}")
+endif()
+
+# Of an archive a program is linked with the needs, too; -static makes it one without any shared object.
+set(static_options "")
+if(KIND STREQUAL "static")
+  set(static_options --static)
+  string(APPEND FLAGS " -static")
+endif()
+run(${pkg_config} ${static_options} --cflags tapeloom)
+separate_arguments(compile UNIX_COMMAND "${FLAGS} ${output}")
+run(${pkg_config} ${static_options} --libs tapeloom)
+separate_arguments(link UNIX_COMMAND "${output}")
+set(consumer ${CMAKE_CURRENT_LIST_DIR}/consumer)
+run(${CXX} -std=c++20 ${compile} ${consumer}/main.cpp ${consumer}/second.cpp -o ${SCRATCH}/consumer ${link})
+expect_kind(${SCRATCH}/consumer ${KIND})
+run(${CMAKE_COMMAND} -E env LD_LIBRARY_PATH=${libraries} ${SCRATCH}/consumer)
+message("${output}")

@@ -1,0 +1,19 @@
+# Programs that make Tapeloom a part of their own build, by add_subdirectory and FetchContent, and link it as an archive
+# and as a shared object. All four are configured in one build tree, one after another, so that the library is compiled
+# only once.
+cmake_minimum_required(VERSION 3.22)
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
+
+file(REMOVE_RECURSE ${SCRATCH})
+foreach(way add_subdirectory FetchContent)
+  foreach(kind static shared)
+    set(shared OFF)
+    if(kind STREQUAL "shared")
+      set(shared ON)
+    endif()
+    message("${way}, ${kind}")
+    build_consumer(${SCRATCH} -DWAY=${way} -DTAPELOOM_SOURCE=${ROOT} -DBUILD_SHARED_LIBS=${shared}
+                   -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0)
+    expect_kind(${SCRATCH}/consumer ${kind})
+  endforeach()
+endforeach()
