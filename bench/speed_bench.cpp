@@ -152,9 +152,14 @@ struct Row {
   std::optional<double> closures, against;  ///< against: closures over Tapeloom in float
 };
 
-/// By turns with `trainer`; a step that takes more than a second is only taken once, as the one that was checked.
-void time_closures(const Case& c, const Data& data, std::span<const double> start, double checked_seconds,
-                   TapeloomTrainer<float>& trainer, Row& row) {
+/// Compares and times the closure design, by turns with Tapeloom in float. A step that takes more than a second is only
+/// taken once, for both.
+void time_closures(const Case& c, Row& row) {
+  double checked_seconds = 0.0;
+  check(c.net, c.samples, &checked_seconds);
+  const Data data = make_random_data(c.net, c.samples, 2);
+  const std::vector<double> start = initial_parameters(c.net, 1);
+  TapeloomTrainer<float> trainer(c.net, start, data, false);
   const auto step = [&trainer] { trainer.step(timed_rate); };
   if (checked_seconds > 1.0) {
     Contestant tapeloom("Tapeloom", step);
@@ -170,7 +175,7 @@ void time_closures(const Case& c, const Data& data, std::span<const double> star
   row.against = ratio.median;
 }
 
-Row time_case(const Case& c, std::optional<double> closure_seconds) {
+Row time_case(const Case& c) {
   const Data data = make_random_data(c.net, c.samples, 2);
   const std::vector<double> start = initial_parameters(c.net, 1);
   EigenTrainer<float> eigen_float(c.net.name, start, data.x, data.y, c.samples);
@@ -188,20 +193,18 @@ Row time_case(const Case& c, std::optional<double> closure_seconds) {
   Contestant pd("peak double", [] { run_peak<double>(peak_rounds); });
   measure_by_turns({&ef, &ed, &tf, &td, &pf, &pd}, rounds, slice_seconds);
 
-  Row row = {c.name(),
-             ef.median_seconds(),
-             ed.median_seconds(),
-             tf.median_seconds(),
-             td.median_seconds(),
-             median_ratio(ef, tf),
-             median_ratio(ed, td),
-             c.flops() / peak_flops_float * median_ratio(pf, tf),
-             peak_flops_float / pf.median_seconds(),
-             peak_flops_double / pd.median_seconds(),
-             {},
-             {}};
-  if (closure_seconds) time_closures(c, data, start, *closure_seconds, tapeloom_float, row);
-  return row;
+  return {c.name(),
+          ef.median_seconds(),
+          ed.median_seconds(),
+          tf.median_seconds(),
+          td.median_seconds(),
+          median_ratio(ef, tf),
+          median_ratio(ed, td),
+          c.flops() / peak_flops_float * median_ratio(pf, tf),
+          peak_flops_float / pf.median_seconds(),
+          peak_flops_double / pd.median_seconds(),
+          {},
+          {}};
 }
 
 // --- printing --------------------------------------------------------------------------------------------------------
@@ -260,19 +263,25 @@ int run(int argc, char** argv) {
   }
   if (chosen.empty()) chosen = std::move(cases);
 
-  std::vector<Row> rows;
   for (const Case& c : chosen) {
     double seconds = 0.0;
-    const bool fully = closures && !only_check;
-    check(c.net, fully ? c.samples : c.closure_check_samples, &seconds);
-    if (!fully) check(c.net, c.samples, nullptr);
-    if (only_check) continue;
-    std::fprintf(stderr, "%s ...\n", c.name().c_str());
-    rows.push_back(time_case(c, closures ? std::optional(seconds) : std::nullopt));
+    check(c.net, c.closure_check_samples, &seconds);
+    check(c.net, c.samples, nullptr);
   }
   if (only_check) {
     std::printf("what a step does is the same in all designs, for %zu nets\n", chosen.size());
     return 0;
+  }
+
+  std::vector<Row> rows;
+  for (const Case& c : chosen) {
+    std::fprintf(stderr, "%s\n", c.name().c_str());
+    rows.push_back(time_case(c));
+  }
+  // Last, because of the gigabytes that their graphs leave behind.
+  for (std::size_t i = 0; closures && i < chosen.size(); ++i) {
+    std::fprintf(stderr, "%s, closures\n", chosen[i].name().c_str());
+    time_closures(chosen[i], rows[i]);
   }
   print_description(rows);
   print_table(rows);

@@ -1,0 +1,105 @@
+// What an operation costs that rolls into nothing: a thousand of them over 1,024 samples, forward and backward, against
+// the reference evaluator. Results are compared first; --check does nothing else.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "bench/machine.h"
+#include "bench/nets.h"
+#include "bench/scalar_expression.h"
+#include "bench/turns.h"
+#include "tapeloom/core/evaluate.h"
+#include "tapeloom/runtime/kernels.h"
+
+namespace tapeloom::bench {
+namespace {
+
+constexpr std::size_t samples = 1024;
+constexpr std::size_t rounds = 15;
+constexpr double slice_seconds = 0.02;
+
+std::vector<double> random_rows(std::size_t inputs) {
+  std::mt19937_64 generator(3);
+  std::vector<double> rows(samples * inputs);
+  // Rounded to float, so that both precisions start at the same numbers.
+  for (double& x : rows) x = static_cast<double>(static_cast<float>(2.0 * random_unit(generator) - 1.0));
+  return rows;
+}
+
+/// The mean over the samples.
+Value record(Tape& tape, const ScalarExpression& expression) {
+  std::vector<Value> numbers = tape.inputs("x", expression.inputs);
+  for (const double p : expression.parameters) numbers.push_back(tape.parameter(p));
+  return batch_mean(evaluate_expression(expression, std::move(numbers)));
+}
+
+template <class T>
+class Runner {
+ public:
+  Runner(Value loss, const std::vector<double>& rows)
+      : executor_(compile(loss), {.max_samples = samples}), rows_(rows.begin(), rows.end()) {
+    executor_.bind("x", rows_);
+  }
+  void step() { executor_.step(); }
+
+  /// Roundings of a thousand operations in a row, each magnified as the gradients are; see require_equal.
+  void check(const Evaluation& expected, double epsilon) {
+    step();
+    const std::vector<double> gradients(executor_.gradients().begin(), executor_.gradients().end());
+    require_equal("the evaluator against Tapeloom", expected.root[0], expected.gradients,
+                  static_cast<double>(executor_.loss()), gradients, 1000.0 * epsilon);
+  }
+  std::size_t instructions() const { return executor_.program().instructions.size(); }
+
+ private:
+  Executor<T> executor_;
+  std::vector<T> rows_;
+};
+
+int run(int argc, char** argv) {
+  const bool only_check = argc == 2 && std::strcmp(argv[1], "--check") == 0;
+  if (argc > 1 && !only_check) throw std::invalid_argument("usage: scalar_bench [--check]");
+
+  const ScalarExpression expression = ScalarExpressionMaker().make();
+  const std::vector<double> rows = random_rows(expression.inputs);
+  Tape tape;
+  const Value loss = record(tape, expression);
+  const Batch batch = {.rows = rows, .samples = samples};
+  const Evaluation expected = evaluate(loss, batch);
+  Runner<float> in_float(loss, rows);
+  Runner<double> in_double(loss, rows);
+  in_double.check(expected, std::numeric_limits<double>::epsilon());
+  in_float.check(expected, static_cast<double>(std::numeric_limits<float>::epsilon()));
+  std::printf("%zu ops in %zu instructions forward and backward; loss %.3f, gradients to %.3g\n\n",
+              expression.steps.size(), in_float.instructions(), expected.root[0],
+              *std::max_element(expected.gradients.begin(), expected.gradients.end()));
+  if (only_check) return 0;
+
+  Contestant f("Tapeloom, float", [&] { in_float.step(); });
+  Contestant d("Tapeloom, double", [&] { in_double.step(); });
+  Contestant e("the evaluator, double", [&] { evaluate(loss, batch); });
+  measure_by_turns({&f, &d, &e}, rounds, slice_seconds);
+  print_machine();
+  std::printf("- Tapeloom's kernels: %s\n\n", runtime::kernels<float>().name);
+  std::printf(
+      "| %zu irregular ops / %zu samples | ns an op and sample, forward and backward | times the evaluator |\n"
+      "|---|---|---|\n",
+      expression.steps.size(), samples);
+  for (const Contestant* c : {&f, &d, &e}) {
+    const double work = static_cast<double>(expression.steps.size() * samples);
+    std::printf("| %s | %.3g | %.3g |\n", c->name().c_str(), 1e9 * c->median_seconds() / work, median_ratio(e, *c));
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace tapeloom::bench
+
+int main(int argc, char** argv) {
+  try {
+    return tapeloom::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "scalar_bench: %s\n", error.what());
+    return 1;
+  }
+}
