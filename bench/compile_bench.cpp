@@ -1,0 +1,162 @@
+// What recording and compiling cost a node, in time and in memory, from 10^3 to 10^7 recorded nodes: of one sample of a
+// net with two hidden layers as wide as that takes, and of a small net recorded for as many samples.
+//
+//   compile_bench [POWER]     up to 10^POWER nodes instead; 10^8 take some 10 GB
+//
+// The program counts what it allocates, by malloc of its own, so it needs glibc to report memory.
+#include <malloc.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "bench/machine.h"
+#include "bench/nets.h"
+
+namespace {
+
+// Bytes in use and their maximum. One thread allocates.
+std::size_t live_bytes = 0, peak_bytes = 0;
+
+void* count(void* block) {
+  if (block == nullptr) return nullptr;
+  live_bytes += malloc_usable_size(block);
+  if (live_bytes > peak_bytes) peak_bytes = live_bytes;
+  return block;
+}
+void uncount(void* block) {
+  if (block != nullptr) live_bytes -= malloc_usable_size(block);
+}
+
+}  // namespace
+
+#if defined(__GLIBC__)
+// operator new and the aligned functions of the standard library end in these.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* block, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+void __libc_free(void* block);
+void* malloc(std::size_t size) { return count(__libc_malloc(size)); }
+void* calloc(std::size_t n, std::size_t size) { return count(__libc_calloc(n, size)); }
+void* memalign(std::size_t alignment, std::size_t size) { return count(__libc_memalign(alignment, size)); }
+void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
+void* realloc(void* block, std::size_t size) {
+  uncount(block);
+  return count(__libc_realloc(block, size));
+}
+void free(void* block) {
+  uncount(block);
+  __libc_free(block);
+}
+}
+#endif
+
+namespace tapeloom::bench {
+namespace {
+
+using closure::Activation;
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// One sample of an MLP of w inputs and two hidden layers of w: a parameter, a product and a sum for each weight.
+Value record_wide(Tape& tape, std::size_t nodes) {
+  const double weights = static_cast<double>(nodes) / 3.0;
+  const std::size_t width = std::max<std::size_t>(2, static_cast<std::size_t>(std::sqrt(weights / 2.0)));
+  const MLP mlp(tape, width, {{width, relu}, {width, relu}, {1}},
+                [n = 0u](const Fan&) mutable { return static_cast<double>(++n % 17) / 17.0 - 0.5; });
+  return batch_mean(square(mlp(tape.inputs("x", width))[0] - tape.input(0.0, "y")));
+}
+
+/// 2-16-16-1 over as many samples, as constants, one after another.
+Value record_samples(Tape& tape, std::size_t nodes) {
+  const MLP mlp(tape, 2, {{16, relu}, {16, relu}, {1}},
+                [n = 0u](const Fan&) mutable { return static_cast<double>(++n % 17) / 17.0 - 0.5; });
+  Value loss = 0.0;
+  std::mt19937_64 random(1);
+  const std::size_t samples = std::max<std::size_t>(1, nodes / 645);
+  for (std::size_t i = 0; i < samples; ++i) {
+    const std::vector<Value> row = {random_unit(random), random_unit(random)};
+    loss = loss + square(mlp(row)[0] - random_unit(random));
+  }
+  return loss / static_cast<double>(samples);
+}
+
+struct Cost {
+  std::size_t nodes = 0, instructions = 0;
+  double record_seconds = 0.0, compile_seconds = 0.0;
+  double tape_bytes = 0.0, beyond_bytes = 0.0;
+};
+
+/// The fastest of five runs, or the only one of what is slow.
+template <class Record>
+Cost measure(Record record, std::size_t nodes) {
+  Cost best;
+  for (int run = 0; run < (nodes <= 1'000'000 ? 5 : 1); ++run) {
+    Cost cost;
+    const std::size_t before = live_bytes;
+    auto begin = std::chrono::steady_clock::now();
+    Tape tape;
+    const Value loss = record(tape, nodes);
+    cost.record_seconds = seconds_since(begin);
+    cost.nodes = tape.size();
+    const std::size_t recorded = peak_bytes = live_bytes;
+    begin = std::chrono::steady_clock::now();
+    const Program program = compile(loss);
+    cost.compile_seconds = seconds_since(begin);
+    cost.instructions = program.instructions.size();
+    cost.tape_bytes = static_cast<double>(recorded - before);
+    cost.beyond_bytes = static_cast<double>(peak_bytes - recorded);
+    if (run == 0 || cost.compile_seconds < best.compile_seconds) best = cost;
+  }
+  return best;
+}
+
+template <class Record>
+void print_curve(const char* title, Record record, int largest_power) {
+  std::printf(
+      "| %s: nodes | instructions | recording, ns a node | compiling, ns a node | tape, bytes a node | "
+      "compiling beyond it, bytes a node |\n|---|---|---|---|---|---|\n",
+      title);
+  std::size_t nodes = 100;
+  for (int power = 3; power <= largest_power; ++power) {
+    const Cost cost = measure(record, nodes *= 10);
+    const double n = static_cast<double>(cost.nodes);
+    std::printf("| %zu | %zu | %.3g | %.3g | %.3g | %.3g |\n", cost.nodes, cost.instructions,
+                1e9 * cost.record_seconds / n, 1e9 * cost.compile_seconds / n, cost.tape_bytes / n,
+                cost.beyond_bytes / n);
+    std::fflush(stdout);
+  }
+  std::printf("\n");
+}
+
+int run(int argc, char** argv) {
+  const int largest_power = argc > 1 ? std::atoi(argv[1]) : 7;
+  if (argc > 2 || largest_power < 3 || largest_power > 8) {
+    throw std::invalid_argument("usage: compile_bench [POWER], from 3 to 8");
+  }
+  print_machine();
+#if !defined(__GLIBC__)
+  std::printf("- memory is not counted without glibc\n");
+#endif
+  std::printf("\n");
+  print_curve("wide layers", record_wide, largest_power);
+  print_curve("recorded samples", record_samples, largest_power);
+  return 0;
+}
+
+}  // namespace
+}  // namespace tapeloom::bench
+
+int main(int argc, char** argv) {
+  try {
+    return tapeloom::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "compile_bench: %s\n", error.what());
+    return 1;
+  }
+}
