@@ -1,27 +1,16 @@
 #include "tapeloom/compiler/classes.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <array>
+#include <span>
+
+#include "tapeloom/compiler/unique_table.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
-using Key = std::vector<std::uint32_t>;
-
-struct KeyHash {
-  std::size_t operator()(const Key& key) const {
-    std::uint64_t hash = key.size();
-    for (std::uint32_t word : key) {
-      hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-      hash ^= hash >> 29;
-    }
-    return hash;
-  }
-};
-
-/// Gives numbers to keys in the order in which they first come; the table's own order is never used. Keys are compared
-/// in full.
+/// Gives numbers to keys in the order in which they first come.
 class Classifier {
  public:
   explicit Classifier(const Recording& recording) : r_(recording) {
@@ -51,33 +40,67 @@ class Classifier {
       classes_.of_node[node.index] = static_cast<std::uint32_t>(op);
       return;
     }
-    key_.clear();
+    // The key of a class that may turn out to be known.
+    const std::size_t begin = words_.size();
+    latest_part_ = 0;
     if (r_.role(node) == Recording::Role::sum) {
       make_sum_key(node);
     } else {
-      key_.push_back(static_cast<std::uint32_t>(op) + (r_.differentiated(node) ? first_class : 0));
-      for (NodeId operand : r_.tape().operands(node)) key_.push_back(of(operand));
-      if (op == Op::mul && key_[1] > key_[2]) std::swap(key_[1], key_[2]);
+      make_plain_key(node);
     }
-    const auto [at, is_new] = known_.try_emplace(key_, static_cast<std::uint32_t>(depth_.size()));
-    classes_.of_node[node.index] = at->second;
-    if (is_new) depth_.push_back(depth_of_operands(node) + 1);
+    const auto candidate = static_cast<std::uint32_t>(key_begin_.size());
+    key_begin_.push_back(begin);
+    const std::uint32_t key = table_.find_or_enter(
+        candidate, latest_part_,
+        [&](std::uint32_t other) { return std::ranges::equal(key_of(other), key_of(candidate)); },
+        [&](std::uint32_t k) { return hash(key_of(k)); });
+    classes_.of_node[node.index] = first_class + key;
+    if (key == candidate) {
+      depth_.push_back(depth_of_operands(node) + 1);
+    } else {
+      key_begin_.pop_back();
+      words_.resize(begin);
+    }
+  }
+
+  std::span<const std::uint32_t> key_of(std::uint32_t key) const {
+    const std::size_t begin = key_begin_[key], end = key + 1 < key_begin_.size() ? key_begin_[key + 1] : words_.size();
+    return std::span(words_).subspan(begin, end - begin);
+  }
+  static std::uint64_t hash(std::span<const std::uint32_t> key) {
+    std::uint64_t hash = key.size();
+    for (std::uint32_t word : key) hash = mix(hash, word);
+    return hash;
+  }
+
+  void make_plain_key(NodeId node) {
+    const Op op = r_.tape().op(node);
+    words_.push_back(static_cast<std::uint32_t>(op) + (r_.differentiated(node) ? first_class : 0));
+    const std::size_t first = words_.size();
+    for (NodeId operand : r_.tape().operands(node)) words_.push_back(part(operand));
+    if (op == Op::mul && words_[first] > words_[first + 1]) std::swap(words_[first], words_[first + 1]);
+  }
+
+  /// The class of an operand.
+  std::uint32_t part(NodeId node) {
+    latest_part_ = std::max(latest_part_, of(node));
+    return of(node);
   }
 
   /// The counted set of its terms: how many there are of each sign and classes.
   void make_sum_key(NodeId node) {
     terms_.clear();
     for (const Term& term : r_.terms(node)) {
-      const std::uint32_t a = of(term.a), b = term.product ? of(term.b) : sum_marker;
+      const std::uint32_t a = part(term.a), b = term.product ? part(term.b) : sum_marker;
       terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
     }
     std::sort(terms_.begin(), terms_.end());
-    key_.push_back(r_.differentiated(node) ? sum_marker : sum_marker - 1);
+    words_.push_back(r_.differentiated(node) ? sum_marker : sum_marker - 1);
     for (std::size_t i = 0; i < terms_.size();) {
       std::size_t end = i;
       while (end < terms_.size() && terms_[end] == terms_[i]) ++end;
-      key_.insert(key_.end(), terms_[i].begin(), terms_[i].end());
-      key_.push_back(static_cast<std::uint32_t>(end - i));
+      words_.insert(words_.end(), terms_[i].begin(), terms_[i].end());
+      words_.push_back(static_cast<std::uint32_t>(end - i));
       i = end;
     }
   }
@@ -116,9 +139,11 @@ class Classifier {
 
   const Recording& r_;
   Classes classes_;
-  std::unordered_map<Key, std::uint32_t, KeyHash> known_;
+  std::vector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
+  std::vector<std::size_t> key_begin_;  // of each
+  UniqueTable table_;
+  std::uint32_t latest_part_ = 0;     // of the key that is being made
   std::vector<std::uint32_t> depth_;  // of each class
-  Key key_;
   std::vector<std::array<std::uint32_t, 3>> terms_;
 };
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "tapeloom/compiler/unique_table.h"
 #include "tapeloom/core/value.h"
 
 namespace tapeloom::inline v0_1::compiler {
@@ -15,11 +16,6 @@ namespace {
 // What a node belongs to: a column is a sample.
 constexpr std::uint32_t outside = UINT32_MAX;
 constexpr std::uint32_t shared = UINT32_MAX - 1;
-
-std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
-  hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-  return hash ^ hash >> 29;
-}
 
 class SampleFolder {
  public:
