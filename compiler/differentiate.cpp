@@ -51,7 +51,7 @@ class Differentiator {
         for (std::uint32_t r = 0; r < block.rows; ++r) needed_[i] = needed_[i] || !options.frozen[block.payload + r];
       }
       if (block.kind == BlockKind::input) needed_[i] = options.input_gradients;
-      for (std::size_t k = 0; k < block.operand_count; ++k) {
+      for (std::size_t k = 0; k < g_.operands(BlockId(i)).size(); ++k) {
         if (differentiable(BlockId(i), k) && needs(g_.operand(BlockId(i), k))) needed_[i] = true;
       }
     }
@@ -124,7 +124,7 @@ class Differentiator {
   // --- the rules ----------------------------------------------------------------------------------------------------
 
   void reverse(BlockId id) {
-    if (g_[id].operand_count == 0 || contributions_[id.index].parts.empty()) return;
+    if (g_.operands(id).empty() || contributions_[id.index].parts.empty()) return;
     const View adjoint = this->adjoint(id);
     const View x = g_.operand(id, 0);
     switch (g_[id].kind) {
@@ -155,7 +155,7 @@ class Differentiator {
 
   void reverse_concat(BlockId id, const View& adjoint) {
     std::uint32_t row = 0;
-    for (std::size_t k = 0; k < g_[id].operand_count; ++k) {
+    for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       const View part = g_.operand(id, k);
       if (needs(part)) pass_on(id, part, adjoint.part(row, part.rows));
       row += part.rows;
@@ -177,7 +177,7 @@ class Differentiator {
 
   void reverse_elementwise(BlockId id, const View& adjoint) {
     std::array<View, 3> x{};
-    for (std::size_t k = 0; k < g_[id].operand_count; ++k) x[k] = g_.operand(id, k);
+    for (std::size_t k = 0; k < g_.operands(id).size(); ++k) x[k] = g_.operand(id, k);
     const auto at = [&](const View& view) { return Expression(g_, view); };
     const View y = g_.all(id);
     ops::visit(

@@ -39,7 +39,7 @@ class Emitter {
   }
 
  private:
-  bool is_leaf(BlockId id) const { return g_[id].operand_count == 0; }
+  bool is_leaf(BlockId id) const { return g_.operands(id).empty(); }
   bool total(BlockId id) const { return is_total(g_, id); }
   /// True for a uniform block that has slots of its own to give back.
   bool owns_uniform_slots(BlockId id) const {
@@ -246,13 +246,13 @@ class Emitter {
   void emit_block(BlockId id, std::uint32_t out, std::vector<Instruction>* list = nullptr) {
     std::vector<Instruction>& to = list != nullptr ? *list : p_.instructions;
     const Block& block = g_[id];
-    const auto add = [&](InstructionKind kind, Shape with, std::span<const View> operands, std::uint32_t at) {
+    const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
       Instruction instruction{.kind = kind, .op = block.op, .out = at};
       for (std::size_t k = 0; k < operands.size(); ++k) set_operand(instruction, with, k, operands[k]);
       instruction.shape = shape(with);
       to.push_back(instruction);
     };
-    const std::span<const View> x = g_.operands(id);
+    const OperandList x = g_.operands(id);
     switch (block.kind) {
       case BlockKind::elementwise:
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
@@ -266,16 +266,17 @@ class Emitter {
         return add(InstructionKind::outer, {x[0].rows, x[1].rows, x[1].rows, 1, {}}, x, out);
       case BlockKind::concat:
         for (const View& part : x) {
-          add(InstructionKind::copy, {.rows = part.rows}, std::span(&part, 1), out);
+          add(InstructionKind::copy, {.rows = part.rows}, std::array{part}, out);
           out += part.rows;
         }
         return;
       case BlockKind::assemble:
-        if (totals_.in_place[id.index] == Totals::nowhere) add(InstructionKind::zero, {.rows = block.rows}, {}, out);
+        if (totals_.in_place[id.index] == Totals::nowhere)
+          add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
         for (std::size_t k = 0; k < x.size(); ++k) {
           if (totals_.in_place[id.index] != Totals::nowhere && lies_in(id, x[k])) continue;
           const Destination& to_row = g_.destination(id, k);
-          add(InstructionKind::add_at, of_matrix(to_row.shape), std::span(&x[k], 1), out + to_row.row);
+          add(InstructionKind::add_at, of_matrix(to_row.shape), std::array{x[k]}, out + to_row.row);
         }
         return;
       case BlockKind::constant:

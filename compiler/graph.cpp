@@ -5,11 +5,12 @@
 namespace tapeloom::inline v0_1::compiler {
 
 View Graph::append(Block block, std::span<const View> operands) {
-  TAPELOOM_CHECK(blocks_.size() < UINT32_MAX - 1 && operands_.size() + operands.size() < UINT32_MAX);
-  block.operand_count = static_cast<std::uint32_t>(operands.size());
+  TAPELOOM_CHECK(blocks_.size() < INT32_MAX && operands_.size() + operands.size() < UINT32_MAX);
   block.first_operand = static_cast<std::uint32_t>(operands_.size());
-  for (const View& operand : operands) block.varying |= blocks_[operand.block.index].varying;
-  operands_.insert(operands_.end(), operands.begin(), operands.end());
+  for (const View& operand : operands) {
+    block.varying |= blocks_[operand.block.index].varying;
+    operands_.push_back(*this, operand);
+  }
   blocks_.push_back(block);
   return all(BlockId(blocks_.size() - 1));
 }

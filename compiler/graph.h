@@ -81,8 +81,56 @@ struct Block {
   bool varying = false;
   std::uint32_t rows = 1;
   std::uint32_t payload = 0;
-  std::uint32_t first_operand = 0;
-  std::uint32_t operand_count = 0;
+  std::uint32_t first_operand = 0;  ///< the others follow, up to the next block's
+};
+
+class Graph;
+
+/// A list of views of a graph's blocks, in four bytes each where they are all rows of a block, as most are. The others
+/// are kept in full, apart.
+class ViewList {
+ public:
+  std::size_t size() const { return words_.size(); }
+  void reserve(std::size_t count) { words_.reserve(count); }
+  inline void push_back(const Graph& graph, const View& view);
+  inline View at(const Graph& graph, std::size_t i) const;
+
+ private:
+  static constexpr std::uint32_t apart = 1u << 31;  // the other bits are an index into apart_, else a block
+  std::vector<std::uint32_t> words_;
+  std::vector<View> apart_;
+};
+
+/// The operands of a block, read one by one.
+class OperandList {
+ public:
+  OperandList(const Graph& graph, std::size_t begin, std::size_t end) : graph_(&graph), begin_(begin), end_(end) {}
+
+  class Iterator {
+   public:
+    using value_type = View;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    Iterator(const Graph* graph, std::size_t at) : graph_(graph), at_(at) {}
+    inline View operator*() const;
+    Iterator& operator++() { return ++at_, *this; }
+    Iterator operator++(int) { return {graph_, at_++}; }
+    friend bool operator==(const Iterator&, const Iterator&) = default;
+
+   private:
+    const Graph* graph_ = nullptr;
+    std::size_t at_ = 0;
+  };
+
+  Iterator begin() const { return {graph_, begin_}; }
+  Iterator end() const { return {graph_, end_}; }
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+  View operator[](std::size_t k) const { return *Iterator(graph_, begin_ + k); }
+
+ private:
+  const Graph* graph_;
+  std::size_t begin_, end_;
 };
 
 /// What must be computed; everything else is dead.
@@ -113,11 +161,13 @@ class Graph {
  public:
   std::size_t size() const { return blocks_.size(); }
   const Block& operator[](BlockId id) const { return blocks_[id.index]; }
-  std::span<const View> operands(BlockId id) const {
-    const Block& block = blocks_[id.index];
-    return {operands_.data() + block.first_operand, block.operand_count};
+  OperandList operands(BlockId id) const {
+    const std::size_t next = std::size_t{id.index} + 1;
+    return {*this, blocks_[id.index].first_operand,
+            next < blocks_.size() ? blocks_[next].first_operand : operands_.size()};
   }
-  const View& operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
+  View operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
+  std::size_t operand_count() const { return operands_.size(); }
   bool varying(const View& view) const { return blocks_[view.block.index].varying; }
   /// All rows of a block.
   View all(BlockId id) const { return {id, 0, blocks_[id.index].rows, 1}; }
@@ -166,32 +216,52 @@ class Graph {
   Roots roots;
 
  private:
+  friend class OperandList::Iterator;
   View append(Block block, std::span<const View> operands);
 
   std::vector<Block> blocks_;
-  std::vector<View> operands_;
+  ViewList operands_;
   std::vector<double> numbers_;
   std::vector<Destination> destinations_;
   std::vector<Matrix> matrices_;
 };
+
+inline void ViewList::push_back(const Graph& graph, const View& view) {
+  if (view != nothing && view == graph.all(view.block)) {
+    words_.push_back(view.block.index);
+  } else {
+    words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
+    apart_.push_back(view);
+  }
+}
+
+inline View ViewList::at(const Graph& graph, std::size_t i) const {
+  const std::uint32_t word = words_[i];
+  return (word & apart) != 0 ? apart_[word & ~apart] : graph.all(BlockId(std::size_t{word}));
+}
+
+inline View OperandList::Iterator::operator*() const { return graph_->operands_.at(*graph_, at_); }
 
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
 /// stand for the old block's. Blocks with keep(old id) false are left out.
 template <class Keep, class Emit>
 Graph rebuild(const Graph& old, Keep&& keep, Emit&& emit) {
   Graph graph;
-  graph.reserve(old.size(), old.size());
-  std::vector<View> moved(old.size(), nothing);
+  graph.reserve(old.size(), old.operand_count());
+  ViewList moved;
+  moved.reserve(old.size());
   std::vector<View> operands;
   for (std::size_t i = 0; i < old.size(); ++i) {
-    if (!keep(BlockId(i))) continue;
     operands.clear();
-    for (const View& operand : old.operands(BlockId(i)))
-      operands.push_back(moved[operand.block.index].through(operand));
-    moved[i] = emit(graph, BlockId(i), std::span<const View>(operands));
+    View rows = nothing;
+    if (keep(BlockId(i))) {
+      for (const View& x : old.operands(BlockId(i))) operands.push_back(moved.at(graph, x.block.index).through(x));
+      rows = emit(graph, BlockId(i), std::span<const View>(operands));
+    }
+    moved.push_back(graph, rows);
   }
   graph.roots = old.roots;
-  graph.roots.each([&](View& root) { root = moved[root.block.index].through(root); });
+  graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });
   return graph;
 }
 

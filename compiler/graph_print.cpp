@@ -70,7 +70,7 @@ std::string equation(const Graph& graph, BlockId id) {
   if (block.kind == BlockKind::parameter || block.kind == BlockKind::input) {
     if (block.rows > 1) text += ":+" + std::to_string(block.rows);
   }
-  for (std::size_t k = 0; k < block.operand_count; ++k) {
+  for (std::size_t k = 0; k < graph.operands(id).size(); ++k) {
     text += " " + name(graph, graph.operand(id, k));
     if (block.kind == BlockKind::assemble) {
       const Destination& to = graph.destination(id, k);

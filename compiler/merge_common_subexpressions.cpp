@@ -30,7 +30,7 @@ class BlockTable {
         mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
     if (block.kind == BlockKind::constant) {
       for (double number : graph.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
-    } else if (block.operand_count == 0) {
+    } else if (graph.operands(id).empty()) {
       h = mix(h, block.payload);
     }
     for (const View& x : graph.operands(id))
@@ -46,14 +46,14 @@ class BlockTable {
       return std::ranges::equal(graph.numbers(a), graph.numbers(b), {}, bits, bits);
     }
     if (left.kind == BlockKind::assemble) {
-      for (std::size_t k = 0; k < left.operand_count; ++k) {
+      for (std::size_t k = 0; k < graph.operands(a).size(); ++k) {
         if (!(graph.destination(a, k) == graph.destination(b, k))) return false;
       }
       return true;
     }
     if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse)
       return graph.matrix(a) == graph.matrix(b);
-    return left.operand_count > 0 || left.payload == right.payload;
+    return !graph.operands(a).empty() || left.payload == right.payload;
   }
 
   UniqueTable table_;

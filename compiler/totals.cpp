@@ -31,7 +31,7 @@ class InPlace {
   bool possible(BlockId assemble) const {
     std::vector<bool> covered(g_[assemble].rows, false);
     std::size_t others = 0, rows = 0;
-    for (std::size_t k = 0; k < g_[assemble].operand_count; ++k) {
+    for (std::size_t k = 0; k < g_.operands(assemble).size(); ++k) {
       if (!fits(assemble, k)) {
         ++others;
         continue;
@@ -70,7 +70,7 @@ Totals place_totals(const Graph& graph, const Schedule& schedule) {
       const BlockId id = schedule.order[i];
       if (graph[id].kind != BlockKind::assemble || graph[id].varying || !in_place.possible(id)) continue;
       totals.in_place[id.index] = totals.count;
-      for (std::size_t k = 0; k < graph[id].operand_count; ++k) {
+      for (std::size_t k = 0; k < graph.operands(id).size(); ++k) {
         if (!in_place.fits(id, k)) continue;
         const auto& [row, shape] = graph.destination(id, k);
         totals.of_block[graph.operand(id, k).block.index] = {totals.count + row, shape};

@@ -47,20 +47,20 @@ class Verifier {
         return check_leaf(id, false, leaves_.uniform_inputs);
       case BlockKind::elementwise:
         expect(op_kind(block.op) == OpKind::scalar || op_kind(block.op) == OpKind::comparison, id, "a scalar op");
-        expect(block.operand_count == op_arity(block.op), id, "as many operands as the op takes");
+        expect(g_.operands(id).size() == op_arity(block.op), id, "as many operands as the op takes");
         for (const View& x : g_.operands(id)) expect(x.rows == block.rows, id, "operands have as many rows");
         break;
       case BlockKind::batch_sum:
-        expect(block.operand_count == 1 && g_.operand(id, 0).rows == block.rows, id, "one operand of as many rows");
+        expect(g_.operands(id).size() == 1 && g_.operand(id, 0).rows == block.rows, id, "one operand of as many rows");
         return expect(!block.varying, id, "a batch sum is uniform");
       case BlockKind::row_sum:
-        expect(block.operand_count == 1 && block.rows == 1, id, "one operand, one row");
+        expect(g_.operands(id).size() == 1 && block.rows == 1, id, "one operand, one row");
         break;
       case BlockKind::concat:
         expect(rows_of_operands(id) == block.rows, id, "as many rows as all operands");
         break;
       case BlockKind::assemble:
-        for (std::size_t k = 0; k < block.operand_count; ++k) {
+        for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
           const auto& [row, shape] = g_.destination(id, k);
           expect(g_.operand(id, k).rows == shape.rows * shape.terms, id, "a destination for every row");
           expect(entry_end(row, shape) <= block.rows, id, "destinations that exist");
@@ -96,7 +96,7 @@ class Verifier {
   }
 
   void check_leaf(BlockId id, bool varying, std::size_t count) {
-    expect(g_[id].operand_count == 0, id, "a leaf has no operands");
+    expect(g_.operands(id).empty(), id, "a leaf has no operands");
     expect(g_[id].varying == varying, id, "inputs vary, other leaves do not");
     expect(std::size_t{g_[id].payload} + g_[id].rows <= count, id, "the leaf exists on the tape");
   }
