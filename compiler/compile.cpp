@@ -47,7 +47,7 @@ class Pipeline {
     }
     // clang-format off
     bool before = request_.loss && options.gradients;  // differentiation
-    const auto simplified = [&](const Graph& graph) { return simplify(graph, before); };
+    const auto simplified = [&](Graph graph) { return simplify(graph, before); };
     const auto clean_up = [&] {
       pass("fold_constants",              options.fold_constants,                     fold_constants);
       pass("simplify",                    options.simplify && may_round,              simplified);
@@ -56,11 +56,11 @@ class Pipeline {
     // clang-format on
     clean_up();
     if (request_.loss && options.gradients) {
-      pass("differentiate", true, [&](const Graph&) { return differentiate(std::move(graph_), differentiation()); });
+      pass("differentiate", true, [&](Graph graph) { return differentiate(std::move(graph), differentiation()); });
       before = false;
       clean_up();
     }
-    pass("remove_dead", true, [&](const Graph&) { return remove_dead(std::move(graph_)); });
+    pass("remove_dead", true, remove_dead);
     return std::move(graph_);
   }
 
@@ -70,7 +70,7 @@ class Pipeline {
   template <class F>
   void pass(const char* name, bool enabled, F&& transform) {
     if (!enabled) return;
-    graph_ = transform(graph_);
+    graph_ = transform(std::move(graph_));
     finished(name);
   }
 

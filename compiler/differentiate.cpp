@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "tapeloom/compiler/expression.h"
 #include "tapeloom/compiler/passes.h"
@@ -11,19 +12,70 @@ namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
-/// What users of a block have contributed to the adjoint of some of its rows so far. Rows that are contributed to more
-/// than once are added at once where they are the same, so that the order is the order of contributions.
-struct Contributions {
-  std::vector<View> parts;
-  std::vector<Destination> destinations;
+/// What users of blocks have contributed to the adjoints of some of their rows so far: a list for each block, all in
+/// one pool. Rows that are contributed to more than once are added at once where they are the same, so that the order
+/// is the order of contributions.
+class Contributions {
+ public:
+  explicit Contributions(Graph& graph) : g_(graph), last_(graph.size(), none) {}
+
+  bool any(BlockId block) const { return last_[block.index] != none; }
+
+  void add(BlockId block, const Destination& to, const View& amount) {
+    // Looking back over some is enough: users of the same rows mostly follow one another, or take turns with the other
+    // parameters of a layer that is used again and again.
+    std::size_t looked = 0;
+    for (std::uint32_t at = last_[block.index]; at != none && looked < 32; at = pool_[at].earlier, ++looked) {
+      if (!(pool_[at].to == to)) continue;
+      pool_[at].amount = g_.add_elementwise(Op::add, {pool_[at].amount, amount});
+      return;
+    }
+    std::uint32_t at = free_;
+    if (at == none) {
+      at = static_cast<std::uint32_t>(pool_.size());
+      pool_.emplace_back();
+    } else {
+      free_ = pool_[at].earlier;
+    }
+    pool_[at] = {amount, to, last_[block.index]};
+    last_[block.index] = at;
+  }
+
+  /// Sets `amounts` and `destinations` to a block's contributions, the first one first, and forgets them.
+  void take(BlockId block, std::vector<View>& amounts, std::vector<Destination>& destinations) {
+    amounts.clear(), destinations.clear();
+    for (std::uint32_t at = std::exchange(last_[block.index], none); at != none;) {
+      Part& part = pool_[at];
+      amounts.push_back(part.amount);
+      destinations.push_back(part.to);
+      const std::uint32_t earlier = std::exchange(part.earlier, free_);
+      free_ = std::exchange(at, earlier);
+    }
+    std::ranges::reverse(amounts);
+    std::ranges::reverse(destinations);
+  }
+
+ private:
+  static constexpr std::uint32_t none = UINT32_MAX;
+
+  struct Part {
+    View amount;
+    Destination to;
+    std::uint32_t earlier;  // the one before of the same block, or none; of a free one, the next free one
+  };
+
+  Graph& g_;
+  std::vector<Part> pool_;
+  std::uint32_t free_ = none;        // the first of the pool that can be used again
+  std::vector<std::uint32_t> last_;  // of each block
 };
 
 /// One reverse walk over the phases. What the varying blocks of one phase contribute to a uniform block is collected
 /// apart, as numbers a sample; when the walk leaves the phase, their sum over the batch is one contribution.
 class Differentiator {
  public:
-  Differentiator(Graph& graph, const DifferentiateOptions& options) : g_(graph), contributions_(graph.size()) {
-    per_sample_.resize(graph.size());
+  Differentiator(Graph& graph, const DifferentiateOptions& options)
+      : g_(graph), contributions_(graph), per_sample_(graph) {
     find_needed(options);
   }
 
@@ -37,8 +89,14 @@ class Differentiator {
     }
   }
 
-  /// The adjoint of all rows of a block, or nothing if it has none.
-  View adjoint(BlockId id) { return assemble(id, contributions_[id.index]); }
+  /// The adjoint of all rows of a block, or nothing if it has none. Asked for once.
+  View take_adjoint(BlockId id) {
+    contributions_.take(id, amounts_, destinations_);
+    if (amounts_.empty()) return nothing;
+    const std::uint32_t rows = g_[id].rows;
+    const bool whole = amounts_.size() == 1 && destinations_[0] == Destination{0, {1, rows, 0, 1}};
+    return whole ? amounts_[0] : g_.add_assemble(rows, amounts_, destinations_);
+  }
 
  private:
   // --- which adjoints are needed ------------------------------------------------------------------------------------
@@ -66,49 +124,26 @@ class Differentiator {
   // --- collecting contributions -------------------------------------------------------------------------------------
 
   /// Adds the rows of `amount` to the adjoints of the rows that `to` reads. A row read more than once gets the sum.
-  void contribute(const View& to, const View& amount) { add_to(contributions_[to.block.index], to, amount); }
+  void contribute(const View& to, const View& amount) { add_to(contributions_, to, amount); }
 
   /// The same from one sample's computation to something that all samples share.
   void contribute_per_sample(const View& to, const View& amount) {
-    Contributions& list = per_sample_[to.block.index];
-    if (list.parts.empty()) summed_.push_back(to.block);
-    add_to(list, to, amount);
+    if (!per_sample_.any(to.block)) summed_.push_back(to.block);
+    add_to(per_sample_, to, amount);
   }
 
   void add_to(Contributions& list, const View& to, const View& amount) {
     if (to.step == 0 && to.rows > 1) {
-      add_to(list, Destination{to.row, {}}, g_.add_row_sum(amount));
+      list.add(to.block, Destination{to.row, {}}, g_.add_row_sum(amount));
     } else {
-      add_to(list, Destination{to.row, {1, to.rows, 0, std::max(to.step, 1u)}}, amount);
+      list.add(to.block, Destination{to.row, {1, to.rows, 0, std::max(to.step, 1u)}}, amount);
     }
-  }
-
-  void add_to(Contributions& list, const Destination& to, const View& amount) {
-    // Looking back over some is enough: users of the same rows mostly follow one another, or take turns with the other
-    // parameters of a layer that is used again and again.
-    for (std::size_t back = 1; back <= 32 && back <= list.parts.size(); ++back) {
-      const std::size_t k = list.parts.size() - back;
-      if (!(list.destinations[k] == to)) continue;
-      list.parts[k] = g_.add_elementwise(Op::add, {list.parts[k], amount});
-      return;
-    }
-    list.parts.push_back(amount);
-    list.destinations.push_back(to);
-  }
-
-  View assemble(BlockId id, const Contributions& list) {
-    if (list.parts.empty()) return nothing;
-    const std::uint32_t rows = g_[id].rows;
-    const bool whole = list.parts.size() == 1 && list.destinations[0] == Destination{0, {1, rows, 0, 1}};
-    if (whole) return list.parts[0];
-    return g_.add_assemble(rows, list.parts, list.destinations);
   }
 
   void sum_samples(BlockId uniform) {
-    Contributions list;
-    std::swap(list, per_sample_[uniform.index]);
-    for (std::size_t k = 0; k < list.parts.size(); ++k) {
-      add_to(contributions_[uniform.index], list.destinations[k], g_.add_batch_sum(list.parts[k]));
+    per_sample_.take(uniform, amounts_, destinations_);
+    for (std::size_t k = 0; k < amounts_.size(); ++k) {
+      contributions_.add(uniform, destinations_[k], g_.add_batch_sum(amounts_[k]));
     }
   }
 
@@ -124,8 +159,8 @@ class Differentiator {
   // --- the rules ----------------------------------------------------------------------------------------------------
 
   void reverse(BlockId id) {
-    if (g_.operands(id).empty() || contributions_[id.index].parts.empty()) return;
-    const View adjoint = this->adjoint(id);
+    if (g_.operands(id).empty() || !contributions_.any(id)) return;
+    const View adjoint = take_adjoint(id);
     const View x = g_.operand(id, 0);
     switch (g_[id].kind) {
       case BlockKind::constant:
@@ -171,7 +206,7 @@ class Differentiator {
       // The same adjoint for every sample comes out of the sum.
       const bool factors_out = g_.varying(x) && !g_.varying(adjoint);
       const View outer = g_.add_outer(adjoint, factors_out ? g_.add_batch_sum(x) : x);
-      add_to(contributions_[weights.block.index], Destination{weights.row, matrix}, outer);
+      contributions_.add(weights.block, Destination{weights.row, matrix}, outer);
     }
   }
 
@@ -204,9 +239,11 @@ class Differentiator {
 
   Graph& g_;
   std::vector<bool> needed_;
-  std::vector<Contributions> contributions_;
-  std::vector<Contributions> per_sample_;
+  Contributions contributions_;
+  Contributions per_sample_;
   std::vector<BlockId> summed_;  // uniform blocks with entries in per_sample_
+  std::vector<View> amounts_;
+  std::vector<Destination> destinations_;
 };
 
 }  // namespace
@@ -220,7 +257,7 @@ Graph differentiate(Graph graph, const DifferentiateOptions& options) {
     const Block block = graph[BlockId(i)];
     const bool parameter = block.kind == BlockKind::parameter;
     if (!parameter && !(block.kind == BlockKind::input && options.input_gradients)) continue;
-    const View adjoint = differentiator.adjoint(BlockId(i));
+    const View adjoint = differentiator.take_adjoint(BlockId(i));
     if (adjoint == nothing) continue;
     (parameter ? graph.roots.gradients : graph.roots.input_gradients).push_back({block.payload, adjoint});
   }

@@ -5,10 +5,23 @@
 
 namespace tapeloom::inline v0_1::compiler {
 
-Graph fold_constants(const Graph& graph) {
+namespace {
+
+bool foldable(const Graph& graph, BlockId id) {
+  if (graph[id].kind != BlockKind::elementwise) return false;
+  const OperandList operands = graph.operands(id);
+  return std::all_of(operands.begin(), operands.end(), [&](const View& x) { return graph.is_constant(x); });
+}
+
+}  // namespace
+
+Graph fold_constants(Graph graph) {
+  std::size_t first = 0;
+  while (first < graph.size() && !foldable(graph, BlockId(first))) ++first;
+  if (first == graph.size()) return graph;
   std::vector<double> numbers;
   return rebuild(
-      graph, [](BlockId) { return true; },
+      graph, [](BlockId id) { return id; },
       [&](Graph& out, BlockId id, std::span<const View> operands) {
         const Block& block = graph[id];
         const auto is_constant = [&](const View& operand) { return out.is_constant(operand); };

@@ -243,20 +243,24 @@ inline View ViewList::at(const Graph& graph, std::size_t i) const {
 inline View OperandList::Iterator::operator*() const { return graph_->operands_.at(*graph_, at_); }
 
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
-/// stand for the old block's. Blocks with keep(old id) false are left out.
-template <class Keep, class Emit>
-Graph rebuild(const Graph& old, Keep&& keep, Emit&& emit) {
+/// stand for the old block's. stand_in(old id) is that id, or an earlier one whose rows stand for the block's without
+/// anything being emitted, or nothing.block to leave the block out.
+template <class StandIn, class Emit>
+Graph rebuild(const Graph& old, StandIn&& stand_in, Emit&& emit) {
   Graph graph;
   graph.reserve(old.size(), old.operand_count());
   ViewList moved;
   moved.reserve(old.size());
   std::vector<View> operands;
   for (std::size_t i = 0; i < old.size(); ++i) {
-    operands.clear();
+    const BlockId by = stand_in(BlockId(i));
     View rows = nothing;
-    if (keep(BlockId(i))) {
-      for (const View& x : old.operands(BlockId(i))) operands.push_back(moved.at(graph, x.block.index).through(x));
-      rows = emit(graph, BlockId(i), std::span<const View>(operands));
+    if (by == BlockId(i)) {
+      operands.clear();
+      for (const View& x : old.operands(by)) operands.push_back(moved.at(graph, x.block.index).through(x));
+      rows = emit(graph, by, std::span<const View>(operands));
+    } else if (by != nothing.block) {
+      rows = moved.at(graph, by.index);
     }
     moved.push_back(graph, rows);
   }

@@ -8,70 +8,94 @@ namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
-/// Finds the earlier block that equals the last one of a growing graph.
-class BlockTable {
+/// Finds, for each block of a graph, the first one that computes the same.
+class Merger {
  public:
-  /// The block equal to the graph's last one: an earlier one, or the last itself, which is then entered.
-  BlockId find_or_enter_last(const Graph& graph) {
-    const BlockId last(graph.size() - 1);
-    std::uint32_t latest = UniqueTable::no_parts;
-    for (const View& x : graph.operands(last)) {
-      latest = latest == UniqueTable::no_parts ? x.block.index : std::max(latest, x.block.index);
+  explicit Merger(const Graph& graph) : g_(graph), first_(graph.size()) {
+    for (std::uint32_t i = 0; i < g_.size(); ++i) {
+      first_[i] = i;  // entered, it stands for itself
+      first_[i] = table_.find_or_enter(
+          i, latest_operand(i), [&](std::uint32_t other) { return equal(other, i); },
+          [&](std::uint32_t block) { return hash(block); });
     }
-    const auto equal_last = [&](std::uint32_t other) { return equal(graph, BlockId(std::size_t{other}), last); };
-    const auto hash_of = [&](std::uint32_t block) { return hash(graph, BlockId(std::size_t{block})); };
-    return BlockId(std::size_t{table_.find_or_enter(last.index, latest, equal_last, hash_of)});
   }
 
+  bool any() const {
+    for (std::uint32_t i = 0; i < first_.size(); ++i) {
+      if (first_[i] != i) return true;
+    }
+    return false;
+  }
+  BlockId first(BlockId block) const { return BlockId(std::size_t{first_[block.index]}); }
+
  private:
-  static std::uint64_t hash(const Graph& graph, BlockId id) {
-    const Block& block = graph[id];
+  OperandList operands(std::uint32_t block) const { return g_.operands(BlockId(std::size_t{block})); }
+
+  /// An operand, with the first block that computes the same.
+  View merged(View x) const {
+    x.block = first(x.block);
+    return x;
+  }
+
+  std::uint32_t latest_operand(std::uint32_t block) const {
+    std::uint32_t latest = UniqueTable::no_parts;
+    for (const View& x : operands(block)) {
+      const std::uint32_t part = merged(x).block.index;
+      latest = latest == UniqueTable::no_parts ? part : std::max(latest, part);
+    }
+    return latest;
+  }
+
+  std::uint64_t hash(std::uint32_t i) const {
+    const BlockId id(std::size_t{i});
+    const Block& block = g_[id];
     std::uint64_t h =
         mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
     if (block.kind == BlockKind::constant) {
-      for (double number : graph.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
-    } else if (graph.operands(id).empty()) {
+      for (double number : g_.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
+    } else if (operands(i).empty()) {
       h = mix(h, block.payload);
     }
-    for (const View& x : graph.operands(id))
+    for (const View& operand : operands(i)) {
+      const View x = merged(operand);
       h = mix(mix(h, std::uint64_t{x.block.index} << 32 | x.row), x.rows * 2 + x.step);
+    }
     return h ^ h >> 32;
   }
-  static bool equal(const Graph& graph, BlockId a, BlockId b) {
-    const Block &left = graph[a], &right = graph[b];
+
+  bool equal(std::uint32_t a, std::uint32_t b) const {
+    const BlockId p(std::size_t{a}), q(std::size_t{b});
+    const Block &left = g_[p], &right = g_[q];
     if (left.kind != right.kind || left.op != right.op || left.rows != right.rows) return false;
-    if (!std::ranges::equal(graph.operands(a), graph.operands(b))) return false;
+    const auto same = [&](const View& x, const View& y) { return merged(x) == merged(y); };
+    if (!std::ranges::equal(operands(a), operands(b), same)) return false;
     if (left.kind == BlockKind::constant) {
       const auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
-      return std::ranges::equal(graph.numbers(a), graph.numbers(b), {}, bits, bits);
+      return std::ranges::equal(g_.numbers(p), g_.numbers(q), {}, bits, bits);
     }
     if (left.kind == BlockKind::assemble) {
-      for (std::size_t k = 0; k < graph.operands(a).size(); ++k) {
-        if (!(graph.destination(a, k) == graph.destination(b, k))) return false;
+      for (std::size_t k = 0; k < operands(a).size(); ++k) {
+        if (!(g_.destination(p, k) == g_.destination(q, k))) return false;
       }
       return true;
     }
-    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse)
-      return graph.matrix(a) == graph.matrix(b);
-    return !graph.operands(a).empty() || left.payload == right.payload;
+    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse) return g_.matrix(p) == g_.matrix(q);
+    return !operands(a).empty() || left.payload == right.payload;
   }
 
+  const Graph& g_;
+  std::vector<std::uint32_t> first_;  // of each block
   UniqueTable table_;
 };
 
 }  // namespace
 
-Graph merge_common_subexpressions(const Graph& graph) {
-  BlockTable table;
-  // A merged block stays behind as its own copy without users, so that ids stay ordered; it is dead from here on.
-  return remove_dead(rebuild(
-      graph, [](BlockId) { return true; },
-      [&](Graph& out, BlockId id, std::span<const View> operands) {
-        const std::size_t before = out.size();
-        const View copy = out.add_copy(graph, id, operands);
-        // A concat of neighbours is a view of what is there already.
-        return out.size() == before ? copy : out.all(table.find_or_enter_last(out));
-      }));
+Graph merge_common_subexpressions(Graph graph) {
+  const Merger merger(graph);
+  if (!merger.any()) return graph;
+  return rebuild(
+      graph, [&](BlockId id) { return merger.first(id); },
+      [&](Graph& out, BlockId id, std::span<const View> operands) { return out.add_copy(graph, id, operands); });
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -12,11 +12,11 @@ Graph remove_dead(Graph graph);
 
 /// Computes elementwise blocks of constants, in double. Parameters and inputs are never folded, whatever number they
 /// had while recording. requires: a valid graph. maintains: order, every bit.
-Graph fold_constants(const Graph& graph);
+Graph fold_constants(Graph graph);
 
 /// Merges blocks of the same kind, op, payload and operands. requires: a valid graph. maintains: order, every bit of
 /// every value; not the order in which gradients are added.
-Graph merge_common_subexpressions(const Graph& graph);
+Graph merge_common_subexpressions(Graph graph);
 
 /// Algebraic identities that hold for NaN and infinity as well; the sign of a zero and the last bits may change. Before
 /// differentiation only those whose derivatives are the same where they are infinite or not a number.

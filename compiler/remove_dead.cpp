@@ -14,7 +14,7 @@ Graph remove_dead(Graph graph) {
   }
   if (std::find(live.begin(), live.end(), false) == live.end()) return graph;
   return rebuild(
-      graph, [&](BlockId id) { return live[id.index]; },
+      graph, [&](BlockId id) { return live[id.index] ? id : nothing.block; },
       [&](Graph& out, BlockId id, std::span<const View> operands) { return out.add_copy(graph, id, operands); });
 }
 

@@ -115,7 +115,7 @@ const Simplifier::Rule Simplifier::rules[8] = {
 
 Graph simplify(const Graph& graph, bool before_differentiation) {
   return remove_dead(rebuild(
-      graph, [](BlockId) { return true; },
+      graph, [](BlockId id) { return id; },
       [&](Graph& out, BlockId id, std::span<const View> operands) {
         View simpler = nothing;
         if (graph[id].kind == BlockKind::elementwise) {
