@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/core/ids.h"
@@ -93,6 +94,14 @@ class ViewList {
   std::size_t size() const { return words_.size(); }
   void reserve(std::size_t count) { words_.reserve(count); }
   inline void push_back(const Graph& graph, const View& view);
+  /// Appends view i of another list, whose blocks have moved.
+  void push_moved(const ViewList& from, std::size_t i, std::span<const BlockId> moved) {
+    const std::uint32_t word = from.words_[i];
+    if ((word & apart) == 0) return words_.push_back(moved[word].index);
+    words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
+    apart_.push_back(from.apart_[word & ~apart]);
+    apart_.back().block = moved[apart_.back().block.index];
+  }
   inline View at(const Graph& graph, std::size_t i) const;
 
  private:
@@ -212,6 +221,10 @@ class Graph {
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
   void reserve(std::size_t blocks, std::size_t operands);
+  /// Leaves out some blocks and lets others stand for them: stand_in(id) is that id, an earlier one with the same rows,
+  /// or nothing.block if nobody needs the block. Order is kept.
+  template <class StandIn>
+  void contract(StandIn&& stand_in);
 
   Roots roots;
 
@@ -227,7 +240,7 @@ class Graph {
 };
 
 inline void ViewList::push_back(const Graph& graph, const View& view) {
-  if (view != nothing && view == graph.all(view.block)) {
+  if (view == graph.all(view.block)) {
     words_.push_back(view.block.index);
   } else {
     words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
@@ -242,27 +255,42 @@ inline View ViewList::at(const Graph& graph, std::size_t i) const {
 
 inline View OperandList::Iterator::operator*() const { return graph_->operands_.at(*graph_, at_); }
 
+template <class StandIn>
+void Graph::contract(StandIn&& stand_in) {
+  const ViewList operands = std::exchange(operands_, {});
+  operands_.reserve(operands.size());
+  std::vector<BlockId> moved(size(), nothing.block);
+  std::size_t kept = 0, operand = 0;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const std::size_t end = i + 1 < size() ? blocks_[i + 1].first_operand : operands.size();
+    const BlockId by = stand_in(BlockId(i));
+    if (by == BlockId(i)) {
+      moved[i] = BlockId(kept);
+      blocks_[kept] = blocks_[i];
+      blocks_[kept++].first_operand = static_cast<std::uint32_t>(operands_.size());
+      for (; operand < end; ++operand) operands_.push_moved(operands, operand, moved);
+    } else if (by != nothing.block) {
+      moved[i] = moved[by.index];
+    }
+    operand = end;
+  }
+  blocks_.resize(kept, {BlockKind::constant});
+  roots.each([&](View& root) { root.block = moved[root.block.index]; });
+}
+
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
-/// stand for the old block's. stand_in(old id) is that id, or an earlier one whose rows stand for the block's without
-/// anything being emitted, or nothing.block to leave the block out.
-template <class StandIn, class Emit>
-Graph rebuild(const Graph& old, StandIn&& stand_in, Emit&& emit) {
+/// stand for the old block's.
+template <class Emit>
+Graph rebuild(const Graph& old, Emit&& emit) {
   Graph graph;
   graph.reserve(old.size(), old.operand_count());
   ViewList moved;
   moved.reserve(old.size());
   std::vector<View> operands;
   for (std::size_t i = 0; i < old.size(); ++i) {
-    const BlockId by = stand_in(BlockId(i));
-    View rows = nothing;
-    if (by == BlockId(i)) {
-      operands.clear();
-      for (const View& x : old.operands(by)) operands.push_back(moved.at(graph, x.block.index).through(x));
-      rows = emit(graph, by, std::span<const View>(operands));
-    } else if (by != nothing.block) {
-      rows = moved.at(graph, by.index);
-    }
-    moved.push_back(graph, rows);
+    operands.clear();
+    for (const View& x : old.operands(BlockId(i))) operands.push_back(moved.at(graph, x.block.index).through(x));
+    moved.push_back(graph, emit(graph, BlockId(i), std::span<const View>(operands)));
   }
   graph.roots = old.roots;
   graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });

@@ -93,9 +93,8 @@ class Merger {
 Graph merge_common_subexpressions(Graph graph) {
   const Merger merger(graph);
   if (!merger.any()) return graph;
-  return rebuild(
-      graph, [&](BlockId id) { return merger.first(id); },
-      [&](Graph& out, BlockId id, std::span<const View> operands) { return out.add_copy(graph, id, operands); });
+  graph.contract([&](BlockId id) { return merger.first(id); });
+  return graph;
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -114,20 +114,18 @@ const Simplifier::Rule Simplifier::rules[8] = {
 }  // namespace
 
 Graph simplify(const Graph& graph, bool before_differentiation) {
-  return remove_dead(rebuild(
-      graph, [](BlockId id) { return id; },
-      [&](Graph& out, BlockId id, std::span<const View> operands) {
-        View simpler = nothing;
-        if (graph[id].kind == BlockKind::elementwise) {
-          simpler = Simplifier(out, before_differentiation).elementwise(graph[id].op, operands);
-        } else if (graph[id].kind == BlockKind::batch_sum) {
-          simpler = Simplifier(out, before_differentiation).batch_sum(operands[0]);
-        } else if (graph[id].kind == BlockKind::outer) {
-          simpler = Simplifier(out, before_differentiation)
-                        .outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
-        }
-        return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
-      }));
+  return remove_dead(rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
+    View simpler = nothing;
+    if (graph[id].kind == BlockKind::elementwise) {
+      simpler = Simplifier(out, before_differentiation).elementwise(graph[id].op, operands);
+    } else if (graph[id].kind == BlockKind::batch_sum) {
+      simpler = Simplifier(out, before_differentiation).batch_sum(operands[0]);
+    } else if (graph[id].kind == BlockKind::outer) {
+      simpler =
+          Simplifier(out, before_differentiation).outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
+    }
+    return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
+  }));
 }
 
 }  // namespace tapeloom::inline v0_1::compiler
