@@ -144,9 +144,9 @@ class Emitter {
         if (!early) release_uniforms(id, i);
       }
       // Guards on uniform values are checked at once; whatever else consumes one works per sample.
-      std::vector<Instruction> sinks;
-      emit_sinks(id, sinks);
-      for (const Instruction& sink : sinks) {
+      emitted_.clear();
+      emit_sinks(id, emitted_);
+      for (const Instruction& sink : emitted_) {
         (sink.kind == InstructionKind::guard ? p_.instructions : deferred_).push_back(sink);
       }
       if (last_uniform_use_[id.index] == none && owns_uniform_slots(id)) {
@@ -164,13 +164,13 @@ class Emitter {
       if (!is_leaf(id)) {
         const bool early = releases_before_taking(id);
         // Slots are read until the instruction is emitted, and only then forgotten.
-        std::vector<Instruction> emitted;
         if (early) {
-          emit_block(id, none, &emitted);
+          emitted_.clear();
+          emit_block(id, none, &emitted_);
           release_tiles(id, i, tiles);
           tile_slot_[id.index] = tiles.take(g_[id].rows);
-          for (Instruction& instruction : emitted) instruction.out = tile_slot_[id.index];
-          p_.instructions.insert(p_.instructions.end(), emitted.begin(), emitted.end());
+          for (Instruction& instruction : emitted_) instruction.out = tile_slot_[id.index];
+          p_.instructions.insert(p_.instructions.end(), emitted_.begin(), emitted_.end());
         } else {
           tile_slot_[id.index] = tiles.take(g_[id].rows);
           emit_block(id, tile_slot_[id.index]);
@@ -387,6 +387,7 @@ class Emitter {
   std::vector<std::uint32_t> uniform_slot_, tile_slot_;
   std::vector<std::uint32_t> last_uniform_use_, last_tile_use_;
   std::map<Shape, std::uint32_t> shapes_;
+  std::vector<Instruction> emitted_;   // not placed yet
   std::vector<Instruction> deferred_;  // sinks of uniform values, for the stage's tiles
 };
 

@@ -16,24 +16,23 @@ bool foldable(const Graph& graph, BlockId id) {
 }  // namespace
 
 Graph fold_constants(Graph graph) {
-  std::size_t first = 0;
-  while (first < graph.size() && !foldable(graph, BlockId(first))) ++first;
-  if (first == graph.size()) return graph;
+  bool any = false;
   std::vector<double> numbers;
-  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    const Block& block = graph[id];
-    const auto is_constant = [&](const View& operand) { return out.is_constant(operand); };
-    if (block.kind != BlockKind::elementwise || !std::all_of(operands.begin(), operands.end(), is_constant)) {
-      return out.add_copy(graph, id, operands);
-    }
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const BlockId id(i);
+    if (!foldable(graph, id)) continue;
+    any = true;
     numbers.clear();
-    for (std::uint32_t r = 0; r < block.rows; ++r) {
+    for (std::uint32_t r = 0; r < graph[id].rows; ++r) {
       std::array<double, 3> x{};
-      for (std::size_t k = 0; k < operands.size(); ++k) x[k] = out.constant(operands[k], r);
-      numbers.push_back(forward_op(block.op, x));
+      std::size_t k = 0;
+      for (const View& operand : graph.operands(id)) x[k++] = graph.constant(operand, r);
+      numbers.push_back(forward_op(graph[id].op, x));
     }
-    return out.add_constants(numbers);
-  });
+    graph.make_constant(id, numbers);
+  }
+  if (any) graph.contract([](BlockId id) { return id; });
+  return graph;
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

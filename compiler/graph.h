@@ -221,6 +221,13 @@ class Graph {
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
   void reserve(std::size_t blocks, std::size_t operands);
+  /// Makes a block a constant of these numbers, one a row. Its operands are forgotten with the next contract().
+  void make_constant(BlockId id, std::span<const double> numbers) {
+    const auto first = static_cast<std::uint32_t>(numbers_.size());
+    numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
+    Block& block = blocks_[id.index];
+    block = {.kind = BlockKind::constant, .rows = block.rows, .payload = first, .first_operand = block.first_operand};
+  }
   /// Leaves out some blocks and lets others stand for them: stand_in(id) is that id, an earlier one with the same rows,
   /// or nothing.block if nobody needs the block. Order is kept.
   template <class StandIn>
@@ -268,6 +275,7 @@ void Graph::contract(StandIn&& stand_in) {
       moved[i] = BlockId(kept);
       blocks_[kept] = blocks_[i];
       blocks_[kept++].first_operand = static_cast<std::uint32_t>(operands_.size());
+      if (blocks_[i].kind == BlockKind::constant) operand = end;
       for (; operand < end; ++operand) operands_.push_moved(operands, operand, moved);
     } else if (by != nothing.block) {
       moved[i] = moved[by.index];
