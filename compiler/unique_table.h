@@ -14,9 +14,9 @@ inline std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
 /// Keeps things apart that its owner numbers 0, 1, 2 ... and holds: of equal ones, the first is entered. Hits are
 /// compared in full.
 ///
-/// Equal things are made of the same parts, and most parts are recent. So a thing goes to a line of slots beside the
-/// lines of its latest part's neighbours, which are in the cache, and only what finds that line full goes to an
-/// open-addressing table by its hash, which costs a visit to memory.
+/// Equal things are made of the same parts, and most parts are recent. So a thing goes, by its hash, to a line of slots
+/// beside the lines of its latest part's neighbours, which are in the cache, and only what finds that line full goes to
+/// an open-addressing table, which costs a visit to memory.
 class UniqueTable {
  public:
   static constexpr std::uint32_t no_parts = UINT32_MAX;
@@ -25,16 +25,18 @@ class UniqueTable {
   /// latest part, or no_parts; equal(n) compares thing n with it, hash(n) is a hash of thing n.
   template <class Equal, class Hash>
   std::uint32_t find_or_enter(std::uint32_t thing, std::uint32_t latest, Equal&& equal, Hash&& hash) {
+    const std::uint64_t own_hash = hash(thing);
     if (latest != no_parts) {
       const std::size_t first = latest / things_a_line * line_slots;
       if (first >= lines_.size()) lines_.resize(first + line_slots, none);
-      for (std::size_t at = first; at < first + line_slots; ++at) {
-        if (lines_[at] == none) return lines_[at] = thing;
-        if (equal(lines_[at])) return lines_[at];
+      for (std::size_t k = 0; k < line_slots; ++k) {
+        std::uint32_t& slot = lines_[first + (own_hash + k) % line_slots];
+        if (slot == none) return slot = thing;
+        if (equal(slot)) return slot;
       }
     }
     if (2 * entered_ >= slots_.size()) grow(hash);
-    std::uint32_t& slot = find(hash(thing), equal);
+    std::uint32_t& slot = find(own_hash, equal);
     if (slot != none) return slot;
     ++entered_;
     return slot = thing;
@@ -48,7 +50,7 @@ class UniqueTable {
   /// The slot of an equal thing, or the free one where it belongs.
   template <class Equal>
   std::uint32_t& find(std::uint64_t hash, Equal&& equal) {
-    for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+    for (std::size_t at = hash >> 8 & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
       if (slots_[at] == none || equal(slots_[at])) return slots_[at];
     }
   }
