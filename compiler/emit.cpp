@@ -33,6 +33,7 @@ class Emitter {
     place_leaves();
     p_.batch_slots = sinks_.batch_slots;
     find_last_uniform_uses();
+    p_.instructions.reserve(g_.size() + sinks_.list.size());
     for (std::size_t k = 0; k < s_.phases.size(); k += 2) emit_stage(k);
     p_.uniform_slots = uniforms_.size();
     place_roots();
@@ -73,7 +74,8 @@ class Emitter {
     }
     p_.total_count = totals_.count;
     for (std::size_t i = 0; i < g_.size(); ++i) {
-      if (total(BlockId(i))) uniform_slot_[i] = p_.first_total() + totals_.of_block[i].place;
+      const BlockId id(i);
+      if (total(id)) uniform_slot_[i] = p_.first_total() + totals_.of_block.at(id.index).place;
       if (totals_.in_place[i] != Totals::nowhere) uniform_slot_[i] = p_.first_total() + totals_.in_place[i];
     }
     uniforms_ = SlotPool(p_.first_computed(), reuse_);
@@ -293,7 +295,7 @@ class Emitter {
   /// True if that total was placed inside the assemble block.
   bool lies_in(BlockId assemble, const View& x) const {
     if (!total(x.block)) return false;
-    const std::uint32_t place = totals_.of_block[x.block.index].place, begin = totals_.in_place[assemble.index];
+    const std::uint32_t place = totals_.of_block.at(x.block.index).place, begin = totals_.in_place[assemble.index];
     return place >= begin && place < begin + g_[assemble].rows;
   }
 
@@ -304,7 +306,7 @@ class Emitter {
       Shape with{.rows = sink.rows.rows};
       set_operand(instruction, with, 0, sink.rows);
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
-        const TotalPlace& place = totals_.of_block[sink.total.index];
+        const TotalPlace& place = totals_.of_block.at(sink.total.index);
         instruction.out = place.place;
         with.terms = place.shape.terms, with.row_step = place.shape.row_step, with.term_step = place.shape.term_step;
         if (sink.kind == InstructionKind::reduce_outer) {

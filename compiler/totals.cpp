@@ -58,7 +58,6 @@ class InPlace {
 
 Totals place_totals(const Graph& graph, const Schedule& schedule) {
   Totals totals;
-  totals.of_block.resize(graph.size());
   totals.in_place.assign(graph.size(), Totals::nowhere);
   std::vector<bool> placed(graph.size(), false);
   const InPlace in_place(graph, schedule);

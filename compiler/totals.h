@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "tapeloom/compiler/graph.h"
@@ -16,7 +18,7 @@ struct TotalPlace {
 /// Places for all totals of a graph, numbered stage by stage. The totals that make up the gradient of a block of
 /// parameters are added up where the assembled gradient is wanted, so that nothing need be copied.
 struct Totals {
-  std::vector<TotalPlace> of_block;     ///< of each block that is a total
+  std::unordered_map<std::uint32_t, TotalPlace> of_block;  ///< of each block that is a total; looked up, never walked
   std::vector<std::uint32_t> in_place;  ///< of each assemble block that lies on its totals: their place
   std::vector<Range> stages;            ///< the numbers each stage adds up
   std::uint32_t count = 0;
