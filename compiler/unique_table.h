@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tapeloom::compiler {
+namespace tapeloom::inline v0_1::compiler {
 
 /// Mixes a word into a hash. The multiplier is 2^64 divided by the golden ratio.
 inline std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
@@ -69,4 +69,4 @@ class UniqueTable {
   std::size_t entered_ = 0;  // so many of slots_ are taken
 };
 
-}  // namespace tapeloom::compiler
+}  // namespace tapeloom::inline v0_1::compiler
