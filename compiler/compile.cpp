@@ -41,8 +41,7 @@ class Pipeline {
       graph_ = roll(*request_.tape, request_.loss_node(), request_.outputs, live_nodes_);
       finished("roll");
     } else {
-      graph_ = import(*request_.tape, request_.loss_node(), request_.outputs);
-      live_nodes_ = graph_.size();
+      graph_ = import(*request_.tape, request_.loss_node(), request_.outputs, live_nodes_);
       finished("import");
     }
     // clang-format off
@@ -64,7 +63,7 @@ class Pipeline {
     return std::move(graph_);
   }
 
-  std::size_t live_nodes() const { return live_nodes_; }
+  LiveNodes live_nodes() const { return live_nodes_; }
 
  private:
   template <class F>
@@ -89,7 +88,7 @@ class Pipeline {
   std::string* report_;
   LeafCounts leaves_;
   Graph graph_;
-  std::size_t live_nodes_ = 0;
+  LiveNodes live_nodes_;
   std::vector<std::uint8_t> frozen_;
 };
 
@@ -187,7 +186,8 @@ Program build(const Request& recorded) {
   program.has_gradients = request.loss && request.options.gradients;
   program.has_input_gradients = program.has_gradients && recorded.options.input_gradients;
   program.recorded_nodes = recorded.tape->size();
-  program.live_nodes = pipeline.live_nodes();
+  program.live_nodes = pipeline.live_nodes().all;
+  program.leaf_nodes = pipeline.live_nodes().leaves;
   emit(graph, schedule(graph), request.options.reuse_slots, program);
   return program;
 }

@@ -3,6 +3,7 @@
 #include <bit>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "tapeloom/compiler/sinks.h"
 #include "tapeloom/compiler/slot_pool.h"
@@ -248,10 +249,12 @@ class Emitter {
   void emit_block(BlockId id, std::uint32_t out, std::vector<Instruction>* list = nullptr) {
     std::vector<Instruction>& to = list != nullptr ? *list : p_.instructions;
     const Block& block = g_[id];
+    std::uint32_t nodes = block.nodes;
     const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
       Instruction instruction{.kind = kind, .op = block.op, .out = at};
       for (std::size_t k = 0; k < operands.size(); ++k) set_operand(instruction, with, k, operands[k]);
       instruction.shape = shape(with);
+      instruction.nodes = std::exchange(nodes, 0);
       to.push_back(instruction);
     };
     const OperandList x = g_.operands(id);
@@ -308,6 +311,7 @@ class Emitter {
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
         const TotalPlace& place = totals_.of_block.at(sink.total.index);
         instruction.out = place.place;
+        instruction.nodes = g_[sink.total].nodes;
         with.terms = place.shape.terms, with.row_step = place.shape.row_step, with.term_step = place.shape.term_step;
         if (sink.kind == InstructionKind::reduce_outer) {
           set_operand(instruction, with, 1, g_.operand(sink.total, 1));

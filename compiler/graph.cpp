@@ -123,6 +123,28 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
   fail_check("a block kind", __FILE__, __LINE__);
 }
 
+std::vector<bool> find_live(const Graph& graph) {
+  std::vector<bool> live(graph.size(), false);
+  graph.roots.each([&](const View& root) { live[root.block.index] = true; });
+  for (std::size_t i = graph.size(); i-- > 0;) {
+    if (!live[i]) continue;
+    for (const View& operand : graph.operands(BlockId(i))) live[operand.block.index] = true;
+  }
+  return live;
+}
+
+void carry_nodes(const Graph& old, const ViewList& moved, const std::vector<bool>& live, Graph& graph) {
+  // From users to operands, so that a block that has died finds what stands for a user of it.
+  std::vector<BlockId> heir(old.size(), nothing.block);
+  for (std::size_t i = old.size(); i-- > 0;) {
+    const BlockId now = moved.at(graph, i).block;
+    const BlockId by = live[now.index] ? now : heir[i];
+    if (by == nothing.block) continue;
+    graph.stands_for(by, old[BlockId(i)].nodes);
+    for (const View& operand : old.operands(BlockId(i))) heir[operand.block.index] = by;
+  }
+}
+
 void Graph::reserve(std::size_t blocks, std::size_t operands) {
   blocks_.reserve(blocks);
   operands_.reserve(operands);

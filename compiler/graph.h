@@ -83,6 +83,7 @@ struct Block {
   std::uint32_t rows = 1;
   std::uint32_t payload = 0;
   std::uint32_t first_operand = 0;  ///< the others follow, up to the next block's
+  std::uint32_t nodes = 0;          ///< how many recorded nodes it stands for, for reports
 };
 
 class Graph;
@@ -158,11 +159,21 @@ struct Roots {
   /// Calls f(View&) for each root there is.
   template <class F>
   void each(F&& f) {
-    if (loss != nothing) f(loss);
-    for (View& root : outputs) f(root);
-    for (View& root : guards) f(root);
-    for (Gradient& root : gradients) f(root.value);
-    for (Gradient& root : input_gradients) f(root.value);
+    each_of(*this, f);
+  }
+  /// The same with const View&.
+  template <class F>
+  void each(F&& f) const {
+    each_of(*this, f);
+  }
+
+ private:
+  static void each_of(auto& roots, auto& f) {
+    if (roots.loss != nothing) f(roots.loss);
+    for (auto& root : roots.outputs) f(root);
+    for (auto& root : roots.guards) f(root);
+    for (auto& root : roots.gradients) f(root.value);
+    for (auto& root : roots.input_gradients) f(root.value);
   }
 };
 
@@ -221,15 +232,19 @@ class Graph {
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
   void reserve(std::size_t blocks, std::size_t operands);
+  /// Says that a block stands for so many more recorded nodes.
+  void stands_for(BlockId id, std::size_t nodes) { blocks_[id.index].nodes += static_cast<std::uint32_t>(nodes); }
   /// Makes a block a constant of these numbers, one a row. Its operands are forgotten with the next contract().
   void make_constant(BlockId id, std::span<const double> numbers) {
     const auto first = static_cast<std::uint32_t>(numbers_.size());
     numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
     Block& block = blocks_[id.index];
-    block = {.kind = BlockKind::constant, .rows = block.rows, .payload = first, .first_operand = block.first_operand};
+    block.kind = BlockKind::constant;
+    block.op = Op::constant;
+    block.payload = first;
   }
   /// Leaves out some blocks and lets others stand for them: stand_in(id) is that id, an earlier one with the same rows,
-  /// or nothing.block if nobody needs the block. Order is kept.
+  /// or nothing.block if nobody needs the block. Order is kept; what is stood for adds up.
   template <class StandIn>
   void contract(StandIn&& stand_in);
 
@@ -279,6 +294,7 @@ void Graph::contract(StandIn&& stand_in) {
       for (; operand < end; ++operand) operands_.push_moved(operands, operand, moved);
     } else if (by != nothing.block) {
       moved[i] = moved[by.index];
+      stands_for(moved[i], blocks_[i].nodes);
     }
     operand = end;
   }
@@ -286,8 +302,15 @@ void Graph::contract(StandIn&& stand_in) {
   roots.each([&](View& root) { root.block = moved[root.block.index]; });
 }
 
+/// Which blocks the roots depend on.
+std::vector<bool> find_live(const Graph& graph);
+
+/// Lets the blocks of a new graph stand for the recorded nodes of an old one; `moved` are the rows that stand for each
+/// old block's. What is not live any more is stood for by what made it so.
+void carry_nodes(const Graph& old, const ViewList& moved, const std::vector<bool>& live, Graph& graph);
+
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
-/// stand for the old block's.
+/// stand for the old block's. Blocks that no root depends on any more are left out.
 template <class Emit>
 Graph rebuild(const Graph& old, Emit&& emit) {
   Graph graph;
@@ -302,6 +325,9 @@ Graph rebuild(const Graph& old, Emit&& emit) {
   }
   graph.roots = old.roots;
   graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });
+  const std::vector<bool> live = find_live(graph);
+  carry_nodes(old, moved, live, graph);
+  graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
   return graph;
 }
 

@@ -56,27 +56,34 @@ std::vector<std::size_t> guards_before(const Tape& tape, const NodeId* loss, std
   return guards;
 }
 
-Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs) {
+Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, LiveNodes& live_nodes) {
   const std::uint32_t end = last_node(loss, outputs) + 1;
   std::vector<bool> live(end, false);
   if (loss != nullptr) live[loss->index] = true;
   for (NodeId output : outputs) live[output.index] = true;
   const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
   for (std::size_t g : guards) live[tape.guards()[g].condition.index] = true;
-  std::size_t count = 0, operand_count = 0;
+  live_nodes = {};
+  std::size_t operand_count = 0;
   for (std::uint32_t i = end; i-- > 0;) {
     const NodeId node{std::size_t{i}};
     if (!live[i]) continue;
-    ++count;
-    if (op_kind(tape.op(node)) == OpKind::leaf) continue;
+    ++live_nodes.all;
+    if (op_kind(tape.op(node)) == OpKind::leaf) {
+      ++live_nodes.leaves;
+      continue;
+    }
     for (NodeId operand : tape.operands(node)) live[operand.index] = true, ++operand_count;
   }
 
   Graph graph;
-  graph.reserve(count, operand_count);
+  graph.reserve(live_nodes.all, operand_count);
   std::vector<View> at(end, nothing);
   for (std::uint32_t i = 0; i < end; ++i) {
-    if (live[i]) at[i] = import_node(graph, tape, NodeId{std::size_t{i}}, at);
+    if (!live[i]) continue;
+    const NodeId node{std::size_t{i}};
+    at[i] = import_node(graph, tape, node, at);
+    if (op_kind(tape.op(node)) != OpKind::leaf) graph.stands_for(at[i].block, 1);
   }
   if (loss != nullptr) graph.roots.loss = at[loss->index];
   for (NodeId output : outputs) graph.roots.outputs.push_back(at[output.index]);

@@ -22,9 +22,12 @@ void Recording::count_uses(const NodeId* loss, std::span<const NodeId> roots) {
   for (std::uint32_t i = end; i-- > 0;) {
     if (uses_[i] == 0) continue;
     const NodeId node{std::size_t{i}};
-    ++live_count_;
+    ++live_.all;
     role_[i] = static_cast<std::uint8_t>(Role::plain);
-    if (op_kind(tape_.op(node)) == OpKind::leaf) continue;
+    if (op_kind(tape_.op(node)) == OpKind::leaf) {
+      ++live_.leaves;
+      continue;
+    }
     const Operands x = tape_.operands(node);
     const unsigned differentiable = differentiated_[i] ? differentiable_operands(tape_.op(node)) : 0;
     for (std::size_t k = 0; k < x.count; ++k) {
@@ -60,6 +63,7 @@ void Recording::collect_sums() {
     role_[i] = static_cast<std::uint8_t>(Role::sum);
     sum_nodes_.push_back(i);
     first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
+    sum_sizes_.push_back(1);
     collect_terms(node);
   }
   first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
@@ -71,7 +75,10 @@ void Recording::collect_terms(NodeId sum) {
     stack_.push_back({x.node[1], negative != is(node, Op::sub)});
     stack_.push_back({x.node[0], negative});
   };
-  const auto absorb = [&](NodeId node) { role_[node.index] = static_cast<std::uint8_t>(Role::absorbed); };
+  const auto absorb = [&](NodeId node) {
+    role_[node.index] = static_cast<std::uint8_t>(Role::absorbed);
+    ++sum_sizes_.back();
+  };
   push_operands(sum, false);
   while (!stack_.empty()) {
     const auto [node, negative] = stack_.back();
@@ -92,10 +99,14 @@ void Recording::collect_terms(NodeId sum) {
   }
 }
 
-std::span<const Term> Recording::terms(NodeId sum) const {
+std::size_t Recording::sum_index(NodeId sum) const {
   // Sums were found from the last node to the first.
-  const auto at =
-      std::lower_bound(sum_nodes_.begin(), sum_nodes_.end(), sum.index, std::greater<>()) - sum_nodes_.begin();
+  const auto at = std::lower_bound(sum_nodes_.begin(), sum_nodes_.end(), sum.index, std::greater<>());
+  return static_cast<std::size_t>(at - sum_nodes_.begin());
+}
+
+std::span<const Term> Recording::terms(NodeId sum) const {
+  const std::size_t at = sum_index(sum);
   return std::span(terms_).subspan(first_term_[at], first_term_[at + 1] - first_term_[at]);
 }
 

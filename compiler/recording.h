@@ -16,6 +16,11 @@ struct Term {
   bool negative;
 };
 
+/// How many recorded nodes the roots depend on, and how many of them are leaves.
+struct LiveNodes {
+  std::size_t all = 0, leaves = 0;
+};
+
 /// A recording as rolling sees it: the nodes that the roots depend on, and chains of +, - and negation that nobody else
 /// uses collapsed into n-ary sums of terms.
 class Recording {
@@ -25,7 +30,7 @@ class Recording {
 
   const Tape& tape() const { return tape_; }
   std::size_t size() const { return role_.size(); }
-  std::size_t live_count() const { return live_count_; }
+  LiveNodes live() const { return live_; }
 
   /// What a node is: dead, part of somebody's sum, a sum, or a plain node.
   enum class Role : std::uint8_t { dead, absorbed, sum, plain };
@@ -34,6 +39,8 @@ class Recording {
   bool differentiated(NodeId node) const { return differentiated_[node.index]; }
   /// Of a sum, in recorded order.
   std::span<const Term> terms(NodeId sum) const;
+  /// How many recorded nodes became that sum, itself included.
+  std::size_t nodes(NodeId sum) const { return sum_sizes_[sum_index(sum)]; }
   bool is(NodeId node, Op op) const { return tape_.op(node) == op; }
 
  private:
@@ -43,14 +50,16 @@ class Recording {
   bool absorbable(NodeId node) const;
   bool is_sum_op(NodeId node) const;
   bool is_negation(NodeId node, NodeId& of) const;
+  std::size_t sum_index(NodeId sum) const;
 
   const Tape& tape_;
-  std::size_t live_count_ = 0;
+  LiveNodes live_;
   std::vector<std::uint8_t> role_;
   std::vector<bool> differentiated_;
   std::vector<std::uint8_t> uses_;         // 0, 1, or 2 for more
   std::vector<std::uint32_t> sum_nodes_;   // in order
   std::vector<std::uint32_t> first_term_;  // of each sum, and one more
+  std::vector<std::uint32_t> sum_sizes_;   // in nodes
   std::vector<Term> terms_;
   std::vector<std::pair<NodeId, bool>> stack_;
 };

@@ -92,7 +92,9 @@ class ElementwiseRoller {
       x[k] = p_.view(nodes_);
     }
     for (std::size_t i = begin; i < end; ++i) nodes_[i - begin] = members_[i].node;
-    p_.place(nodes_, compute(op, std::span<const View>(x, arity)));
+    const View rows = compute(op, std::span<const View>(x, arity));
+    g_.stands_for(rows.block, nodes_.size());
+    p_.place(nodes_, rows);
   }
 
   View compute(Op op, std::span<const View> x) {
@@ -112,14 +114,14 @@ class ElementwiseRoller {
 
 }  // namespace
 
-Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, std::size_t& live_nodes) {
+Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, LiveNodes& live) {
   std::vector<NodeId> roots(outputs.begin(), outputs.end());
   if (loss != nullptr) roots.push_back(*loss);
   const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
   for (std::size_t g : guards) roots.push_back(tape.guards()[g].condition);
 
   const Recording recording(tape, loss, roots);
-  live_nodes = recording.live_count();
+  live = recording.live();
   const Classes classes = classify(recording);
   Graph graph;
   Placer placer(graph, recording);

@@ -114,7 +114,7 @@ const Simplifier::Rule Simplifier::rules[8] = {
 }  // namespace
 
 Graph simplify(const Graph& graph, bool before_differentiation) {
-  return remove_dead(rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
+  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     View simpler = nothing;
     if (graph[id].kind == BlockKind::elementwise) {
       simpler = Simplifier(out, before_differentiation).elementwise(graph[id].op, operands);
@@ -125,7 +125,7 @@ Graph simplify(const Graph& graph, bool before_differentiation) {
           Simplifier(out, before_differentiation).outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
     }
     return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
-  }));
+  });
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

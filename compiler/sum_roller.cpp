@@ -157,13 +157,19 @@ bool SumRoller::continues(const Row& first, const Row& second, const Row& here, 
 // -----------------------------------------------------------------------------------------------------------
 
 void SumRoller::emit(std::span<const Row> rows) {
+  nodes_left_ = 0;
+  for (const Row& row : rows) nodes_left_ += r_.nodes(row.node);
   View total = emit_products(rows);
+  if (total != nothing) stands_for(total, rows.size() * (2 * pair_count_ - 1));
   for (std::size_t j = 0; j < bias_count_; ++j) {
     nodes_.clear();
     for (const Row& row : rows) nodes_.push_back(biases_[row.first_bias + j]);
+    const bool adds = total != nothing;
     total = add(total, p_.view(nodes_), false);
+    if (adds) stands_for(total, rows.size());
   }
   total = emit_rest(rows, total);
+  stands_for(total, nodes_left_);
   nodes_.clear();
   for (const Row& row : rows) nodes_.push_back(row.node);
   p_.place(nodes_, total);
@@ -213,7 +219,15 @@ View SumRoller::rest_view(std::span<const Row> rows, std::size_t first, std::siz
     return p_.view(nodes_);
   };
   const View a = gather(&Term::a);
-  return rest_[rows[0].first_rest + first].product ? g_.add_elementwise(Op::mul, {a, gather(&Term::b)}) : a;
+  if (!rest_[rows[0].first_rest + first].product) return a;
+  const View product = g_.add_elementwise(Op::mul, {a, gather(&Term::b)});
+  stands_for(product, product.rows);
+  return product;
+}
+
+void SumRoller::stands_for(const View& rows, std::size_t nodes) {
+  g_.stands_for(rows.block, nodes);
+  nodes_left_ -= nodes;
 }
 
 View SumRoller::add(const View& total, const View& term, bool negative) {

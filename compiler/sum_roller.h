@@ -45,6 +45,7 @@ class SumRoller {
   View emit_rest(std::span<const Row> rows, View total);
   View rest_view(std::span<const Row> rows, std::size_t first, std::size_t count);
   View add(const View& total, const View& term, bool negative);
+  void stands_for(const View& rows, std::size_t nodes);
 
   Graph& g_;
   const Recording& r_;
@@ -56,6 +57,7 @@ class SumRoller {
   std::vector<Term> rest_;
   std::size_t pair_count_ = 0, bias_count_ = 0, rest_count_ = 0;  // of each sum of the class
   std::vector<NodeId> nodes_;
+  std::size_t nodes_left_ = 0;  // recorded nodes of the rows being emitted that no block stands for yet
 };
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -16,8 +16,7 @@ class InPlace {
     for (std::size_t i = 0; i < graph.size(); ++i) {
       for (const View& x : graph.operands(BlockId(i))) ++users_[x.block.index];
     }
-    Roots roots = graph.roots;
-    roots.each([&](const View& root) { ++users_[root.block.index]; });
+    graph.roots.each([&](const View& root) { ++users_[root.block.index]; });
   }
 
   bool fits(BlockId assemble, std::size_t k) const {

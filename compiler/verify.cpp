@@ -102,7 +102,7 @@ class Verifier {
   }
 
   void check_roots() {
-    Roots roots = g_.roots;
+    const Roots& roots = g_.roots;
     roots.each([&](const View& root) {
       expect(root.block.index < g_.size() && root.row < g_[root.block].rows, root.block, "roots are rows of blocks");
     });

@@ -25,4 +25,12 @@ TAPELOOM_API std::string to_string(const Tape& tape);
 ///     output[0] = t7             and input_gradient[0] = t8, one a sample
 TAPELOOM_API std::string to_string(const Program& program);
 
+/// What did and what did not roll: a table with a line for each instruction, in the program's order, and what it adds
+/// up to. A line says whether the instruction runs once each sample or once each step, and for one run: its rows and
+/// terms, how many floating-point operations that is (an op counts as one), how many bytes it reads and writes in
+/// Executor<float> (without weights and totals, which the samples of a tile share), and how many of the recorded nodes
+/// it stands for. Instructions for derivatives stand for none. Of samples that were recorded one after another and
+/// folded, the nodes of one are counted.
+TAPELOOM_API std::string explain(const Program& program);
+
 }  // namespace tapeloom::inline v0_1

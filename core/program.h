@@ -61,6 +61,7 @@ struct Instruction {
   std::uint32_t shape = 0;        ///< index into Program::shapes
   std::uint32_t out = 0;
   std::array<std::uint32_t, 3> x = {};
+  std::uint32_t nodes = 0;  ///< how many recorded nodes it stands for, for reports
 
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
@@ -162,7 +163,8 @@ struct Program {
 
   // What it was made from, for reports.
   std::uint64_t recorded_nodes = 0;
-  std::uint64_t live_nodes = 0;
+  std::uint64_t live_nodes = 0;  ///< those that the loss and the outputs depend on
+  std::uint64_t leaf_nodes = 0;  ///< of them: parameters, inputs and constants
 
   std::uint32_t first_constant() const { return static_cast<std::uint32_t>(parameters.size()); }
   std::uint32_t first_uniform_input() const { return first_constant() + static_cast<std::uint32_t>(constants.size()); }

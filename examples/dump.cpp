@@ -1,5 +1,5 @@
 // Prints what becomes of a layer of two linear neurons and its mean squared error: the recording, the compiler's graph
-// after each pass, the program.
+// after each pass, the program and what its instructions stand for.
 #include <cstdio>
 
 #include <tapeloom/tapeloom.h>
@@ -18,6 +18,7 @@ int main() {
     errors += square(neuron - target);
   }
   const Value loss = batch_mean(errors);
-  std::printf("-- recording\n%s\n-- passes\n%s-- program\n%s", to_string(tape).c_str(), explain_passes(loss).c_str(),
-              to_string(compile(loss)).c_str());
+  const Program program = compile(loss);
+  std::printf("-- recording\n%s\n-- passes\n%s-- program\n%s-- explanation\n%s", to_string(tape).c_str(),
+              explain_passes(loss).c_str(), to_string(program).c_str(), explain(program).c_str());
 }
