@@ -38,7 +38,9 @@ class Pipeline {
     const CompileOptions& options = request_.options;
     const bool may_round = !options.exact;
     if (options.roll && may_round) {
-      graph_ = roll(*request_.tape, request_.loss_node(), request_.outputs, live_nodes_);
+      Rolled rolled = roll(*request_.tape, request_.loss_node(), request_.outputs);
+      graph_ = std::move(rolled.graph);
+      live_nodes_ = rolled.live;
       finished("roll");
     } else {
       graph_ = import(*request_.tape, request_.loss_node(), request_.outputs, live_nodes_);

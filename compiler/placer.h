@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/compiler/graph.h"
@@ -38,6 +39,8 @@ class Placer {
   View view(std::span<const NodeId> nodes);
   /// The parameters of a matrix, row by row: the first weight and how the others lie.
   View weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape);
+  /// The coordinates of all nodes, once everything is placed.
+  std::vector<Coordinate> take_places() { return std::move(at_); }
 
  private:
   bool evenly_spaced(std::span<const NodeId> nodes, std::uint32_t& step) const;

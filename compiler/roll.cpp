@@ -114,14 +114,13 @@ class ElementwiseRoller {
 
 }  // namespace
 
-Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, LiveNodes& live) {
+Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs) {
   std::vector<NodeId> roots(outputs.begin(), outputs.end());
   if (loss != nullptr) roots.push_back(*loss);
   const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
   for (std::size_t g : guards) roots.push_back(tape.guards()[g].condition);
 
   const Recording recording(tape, loss, roots);
-  live = recording.live();
   const Classes classes = classify(recording);
   Graph graph;
   Placer placer(graph, recording);
@@ -140,7 +139,7 @@ Graph roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs
   if (loss != nullptr) graph.roots.loss = placer.view(*loss);
   for (NodeId output : outputs) graph.roots.outputs.push_back(placer.view(output));
   for (std::size_t g : guards) graph.roots.guards.push_back(placer.view(tape.guards()[g].condition));
-  return graph;
+  return {std::move(graph), recording.live(), placer.take_places()};
 }
 
 }  // namespace tapeloom::inline v0_1::compiler
