@@ -11,10 +11,12 @@
 #include "tapeloom/core/print.h"
 #include "tapeloom/core/program.h"
 #include "tapeloom/core/tape.h"
+#include "tapeloom/core/tensor_layout.h"
 #include "tapeloom/core/value.h"
 
 #include "tapeloom/compiler/compile.h"
 
+#include "tapeloom/runtime/checkpoint.h"
 #include "tapeloom/runtime/clip.h"
 #include "tapeloom/runtime/csv.h"
 #include "tapeloom/runtime/data_view.h"
@@ -23,5 +25,7 @@
 #include "tapeloom/runtime/fit_options.h"
 #include "tapeloom/runtime/metrics.h"
 #include "tapeloom/runtime/optimizer.h"
+#include "tapeloom/runtime/safetensors.h"
 #include "tapeloom/runtime/shuffle.h"
 #include "tapeloom/runtime/trainer.h"
+#include "tapeloom/runtime/weights.h"

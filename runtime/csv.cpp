@@ -1,18 +1,14 @@
 #include "tapeloom/runtime/csv.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <system_error>
 
-#include "tapeloom/core/check.h"
 #include "tapeloom/core/error.h"
+#include "tapeloom/runtime/file.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -92,47 +88,12 @@ class Parser {
   std::size_t first_empty_line_ = 0;
 };
 
-/// Reads gzipped and plain files alike; says what went wrong where zlib notices.
-class Reader {
- public:
-  explicit Reader(const std::string& path) : path_(path) {
-    errno = 0;
-    file_.reset(gzopen(path.c_str(), "rb"));
-    if (!file_) throw DataError(path, 0, 0, "cannot open: " + reason(errno != 0 ? errno : ENOMEM));
-    gzbuffer(file_.get(), 1U << 17);
-  }
-
-  /// The number of bytes read, zero at the end.
-  std::size_t read(char* buffer, std::size_t size) {
-    const int count = gzread(file_.get(), buffer, static_cast<unsigned>(size));
-    int error = Z_OK;
-    const char* message = gzerror(file_.get(), &error);
-    if (error == Z_ERRNO) throw DataError(path_, 0, 0, "cannot read: " + reason(errno));
-    // At a premature end zlib hands out what there is and leaves Z_BUF_ERROR behind.
-    if (error == Z_BUF_ERROR) throw DataError(path_, 0, 0, "the gzipped file is cut short");
-    if (error != Z_OK && error != Z_STREAM_END) {
-      throw DataError(path_, 0, 0, std::string("the gzipped file is damaged: ") + message);
-    }
-    TAPELOOM_CHECK(count >= 0);
-    return static_cast<std::size_t>(count);
-  }
-
- private:
-  static std::string reason(int error) { return std::generic_category().message(error); }
-
-  struct Close {
-    void operator()(gzFile file) const { gzclose_r(file); }
-  };
-  const std::string& path_;
-  std::unique_ptr<gzFile_s, Close> file_;
-};
-
 }  // namespace
 
 Table read_csv(const std::string& path, const CsvOptions& options) {
   Table table;
   Parser parser(path, options, table);
-  Reader reader(path);
+  runtime::GzipReader reader(path);
   std::string buffer(1U << 16, '\0');
   std::size_t held = 0;  // bytes of an unfinished line at the start of the buffer
   while (true) {

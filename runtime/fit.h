@@ -1,9 +1,7 @@
 // fit: trains a program on data, from the first epoch to the last.
 #pragma once
 
-#include <algorithm>
-#include <utility>
-
+#include "tapeloom/core/export.h"
 #include "tapeloom/runtime/trainer.h"
 
 namespace tapeloom::inline v0_1 {
@@ -13,10 +11,8 @@ namespace tapeloom::inline v0_1 {
 ///   Executor<float> model(compile(loss, {.outputs = logits}));
 ///   const History history = fit(model, data, {.epochs = 20, .validation_fraction = 0.1, .patience = 3});
 template <class T>
-History fit(Executor<T>& executor, const DataView& data, const FitOptions& options = {},
-            Executor<T>* predictor = nullptr) {
-  return Trainer<T>(executor, data, options, predictor).run();
-}
+TAPELOOM_API History fit(Executor<T>& executor, const DataView& data, const FitOptions& options = {},
+                         Executor<T>* predictor = nullptr);
 
 /// A trained executor, bound to the data it was trained on, and how it came about.
 template <class T>
@@ -27,10 +23,11 @@ struct Fitted {
 
 /// Makes an executor for the program and trains it.
 template <class T = float>
-Fitted<T> fit(Program program, const DataView& data, const FitOptions& options = {}) {
-  Executor<T> executor(std::move(program), {.max_samples = std::max<std::size_t>(options.batch, 1024)});
-  History history = fit(executor, data, options);
-  return {std::move(executor), std::move(history)};
-}
+TAPELOOM_API Fitted<T> fit(Program program, const DataView& data, const FitOptions& options = {});
+
+extern template History fit(Executor<float>&, const DataView&, const FitOptions&, Executor<float>*);
+extern template History fit(Executor<double>&, const DataView&, const FitOptions&, Executor<double>*);
+extern template Fitted<float> fit(Program, const DataView&, const FitOptions&);
+extern template Fitted<double> fit(Program, const DataView&, const FitOptions&);
 
 }  // namespace tapeloom::inline v0_1

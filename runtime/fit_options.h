@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "tapeloom/core/tensor_layout.h"
 #include "tapeloom/runtime/data_view.h"
 #include "tapeloom/runtime/optimizer.h"
 #include "tapeloom/runtime/shuffle.h"
@@ -106,6 +107,12 @@ struct FitOptions {
   double clip_norm = 0.0;
   /// Each gradient is put within plus and minus this; 0: never. Before clip_norm, if both are given.
   double clip_value = 0.0;
+
+  /// For fit: a file the run is saved in after each epoch and when a callback stops it (see save_checkpoint), and where
+  /// it goes on if the file is there already. Empty: none.
+  std::string checkpoint = {};
+  /// The names and shapes of the parameters in that file. Empty: labelled_layout.
+  TensorLayout layout = {};
 
   Callback<StepReport> on_step = {};
   Callback<EpochReport> on_epoch = {};

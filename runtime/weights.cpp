@@ -1,0 +1,83 @@
+#include "tapeloom/runtime/weights.h"
+
+#include "tapeloom/core/error.h"
+
+namespace tapeloom::inline v0_1 {
+
+namespace {
+
+std::string shape_text(const std::vector<std::size_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+TensorLayout checked_layout(const Program& program, const TensorLayout& given) {
+  TensorLayout layout = given.empty() ? labelled_layout(program) : given;
+  std::vector<bool> seen(program.parameters.size());
+  for (const ParameterTensor& tensor : layout) {
+    std::size_t count = 1;
+    for (std::size_t size : tensor.shape) count *= size;
+    if (count != tensor.parameters.size()) {
+      throw BindError("tensor \"" + tensor.name + "\" of the layout has " + std::to_string(tensor.parameters.size()) +
+                      " parameters, but the shape " + shape_text(tensor.shape));
+    }
+    for (const ParameterId id : tensor.parameters) {
+      if (id.index >= seen.size()) {
+        throw BindError("tensor \"" + tensor.name + "\" of the layout has parameter " + std::to_string(id.index) +
+                        "; the program has " + std::to_string(seen.size()));
+      }
+      if (seen[id.index]) {
+        throw BindError("parameter " + std::to_string(id.index) + " is in the layout twice, at last in tensor \"" +
+                        tensor.name + "\"");
+      }
+      seen[id.index] = true;
+    }
+  }
+  return layout;
+}
+
+}  // namespace
+
+template <class T>
+std::vector<Tensor> export_weights(const Executor<T>& executor, const TensorLayout& layout) {
+  const std::span<const T> parameters = executor.parameters();
+  std::vector<Tensor> tensors;
+  for (const ParameterTensor& from : checked_layout(executor.program(), layout)) {
+    std::vector<T> numbers;
+    numbers.reserve(from.parameters.size());
+    for (const ParameterId id : from.parameters) numbers.push_back(parameters[id.index]);
+    tensors.push_back({from.name, from.shape, std::move(numbers)});
+  }
+  return tensors;
+}
+
+template <class T>
+void import_weights(Executor<T>& executor, const TensorFile& file, const TensorLayout& given) {
+  const TensorLayout layout = checked_layout(executor.program(), given);
+  for (const ParameterTensor& to : layout) {
+    const Tensor* from = file.find(to.name);
+    if (from == nullptr) throw BindError("there is no tensor \"" + to.name + "\" in the file");
+    if (from->shape != to.shape || from->size() != to.parameters.size()) {
+      throw BindError("tensor \"" + to.name + "\" has the shape " + shape_text(from->shape) + " in the file, but " +
+                      shape_text(to.shape) + " in the program");
+    }
+  }
+  const std::span<T> parameters = executor.parameters();
+  for (const ParameterTensor& to : layout) {
+    std::visit(
+        [&](const auto& numbers) {
+          for (std::size_t i = 0; i < to.parameters.size(); ++i) {
+            parameters[to.parameters[i].index] = static_cast<T>(numbers[i]);
+          }
+        },
+        file.find(to.name)->numbers);
+  }
+}
+
+template std::vector<Tensor> export_weights(const Executor<float>&, const TensorLayout&);
+template std::vector<Tensor> export_weights(const Executor<double>&, const TensorLayout&);
+template void import_weights(Executor<float>&, const TensorFile&, const TensorLayout&);
+template void import_weights(Executor<double>&, const TensorFile&, const TensorLayout&);
+
+}  // namespace tapeloom::inline v0_1
