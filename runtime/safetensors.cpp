@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <set>
 #include <span>
 #include <tuple>
@@ -14,6 +13,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/file.h"
 #include "tapeloom/runtime/json.h"
+#include "tapeloom/runtime/numbers.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -33,15 +33,6 @@ std::size_t bytes_of(std::string_view type) {
 
 std::string_view type_of(const Tensor& tensor) {
   return std::holds_alternative<std::vector<double>>(tensor.numbers) ? "F64" : "F32";
-}
-
-/// The product, if it fits.
-std::optional<std::size_t> count_of(std::span<const std::size_t> shape) {
-  std::size_t count = 1;
-  for (std::size_t size : shape) {
-    if (__builtin_mul_overflow(count, size, &count)) return std::nullopt;
-  }
-  return count;
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
@@ -79,7 +70,7 @@ Entry read_entry(runtime::JsonReader& json, const std::string& name) {
   const std::size_t number = bytes_of(entry.type);
   if (number == 0)
     json.fail(what + " is of type " + runtime::json_string(entry.type) + "; F64, F32, F16 and BF16 are read");
-  const auto count = count_of(entry.shape);
+  const auto count = runtime::element_count(entry.shape);
   std::size_t bytes = 0;
   if (entry.begin > entry.end || !count || __builtin_mul_overflow(*count, number, &bytes) ||
       entry.end - entry.begin != bytes) {
@@ -185,7 +176,7 @@ void check_tensors(const TensorFile& file) {
     if (!runtime::is_utf8(tensor.name)) throw BindError("a tensor's name is not UTF-8");
     const std::string what = "tensor " + runtime::json_string(tensor.name);
     if (!names.insert(tensor.name).second) throw BindError(what + ": another one has that name");
-    if (count_of(tensor.shape) != tensor.size()) {
+    if (runtime::element_count(tensor.shape) != tensor.size()) {
       throw BindError(what + " has " + std::to_string(tensor.size()) + " numbers, not as many as its shape says");
     }
   }

@@ -1,16 +1,13 @@
 #include "tapeloom/runtime/weights.h"
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/runtime/numbers.h"
 
 namespace tapeloom::inline v0_1 {
 
 namespace {
 
-std::string shape_text(const std::vector<std::size_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
-}
+using runtime::shape_text;
 
 TensorLayout checked_layout(const Program& program, const TensorLayout& given) {
   TensorLayout layout = given.empty() ? labelled_layout(program) : given;

@@ -1,0 +1,50 @@
+// Numbers of all sizes in files.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tapeloom/runtime/file.h"
+
+namespace tapeloom::inline v0_1::runtime {
+
+enum class NumberType : std::uint8_t { u1, u2, u4, u8, i1, i2, i4, i8, f4, f8 };
+
+std::size_t bytes_of(NumberType type);
+
+/// A file that is read from its beginning to its end; knows where it is.
+class NumberReader {
+ public:
+  /// `path` must stay alive.
+  explicit NumberReader(const std::string& path) : path_(path), file_(path) {}
+
+  /// The next bytes, fewer at the end of the file.
+  std::string bytes(std::size_t count);
+  /// The next numbers, rounded to T where it cannot hold them. Throws DataError with the byte if they are not there;
+  /// what is there decides how much memory is taken, not `count`.
+  template <class T>
+  std::vector<T> numbers(NumberType type, bool big_endian, std::size_t count);
+  /// Throws DataError unless nothing is left.
+  void end();
+
+  std::size_t offset() const { return offset_; }
+  [[noreturn]] void fail(std::size_t offset, const std::string& what) const { fail_at(path_, offset, what); }
+
+ private:
+  std::size_t fill(char* buffer, std::size_t count);
+
+  const std::string& path_;
+  GzipReader file_;
+  std::size_t offset_ = 0;
+};
+
+/// The product of all sizes, if a vector could be that long.
+std::optional<std::size_t> element_count(std::span<const std::size_t> shape);
+
+/// [2, 3]
+std::string shape_text(std::span<const std::size_t> shape);
+
+}  // namespace tapeloom::inline v0_1::runtime

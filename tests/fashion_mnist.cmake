@@ -1,0 +1,43 @@
+# Runs the Fashion-MNIST example and checks what it promises:
+#   cmake -DPROGRAM=<fashion_mnist> -DPART=<errors|training> -DSCRATCH=<directory> -P fashion_mnist.cmake
+
+cmake_minimum_required(VERSION 3.22)
+file(REMOVE_RECURSE ${SCRATCH})
+file(MAKE_DIRECTORY ${SCRATCH})
+
+# expect_failure(status message arguments...)
+function(expect_failure status message)
+  execute_process(COMMAND ${PROGRAM} ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+  string(FIND "${errors}" "${message}" place)
+  if(NOT result EQUAL status OR place EQUAL -1)
+    message(SEND_ERROR "fashion_mnist ${ARGN}: status ${result} instead of ${status}, or not \"${message}\":\n${errors}")
+  endif()
+endfunction()
+
+if(PART STREQUAL "errors")
+  expect_failure(1 "On Debian: apt install dataset-fashion-mnist" ${SCRATCH})
+  file(WRITE ${SCRATCH}/train-images-idx3-ubyte.gz "no numbers")
+  expect_failure(1 "train-images-idx3-ubyte.gz: byte 0: an IDX file begins with two zero bytes" ${SCRATCH})
+  expect_failure(2 "usage" --help)
+  return()
+endif()
+
+if(NOT EXISTS /usr/share/datasets/fashion-mnist)
+  message("SKIPPED: the data set is not installed (Debian: apt install dataset-fashion-mnist)")
+  return()
+endif()
+execute_process(COMMAND ${PROGRAM} RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE errors)
+message("${text}${errors}")
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "it failed: ${result}")
+endif()
+if(NOT text MATCHES "60000 pictures to train on, 10000 to test with")
+  message(SEND_ERROR "these are not the data")
+endif()
+if(NOT text MATCHES "test accuracy +([0-9.]+)% \\(([0-9]+) of 10000\\)" OR CMAKE_MATCH_1 LESS 87
+   OR CMAKE_MATCH_2 LESS 8700)
+  message(SEND_ERROR "the test accuracy is missing or below 87%")
+endif()
+if(text MATCHES "\r")
+  message(SEND_ERROR "a line is written over although this is no terminal")
+endif()
