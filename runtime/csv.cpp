@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <deque>
+#include <limits>
 #include <string_view>
 #include <system_error>
 
@@ -30,11 +32,72 @@ std::string quoted(std::string_view field) {
   return text + (field.size() > longest ? "...\"" : "\"");
 }
 
+struct Field {
+  std::string_view text;
+  bool quoted;
+};
+
+/// Cuts lines into fields.
+class Splitter {
+ public:
+  Splitter(const std::string& path, char separator) : path_(path), separator_(separator) {}
+
+  /// False if a quoted field goes on in the next line. The text must stay while the fields are used.
+  bool split(std::string_view text, std::size_t line) {
+    fields_.clear();
+    unquoted_.clear();
+    for (bool more = true; more;) {
+      if (!trimmed(text).starts_with('"')) {
+        fields_.push_back({cut(text, more), false});
+      } else if (!quoted_field(text, line, more)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  std::span<const Field> fields() const { return fields_; }
+
+ private:
+  /// Takes everything up to the next separator off the text.
+  std::string_view cut(std::string_view& text, bool& more) const {
+    const std::size_t end = std::min(text.find(separator_), text.size());
+    const std::string_view field = trimmed(text.substr(0, end));
+    more = end < text.size();
+    text.remove_prefix(more ? end + 1 : end);
+    return field;
+  }
+
+  bool quoted_field(std::string_view& text, std::size_t line, bool& more) {
+    std::string& field = unquoted_.emplace_back();
+    for (std::size_t at = text.find('"') + 1;;) {
+      const std::size_t quote = text.find('"', at);
+      if (quote == text.npos) return false;
+      field += text.substr(at, quote - at);
+      at = quote + 2;
+      if (text.substr(quote + 1, 1) == "\"") {
+        field += '"';
+        continue;
+      }
+      text.remove_prefix(quote + 1);
+      break;
+    }
+    fields_.push_back({field, true});
+    const std::string_view behind = cut(text, more);
+    if (!behind.empty()) throw DataError(path_, line, fields_.size(), quoted(behind) + " behind a quoted field");
+    return true;
+  }
+
+  const std::string& path_;
+  char separator_;
+  std::vector<Field> fields_;
+  std::deque<std::string> unquoted_;  // what fields_ points at
+};
+
 /// Turns lines into rows of a Table.
 class Parser {
  public:
   Parser(const std::string& path, const CsvOptions& options, Table& table)
-      : path_(path), options_(options), table_(table) {}
+      : path_(path), options_(options), table_(table), splitter_(path, options.separator) {}
 
   void line(std::string_view text) {
     ++line_;
@@ -42,53 +105,133 @@ class Parser {
     // The byte order mark that some editors write.
     if (line_ == 1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+    if (open_) return go_on(text);
+    first_line_ = line_;
     if (trimmed(text).empty()) {
       if (first_empty_line_ == 0) first_empty_line_ = line_;
       return;
     }
     if (first_empty_line_ != 0) throw DataError(path_, first_empty_line_, 0, "an empty line between rows");
-    std::size_t column = 0;
-    for (bool more = true; more;) {
-      const std::size_t end = std::min(text.find(options_.separator), text.size());
-      more = end < text.size();
-      ++column;
-      if (table_.columns != 0 && column > table_.columns) ragged(column, "more");
-      table_.values.push_back(number(text.substr(0, end), column));
-      text.remove_prefix(more ? end + 1 : end);
-    }
-    if (table_.columns == 0) table_.columns = column;
-    if (column < table_.columns) ragged(column, "fewer");
+    if (splitter_.split(text, first_line_)) return record();
+    held_ = text;
+    open_ = true;
+  }
+
+  void end() {
+    if (open_) throw DataError(path_, first_line_, 0, "a quoted field is not closed");
+    if (table_.values.empty()) throw DataError(path_, 0, 0, "no rows");
+    sort_categories();
   }
 
  private:
-  double number(std::string_view field, std::size_t column) const {
-    const std::string_view digits = trimmed(field);
+  /// Another line of a quoted field.
+  void go_on(std::string_view text) {
+    held_ += '\n';
+    held_ += text;
+    if (text.find('"') == text.npos || !splitter_.split(held_, first_line_)) return;
+    open_ = false;
+    record();
+  }
+
+  void record() {
+    const std::span<const Field> fields = splitter_.fields();
+    if (table_.columns == 0) begin(fields);
+    if (fields.size() > table_.columns) ragged(table_.columns + 1, "more");
+    if (fields.size() < table_.columns) ragged(fields.size(), "fewer");
+    if (options_.header && !named_) {
+      named_ = true;
+      return;
+    }
+    for (std::size_t c = 0; c < fields.size(); ++c) table_.values.push_back(number(fields[c], c));
+  }
+
+  void begin(std::span<const Field> fields) {
+    table_.columns = fields.size();
+    if (options_.header) {
+      for (const Field& field : fields) table_.names.emplace_back(field.text);
+    }
+    for (const CsvColumn& wanted : options_.categories) {
+      std::size_t c = 0;
+      while (c < fields.size() && !wanted.is(c, options_.header ? fields[c].text : std::string_view())) ++c;
+      if (c == fields.size()) throw DataError(path_, first_line_, 0, "there is no column " + wanted.text());
+      categories_[c];
+    }
+  }
+
+  double number(const Field& field, std::size_t column) {
+    const auto& marks = options_.missing;
+    if (std::find(marks.begin(), marks.end(), field.text) != marks.end()) return missing(field, column);
+    if (const auto found = categories_.find(column); found != categories_.end()) {
+      return static_cast<double>(
+          found->second.try_emplace(std::string(field.text), found->second.size()).first->second);
+    }
+    const std::string_view digits = trimmed(field.text);
     const char* const end = digits.data() + digits.size();
     double result = 0.0;
     const auto [stop, error] = std::from_chars(digits.data(), end, result);
     if (error == std::errc::result_out_of_range) {
-      throw DataError(path_, line_, column, quoted(digits) + " does not fit into a double");
+      throw DataError(path_, first_line_, column + 1, quoted(digits) + " does not fit into a double");
     }
     if (error != std::errc() || stop != end || !std::isfinite(result)) {
-      throw DataError(path_, line_, column, quoted(digits) + " is not a finite number");
+      // Where the first row already fails, it may be none.
+      const bool names = table_.values.empty() && !options_.header;
+      throw DataError(path_, first_line_, column + 1,
+                      quoted(digits) + " is not a finite number" +
+                          (names ? "; for a line of names, there is CsvOptions::header" : ""));
     }
     return result;
   }
 
+  double missing(const Field& field, std::size_t column) {
+    if (!options_.allow_missing) {
+      throw DataError(path_, first_line_, column + 1, "a value is missing: " + quoted(field.text));
+    }
+    table_.missing.push_back({table_.values.size() / table_.columns, column, first_line_});
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+
+  /// So far texts have numbers in the order in which they came.
+  void sort_categories() {
+    for (const auto& [column, numbers] : categories_) {
+      std::vector<std::string>& names = table_.categories[column];
+      std::vector<double> sorted(numbers.size());
+      for (const auto& [text, number] : numbers) {
+        sorted[number] = static_cast<double>(names.size());
+        names.push_back(text);
+      }
+      for (std::size_t i = column; i < table_.values.size(); i += table_.columns) {
+        double& value = table_.values[i];
+        if (!std::isnan(value)) value = sorted[static_cast<std::size_t>(value)];
+      }
+    }
+  }
+
   [[noreturn]] void ragged(std::size_t column, const char* how) const {
     throw DataError(
-        path_, line_, column,
+        path_, first_line_, column,
         std::string("this line has ") + how + " fields than the " + std::to_string(table_.columns) + " of the first");
   }
 
   const std::string& path_;
   const CsvOptions& options_;
   Table& table_;
+  Splitter splitter_;
   std::size_t line_ = 0;
+  std::size_t first_line_ = 0;  // of the row; it may have several
   std::size_t first_empty_line_ = 0;
+  bool named_ = false;  // the line of names was there
+  bool open_ = false;   // a quoted field goes on
+  std::string held_;    // the lines of it so far
+  std::map<std::size_t, std::map<std::string, std::size_t>> categories_;
 };
 
 }  // namespace
+
+std::size_t Table::column(std::string_view name) const {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw BindError("there is no column \"" + std::string(name) + "\" in the table");
+  return static_cast<std::size_t>(found - names.begin());
+}
 
 Table read_csv(const std::string& path, const CsvOptions& options) {
   Table table;
@@ -103,6 +246,7 @@ Table read_csv(const std::string& path, const CsvOptions& options) {
     const std::size_t seen = held;
     if (count == 0) {
       if (!text.empty()) parser.line(text);
+      parser.end();
       break;
     }
     for (std::size_t end = text.find('\n', seen); end != text.npos; end = text.find('\n')) {
@@ -112,7 +256,6 @@ Table read_csv(const std::string& path, const CsvOptions& options) {
     held = text.size();
     std::memmove(buffer.data(), text.data(), held);
   }
-  if (table.values.empty()) throw DataError(path, 0, 0, "no rows");
   return table;
 }
 

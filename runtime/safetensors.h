@@ -27,7 +27,7 @@ struct Tensor {
   }
 };
 
-struct TensorFile {
+struct TAPELOOM_API TensorFile {
   std::vector<Tensor> tensors;
   std::map<std::string, std::string> metadata;
 

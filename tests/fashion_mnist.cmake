@@ -10,7 +10,7 @@ function(expect_failure status message)
   execute_process(COMMAND ${PROGRAM} ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
   string(FIND "${errors}" "${message}" place)
   if(NOT result EQUAL status OR place EQUAL -1)
-    message(SEND_ERROR "fashion_mnist ${ARGN}: status ${result} instead of ${status}, or not \"${message}\":\n${errors}")
+    message(SEND_ERROR "${ARGN}: status ${result} instead of ${status}, or not \"${message}\":\n${errors}")
   endif()
 endfunction()
 

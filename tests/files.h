@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -11,6 +12,7 @@ namespace tapeloom::test {
 
 /// Writes a file in the working directory and returns its name.
 inline std::string write_bytes(const std::string& name, std::string_view bytes) {
+  std::remove(name.c_str());  // some file systems write at once what replaces a file's content
   std::ofstream(name, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   return name;
 }

@@ -1,6 +1,7 @@
 #include <zlib.h>
 
 #include <clocale>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -99,16 +100,19 @@ TEST_CASE("The decimal point does not depend on the locale") {
 TEST_CASE("A field that is no finite number is named by line and column") {
   check_failure(file_of("1,2\n3,x4\n"), ":2:2: \"x4\" is not a finite number", 2, 2);
   check_failure(file_of("1,2\n3,4 5\n"), ":2:2: \"4 5\" is not a finite number", 2, 2);
-  check_failure(file_of("1,\n"), ":1:2: \"\" is not a finite number", 1, 2);
+  check_failure(file_of("1,\n"), ":1:2: a value is missing: \"\"", 1, 2);
   check_failure(file_of("1,2\n\n\n,4"), ":2: an empty line between rows", 2, 0);
-  check_failure(file_of("1,nan\n"), ":1:2: \"nan\" is not a finite number", 1, 2);
+  check_failure(file_of("1,nan\n"), ":1:2: a value is missing: \"nan\"", 1, 2);
   check_failure(file_of("1,0x10\n"), ":1:2: \"0x10\" is not a finite number", 1, 2);
-  check_failure(file_of("-inf\n"), ":1:1: \"-inf\" is not a finite number", 1, 1);
+  check_failure(file_of("-inf\n"),
+                ":1:1: \"-inf\" is not a finite number; for a line of names, there is CsvOptions::header", 1, 1);
   check_failure(file_of("1e999\n"), ":1:1: \"1e999\" does not fit into a double", 1, 1);
   check_failure(file_of("1\n\x01z\n"), ":2:1: \"?z\" is not a finite number", 2, 1);
   check_failure(file_of(std::string("1\n2\0\n", 5)), ":2:1: \"2?\" is not a finite number", 2, 1);
-  check_failure(file_of(std::string(50, 'a')), ":1:1: \"" + std::string(40, 'a') + "...\" is not a finite number", 1,
-                1);
+  check_failure(file_of(std::string(50, 'a')),
+                ":1:1: \"" + std::string(40, 'a') +
+                    "...\" is not a finite number; for a line of names, there is CsvOptions::header",
+                1, 1);
 }
 
 TEST_CASE("A ragged line is named") {
@@ -168,6 +172,78 @@ TEST_CASE("A gzipped file that is cut short or damaged is refused") {
   std::string wrong_sum = whole;
   wrong_sum[whole.size() - 8] = static_cast<char>(~wrong_sum[whole.size() - 8]);  // the CRC-32 stands before the length
   CHECK(failure_of(file_of(wrong_sum, "sum.gz")).message.find("sum.gz: the gzipped file is damaged: ") == 0);
+}
+
+TEST_CASE("A line of names") {
+  const Table table =
+      read_csv(file_of("\n# a note\n width ,\"the \"\"height\"\"\"\n1,2\n3,4\n"), {.skip_lines = 2, .header = true});
+  CHECK(table.names == std::vector<std::string>{"width", "the \"height\""});
+  CHECK(table.values == std::vector<double>{1, 2, 3, 4});
+  CHECK(table.column("width") == 0);
+  CHECK(table.column("the \"height\"") == 1);
+  CHECK_THROWS_SAYING(tapeloom::BindError, "no column \"depth\"", table.column("depth"));
+  CHECK(failure_of(file_of("a,b\n1\n"), {.header = true}).message ==
+        "table.csv:2:1: this line has fewer fields than the 2 of the first");
+  CHECK(failure_of(file_of("a,b\n"), {.header = true}).message == "table.csv: no rows");
+  CHECK(failure_of(file_of("width,height\n1,2\n")).message ==
+        "table.csv:1:1: \"width\" is not a finite number; for a line of names, there is CsvOptions::header");
+}
+
+TEST_CASE("Quoted fields hold separators, quotes and line ends") {
+  CsvOptions options;
+  options.categories = {1};
+  const Table table =
+      read_csv(file_of("\"1\" , \"b, and \"\"c\"\"\"\n 2,\"two\r\n\n lines\" \n\"3\",\"\"\"\"\n4,plain"), options);
+  CHECK(table.columns == 2);
+  CHECK(table.categories.at(1) == std::vector<std::string>{"\"", "b, and \"c\"", "plain", "two\n\n lines"});
+  CHECK(table.values == std::vector<double>{1, 1, 2, 3, 3, 0, 4, 2});
+
+  check_failure(file_of("1,2\n3,\"4\n5,6\n"), ":2: a quoted field is not closed", 2, 0);
+  check_failure(file_of("1,2\n\"3\"x,4\n"), ":2:1: \"x\" behind a quoted field", 2, 1);
+  check_failure(file_of("1,2\n3,4\"5\"\n"), ":2:2: \"4\"5\"\" is not a finite number", 2, 2);
+  // The line of a row of several is its first; those after it count on.
+  options.categories = {0};
+  CHECK(failure_of(file_of("a,2\n\"3\n\",x\n"), options).message == "table.csv:2:2: \"x\" is not a finite number");
+  CHECK(failure_of(file_of("a,2\n\"3\n\",4\nb,x\n"), options).message == "table.csv:4:2: \"x\" is not a finite number");
+}
+
+TEST_CASE("Texts become numbers in alphabetical order") {
+  CsvOptions options;
+  options.header = true;
+  options.categories = {"kind", 0};
+  const Table table = read_csv(file_of("who,size,kind\nzoe,1.5,red\nadam,2,green\nzoe,3,blue\neve,4,red\n"), options);
+  CHECK(table.values == std::vector<double>{2, 1.5, 2, 0, 2, 1, 2, 3, 0, 1, 4, 2});
+  CHECK(table.categories.size() == 2);
+  CHECK(table.categories.at(0) == std::vector<std::string>{"adam", "eve", "zoe"});
+  CHECK(table.categories.at(2) == std::vector<std::string>{"blue", "green", "red"});
+  options.categories = {"colour"};
+  CHECK(failure_of("table.csv", options).message == "table.csv:1: there is no column \"colour\"");
+  options.categories = {3};
+  CHECK(failure_of("table.csv", options).message == "table.csv:1: there is no column 3");
+}
+
+TEST_CASE("Missing values are errors, or NaN and listed") {
+  CsvOptions options;
+  options.header = true;
+  options.categories = {2};
+  const std::string text = "a,b,c\n1,2,x\n,\"NA\",y\n3,?,\n";
+  CHECK(failure_of(file_of(text), options).message == "table.csv:3:1: a value is missing: \"\"");
+  options.allow_missing = true;
+  const Table table = read_csv("table.csv", options);
+  REQUIRE(table.missing.size() == 4);
+  const std::size_t expected[4][3] = {{1, 0, 3}, {1, 1, 3}, {2, 1, 4}, {2, 2, 4}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(table.missing[i].row == expected[i][0]);
+    CHECK(table.missing[i].column == expected[i][1]);
+    CHECK(table.missing[i].line == expected[i][2]);
+    CHECK(std::isnan(table.at(expected[i][0], expected[i][1])));
+  }
+  CHECK(table.at(2, 0) == 3);
+  CHECK(table.at(1, 2) == 1);
+  CHECK(table.categories.at(2) == std::vector<std::string>{"x", "y"});
+  options.missing = {"-"};
+  CHECK(failure_of("table.csv", options).message == "table.csv:3:1: \"\" is not a finite number");
+  CHECK(read_csv(file_of("a,b,c\n-,2,x\n"), options).missing.size() == 1);
 }
 
 TEST_CASE("The digits are what their README says") {

@@ -1,0 +1,176 @@
+// Files are written out here as NumPy's manual describes the format; tests/exchange.py lets NumPy itself read and
+// write them.
+#include "tapeloom/runtime/npy.h"
+
+#include <filesystem>
+
+#include "catch.h"
+#include "files.h"
+#include "random_graph.h"
+#include "tapeloom/core/error.h"
+
+using namespace tapeloom;
+using namespace tapeloom::test;
+
+namespace {
+
+const std::string path = "numbers.npy";
+
+std::string npy_of(const std::string& header, const std::string& data, int version = 1) {
+  return "\x93NUMPY" + little_endian(static_cast<unsigned>(version), 1) + std::string(1, '\0') +
+         little_endian(header.size(), version == 1 ? 2 : 4) + header + data;
+}
+
+std::string header_of(const std::string& type, const std::string& shape, const std::string& fortran = "False") {
+  return "{'descr': '" + type + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }   \n";
+}
+
+std::vector<double> values_of(const std::string& type, const std::string& data, const std::string& shape) {
+  write_bytes(path, npy_of(header_of(type, shape), data));
+  return read_npy<double>(path).values;
+}
+
+void check_refused(const std::string& bytes, const std::string& what) {
+  write_bytes(path, bytes);
+  CHECK_THROWS_SAYING(DataError, path + ": byte ", read_npy<float>(path));
+  CHECK_THROWS_SAYING(DataError, what, read_npy<float>(path));
+}
+
+}  // namespace
+
+TEST_CASE("npy: every type of numbers") {
+  using Values = std::vector<double>;
+  CHECK(values_of("|u1", "\x01\xff", "(2,)") == Values{1, 255});
+  CHECK(values_of("|i1", "\x01\xff", "(2,)") == Values{1, -1});
+  CHECK(values_of("|b1", std::string("\x01\x00", 2), "(2,)") == Values{1, 0});
+  CHECK(values_of("<u2", little_endian(65535, 2), "(1,)") == Values{65535});
+  CHECK(values_of("<i2", little_endian(65535, 2), "(1,)") == Values{-1});
+  CHECK(values_of(">i2", big_endian(258, 2), "(1,)") == Values{258});
+  CHECK(values_of("<u4", little_endian(4000000000, 4), "(1,)") == Values{4000000000});
+  CHECK(values_of("<i4", little_endian(4294967294, 4), "(1,)") == Values{-2});
+  CHECK(values_of("<u8", little_endian(UINT64_MAX, 8), "(1,)") == Values{0x1p64});
+  CHECK(values_of("=i8", little_endian(UINT64_MAX, 8), "(1,)") == Values{-1});
+  CHECK(values_of("<f4", little_endian(0x3f800000, 4), "(1,)") == Values{1});
+  CHECK(values_of(">f4", big_endian(0xc0490fdb, 4), "(1,)") == Values{-3.14159274101257324});
+  CHECK(values_of("<f8", little_endian(0x400921fb54442d18, 8), "(1,)") == Values{3.141592653589793});
+  CHECK(values_of(">f8", big_endian(0x400921fb54442d18, 8), "(1,)") == Values{3.141592653589793});
+  write_bytes(path, npy_of(header_of("<f8", "(1,)"), little_endian(0x3ff199999999999a, 8)));
+  CHECK(read_npy<float>(path).values == std::vector<float>{1.1f});
+}
+
+TEST_CASE("npy: shapes, orders and versions") {
+  using Shape = std::vector<std::size_t>;
+  const std::string bytes = "\x01\x02\x03\x04\x05\x06";
+  for (const int version : {1, 2, 3}) {
+    write_bytes(path, npy_of(header_of("|u1", "(2, 3)"), bytes, version));
+    const auto array = read_npy<float>(path);
+    CHECK(array.shape == Shape{2, 3});
+    CHECK(array.values == std::vector<float>{1, 2, 3, 4, 5, 6});
+  }
+  write_bytes(path, npy_of(header_of("|u1", "(2, 3)", "True"), bytes));
+  CHECK(read_npy<float>(path).values == std::vector<float>{1, 3, 5, 2, 4, 6});
+  write_bytes(path, npy_of(header_of("|u1", "(1, 3, 2)", "True"), bytes));
+  CHECK(read_npy<float>(path).values == std::vector<float>{1, 4, 2, 5, 3, 6});
+  write_bytes(path, npy_of(header_of("|u1", "()"), "\x07"));
+  CHECK(read_npy<float>(path).shape.empty());
+  CHECK(read_npy<float>(path).values == std::vector<float>{7});
+  write_bytes(path, npy_of(header_of("|u1", "(3, 0)", "True"), ""));
+  CHECK(read_npy<float>(path).shape == Shape{3, 0});
+  // Another order of the members, other quotes and blanks, and Python 2's long numbers.
+  write_bytes(path, npy_of("{\"shape\":(2L,),'fortran_order':False , \"descr\" : \"|u1\"}", "\x01\x02"));
+  CHECK(read_npy<float>(path).shape == Shape{2});
+}
+
+TEST_CASE("npy: what is written is what the manual says") {
+  const std::vector<float> numbers = {1, 2, 3, 4, 5, 6};
+  write_npy<float>(path, numbers, {2, 3});
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+  header.append(128 - 10 - 1 - header.size(), ' ');
+  header += '\n';
+  std::string data;
+  for (const unsigned bits : {0x3f800000u, 0x40000000u, 0x40400000u, 0x40800000u, 0x40a00000u, 0x40c00000u}) {
+    data += little_endian(bits, 4);
+  }
+  CHECK(read_bytes(path) == npy_of(header, data));
+  CHECK((read_bytes(path).size() - data.size()) % 64 == 0);
+}
+
+TEST_CASE("npy: what was written is read again") {
+  const NumberArray<double> array{{2, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0.1}};
+  for (const bool fortran : {false, true}) {
+    write_npy(path, array, {.fortran_order = fortran});
+    const auto read = read_npy<double>(path);
+    CHECK(read.shape == array.shape);
+    CHECK(read.values == array.values);
+    CHECK(contains(read_bytes(path), fortran ? "'fortran_order': True" : "'fortran_order': False"));
+  }
+  const std::vector<std::int64_t> whole = {-5, 1LL << 40};
+  write_npy<std::int64_t>(path, whole, {2});
+  CHECK(contains(read_bytes(path), "'<i8', 'fortran_order': False, 'shape': (2,), }"));
+  CHECK(read_npy<double>(path).values == std::vector<double>{-5, 0x1p40});
+  const std::uint8_t small[] = {255};
+  write_npy<std::uint8_t>(path, small, {});
+  CHECK(contains(read_bytes(path), "'|u1', 'fortran_order': False, 'shape': (), }"));
+  CHECK(read_npy<double>(path).values == std::vector<double>{255});
+  const bool truths[] = {true, false, true};
+  write_npy<bool>(path, truths, {3});
+  CHECK(read_npy<double>(path).values == std::vector<double>{1, 0, 1});
+  CHECK_THROWS_SAYING(BindError, "2 numbers for an array of shape [3]", write_npy<std::int64_t>(path, whole, {3}));
+  CHECK_THROWS_SAYING(DataError, "cannot write", write_npy<std::int64_t>("no/such/directory", whole, {2}));
+}
+
+TEST_CASE("npy: what is none, or damaged, is refused with the byte") {
+  const auto header_refused = [](const std::string& header, const std::string& what) {
+    INFO(header);
+    check_refused(npy_of(header, "\x01\x02"), what);
+  };
+  check_refused("", "byte 0: a NumPy file begins with");
+  check_refused("\x93NUMPY\x01", "byte 0: a NumPy file begins with");
+  check_refused("a,b\n1,2\n3,4\n", "byte 0: a NumPy file begins with");
+  check_refused(npy_of(header_of("|u1", "(2,)"), "\x01\x02", 4), "byte 6: version 4");
+  check_refused("\x93NUMPY" + std::string("\x02\x00\xff\xff\xff\xff{}", 8), "byte 8: a header of 4294967295 bytes");
+  check_refused("\x93NUMPY" + std::string("\x01\x00\x10\x00{}", 6), "byte 12: the file is cut short: NumPy's header");
+  check_refused("\x93NUMPY" + std::string("\x02\x00\x01", 3), "byte 9: the file is cut short: NumPy's header");
+  check_refused(npy_of(header_of("<f4", "(3,)"), "12345678901"), "cut short: 2 of 3 numbers");
+  check_refused(npy_of(header_of("|u1", "(2,)"), "123"), "goes on behind its last number");
+  check_refused(npy_of(header_of("|u1", "(99999999999,)"), "123"), "cut short: 3 of 99999999999 numbers");
+  check_refused(npy_of(header_of("|u1", "(4294967296, 4294967296)"), ""), "more numbers than there can be");
+  header_refused(header_of("<c8", "(2,)"), "numbers of type \"<c8\" are not read");
+  header_refused(header_of("<f2", "(2,)"), "numbers of type \"<f2\"");
+  header_refused(header_of("|f4", "(2,)"), "numbers of type \"|f4\"");
+  header_refused(header_of("<U10", "(2,)"), "numbers of type \"<U10\"");
+  header_refused("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2,)}", "records are not read");
+  header_refused("{'descr': '|u1', 'fortran_order': False}", "descr, fortran_order or shape is missing");
+  header_refused("{'descr': '|u1', 'descr': '|u1'}", "there twice");
+  header_refused("{'x': 1}", "an unknown member \"x\"");
+  header_refused("{'descr", "a text is not closed");
+  header_refused("{descr", "a text in quotes is missing");
+  header_refused("['descr']", "'{' is missing");
+  header_refused(header_of("|u1", "(2,)", "true"), "True or False is missing");
+  header_refused(header_of("|u1", "(-2,)"), "a size is missing here or too large");
+  header_refused(header_of("|u1", "(99999999999999999999,)"), "a size is missing here or too large");
+  header_refused(header_of("|u1", "(2 3)"), "',' or ')' is missing");
+  header_refused(header_of("|u1", "2"), "'(' is missing");
+  header_refused(header_of("|u1", "(2,)") + "x", "goes on behind its '}'");
+  header_refused("{'descr': '|u1' 'shape': (2,)}", "',' or '}' is missing");
+  CHECK_THROWS_SAYING(DataError, "none.npy: cannot open: No such file", read_npy<float>("none.npy"));
+}
+
+TEST_CASE("npy: a file changed anywhere does no harm") {
+  const std::string whole = npy_of(header_of("<f4", "(2, 3)", "True"), std::string(24, '\x3f'));
+  Random random(1);
+  std::size_t refused = 0;
+  for (int i = 0; i < 1500; ++i) {
+    std::string spoiled = whole;
+    for (std::uint64_t n = 1 + random() % 3; n > 0; --n) {
+      spoiled[random() % spoiled.size()] = static_cast<char>(random() % 256);
+    }
+    write_bytes("spoiled.npy", spoiled);
+    try {
+      read_npy<float>("spoiled.npy");
+    } catch (const DataError&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 900);
+}
