@@ -1,4 +1,4 @@
-// What all steps here have in common:
+// Training steps tuned for their net (eigen_plain.cpp has the usual way of writing). What they have in common:
 //
 //   - A sample is a column, in the data as in every layer's activations.
 //   - The learning rate is multiplied into the derivative of the loss by the outputs, so that every derivative below is
@@ -8,13 +8,15 @@
 //
 // Layouts tried: activations row-major (a unit's samples side by side) or column-major (a sample's units side by side),
 // weights likewise. The tiny net is fastest with everything column-major; all others have their samples side by side,
-// 1.1 to 2.2 times as fast as the other way.
-#include "bench/eigen_nets.h"
-
-#include <Eigen/Core>
+// up to twice as fast as the other way in float.
 #include <string_view>
 
+#include "bench/eigen_handle.h"
+
 namespace {
+
+using tapeloom::bench::by_hand::handle_of;
+using tapeloom::bench::by_hand::read_rows;
 
 using Eigen::ColMajor;
 using Eigen::Dynamic;
@@ -27,14 +29,6 @@ template <class T>
 using Column = Eigen::Matrix<T, Dynamic, 1>;
 template <class T>
 using Row = Eigen::Matrix<T, 1, Dynamic>;
-
-/// The rows of `numbers` as columns of `m`.
-template <class M>
-void read_rows(M& m, const double* numbers) {
-  for (Index sample = 0; sample < m.cols(); ++sample) {
-    for (Index i = 0; i < m.rows(); ++i) m(i, sample) = static_cast<typename M::Scalar>(*numbers++);
-  }
-}
 
 /// Weights (outputs x inputs) and biases of a layer.
 template <class T, int order>
@@ -342,19 +336,6 @@ class Relu784_128_10 {
   Samples<T> x_, a1_, d1_, d2_;
 };
 
-template <class Handle, class T, class N>
-Handle handle_of(N* net) {
-  return {
-      net, [](void* state, T lr) { return static_cast<N*>(state)->step(lr); },
-      [](const void* state, double* numbers) {
-        static_cast<N*>(const_cast<void*>(state))->each_parameter([&](T& p) { *numbers++ = static_cast<double>(p); });
-      },
-      [](void* state, const double* numbers) {
-        static_cast<N*>(state)->each_parameter([&](T& p) { p = static_cast<T>(*numbers++); });
-      },
-      [](void* state) { delete static_cast<N*>(state); }};
-}
-
 template <class Handle, class T>
 Handle make(std::string_view net, const double* x, const double* y, std::size_t samples) {
   const Index n = static_cast<Index>(samples);
@@ -371,13 +352,15 @@ Handle make(std::string_view net, const double* x, const double* y, std::size_t 
 
 }  // namespace
 
-tapeloom_bench_eigen_float tapeloom_bench_make_eigen_float(const char* net, const double* x, const double* y,
-                                                           std::size_t samples) {
+tapeloom_bench_eigen_float tapeloom_bench_make_eigen_float(const char* net, bool plain, const double* x,
+                                                           const double* y, std::size_t samples) {
+  if (plain) return tapeloom::bench::by_hand::make_plain_float(net, x, y, samples);
   return make<tapeloom_bench_eigen_float, float>(net, x, y, samples);
 }
 
-tapeloom_bench_eigen_double tapeloom_bench_make_eigen_double(const char* net, const double* x, const double* y,
-                                                             std::size_t samples) {
+tapeloom_bench_eigen_double tapeloom_bench_make_eigen_double(const char* net, bool plain, const double* x,
+                                                             const double* y, std::size_t samples) {
+  if (plain) return tapeloom::bench::by_hand::make_plain_double(net, x, y, samples);
   return make<tapeloom_bench_eigen_double, double>(net, x, y, samples);
 }
 

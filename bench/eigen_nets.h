@@ -1,5 +1,6 @@
-// Training steps as one writes them by hand with Eigen, for five nets, to compare with. Each is batched, with
-// preallocated matrices whose sizes are known at run time, in the layout that was fastest of those tried.
+// Training steps as one writes them by hand with Eigen, for five nets, to compare with. All are batched, with
+// preallocated matrices whose sizes are known at run time, and two ways: tuned for each net, in the layout that was
+// fastest of those tried and with passes fused; and plain, as it is usually written, in Eigen's default layout.
 //
 // They are compiled with -march=native in a shared library of their own that exports the functions below and nothing
 // else: Eigen's templates have the same names whatever the flags, so a linker that met both kinds of objects would keep
@@ -33,16 +34,18 @@ struct tapeloom_bench_eigen_double {
 };
 
 /// `net` is a name of Net in nets.h, x and y as in Data, copied. The state is null for another name.
-tapeloom_bench_eigen_float tapeloom_bench_make_eigen_float(const char* net, const double* x, const double* y,
-                                                           std::size_t samples);
-tapeloom_bench_eigen_double tapeloom_bench_make_eigen_double(const char* net, const double* x, const double* y,
-                                                             std::size_t samples);
+tapeloom_bench_eigen_float tapeloom_bench_make_eigen_float(const char* net, bool plain, const double* x,
+                                                           const double* y, std::size_t samples);
+tapeloom_bench_eigen_double tapeloom_bench_make_eigen_double(const char* net, bool plain, const double* x,
+                                                             const double* y, std::size_t samples);
 
 /// Such as "3.4.0, AVX512 FMA".
 const char* tapeloom_bench_eigen_version();
 }
 
 namespace tapeloom::bench {
+
+enum class ByHand { tuned, plain };
 
 /// Trains a net by a step written by hand.
 template <class T>
@@ -52,9 +55,9 @@ class EigenTrainer {
 
  public:
   /// `x` and `y` are rows of inputs and targets. Throws std::invalid_argument if nobody has written that net.
-  EigenTrainer(const std::string& net, std::span<const double> parameters, std::span<const double> x,
+  EigenTrainer(ByHand how, const std::string& net, std::span<const double> parameters, std::span<const double> x,
                std::span<const double> y, std::size_t samples)
-      : net_(make(net, x, y, samples)), count_(parameters.size()) {
+      : net_(make(how == ByHand::plain, net, x, y, samples)), count_(parameters.size()) {
     net_->write_parameters(net_->state, parameters.data());
   }
 
@@ -76,13 +79,13 @@ class EigenTrainer {
     }
   };
 
-  static std::unique_ptr<Handle, Destroy> make(const std::string& net, std::span<const double> x,
+  static std::unique_ptr<Handle, Destroy> make(bool plain, const std::string& net, std::span<const double> x,
                                                std::span<const double> y, std::size_t samples) {
     Handle handle;
     if constexpr (in_float) {
-      handle = tapeloom_bench_make_eigen_float(net.c_str(), x.data(), y.data(), samples);
+      handle = tapeloom_bench_make_eigen_float(net.c_str(), plain, x.data(), y.data(), samples);
     } else {
-      handle = tapeloom_bench_make_eigen_double(net.c_str(), x.data(), y.data(), samples);
+      handle = tapeloom_bench_make_eigen_double(net.c_str(), plain, x.data(), y.data(), samples);
     }
     if (handle.state == nullptr) throw std::invalid_argument("no hand-written step for " + net);
     return std::unique_ptr<Handle, Destroy>(new Handle(handle));

@@ -81,7 +81,7 @@ Outcome outcome_of(std::span<const double> start, const Trainer& trainer, Step s
 /// took is put there; otherwise Eigen in double.
 Outcome reference(const Net& net, const Data& data, std::span<const double> start, double* closure_seconds) {
   if (closure_seconds == nullptr) {
-    EigenTrainer<double> eigen(net.name, start, data.x, data.y, data.samples);
+    EigenTrainer<double> eigen(ByHand::tuned, net.name, start, data.x, data.y, data.samples);
     return outcome_of(start, eigen, [&] { return eigen.step(checked_rate); });
   }
   ClosureTrainer closures(net, start);
@@ -108,16 +108,18 @@ void check(const Net& net, std::size_t samples, double* closure_seconds) {
     require_equal(what, expected.loss, expected.gradients, outcome.loss, outcome.gradients,
                   tolerance(net, samples, epsilon));
   };
-  const auto check_eigen = [&]<class T>(const char* design, T epsilon) {
-    EigenTrainer<T> trainer(net.name, start, data.x, data.y, samples);
+  const auto check_eigen = [&]<class T>(const char* design, T epsilon, ByHand how) {
+    EigenTrainer<T> trainer(how, net.name, start, data.x, data.y, samples);
     compare(design, outcome_of(start, trainer, [&] { return trainer.step(static_cast<T>(checked_rate)); }), epsilon);
   };
   const auto check_tapeloom = [&]<class T>(const char* design, T epsilon, bool exact) {
     TapeloomTrainer<T> trainer(net, start, data, exact);
     compare(design, outcome_of(start, trainer, [&] { return trainer.step(checked_rate); }), epsilon);
   };
-  check_eigen("Eigen double", std::numeric_limits<double>::epsilon());
-  check_eigen("Eigen float", std::numeric_limits<float>::epsilon());
+  check_eigen("Eigen double", std::numeric_limits<double>::epsilon(), ByHand::tuned);
+  check_eigen("Eigen float", std::numeric_limits<float>::epsilon(), ByHand::tuned);
+  check_eigen("plain Eigen double", std::numeric_limits<double>::epsilon(), ByHand::plain);
+  check_eigen("plain Eigen float", std::numeric_limits<float>::epsilon(), ByHand::plain);
   check_tapeloom("Tapeloom double", std::numeric_limits<double>::epsilon(), false);
   check_tapeloom("Tapeloom float", std::numeric_limits<float>::epsilon(), false);
   if (closure_seconds != nullptr) check_tapeloom("Tapeloom exact", std::numeric_limits<double>::epsilon(), true);
@@ -147,6 +149,7 @@ struct Row {
   std::string name;
   double eigen_float, eigen_double, tapeloom_float, tapeloom_double;
   double against_eigen_float, against_eigen_double;
+  double plain_float, plain_double, against_plain_float, against_plain_double;
   double peak_fraction;
   double peak_float, peak_double;           ///< flop/s
   std::optional<double> closures, against;  ///< against: closures over Tapeloom in float
@@ -178,8 +181,10 @@ void time_closures(const Case& c, Row& row) {
 Row time_case(const Case& c) {
   const Data data = make_random_data(c.net, c.samples, 2);
   const std::vector<double> start = initial_parameters(c.net, 1);
-  EigenTrainer<float> eigen_float(c.net.name, start, data.x, data.y, c.samples);
-  EigenTrainer<double> eigen_double(c.net.name, start, data.x, data.y, c.samples);
+  EigenTrainer<float> plain_float(ByHand::plain, c.net.name, start, data.x, data.y, c.samples);
+  EigenTrainer<double> plain_double(ByHand::plain, c.net.name, start, data.x, data.y, c.samples);
+  EigenTrainer<float> eigen_float(ByHand::tuned, c.net.name, start, data.x, data.y, c.samples);
+  EigenTrainer<double> eigen_double(ByHand::tuned, c.net.name, start, data.x, data.y, c.samples);
   TapeloomTrainer<float> tapeloom_float(c.net, start, data, false);
   TapeloomTrainer<double> tapeloom_double(c.net, start, data, false);
 
@@ -187,11 +192,13 @@ Row time_case(const Case& c) {
   const double peak_flops_float = run_peak<float>(peak_rounds), peak_flops_double = run_peak<double>(peak_rounds);
   Contestant ef("Eigen float", [&] { eigen_float.step(static_cast<float>(timed_rate)); });
   Contestant ed("Eigen double", [&] { eigen_double.step(timed_rate); });
+  Contestant nf("plain Eigen float", [&] { plain_float.step(static_cast<float>(timed_rate)); });
+  Contestant nd("plain Eigen double", [&] { plain_double.step(timed_rate); });
   Contestant tf("Tapeloom float", [&] { tapeloom_float.step(timed_rate); });
   Contestant td("Tapeloom double", [&] { tapeloom_double.step(timed_rate); });
   Contestant pf("peak float", [] { run_peak<float>(peak_rounds); });
   Contestant pd("peak double", [] { run_peak<double>(peak_rounds); });
-  measure_by_turns({&ef, &ed, &tf, &td, &pf, &pd}, rounds, slice_seconds);
+  measure_by_turns({&ef, &ed, &nf, &nd, &tf, &td, &pf, &pd}, rounds, slice_seconds);
 
   return {c.name(),
           ef.median_seconds(),
@@ -200,6 +207,10 @@ Row time_case(const Case& c) {
           td.median_seconds(),
           median_ratio(ef, tf),
           median_ratio(ed, td),
+          nf.median_seconds(),
+          nd.median_seconds(),
+          median_ratio(nf, tf),
+          median_ratio(nd, td),
           c.flops() / peak_flops_float * median_ratio(pf, tf),
           peak_flops_float / pf.median_seconds(),
           peak_flops_double / pd.median_seconds(),
@@ -225,6 +236,17 @@ void print_table(const std::vector<Row>& rows) {
   }
 }
 
+void print_plain_table(const std::vector<Row>& rows) {
+  std::printf(
+      "\nAgainst Eigen as it is usually written: the default layout, a pass for each statement, gradients stored "
+      "before they\nare subtracted.\n\n"
+      "| net / samples | plain Eigen, us | ratio | double: plain Eigen, us | ratio |\n|---|---|---|---|---|\n");
+  for (const Row& row : rows) {
+    std::printf("| %s | %.3g | %.2f | %.3g | %.2f |\n", row.name.c_str(), 1e6 * row.plain_float,
+                row.against_plain_float, 1e6 * row.plain_double, row.against_plain_double);
+  }
+}
+
 void print_description(const std::vector<Row>& rows) {
   std::vector<double> peaks_float, peaks_double;
   for (const Row& row : rows) {
@@ -233,7 +255,8 @@ void print_description(const std::vector<Row>& rows) {
   }
   std::printf(
       "One training step: forward, loss, backward, plain gradient descent; one thread; medians over %zu rounds "
-      "by turns.\nFloat, but for the columns of double and the closures, which are in double.\n\n",
+      "by turns.\nFloat, but for the columns of double and the closures, which are in double. Eigen by hand, tuned for "
+      "each net.\n\n",
       rounds);
   print_machine();
   std::printf("- Tapeloom's kernels: %s\n", runtime::kernels<float>().name);
@@ -285,6 +308,7 @@ int run(int argc, char** argv) {
   }
   print_description(rows);
   print_table(rows);
+  print_plain_table(rows);
   return 0;
 }
 
