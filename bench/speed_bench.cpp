@@ -10,6 +10,7 @@
 #include <exception>
 #include <optional>
 
+#include "bench/cases.h"
 #include "bench/eigen_nets.h"
 #include "bench/machine.h"
 #include "bench/nets.h"
@@ -20,8 +21,6 @@
 namespace tapeloom::bench {
 namespace {
 
-using closure::Activation;
-
 // Small, so that the numbers stay what they are at the start however long a net is timed.
 constexpr double timed_rate = 1e-6;
 // A power of two, so large that what a step does to a parameter is its gradient but for a rounding.
@@ -29,37 +28,6 @@ constexpr double checked_rate = 1024.0;
 
 constexpr std::size_t rounds = 21;
 constexpr double slice_seconds = 0.01;
-
-struct Case {
-  Net net;
-  std::size_t samples;
-  std::size_t closure_check_samples;
-
-  std::string name() const { return net.name + " / " + std::to_string(samples); }
-
-  /// 2 for each weight and sample forward, 2 for its gradient, 2 for the derivative of the layer's inputs but for the
-  /// first layer's; nothing else is counted.
-  double flops() const {
-    double count = 0.0;
-    std::size_t fan_in = net.inputs;
-    for (const std::size_t width : net.widths) {
-      count += (fan_in == net.inputs && count == 0.0 ? 4.0 : 6.0) * static_cast<double>(fan_in * width);
-      fan_in = width;
-    }
-    return count * static_cast<double>(samples);
-  }
-};
-
-std::vector<Case> all_cases() {
-  const Activation tanh = Activation::tanh, relu = Activation::relu, linear = Activation::linear;
-  return {
-      {{"3-4-4-1 tanh", 3, {4, 4, 1}, tanh, tanh, LossKind::squared}, 4, 4},
-      {{"2-16-16-1 relu", 2, {16, 16, 1}, relu, linear, LossKind::hinge, 1e-4}, 100, 100},
-      {{"64-32-10 tanh", 64, {32, 10}, tanh, tanh, LossKind::squared}, 32, 32},
-      {{"64-64-64-10 relu", 64, {64, 64, 10}, relu, linear, LossKind::cross_entropy}, 128, 16},
-      {{"784-128-10 relu", 784, {128, 10}, relu, linear, LossKind::cross_entropy}, 64, 3},
-  };
-}
 
 // --- comparing -------------------------------------------------------------------------------------------------------
 
