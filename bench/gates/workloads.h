@@ -1,0 +1,43 @@
+// The eight workloads that the gates measure: the five nets of the table of speed, and a step each of what else
+// programs are made of. Everything is drawn from fixed seeds, runs in one thread and is made of the library's public
+// parts.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tapeloom/core/program.h"
+
+namespace tapeloom::bench {
+
+/// Recorded, compiled and bound, ready to run. A step is forward, backward and, for nets, gradient descent.
+class Workload {
+ public:
+  virtual ~Workload() = default;
+  virtual void step() = 0;
+  virtual const Program& program() const = 0;
+  virtual std::size_t samples() const = 0;  ///< of a step
+  virtual std::size_t tile_samples() const = 0;
+  virtual std::size_t arena_bytes() const = 0;
+
+  /// `count` steps. A build with TAPELOOM_BENCH_EXTRA_WORK=10 takes every tenth of them twice: 10% more work, which
+  /// the gates must notice.
+  void run(std::size_t count);
+
+ private:
+  std::size_t owed_ = 0;  // percent of a step
+};
+
+/// A name, and what makes the workload.
+struct NamedWorkload {
+  std::string name;
+  std::function<std::unique_ptr<Workload>()> make;
+};
+
+/// Those that have `part` in their name; all for an empty one. Throws std::invalid_argument if there are none.
+std::vector<NamedWorkload> workloads(const std::string& part = {});
+
+}  // namespace tapeloom::bench
