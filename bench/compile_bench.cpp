@@ -1,7 +1,7 @@
 // What recording and compiling cost a node, in time and in memory, from 10^3 to 10^7 recorded nodes: of one sample of a
 // net with two hidden layers as wide as that takes, and of a small net recorded for as many samples.
 //
-//   compile_bench [POWER]     up to 10^POWER nodes instead; 10^8 take some 10 GB
+//   compile_bench [POWER]     up to 10^POWER nodes instead; 10^8 take some 7 GB
 //
 // The program counts what it allocates, by malloc of its own, so it needs glibc to report memory.
 #include <malloc.h>
