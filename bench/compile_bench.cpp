@@ -1,5 +1,6 @@
 // What recording and compiling cost a node, in time and in memory, from 10^3 to 10^7 recorded nodes: of one sample of a
-// net with two hidden layers as wide as that takes, and of a small net recorded for as many samples.
+// net with two hidden layers as wide as that takes, of a small net recorded for as many samples, and of two graphs that
+// do not roll.
 //
 //   compile_bench [POWER]     up to 10^POWER nodes instead; 10^8 take some 7 GB
 //
@@ -86,6 +87,32 @@ Value record_samples(Tape& tape, std::size_t nodes) {
   return loss / static_cast<double>(samples);
 }
 
+/// v = tanh(w * v) again and again.
+Value record_chain(Tape& tape, std::size_t nodes) {
+  const Value w = tape.parameter(0.9);
+  Value v = tape.input(0.5, "x");
+  while (tape.size() < nodes) v = tanh(w * v);
+  return batch_mean(v);
+}
+
+/// Additions and multiplications, 40% each, and other ops of what was computed lately.
+Value record_random_ops(Tape& tape, std::size_t nodes) {
+  std::mt19937_64 random(1);
+  std::vector<Value> recent = tape.inputs("x", 16);
+  for (int i = 0; i < 16; ++i) recent.push_back(tape.parameter(random_unit(random)));
+  while (tape.size() < nodes) {
+    const Value a = recent[random() % recent.size()], b = recent[random() % recent.size()];
+    const auto kind = random() % 20;
+    recent[random() % recent.size()] = kind < 8     ? a + b
+                                       : kind < 16  ? a * b
+                                       : kind == 16 ? a / b
+                                       : kind == 17 ? tanh(a)
+                                       : kind == 18 ? relu(a)
+                                                    : max(a, b);
+  }
+  return batch_mean(sum(recent));
+}
+
 struct Cost {
   std::size_t nodes = 0, instructions = 0;
   double record_seconds = 0.0, compile_seconds = 0.0;
@@ -146,6 +173,8 @@ int run(int argc, char** argv) {
   std::printf("\n");
   print_curve("wide layers", record_wide, largest_power);
   print_curve("recorded samples", record_samples, largest_power);
+  print_curve("a chain of tanh(w * v)", record_chain, std::min(largest_power, 7));
+  print_curve("random ops", record_random_ops, std::min(largest_power, 7));
   return 0;
 }
 
