@@ -225,8 +225,9 @@ class SampleFolder {
     for (const auto& column : members_) {
       if (column.size() != members_[0].size()) return false;
     }
-    for (std::size_t k = 0; k < members_[0].size(); ++k) {
-      for (std::uint32_t s = 1; s < samples_; ++s) {
+    // Column by column, as they mostly lie on the tape.
+    for (std::uint32_t s = 1; s < samples_; ++s) {
+      for (std::size_t k = 0; k < members_[0].size(); ++k) {
         if (!alike(members_[0][k], members_[s][k])) return false;
       }
     }
