@@ -105,26 +105,31 @@ class SampleFolder {
   }
 
   void find_groups_of(NodeId sum) {
-    const std::vector<Term> terms = terms_of(sum);
-    std::map<std::pair<std::uint64_t, bool>, std::vector<NodeId>> alike;
-    for (const Term& term : terms) {
-      if (has_data_[term.node.index] && !is_leaf(term.node))
-        alike[{hash_[term.node.index], term.negative}].push_back(term.node);
-    }
-    for (auto& [key, nodes] : alike) {
-      if (nodes.size() >= 2) groups_.push_back({sum, key.second, std::move(nodes)});
+    std::vector<Term>& terms = terms_of(sum);
+    std::erase_if(terms, [&](const Term& term) { return !has_data_[term.node.index] || is_leaf(term.node); });
+    const auto key = [&](const Term& term) { return std::pair(hash_[term.node.index], term.negative); };
+    std::stable_sort(terms.begin(), terms.end(), [&](const Term& a, const Term& b) { return key(a) < key(b); });
+    for (std::size_t i = 0; i < terms.size();) {
+      std::size_t end = i + 1;
+      while (end < terms.size() && key(terms[end]) == key(terms[i])) ++end;
+      if (end - i >= 2) {
+        Group& group = groups_.emplace_back(Group{sum, terms[i].negative, {}});
+        for (; i < end; ++i) group.terms.push_back(terms[i].node);
+      }
+      i = end;
     }
   }
 
-  /// In recorded order. Marks the +, - and negations that nothing else uses as part of the sum.
-  std::vector<Term> terms_of(NodeId sum) {
-    std::vector<Term> terms;
-    std::vector<Term> stack = {{sum, false}};
+  /// In recorded order, until the next call. Marks the +, - and negations that nothing else uses as part of the sum.
+  std::vector<Term>& terms_of(NodeId sum) {
+    terms_.clear();
+    std::vector<Term>& stack = stack_;
+    stack.push_back({sum, false});
     while (!stack.empty()) {
       const auto [node, negative] = stack.back();
       stack.pop_back();
       if (node != sum && !(is_chain(node) && uses_[node.index] == 1)) {
-        terms.push_back({node, negative});
+        terms_.push_back({node, negative});
         continue;
       }
       chain_of_[node.index] = sum.index;
@@ -136,7 +141,7 @@ class SampleFolder {
         stack.push_back({x.node[0], negative});
       }
     }
-    return terms;
+    return terms_;
   }
 
   // --- columns ------------------------------------------------------------------------------------------------------
@@ -364,6 +369,7 @@ class SampleFolder {
   std::vector<std::uint64_t> hash_;
   std::vector<bool> has_data_;           // depends on a constant
   std::vector<std::uint32_t> chain_of_;  // the sum that a + or - belongs to
+  std::vector<Term> terms_, stack_;
   std::vector<Group> groups_;
   std::uint32_t samples_ = 0;
   std::vector<std::uint32_t> column_;
