@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tapeloom/compiler/growing_vector.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 
@@ -107,7 +108,7 @@ class ViewList {
 
  private:
   static constexpr std::uint32_t apart = 1u << 31;  // the other bits are an index into apart_, else a block
-  std::vector<std::uint32_t> words_;
+  GrowingVector<std::uint32_t> words_;
   std::vector<View> apart_;
 };
 
@@ -254,7 +255,7 @@ class Graph {
   friend class OperandList::Iterator;
   View append(Block block, std::span<const View> operands);
 
-  std::vector<Block> blocks_;
+  GrowingVector<Block> blocks_;
   ViewList operands_;
   std::vector<double> numbers_;
   std::vector<Destination> destinations_;
@@ -298,7 +299,7 @@ void Graph::contract(StandIn&& stand_in) {
     }
     operand = end;
   }
-  blocks_.resize(kept, {BlockKind::constant});
+  blocks_.shrink(kept);
   roots.each([&](View& root) { root.block = moved[root.block.index]; });
 }
 
