@@ -44,8 +44,10 @@ class Emitter {
   bool is_leaf(BlockId id) const { return g_.operands(id).empty(); }
   bool total(BlockId id) const { return is_total(g_, id); }
   /// True for a uniform block that has slots of its own to give back.
-  bool owns_uniform_slots(BlockId id) const {
-    return !is_leaf(id) && !total(id) && totals_.in_place[id.index] == Totals::nowhere;
+  bool owns_uniform_slots(BlockId id) const { return !is_leaf(id) && !total(id) && !lies_on_totals(id); }
+  /// True for an assemble block that was placed on its totals.
+  bool lies_on_totals(BlockId id) const {
+    return g_[id].kind == BlockKind::assemble && totals_.in_place.contains(id.index);
   }
   std::uint32_t uniform_length(BlockId id) const {
     const std::uint32_t rows = g_[id].rows;
@@ -55,8 +57,7 @@ class Emitter {
   // --- leaves and roots ---------------------------------------------------------------------------------------------
 
   void place_leaves() {
-    uniform_slot_.assign(g_.size(), none);
-    tile_slot_.assign(g_.size(), none);
+    slot_.assign(g_.size(), none);
     std::unordered_map<std::uint64_t, std::uint32_t> known;
     for (std::size_t i = 0; i < g_.size(); ++i) {
       if (g_[BlockId(i)].kind != BlockKind::constant) continue;
@@ -65,25 +66,25 @@ class Emitter {
       std::uint32_t at = next;
       if (numbers.size() == 1) at = known.try_emplace(std::bit_cast<std::uint64_t>(numbers[0]), next).first->second;
       if (at == next) p_.constants.insert(p_.constants.end(), numbers.begin(), numbers.end());
-      uniform_slot_[i] = p_.first_constant() + at;
+      slot_[i] = p_.first_constant() + at;
     }
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const Block& block = g_[BlockId(i)];
-      if (block.kind == BlockKind::parameter) uniform_slot_[i] = block.payload;
-      if (block.kind == BlockKind::uniform_input) uniform_slot_[i] = p_.first_uniform_input() + block.payload;
-      if (block.kind == BlockKind::samples) uniform_slot_[i] = p_.samples_slot();
+      if (block.kind == BlockKind::parameter) slot_[i] = block.payload;
+      if (block.kind == BlockKind::uniform_input) slot_[i] = p_.first_uniform_input() + block.payload;
+      if (block.kind == BlockKind::samples) slot_[i] = p_.samples_slot();
     }
     p_.total_count = totals_.count;
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const BlockId id(i);
-      if (total(id)) uniform_slot_[i] = p_.first_total() + totals_.of_block.at(id.index).place;
-      if (totals_.in_place[i] != Totals::nowhere) uniform_slot_[i] = p_.first_total() + totals_.in_place[i];
+      if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.at(id.index).place;
+      if (lies_on_totals(id)) slot_[i] = p_.first_total() + totals_.in_place.at(id.index);
     }
     uniforms_ = SlotPool(p_.first_computed(), reuse_);
   }
 
   void place_roots() {
-    const auto slot = [&](const View& root) { return uniform_slot_[root.block.index] + root.row; };
+    const auto slot = [&](const View& root) { return slot_[root.block.index] + root.row; };
     if (g_.roots.loss != nothing) p_.loss_slot = slot(g_.roots.loss);
     for (const Roots::Gradient& gradient : g_.roots.gradients) {
       if (gradient.value.step == 1 || gradient.value.rows == 1) {
@@ -104,14 +105,17 @@ class Emitter {
 
   /// As positions in the schedule's order. What is consumed per sample, or read at the end, lives to the end.
   void find_last_uniform_uses() {
-    last_uniform_use_.assign(g_.size(), none);
+    last_use_.assign(g_.size(), none);
+    const auto use = [&](const View& x, std::uint32_t at) {
+      if (!g_.varying(x)) last_use_[x.block.index] = at;
+    };
     for (std::uint32_t i = 0; i < s_.order.size(); ++i) {
-      for (const View& x : g_.operands(s_.order[i])) last_uniform_use_[x.block.index] = i;
+      for (const View& x : g_.operands(s_.order[i])) use(x, i);
     }
     for (std::size_t i = 0; i < g_.size(); ++i) {
-      if (!g_[BlockId(i)].varying && sinks_.first[i] != none) last_uniform_use_[i] = to_the_end;
+      if (!g_[BlockId(i)].varying && sinks_.first[i] != none) last_use_[i] = to_the_end;
     }
-    const auto keep = [&](const View& root) { last_uniform_use_[root.block.index] = to_the_end; };
+    const auto keep = [&](const View& root) { use(root, to_the_end); };
     if (g_.roots.loss != nothing) keep(g_.roots.loss);
     for (const Roots::Gradient& root : g_.roots.gradients) keep(root.value);
     for (const View& root : g_.roots.outputs) keep(root);
@@ -142,8 +146,8 @@ class Emitter {
       if (!is_leaf(id) && !total(id)) {
         const bool early = releases_before_taking(id);
         if (early) release_uniforms(id, i);
-        if (owns_uniform_slots(id)) uniform_slot_[id.index] = uniforms_.take(uniform_length(id));
-        emit_block(id, uniform_slot_[id.index]);
+        if (owns_uniform_slots(id)) slot_[id.index] = uniforms_.take(uniform_length(id));
+        emit_block(id, slot_[id.index]);
         if (!early) release_uniforms(id, i);
       }
       // Guards on uniform values are checked at once; whatever else consumes one works per sample.
@@ -152,8 +156,8 @@ class Emitter {
       for (const Instruction& sink : emitted_) {
         (sink.kind == InstructionKind::guard ? p_.instructions : deferred_).push_back(sink);
       }
-      if (last_uniform_use_[id.index] == none && owns_uniform_slots(id)) {
-        uniforms_.give_back(uniform_slot_[id.index], uniform_length(id));
+      if (last_use_[id.index] == none && owns_uniform_slots(id)) {
+        uniforms_.give_back(slot_[id.index], uniform_length(id));
       }
     }
   }
@@ -171,37 +175,36 @@ class Emitter {
           emitted_.clear();
           emit_block(id, none, &emitted_);
           release_tiles(id, i, tiles);
-          tile_slot_[id.index] = tiles.take(g_[id].rows);
-          for (Instruction& instruction : emitted_) instruction.out = tile_slot_[id.index];
+          slot_[id.index] = tiles.take(g_[id].rows);
+          for (Instruction& instruction : emitted_) instruction.out = slot_[id.index];
           p_.instructions.insert(p_.instructions.end(), emitted_.begin(), emitted_.end());
         } else {
-          tile_slot_[id.index] = tiles.take(g_[id].rows);
-          emit_block(id, tile_slot_[id.index]);
+          slot_[id.index] = tiles.take(g_[id].rows);
+          emit_block(id, slot_[id.index]);
           release_tiles(id, i, tiles);
         }
         release_uniforms(id, i);
       }
       emit_sinks(id, p_.instructions);
       release_sink_operands(id, i, tiles);
-      if (last_tile_use_[id.index] == none) release_tile(id, tiles);
+      if (last_use_[id.index] == none) release_tile(id, tiles);
     }
     p_.tile_slots = std::max(p_.tile_slots, tiles.size());
   }
 
   /// Finds the last uses within the phase, and reads what it needs from the bound rows and from earlier stages.
   void enter_tile(Range phase, SlotPool& tiles) {
-    last_tile_use_.resize(g_.size(), none);
     std::vector<BlockId> outside;
     const auto use = [&](const View& x, std::uint32_t position) {
       if (!g_.varying(x)) return;
-      std::uint32_t& last = last_tile_use_[x.block.index];
+      std::uint32_t& last = last_use_[x.block.index];
       const bool new_here = last == none || last < phase.begin;
       if (new_here && s_.phase[x.block.index] != s_.phase[s_.order[position].index]) outside.push_back(x.block);
       last = position;
     };
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
-      last_tile_use_[id.index] = none;
+      last_use_[id.index] = none;
       if (g_[id].kind == BlockKind::input) outside.push_back(id);
       for (const View& x : g_.operands(id)) use(x, i);
       for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
@@ -212,12 +215,12 @@ class Emitter {
     for (BlockId id : outside) {
       const Block& block = g_[id];
       const bool input = block.kind == BlockKind::input;
-      if (input && last_tile_use_[id.index] == none && sinks_.first[id.index] == none) continue;
-      tile_slot_[id.index] = tiles.take(block.rows);
+      if (input && last_use_[id.index] == none && sinks_.first[id.index] == none) continue;
+      slot_[id.index] = tiles.take(block.rows);
       if (input) {
-        p_.loads.push_back({InputId(block.payload), block.rows, tile_slot_[id.index]});
+        p_.loads.push_back({InputId(block.payload), block.rows, slot_[id.index]});
       } else {
-        Instruction reload{.kind = InstructionKind::reload, .out = tile_slot_[id.index]};
+        Instruction reload{.kind = InstructionKind::reload, .out = slot_[id.index]};
         reload.x[0] = sinks_.batch_slot[id.index];
         reload.shape = shape({.rows = block.rows});
         p_.instructions.push_back(reload);
@@ -237,7 +240,7 @@ class Emitter {
   /// Sets operand k of an instruction to a view's rows.
   void set_operand(Instruction& instruction, Shape& shape, std::size_t k, const View& x) const {
     const bool uniform = !g_.varying(x);
-    const std::uint32_t slot = uniform ? uniform_slot_[x.block.index] : tile_slot_[x.block.index];
+    const std::uint32_t slot = slot_[x.block.index];
     TAPELOOM_CHECK(slot != none);
     instruction.x[k] = slot + x.row;
     shape.step[k] = x.rows == 1 ? 0 : x.step;
@@ -276,10 +279,9 @@ class Emitter {
         }
         return;
       case BlockKind::assemble:
-        if (totals_.in_place[id.index] == Totals::nowhere)
-          add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
+        if (!lies_on_totals(id)) add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
         for (std::size_t k = 0; k < x.size(); ++k) {
-          if (totals_.in_place[id.index] != Totals::nowhere && lies_in(id, x[k])) continue;
+          if (lies_on_totals(id) && lies_in(id, x[k])) continue;
           const Destination& to_row = g_.destination(id, k);
           add(InstructionKind::add_at, of_matrix(to_row.shape), std::array{x[k]}, out + to_row.row);
         }
@@ -298,7 +300,7 @@ class Emitter {
   /// True if that total was placed inside the assemble block.
   bool lies_in(BlockId assemble, const View& x) const {
     if (!total(x.block)) return false;
-    const std::uint32_t place = totals_.of_block.at(x.block.index).place, begin = totals_.in_place[assemble.index];
+    const std::uint32_t place = totals_.of_block.at(x.block.index).place, begin = totals_.in_place.at(assemble.index);
     return place >= begin && place < begin + g_[assemble].rows;
   }
 
@@ -343,15 +345,15 @@ class Emitter {
 
   void release_uniforms(BlockId user, std::uint32_t position) {
     for (const View& x : g_.operands(user)) {
-      if (g_.varying(x) || !owns_uniform_slots(x.block) || last_uniform_use_[x.block.index] != position) continue;
-      last_uniform_use_[x.block.index] = to_the_end;  // an operand that stands twice is given back once
-      uniforms_.give_back(uniform_slot_[x.block.index], uniform_length(x.block));
+      if (g_.varying(x) || !owns_uniform_slots(x.block) || last_use_[x.block.index] != position) continue;
+      last_use_[x.block.index] = to_the_end;  // an operand that stands twice is given back once
+      uniforms_.give_back(slot_[x.block.index], uniform_length(x.block));
     }
   }
 
   void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles) {
     for (const View& x : g_.operands(user)) {
-      if (g_.varying(x) && last_tile_use_[x.block.index] == position && !waits_for_sink(user, x.block)) {
+      if (g_.varying(x) && last_use_[x.block.index] == position && !waits_for_sink(user, x.block)) {
         release_tile(x.block, tiles);
       }
     }
@@ -372,15 +374,15 @@ class Emitter {
     for (std::uint32_t at = sinks_.first[after.index]; at != none; at = sinks_.list[at].next) {
       if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
       for (const View& x : g_.operands(sinks_.list[at].total)) {
-        if (last_tile_use_[x.block.index] == position) release_tile(x.block, tiles);
+        if (last_use_[x.block.index] == position) release_tile(x.block, tiles);
       }
     }
   }
 
   void release_tile(BlockId id, SlotPool& tiles) {
-    if (tile_slot_[id.index] == none) return;
-    tiles.give_back(tile_slot_[id.index], g_[id].rows);
-    tile_slot_[id.index] = none;
+    if (slot_[id.index] == none) return;
+    tiles.give_back(slot_[id.index], g_[id].rows);
+    slot_[id.index] = none;
   }
 
   const Graph& g_;
@@ -390,8 +392,8 @@ class Emitter {
   Sinks sinks_;
   bool reuse_;
   SlotPool uniforms_;
-  std::vector<std::uint32_t> uniform_slot_, tile_slot_;
-  std::vector<std::uint32_t> last_uniform_use_, last_tile_use_;
+  std::vector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
+  std::vector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
   std::map<Shape, std::uint32_t> shapes_;
   std::vector<Instruction> emitted_;   // not placed yet
   std::vector<Instruction> deferred_;  // sinks of uniform values, for the stage's tiles

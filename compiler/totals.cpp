@@ -57,7 +57,6 @@ class InPlace {
 
 Totals place_totals(const Graph& graph, const Schedule& schedule) {
   Totals totals;
-  totals.in_place.assign(graph.size(), Totals::nowhere);
   std::vector<bool> placed(graph.size(), false);
   const InPlace in_place(graph, schedule);
   // The totals of phase 2k + 2 are added up in stage k.

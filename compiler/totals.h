@@ -18,12 +18,11 @@ struct TotalPlace {
 /// Places for all totals of a graph, numbered stage by stage. The totals that make up the gradient of a block of
 /// parameters are added up where the assembled gradient is wanted, so that nothing need be copied.
 struct Totals {
-  std::unordered_map<std::uint32_t, TotalPlace> of_block;  ///< of each block that is a total; looked up, never walked
-  std::vector<std::uint32_t> in_place;  ///< of each assemble block that lies on its totals: their place
-  std::vector<Range> stages;            ///< the numbers each stage adds up
+  // By the index of a block; looked up, never walked.
+  std::unordered_map<std::uint32_t, TotalPlace> of_block;     ///< of each total
+  std::unordered_map<std::uint32_t, std::uint32_t> in_place;  ///< of each assemble block that lies on its totals
+  std::vector<Range> stages;                                  ///< the numbers each stage adds up
   std::uint32_t count = 0;
-
-  static constexpr std::uint32_t nowhere = UINT32_MAX;
 };
 
 /// requires: a schedule of this graph.
