@@ -169,20 +169,12 @@ class Emitter {
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
       if (!is_leaf(id)) {
-        const bool early = releases_before_taking(id);
         // Slots are read until the instruction is emitted, and only then forgotten.
-        if (early) {
-          emitted_.clear();
-          emit_block(id, none, &emitted_);
-          release_tiles(id, i, tiles);
-          slot_[id.index] = tiles.take(g_[id].rows);
-          for (Instruction& instruction : emitted_) instruction.out = slot_[id.index];
-          p_.instructions.insert(p_.instructions.end(), emitted_.begin(), emitted_.end());
-        } else {
-          slot_[id.index] = tiles.take(g_[id].rows);
-          emit_block(id, slot_[id.index]);
-          release_tiles(id, i, tiles);
-        }
+        const bool early = releases_before_taking(id);
+        if (!early) slot_[id.index] = tiles.take(g_[id].rows);
+        emit_block(id, slot_[id.index]);
+        release_tiles(id, i, tiles);
+        if (early) p_.instructions.back().out = slot_[id.index] = tiles.take(g_[id].rows);
         release_uniforms(id, i);
       }
       emit_sinks(id, p_.instructions);
@@ -249,8 +241,7 @@ class Emitter {
 
   static Shape of_matrix(const Matrix& m) { return {m.rows, m.terms, m.row_step, m.term_step, {}}; }
 
-  void emit_block(BlockId id, std::uint32_t out, std::vector<Instruction>* list = nullptr) {
-    std::vector<Instruction>& to = list != nullptr ? *list : p_.instructions;
+  void emit_block(BlockId id, std::uint32_t out) {
     const Block& block = g_[id];
     std::uint32_t nodes = block.nodes;
     const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
@@ -258,7 +249,7 @@ class Emitter {
       for (std::size_t k = 0; k < operands.size(); ++k) set_operand(instruction, with, k, operands[k]);
       instruction.shape = shape(with);
       instruction.nodes = std::exchange(nodes, 0);
-      to.push_back(instruction);
+      p_.instructions.push_back(instruction);
     };
     const OperandList x = g_.operands(id);
     switch (block.kind) {
@@ -395,7 +386,7 @@ class Emitter {
   std::vector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
   std::vector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
   std::map<Shape, std::uint32_t> shapes_;
-  std::vector<Instruction> emitted_;   // not placed yet
+  std::vector<Instruction> emitted_;   // sinks of the uniform value at hand
   std::vector<Instruction> deferred_;  // sinks of uniform values, for the stage's tiles
 };
 
