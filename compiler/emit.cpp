@@ -1,5 +1,6 @@
 #include "tapeloom/compiler/emit.h"
 
+#include <array>
 #include <bit>
 #include <map>
 #include <unordered_map>

@@ -1,5 +1,7 @@
 #include "tapeloom/compiler/graph.h"
 
+#include <algorithm>
+
 #include "tapeloom/core/check.h"
 
 namespace tapeloom::inline v0_1::compiler {
@@ -131,6 +133,11 @@ std::vector<bool> find_live(const Graph& graph) {
     for (const View& operand : graph.operands(BlockId(i))) live[operand.block.index] = true;
   }
   return live;
+}
+
+void drop_dead(Graph& graph, const std::vector<bool>& live) {
+  if (std::find(live.begin(), live.end(), false) == live.end()) return;
+  graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
 }
 
 void carry_nodes(const Graph& old, const ViewList& moved, const std::vector<bool>& live, Graph& graph) {

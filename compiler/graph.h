@@ -306,6 +306,9 @@ void Graph::contract(StandIn&& stand_in) {
 /// Which blocks the roots depend on.
 std::vector<bool> find_live(const Graph& graph);
 
+/// Leaves out the others.
+void drop_dead(Graph& graph, const std::vector<bool>& live);
+
 /// Lets the blocks of a new graph stand for the recorded nodes of an old one; `moved` are the rows that stand for each
 /// old block's. What is not live any more is stood for by what made it so.
 void carry_nodes(const Graph& old, const ViewList& moved, const std::vector<bool>& live, Graph& graph);
@@ -328,7 +331,7 @@ Graph rebuild(const Graph& old, Emit&& emit) {
   graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });
   const std::vector<bool> live = find_live(graph);
   carry_nodes(old, moved, live, graph);
-  graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
+  drop_dead(graph, live);
   return graph;
 }
 
