@@ -29,6 +29,7 @@
 #include "tapeloom/runtime/number_array.h"
 #include "tapeloom/runtime/optimizer.h"
 #include "tapeloom/runtime/preprocess.h"
+#include "tapeloom/runtime/program_file.h"
 #include "tapeloom/runtime/safetensors.h"
 #include "tapeloom/runtime/shuffle.h"
 #include "tapeloom/runtime/trainer.h"

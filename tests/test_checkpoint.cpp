@@ -171,7 +171,8 @@ TEST_CASE("checkpoint: files that are none, or of another run, are refused and c
   refused(data, "spoiled.safetensors: no \"tapeloom.checkpoint\"", [](auto& f) { f.metadata.clear(); });
   refused(data, "version 2", [](auto& f) { f.metadata["tapeloom.checkpoint"] = "2"; });
   refused(data, "\"tapeloom.checkpoint\" is no number: x", [](auto& f) { f.metadata["tapeloom.checkpoint"] = "x"; });
-  for (const auto& [key, text] : good.metadata) {
+  for (const auto& entry : good.metadata) {
+    const std::string &key = entry.first, &text = entry.second;
     refused(data, "no \"" + key + "\"", [&](auto& f) { f.metadata.erase(key); });
     if (key == "tapeloom.optimizer.kind") continue;
     for (const std::string_view wrong : {"", " 1", "1 ", "-1x", "1.5.", "99999999999999999999999"}) {

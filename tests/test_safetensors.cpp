@@ -99,7 +99,6 @@ TEST_CASE("safetensors: halves and bfloats are read as floats") {
   const TensorFile file = read_safetensors(
       file_of("{" + entry("h", "[9]", "[0,18]", "F16") + "," + entry("b", "[3]", "[18,24]", "BF16") + "}", data));
   const Tensor& h = *file.find("h");
-  const double inf = std::numeric_limits<double>::infinity();
   const double expected[] = {1.0, -5.0, 65504.0, 0x1p-24, -0x3ffp-24, 0x1p-14, -inf};
   for (std::size_t i = 0; i < 7; ++i) CHECK(h.at(i) == expected[i]);
   CHECK(std::isnan(h.at(7)));

@@ -1,0 +1,247 @@
+#include "tapeloom/runtime/program_check.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tapeloom/core/error.h"
+
+namespace tapeloom::inline v0_1::runtime {
+
+namespace {
+
+/// Thrown and caught in this file.
+struct Fault {
+  std::string what;
+};
+
+void require(bool good, const char* what) {
+  if (!good) throw Fault{what};
+}
+
+/// All sums and products of 32-bit numbers here are of 64 bits and do not overflow: a product has two factors, and
+/// where it is a number of rows, it was checked to be below 2^32 before.
+using Wide = std::uint64_t;
+
+class Checker {
+ public:
+  explicit Checker(const Program& program) : p_(program) {}
+
+  void run() {
+    leaves();
+    recorded_samples();
+    results();
+    for (const Shape& shape : p_.shapes) {
+      require(shape.rows > 0 && shape.terms > 0 && Wide{shape.rows} * shape.terms <= UINT32_MAX, "a shape of no size");
+    }
+    for (const Load& load : p_.loads) check(load);
+    for (const Stage& stage : p_.stages) check(stage);
+  }
+
+ private:
+  static bool inside(Range range, Wide size) { return range.begin <= range.end && range.end <= size; }
+
+  void leaves() {
+    Wide inputs = 0;
+    for (const ProgramInputGroup& group : p_.input_groups) {
+      require(group.count > 0 && group.first.index == inputs, "input groups that are not side by side");
+      inputs += group.count;
+    }
+    require(inputs == p_.input_count, "another number of inputs than its groups have");
+    const Wide first_computed =
+        Wide{p_.parameters.size()} + p_.constants.size() + p_.uniform_inputs.size() + 1 + p_.total_count;
+    require(first_computed <= p_.uniform_slots, "fewer uniform slots than leaves");
+    std::uint32_t trained = 0;
+    for (const Range range : p_.trained) {
+      require(range.begin >= trained && range.begin < range.end && range.end <= p_.parameters.size(),
+              "a wrong range of trained parameters");
+      trained = range.end;
+    }
+  }
+
+  void recorded_samples() {
+    if (p_.recorded_samples == 0) return require(p_.recorded_rows.empty(), "rows of no recorded samples");
+    require(p_.input_count > 0 && p_.recorded_rows.size() == Wide{p_.recorded_samples} * p_.input_count,
+            "another number of recorded rows than of recorded samples");
+  }
+
+  void results() {
+    require(p_.loss_slot == Program::no_slot || p_.loss_slot < p_.uniform_slots, "a loss outside the slots");
+    for (const ProgramOutput& output : p_.outputs) {
+      require(output.varying || output.slot < p_.uniform_slots, "an output outside the slots");
+    }
+    for (const GradientPiece& piece : p_.gradients) {
+      require(Wide{piece.first.index} + piece.count <= p_.parameters.size(), "gradients of no parameters");
+      require(Wide{piece.slot} + piece.count <= p_.uniform_slots, "gradients outside the slots");
+    }
+  }
+
+  /// The columns of a load are of one group, which must be bound.
+  void check(const Load& load) {
+    require(load.count > 0 && Wide{load.slot} + load.count <= p_.tile_slots, "a load outside the slots");
+    const Wide begin = load.first.index, end = begin + load.count;
+    for (const ProgramInputGroup& group : p_.input_groups) {
+      if (begin < group.first.index || end > Wide{group.first.index} + group.count) continue;
+      return require(group.used, "a load from an unused group");
+    }
+    throw Fault{"a load of columns that are not of one group"};
+  }
+
+  void check(const Stage& stage) {
+    require(inside(stage.uniform, p_.instructions.size()) && inside(stage.tile, p_.instructions.size()) &&
+                inside(stage.inputs, p_.loads.size()) && inside(stage.totals, p_.total_count),
+            "a stage outside the program");
+    for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) check(p_.instructions[i], false);
+    for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) check(p_.instructions[i], true);
+  }
+
+  // --- instructions -------------------------------------------------------------------------------------------------
+
+  static bool is_uniform(const Instruction& i, std::size_t k) { return (i.uniform_mask >> k & 1) != 0; }
+
+  /// `rows` slots, `step` apart, that an instruction reads in memory as they lie.
+  void read(Wide first, Wide rows, Wide step, bool uniform) const {
+    const Wide last = first + (rows - 1) * step;
+    require(last < (uniform ? p_.uniform_slots : p_.tile_slots), "an operand outside the slots");
+    // The parameters lie apart from the other uniform slots.
+    require(!uniform || first >= p_.parameters.size() || last < p_.parameters.size(), "an operand across parameters");
+  }
+  void read(const Instruction& i, const Shape& s, std::size_t k, Wide rows, bool in_tile) const {
+    read(i.x[k], rows, s.step[k], !in_tile || is_uniform(i, k));
+  }
+  /// An operand with a number for each lane.
+  void read_lanes(const Instruction& i, const Shape& s, std::size_t k, Wide rows) const {
+    require(!is_uniform(i, k), "an operand that is not of the tile");
+    read(i.x[k], rows, s.step[k], false);
+  }
+  void read_matrix(const Instruction& i, const Shape& s, bool in_tile) const {
+    require(!in_tile || is_uniform(i, 0), "a matrix that is not uniform");
+    const Wide last = last_entry(i.x[0], s);
+    require(last < p_.uniform_slots, "a matrix outside the slots");
+    require(i.x[0] >= p_.parameters.size() || last < p_.parameters.size(), "a matrix across parameters");
+  }
+  void write(Wide first, Wide rows, bool in_tile) const {
+    require(first + rows <= (in_tile ? p_.tile_slots : p_.uniform_slots), "a result outside the slots");
+    require(in_tile || first >= p_.first_total(), "a result among the leaves");
+  }
+  static Wide last_entry(Wide first, const Shape& s) {
+    const Wide rows = (s.rows - Wide{1}) * s.row_step, terms = (s.terms - Wide{1}) * s.term_step;
+    require(rows <= UINT32_MAX && terms <= UINT32_MAX, "a matrix outside the slots");
+    return first + rows + terms;
+  }
+  void write_entries(const Instruction& i, const Shape& s, bool in_tile) const {
+    const Wide last = last_entry(i.out, s);
+    write(i.out, last - i.out + 1, in_tile);
+  }
+
+  void check(const Instruction& i, bool in_tile) const {
+    require(i.shape < p_.shapes.size(), "an instruction without a shape");
+    const Shape& s = p_.shapes[i.shape];
+    // Exact kernels know no rows.
+    const bool has_rows = s.rows > 1 || s.terms > 1;
+    require(!p_.exact || !in_tile || !has_rows, "rows in a tile of an exact program");
+    switch (i.kind) {
+      case InstructionKind::elementwise:
+        return check_elementwise(i, s, in_tile);
+      case InstructionKind::row_sum:
+        require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
+        read(i, s, 0, s.rows, in_tile);
+        return write(i.out, 1, in_tile);
+      case InstructionKind::copy:
+        read(i, s, 0, s.rows, in_tile);
+        return write(i.out, s.rows, in_tile);
+      case InstructionKind::zero:
+        return write(i.out, s.rows, in_tile);
+      case InstructionKind::add_at:
+        require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
+        read(i, s, 0, Wide{s.rows} * s.terms, in_tile);
+        return write_entries(i, s, in_tile);
+      case InstructionKind::dense:
+        return check_product(i, s, s.rows, s.terms, in_tile);
+      case InstructionKind::dense_reverse:
+        return check_product(i, s, s.terms, s.rows, in_tile);
+      case InstructionKind::outer:
+        require(!in_tile, "a product of a tile that is not added up");
+        read(i, s, 0, s.rows, false);
+        read(i, s, 1, s.terms, false);
+        return write_entries(i, s, false);
+      case InstructionKind::guard:
+        require(in_tile || is_uniform(i, 0), "a guard on a tile outside of it");
+        require(i.out < p_.guards.size(), "a guard that is not there");
+        return read(i, s, 0, 1, in_tile);
+      case InstructionKind::reduce:
+      case InstructionKind::reduce_outer:
+      case InstructionKind::spill:
+      case InstructionKind::reload:
+      case InstructionKind::store_output:
+      case InstructionKind::store_sample:
+      case InstructionKind::store_input_gradient:
+        require(in_tile, "an instruction of a tile outside of it");
+        return check_tile(i, s);
+    }
+    throw Fault{"an instruction of no kind"};
+  }
+
+  void check_elementwise(const Instruction& i, const Shape& s, bool in_tile) const {
+    const std::size_t arity = op_arity(i.op);
+    require(op_kind(i.op) != OpKind::leaf && op_kind(i.op) != OpKind::reduction && arity > 0,
+            "an op that does not stand in an instruction");
+    require(!in_tile || i.uniform_mask + 1u < 1u << arity, "an op on nothing of the tile");
+    for (std::size_t k = 0; k < arity; ++k) read(i, s, k, s.rows, in_tile);
+    write(i.out, s.rows, in_tile);
+  }
+
+  void check_product(const Instruction& i, const Shape& s, Wide results, Wide terms, bool in_tile) const {
+    require(!p_.exact || !in_tile, "a matrix product in a tile of an exact program");
+    read_matrix(i, s, in_tile);
+    if (in_tile) {
+      read_lanes(i, s, 1, terms);
+    } else {
+      read(i, s, 1, terms, false);
+    }
+    write(i.out, results, in_tile);
+  }
+
+  /// The instructions that take numbers out of a tile or into it.
+  void check_tile(const Instruction& i, const Shape& s) const {
+    if (i.kind == InstructionKind::reduce) {
+      read(i, s, 0, s.rows, true);
+      require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
+    } else if (i.kind == InstructionKind::reduce_outer) {
+      require(!p_.exact, "a matrix product in a tile of an exact program");
+      read_lanes(i, s, 0, s.rows);
+      read_lanes(i, s, 1, s.terms);
+      require(s.terms == 1 || s.term_step > 0, "totals on top of each other");
+      require(last_entry(i.out, s) < p_.total_count, "a total that is not there");
+    } else if (i.kind == InstructionKind::spill) {
+      read_lanes(i, s, 0, s.rows);
+      require(Wide{i.out} + s.rows <= p_.batch_slots, "a spill outside the slots");
+    } else if (i.kind == InstructionKind::reload) {
+      require(Wide{i.x[0]} + s.rows <= p_.batch_slots, "a reload outside the slots");
+      write(i.out, s.rows, true);
+    } else if (i.kind == InstructionKind::store_sample) {
+      read_lanes(i, s, 0, 1);
+      require(i.out < p_.outputs.size(), "an output that is not there");
+    } else if (i.kind == InstructionKind::store_output) {
+      read(i, s, 0, s.rows, true);
+      require(Wide{i.out} + s.rows <= p_.outputs.size(), "an output that is not there");
+    } else {
+      read(i, s, 0, s.rows, true);
+      require(p_.has_input_gradients && Wide{i.out} + s.rows <= p_.input_count, "an input gradient that is not there");
+    }
+  }
+
+  const Program& p_;
+};
+
+}  // namespace
+
+std::string find_fault(const Program& program) {
+  try {
+    Checker(program).run();
+  } catch (const Fault& fault) {
+    return fault.what;
+  }
+  return {};
+}
+
+}  // namespace tapeloom::inline v0_1::runtime

@@ -1,0 +1,14 @@
+// Whether a program that somebody else made can be run without harm.
+#pragma once
+
+#include <string>
+
+#include "tapeloom/core/program.h"
+
+namespace tapeloom::inline v0_1::runtime {
+
+/// What is wrong with the program, or an empty text: everything that an executor indexes or calls by lies where it
+/// belongs. It does not look at what is computed.
+std::string find_fault(const Program& program);
+
+}  // namespace tapeloom::inline v0_1::runtime
