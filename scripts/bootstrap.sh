@@ -10,10 +10,11 @@ need_command "${CXX:-c++}" g++
 need_command cmake cmake
 need_command ninja ninja-build
 need_command pkg-config pkgconf  # tests/package/
+need_command valgrind valgrind   # bench/gates/
 
 if ! command -v dpkg-query apt-get > /dev/null; then
   echo "bootstrap: not a Debian system. Needed besides a C++20 compiler, CMake >= 3.22 and Ninja:" \
-    "zlib, Eigen 3.4; for its tests and benchmarks Catch2, Google Benchmark, pkg-config." >&2
+    "zlib, Eigen 3.4; for its tests and benchmarks Catch2, Google Benchmark, pkg-config, valgrind." >&2
   exit 0
 fi
 
