@@ -82,7 +82,7 @@ void run(int argc, char** argv) {
                        : what == "time"    ? time_steps
                                            : nullptr;
   if (measure == nullptr) throw std::invalid_argument("usage: gate_measure structure|steps|time [PART_OF_NAME]");
-  for (const NamedWorkload& w : workloads(argc == 3 ? argv[2] : "")) measure(w.name, *w.make());
+  for (const NamedWorkload& w : workloads(argc == 3 ? argv[2] : "")) measure(w.name, *w.make({}));
 }
 
 }  // namespace

@@ -33,12 +33,21 @@ std::vector<double> random_numbers(std::size_t count, std::uint64_t seed) {
 // So small that the numbers stay what they are at the start.
 constexpr double rate = 1e-6;
 
+template <class Options>
+Options executor_options(std::size_t samples, const WorkloadOptions& options) {
+  Options result;
+  result.max_samples = samples;
+  if constexpr (requires { result.threads; }) result.threads = options.threads;
+  if constexpr (requires { result.profile; }) result.profile = options.profile;
+  return result;
+}
+
 /// An executor and the rows it reads, all groups side by side.
 template <class T>
 class Running : public Workload {
  public:
-  Running(const Program& program, std::size_t samples, const std::vector<double>& rows)
-      : executor_(program, {.max_samples = samples}),
+  Running(const Program& program, std::size_t samples, const std::vector<double>& rows, const WorkloadOptions& options)
+      : executor_(program, executor_options<ExecutorOptions>(samples, options)),
         rows_(rows.begin(), rows.end()),
         samples_(samples),
         sgd_({.learning_rate = rate}) {
@@ -60,7 +69,7 @@ class Running : public Workload {
   Sgd<T> sgd_;
 };
 
-std::unique_ptr<Workload> make_net(const Case& c) {
+std::unique_ptr<Workload> make_net(const Case& c, const WorkloadOptions& options) {
   const Data data = make_random_data(c.net, c.samples, 2);
   std::vector<double> rows;
   for (std::size_t s = 0; s < c.samples; ++s) {
@@ -73,22 +82,22 @@ std::unique_ptr<Workload> make_net(const Case& c) {
   }
   Tape tape;
   return std::make_unique<Running<float>>(compile(record_loss(tape, c.net, initial_parameters(c.net, 1))), c.samples,
-                                          rows);
+                                          rows, options);
 }
 
 /// A thousand operations that roll into nothing.
-std::unique_ptr<Workload> make_irregular() {
+std::unique_ptr<Workload> make_irregular(const WorkloadOptions& options) {
   constexpr std::size_t samples = 64;
   const ScalarExpression expression = ScalarExpressionMaker().make();
   Tape tape;
   std::vector<Value> numbers = tape.inputs("x", expression.inputs);
   for (const double p : expression.parameters) numbers.push_back(tape.parameter(p));
   const Program program = compile(batch_mean(evaluate_expression(expression, std::move(numbers))));
-  return std::make_unique<Running<float>>(program, samples, random_numbers(samples * expression.inputs, 3));
+  return std::make_unique<Running<float>>(program, samples, random_numbers(samples * expression.inputs, 3), options);
 }
 
 /// As the notebooks write it: one graph of all samples, with their numbers as constants; in double.
-std::unique_ptr<Workload> make_recorded() {
+std::unique_ptr<Workload> make_recorded(const WorkloadOptions& options) {
   constexpr std::size_t samples = 50;
   const std::vector<double> rows = random_numbers(3 * samples, 4);
   std::mt19937_64 generator(5);
@@ -102,11 +111,11 @@ std::unique_ptr<Workload> make_recorded() {
   }
   const Program program = compile(loss);
   if (program.recorded_samples != samples) throw std::logic_error("the recorded samples were not folded");
-  return std::make_unique<Running<double>>(program, samples, std::vector<double>());
+  return std::make_unique<Running<double>>(program, samples, std::vector<double>(), options);
 }
 
 /// Six steps of a recurrent layer of 8 neurons over 4 inputs each, and the softmax of 3 outputs.
-std::unique_ptr<Workload> make_recurrence() {
+std::unique_ptr<Workload> make_recurrence(const WorkloadOptions& options) {
   constexpr std::size_t samples = 32, length = 6, inputs = 4, width = 8, classes = 3;
   std::mt19937_64 generator(6);
   Tape tape;
@@ -124,14 +133,16 @@ std::unique_ptr<Workload> make_recurrence() {
   constexpr std::size_t columns = length * inputs + 1;
   std::vector<double> rows = random_numbers(samples * columns, 7);
   for (std::size_t s = 0; s < samples; ++s) rows[s * columns + columns - 1] = static_cast<double>(s % classes);
-  return std::make_unique<Running<float>>(compile(batch_mean(softmax_cross_entropy(top(state), y))), samples, rows);
+  return std::make_unique<Running<float>>(compile(batch_mean(softmax_cross_entropy(top(state), y))), samples, rows,
+                                          options);
 }
 
 }  // namespace
 
 std::vector<NamedWorkload> workloads(const std::string& part) {
   std::vector<NamedWorkload> all;
-  for (const Case& c : all_cases()) all.push_back({c.name(), [c] { return make_net(c); }});
+  for (const Case& c : all_cases())
+    all.push_back({c.name(), [c](const WorkloadOptions& options) { return make_net(c, options); }});
   all.push_back({"1000 irregular ops / 64", make_irregular});
   all.push_back({"2-16-16-1 tanh, recorded, double / 50", make_recorded});
   all.push_back({"recurrent 4-8 x 6, softmax 3 / 32", make_recurrence});

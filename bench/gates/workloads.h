@@ -1,5 +1,5 @@
 // The eight workloads that the gates measure: the five nets of the table of speed, and a step each of what else
-// programs are made of. Everything is drawn from fixed seeds, runs in one thread and is made of the library's public
+// programs are made of. Everything is drawn from fixed seeds and made of the library's public
 // parts.
 #pragma once
 
@@ -31,10 +31,16 @@ class Workload {
   std::size_t owed_ = 0;  // percent of a step
 };
 
+/// As in ExecutorOptions, of libraries that have these.
+struct WorkloadOptions {
+  std::size_t threads = 1;
+  bool profile = false;
+};
+
 /// A name, and what makes the workload.
 struct NamedWorkload {
   std::string name;
-  std::function<std::unique_ptr<Workload>()> make;
+  std::function<std::unique_ptr<Workload>(const WorkloadOptions& options)> make;
 };
 
 /// Those that have `part` in their name; all for an empty one. Throws std::invalid_argument if there are none.
