@@ -86,10 +86,16 @@ class Checker {
     throw Fault{"a load of columns that are not of one group"};
   }
 
+  /// Stages follow one another: what is read at the start of a stage's tiles is there for its own instructions only.
   void check(const Stage& stage) {
     require(inside(stage.uniform, p_.instructions.size()) && inside(stage.tile, p_.instructions.size()) &&
                 inside(stage.inputs, p_.loads.size()) && inside(stage.totals, p_.total_count),
             "a stage outside the program");
+    require(stage.uniform.begin >= next_instruction_ && stage.tile.begin >= stage.uniform.end &&
+                stage.inputs.begin >= next_load_,
+            "a stage that overlaps others");
+    next_instruction_ = stage.tile.end;
+    next_load_ = stage.inputs.end;
     for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) check(p_.instructions[i], false);
     for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) check(p_.instructions[i], true);
   }
@@ -231,6 +237,7 @@ class Checker {
   }
 
   const Program& p_;
+  std::uint32_t next_instruction_ = 0, next_load_ = 0;
 };
 
 }  // namespace

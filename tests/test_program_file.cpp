@@ -241,6 +241,10 @@ TEST_CASE("program file: what would be read or written outside is found") {
   check_fault("a stage", [](Program& p) { std::swap(p.stages[0].tile.begin, p.stages[0].tile.end); });
   check_fault("a stage", [](Program& p) { p.stages[0].inputs.end = far; });
   check_fault("a stage", [](Program& p) { p.stages[0].totals.end = far; });
+  check_fault("overlaps", [](Program& p) { p.stages.push_back(p.stages[0]); });
+  check_fault("overlaps", [](Program& p) { p.stages[1].uniform.begin = p.stages[0].tile.begin; });
+  check_fault("overlaps", [](Program& p) { p.stages[1].inputs = p.stages[0].inputs; });
+  check_fault("overlaps", [](Program& p) { p.stages[0].uniform.end = p.stages[0].tile.end; });
   check_fault("without a shape", [](Program& p) { p.instructions[0].shape = far; });
 }
 
