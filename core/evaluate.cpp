@@ -6,6 +6,10 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/ops.h"
 
+#ifdef __FAST_MATH__
+#error "Tapeloom's numbers need NaN, infinity and signed zeros: compile it without -ffast-math"
+#endif
+
 namespace tapeloom::inline v0_1 {
 
 double forward_op(Op op, std::array<double, 3> x) {
