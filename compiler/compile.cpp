@@ -62,6 +62,7 @@ class Pipeline {
       clean_up();
     }
     pass("remove_dead", true, remove_dead);
+    pass("fuse", options.fuse && may_round, fuse);
     return std::move(graph_);
   }
 

@@ -27,12 +27,13 @@ struct CompileOptions {
   bool exact = false;
 
   // Optional passes. They change how much is computed, never what (beyond the stated rounding); exact mode leaves out
-  // folding of samples, rolling, common subexpressions and simplification.
+  // folding of samples, rolling, common subexpressions, simplification and fusing.
   bool fold_samples = true;  ///< only together with roll
   bool roll = true;
   bool fold_constants = true;
   bool common_subexpressions = true;
   bool simplify = true;
+  bool fuse = true;
   bool reuse_slots = true;
 
   /// Checks the graph after every pass. On by default where the library was built without NDEBUG.

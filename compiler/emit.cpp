@@ -246,7 +246,7 @@ class Emitter {
     const Block& block = g_[id];
     std::uint32_t nodes = block.nodes;
     const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
-      Instruction instruction{.kind = kind, .op = block.op, .out = at};
+      Instruction instruction{.kind = kind, .op = block.op, .then = block.then, .out = at};
       for (std::size_t k = 0; k < operands.size(); ++k) set_operand(instruction, with, k, operands[k]);
       instruction.shape = shape(with);
       instruction.nodes = std::exchange(nodes, 0);

@@ -43,6 +43,7 @@ class Expression {
   inline Expression name(Expression x) { return Expression::apply(Op::name, {x}); }
 #define TAPELOOM_BINARY(name, Struct) \
   inline Expression name(Expression a, Expression b) { return Expression::apply(Op::name, {a, b}); }
+#define TAPELOOM_ADJOINT(name, Struct) TAPELOOM_BINARY(name, Struct)
 #define TAPELOOM_TERNARY(name, Struct) \
   inline Expression name(Expression a, Expression b, Expression c) { return Expression::apply(Op::name, {a, b, c}); }
 #include "tapeloom/core/ops.def"

@@ -95,6 +95,14 @@ View Graph::add_outer(const View& y, const View& x) {
   return outer;
 }
 
+View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op then) {
+  Block block = blocks_[id.index];
+  block.op = op, block.then = then, block.nodes = 0;
+  std::vector<View> all = {this->operand(id, 0), this->operand(id, 1)};
+  all.insert(all.end(), operand.begin(), operand.end());
+  return append(block, all);
+}
+
 View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operands) {
   const Block& block = from[id];
   switch (block.kind) {
@@ -116,9 +124,13 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
     case BlockKind::assemble:
       return add_assemble(block.rows, operands, {from.destinations_.data() + block.payload, operands.size()});
     case BlockKind::dense:
-      return add_dense(operands[0], from.matrix(id), operands[1]);
-    case BlockKind::dense_reverse:
-      return add_dense_reverse(operands[0], from.matrix(id), operands[1]);
+    case BlockKind::dense_reverse: {
+      matrices_.push_back(from.matrix(id));
+      Block copy = block;
+      copy.varying = false, copy.nodes = 0;
+      copy.payload = static_cast<std::uint32_t>(matrices_.size() - 1);
+      return append(copy, operands);
+    }
     case BlockKind::outer:
       return add_outer(operands[0], operands[1]);
   }

@@ -72,14 +72,15 @@ enum class BlockKind : std::uint8_t {
   row_sum,        ///< one row: the sum over the rows of x0
   concat,         ///< the rows of the operands, one operand after the other
   assemble,       ///< zeros, to which each operand's rows are added at Graph::destination
-  dense,          ///< rows x columns = W X; x0 = the first entry of W, laid out as Graph::matrix, x1 = X
-  dense_reverse,  ///< terms x columns = W^T Y; x0 and W likewise, x1 = Y
+  dense,          ///< rows x columns = W X, finished; x0 = the first entry of W, laid out as Graph::matrix, x1 = X
+  dense_reverse,  ///< terms x columns = W^T Y, finished; x0 and W likewise, x1 = Y
   outer,          ///< rows x terms, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
 };
 
 struct Block {
   BlockKind kind;
-  Op op = Op::constant;  ///< of an elementwise block
+  /// Of an elementwise block. A product P is finished to then(op(x2, P)), row by row; Op::constant leaves either out.
+  Op op = Op::constant, then = Op::constant;
   bool varying = false;
   std::uint32_t rows = 1;
   std::uint32_t payload = 0;
@@ -230,6 +231,8 @@ class Graph {
   View add_dense(const View& first_weight, const Matrix& weights, const View& x);
   View add_dense_reverse(const View& first_weight, const Matrix& weights, const View& y);
   View add_outer(const View& y, const View& x);
+  /// The product of that block, finished as Block::op and Block::then say; `operand` is empty without an op.
+  View add_finished(BlockId product, Op op, std::span<const View> operand, Op then);
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
   void reserve(std::size_t blocks, std::size_t operands);

@@ -78,6 +78,8 @@ std::string equation(const Graph& graph, BlockId id) {
     }
   }
   if (block.kind == BlockKind::dense || block.kind == BlockKind::dense_reverse) text += " W" + shape(graph.matrix(id));
+  if (block.kind != BlockKind::elementwise && block.op != Op::constant) text += std::string(", ") + op_name(block.op);
+  if (block.then != Op::constant) text += std::string(", ") + op_name(block.then);
   return text;
 }
 

@@ -23,6 +23,11 @@ Graph merge_common_subexpressions(Graph graph);
 /// requires: a valid graph. maintains: order.
 Graph simplify(const Graph& graph, bool before_differentiation);
 
+/// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
+/// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
+/// another order.
+Graph fuse(const Graph& graph);
+
 /// What is differentiated, and by what.
 struct DifferentiateOptions {
   std::span<const std::uint8_t> frozen;  ///< one a parameter; not 0: excluded

@@ -67,11 +67,14 @@ class Simplifier {
     if (a == b) return make(Op::square, a);
     if (g_.is_op(a, Op::neg) && g_.is_op(b, Op::neg)) return make(Op::mul, g_.behind(a, 0), g_.behind(b, 0));
     // a * (1 / b), as the notebooks write division.
-    if (is_reciprocal(b)) return make(Op::div, a, g_.behind(b, 1));
-    if (is_reciprocal(a)) return make(Op::div, b, g_.behind(a, 1));
+    if (is_reciprocal(b, a)) return make(Op::div, a, g_.behind(b, 1));
+    if (is_reciprocal(a, b)) return make(Op::div, b, g_.behind(a, 1));
     return nothing;
   }
-  bool is_reciprocal(const View& x) const { return g_.is_op(x, Op::div) && g_.is_constant(g_.behind(x, 0), 1.0); }
+  /// Where a sample meets a number that all share, one division a step is better than one a sample.
+  bool is_reciprocal(const View& x, const View& factor) const {
+    return g_.is_op(x, Op::div) && g_.is_constant(g_.behind(x, 0), 1.0) && (g_.varying(x) || !g_.varying(factor));
+  }
 
   View div(Operands x) { return g_.is_constant(x[1], 1.0) ? x[0] : nothing; }
 

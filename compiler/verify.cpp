@@ -46,7 +46,7 @@ class Verifier {
       case BlockKind::uniform_input:
         return check_leaf(id, false, leaves_.uniform_inputs);
       case BlockKind::elementwise:
-        expect(op_kind(block.op) == OpKind::scalar || op_kind(block.op) == OpKind::comparison, id, "a scalar op");
+        expect(op_kind(block.op) != OpKind::leaf && op_kind(block.op) != OpKind::reduction, id, "a scalar op");
         expect(g_.operands(id).size() == op_arity(block.op), id, "as many operands as the op takes");
         for (const View& x : g_.operands(id)) expect(x.rows == block.rows, id, "operands have as many rows");
         break;
@@ -74,6 +74,7 @@ class Verifier {
         expect(g_.operand(id, 1).rows == (reverse ? w.rows : w.terms), id, "as many operand rows as W takes");
         expect(entry_end(g_.operand(id, 0).row, w) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
         expect(!g_.varying(g_.operand(id, 0)), id, "weights are uniform");
+        check_finish(id);
         break;
       }
       case BlockKind::outer:
@@ -82,6 +83,19 @@ class Verifier {
         return expect(!block.varying, id, "an outer product is uniform");
     }
     expect(block.varying == any_varying, id, "varying where an operand is");
+  }
+
+  void check_finish(BlockId id) {
+    const Block& block = g_[id];
+    if (block.op == Op::constant) {
+      expect(g_.operands(id).size() == 2, id, "two factors");
+    } else {
+      expect(g_.operands(id).size() == 3 && op_arity(block.op) == 2, id, "two factors, and an operand to finish with");
+      expect(g_.operand(id, 2).rows == block.rows, id, "as many rows to finish with");
+    }
+    expect(block.then == Op::constant || op_arity(block.then) == 1, id, "a function of one operand at last");
+    expect(block.varying || (block.op == Op::constant && block.then == Op::constant), id,
+           "finished only where it varies");
   }
 
   std::uint64_t rows_of_operands(BlockId id) const {

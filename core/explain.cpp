@@ -29,6 +29,9 @@ Work work_of(const Program& program, const Instruction& instruction, bool in_til
     if (in_tile && (instruction.uniform_mask >> k & 1) != 0) return 0;
     return shape.step[k] == 0 ? 1 : count;
   };
+  const bool has_op = instruction.op != Op::constant, has_then = instruction.then != Op::constant;
+  const auto finish_flops = [&](std::uint64_t count) { return count * (has_op + has_then); };
+  const auto finish_reads = [&](std::uint64_t count) { return has_op ? read(2, count) : 0; };
   const std::uint64_t weights = in_tile ? 0 : rows * terms;
   switch (instruction.kind) {
     case InstructionKind::elementwise: {
@@ -45,9 +48,19 @@ Work work_of(const Program& program, const Instruction& instruction, bool in_til
     case InstructionKind::add_at:
       return {"add at", rows, terms, rows * terms, 2 * rows * terms + read(0, rows * terms)};
     case InstructionKind::dense:
-      return {"dense", rows, terms, 2 * rows * terms, rows + read(1, terms) + weights, true};
+      return {"dense",
+              rows,
+              terms,
+              2 * rows * terms + finish_flops(rows),
+              rows + read(1, terms) + finish_reads(rows) + weights,
+              true};
     case InstructionKind::dense_reverse:
-      return {"dense reverse", rows, terms, 2 * rows * terms, terms + read(1, rows) + weights, true};
+      return {"dense reverse",
+              rows,
+              terms,
+              2 * rows * terms + finish_flops(terms),
+              terms + read(1, rows) + finish_reads(terms) + weights,
+              true};
     case InstructionKind::outer:
       return {"outer", rows, terms, rows * terms, rows * terms + read(0, rows) + read(1, terms), true};
     case InstructionKind::reduce:

@@ -21,7 +21,7 @@ inline constexpr std::size_t op_count = 0
     ;
 
 /// What a row of the table is; decides which payload a node has and where it can stand.
-enum class OpKind : std::uint8_t { leaf, reduction, scalar, comparison };
+enum class OpKind : std::uint8_t { leaf, reduction, scalar, comparison, adjoint };
 
 /// The row's name, kind, number of operands, and the C++ operator it is written with, if there is one.
 struct OpFacts {
@@ -39,6 +39,7 @@ inline constexpr OpFacts op_facts[op_count] = {
 #define TAPELOOM_UNARY(name, Struct) {#name, OpKind::scalar, 1},
 #define TAPELOOM_BINARY(name, Struct) {#name, OpKind::scalar, 2},
 #define TAPELOOM_TERNARY(name, Struct) {#name, OpKind::scalar, 3},
+#define TAPELOOM_ADJOINT(name, Struct) {#name, OpKind::adjoint, 2},
 #include "tapeloom/core/ops.def"
 };
 

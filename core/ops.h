@@ -54,6 +54,52 @@ T unless_zero(T adjoint, T contribution) {
   return select(adjoint == T(0.0), T(0.0), contribution);
 }
 
+/// What the derivatives of some functions compute from the result y and its adjoint. They are rows of the table, so
+/// that a graph keeps each as one op.
+struct Adjoint {
+  static constexpr std::size_t arity = 2;
+  static constexpr unsigned differentiable = 0;
+  static constexpr Domain domain[] = {{-1, 1}, {-3, 3}};
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T) {
+    return {T(0.0), T(0.0)};
+  }
+};
+
+struct ExpAdjoint : Adjoint {
+  template <class T>
+  static T forward(T y, T adjoint) {
+    return unless_zero(adjoint, y * adjoint);
+  }
+};
+struct TanhAdjoint : Adjoint {
+  template <class T>
+  static T forward(T y, T adjoint) {
+    return (T(1.0) - y * y) * adjoint;
+  }
+};
+struct SigmoidAdjoint : Adjoint {
+  template <class T>
+  static T forward(T y, T adjoint) {
+    return (y * (T(1.0) - y)) * adjoint;
+  }
+};
+/// relu'(0) = 0. The result is positive, or not a number, exactly where the operand is.
+struct ReluAdjoint : Adjoint {
+  template <class T>
+  static T forward(T y, T adjoint) {
+    return select(y <= T(0.0), T(0.0), adjoint);
+  }
+};
+
+/// As a formula calls them; graph expressions have their own.
+#define TAPELOOM_ADJOINT(name, Struct)  \
+  template <class T>                    \
+  T name(T y, T adjoint) {              \
+    return Struct::forward(y, adjoint); \
+  }
+#include "tapeloom/core/ops.def"
+
 template <std::size_t N>
 struct Arity {
   static constexpr std::size_t arity = N;
@@ -177,7 +223,7 @@ struct Exp : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {unless_zero(adjoint, y * adjoint)};
+    return {exp_adjoint(y, adjoint)};
   }
 };
 
@@ -249,7 +295,7 @@ struct Tanh : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {(T(1.0) - y * y) * adjoint};
+    return {tanh_adjoint(y, adjoint)};
   }
 };
 
@@ -263,7 +309,7 @@ struct Sigmoid : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {(y * (T(1.0) - y)) * adjoint};
+    return {sigmoid_adjoint(y, adjoint)};
   }
 };
 
@@ -279,10 +325,9 @@ struct Relu : Arity<1> {
   static T forward(T x) {
     return select(x <= T(0.0), T(0.0), x);
   }
-  /// relu'(0) = 0.
   template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {select(x <= T(0.0), T(0.0), adjoint)};
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {relu_adjoint(y, adjoint)};
   }
 };
 

@@ -119,6 +119,18 @@ std::string matrix_text(const Shape& s) {
   return text + ")";
 }
 
+/// A product and what is done to it.
+std::string finished(const Instruction& instruction, const std::string& operand, const std::string& product) {
+  const std::string operands[3] = {operand, product, ""};
+  std::string text = product;
+  if (instruction.op == Op::add) {
+    text += " + " + operand;
+  } else if (instruction.op != Op::constant) {
+    text = expression(instruction.op, operands);
+  }
+  return instruction.then == Op::constant ? text : op_name(instruction.then) + ("(" + text + ")");
+}
+
 std::string instruction_text(const Program& program, const Instruction& instruction, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
   const auto x = [&](std::size_t k, std::uint32_t rows) {
@@ -143,10 +155,12 @@ std::string instruction_text(const Program& program, const Instruction& instruct
     case InstructionKind::add_at:
       return named(place, out) + " " + matrix_text(shape) + " += " + x(0, shape.rows * shape.terms);
     case InstructionKind::dense:
-      return to + named('u', instruction.x[0]) + " " + matrix_text(shape) + " * " + x(1, shape.terms);
+      return to + finished(instruction, x(2, shape.rows),
+                           named('u', instruction.x[0]) + " " + matrix_text(shape) + " * " + x(1, shape.terms));
     case InstructionKind::dense_reverse:
-      return slots(place, out, shape.terms, 1) + " = " + named('u', instruction.x[0]) + " " + matrix_text(shape) +
-             " transposed * " + x(1, shape.rows);
+      return slots(place, out, shape.terms, 1) + " = " +
+             finished(instruction, x(2, shape.terms),
+                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " transposed * " + x(1, shape.rows));
     case InstructionKind::outer:
       return named(place, out) + " " + matrix_text(shape) + " = " + x(0, shape.rows) + " outer " + x(1, shape.terms);
     case InstructionKind::reduce:

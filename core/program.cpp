@@ -50,7 +50,8 @@ std::uint64_t hash(const Program& program) {
   h.add(std::uint64_t{program.recorded_samples});
   for (double number : program.recorded_rows) h.add(number);
   for (const Instruction& i : program.instructions) {
-    h.add(static_cast<std::uint64_t>(i.kind) << 16 | static_cast<std::uint64_t>(i.op) << 8 | i.uniform_mask);
+    h.add(static_cast<std::uint64_t>(i.kind) << 24 | static_cast<std::uint64_t>(i.op) << 16 |
+          static_cast<std::uint64_t>(i.then) << 8 | i.uniform_mask);
     h.add(std::uint64_t{i.shape} << 32 | i.out);
     for (std::uint32_t x : i.x) h.add(std::uint64_t{x});
   }

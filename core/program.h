@@ -29,8 +29,8 @@ enum class InstructionKind : std::uint8_t {
   copy,                  ///< out(r) = x0(r)
   zero,                  ///< out(r) = 0
   add_at,                ///< out + i * row_step + j * term_step += x0(i * terms + j)
-  dense,                 ///< out(i) = the sum over j of W(i, j) x1(j)
-  dense_reverse,         ///< out(j) = the sum over i of W(i, j) x1(i)
+  dense,                 ///< out(i) = the sum over j of W(i, j) x1(j), finished
+  dense_reverse,         ///< out(j) = the sum over i of W(i, j) x1(i), finished
   outer,                 ///< out + i * row_step + j * term_step = x0(i) x1(j); all uniform
   reduce,                ///< total out + r * row_step += the sum over the samples of x0(r)
   reduce_outer,          ///< total out + i * row_step + j * term_step += the sum over the samples of x0(i) x1(j)
@@ -56,7 +56,10 @@ struct Shape {
 
 struct Instruction {
   InstructionKind kind = InstructionKind::elementwise;
-  Op op = Op::constant;           ///< of an elementwise instruction
+  /// Of an elementwise instruction. A product p of a tile is finished to then(op(x2(r), p)), row by row; Op::constant
+  /// leaves either out.
+  Op op = Op::constant;
+  Op then = Op::constant;
   std::uint8_t uniform_mask = 0;  ///< bit i: operand i is in uniform slots, not in tile slots
   std::uint32_t shape = 0;        ///< index into Program::shapes
   std::uint32_t out = 0;

@@ -143,6 +143,7 @@ Value apply(Op op, std::span<const Value> x) {
   }
   switch (op) {
 #define TAPELOOM_LEAF(name) case Op::name:
+#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
 #include "tapeloom/core/ops.def"
     break;
 #define TAPELOOM_REDUCTION(name) \
@@ -163,7 +164,7 @@ Value apply(Op op, std::span<const Value> x) {
     return name(x[0], x[1], x[2]);
 #include "tapeloom/core/ops.def"
   }
-  throw RecordingError(std::string(op_name(op)) + " is a leaf; Tape makes those");
+  throw RecordingError(std::string(op_name(op)) + " is not recorded by applying it");
 }
 
 Value Value::pow(Value exponent) const { return tapeloom::pow(*this, exponent); }

@@ -43,9 +43,20 @@ namespace {
 std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
   std::size_t terms = 0;
   for (const Instruction& i : program.instructions) {
-    if (i.kind == InstructionKind::reduce_outer) terms = std::max<std::size_t>(terms, program.shapes[i.shape].terms);
+    const Shape& shape = program.shapes[i.shape];
+    if (i.kind == InstructionKind::reduce_outer)
+      terms = std::max({terms, std::size_t{shape.rows}, std::size_t{shape.terms}});
   }
   return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;
+}
+
+/// Whether `rows` x `terms` sums of products over the samples are faster one by one, which adds up the lanes of each,
+/// than as a matrix product, which transposes the terms. In register operations.
+bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t vectors, std::size_t vector_lanes) {
+  const std::size_t term_vectors = (terms + vector_lanes - 1) / vector_lanes, samples = vectors * vector_lanes;
+  const std::size_t dots = rows * terms * (vectors + 6);
+  const std::size_t product = 8 * terms * vectors + rows * term_vectors * samples + 120;
+  return dots <= product;
 }
 
 /// True if an instruction that runs once a step, or the results, read a parameter's uniform slot.
@@ -251,47 +262,49 @@ void Interpreter<T>::run_tile_block(const Instruction& i, const Shape& s) {
     const bool reverse = i.kind == InstructionKind::dense_reverse;
     const Entries<T> weights =
         reverse ? Entries<T>{x.data, s.term_step, s.row_step} : Entries<T>{x.data, s.row_step, s.term_step};
-    kernels_.multiply(reverse ? s.terms : s.rows, lanes, reverse ? s.rows : s.terms, weights, y.data, y.step, out,
-                      stride, false);
+    Product<T> product{
+        reverse ? s.terms : s.rows, lanes, reverse ? s.rows : s.terms, weights, y.data, y.step, out, stride};
+    product.finish.op = i.op, product.finish.then = i.then;
+    if (i.op != Op::constant) {
+      const Rows z = operand(i, s, 2);
+      product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
+    }
+    kernels_.multiply(product);
   }
 }
 
 template <class T>
 void Interpreter<T>::reduce(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first) {
   const Rows x = operand(i, s);
+  const TotalEntries<T> to{totals + i.out, s.row_step, 0};
+  if (x.lane_step == 1) return kernels_.reduce({x.data, s.rows, x.step}, tile.count, to, first);
   for (std::uint32_t r = 0; r < s.rows; ++r) {
-    T& total = totals[i.out + r * s.row_step];
-    if (x.lane_step == 1) {
-      total = kernels_.reduce(total, first, x.row(r), tile.count);
-      continue;
-    }
     // A uniform number is added once for each sample: exact mode counts its roundings.
     const T each = *x.row(r);
+    T& total = to.data[r * to.row_step];
     if (first) total = each;
     for (std::size_t k = first ? 1 : 0; k < tile.count; ++k) total += each;
   }
 }
 
-/// With the terms of X side by side the product is an ordinary one, whose vectors run along the terms.
 template <class T>
 void Interpreter<T>::reduce_outer(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first) {
-  const Rows y = operand(i, s, 0), x = operand(i, s, 1);
+  TileRows<T> y = rows(i, s, 0), x = rows(i, s, 1);
+  TotalEntries<T> to{totals + i.out, s.row_step, s.term_step};
+  // A matrix that is stored column by column is the transpose of one that is not.
+  if (x.rows > 1 && to.term_step != 1 && to.row_step == 1) {
+    std::swap(x, y);
+    std::swap(to.row_step, to.term_step);
+  }
+  if (dots_are_cheaper(y.rows, x.rows, view_.lanes / kernels_.vector_lanes, kernels_.vector_lanes) ||
+      (x.rows > 1 && to.term_step != 1)) {
+    return kernels_.dots(y, x, tile.count, to, first);
+  }
+  // With the terms of X side by side the product is an ordinary one, whose vectors run along the terms.
   T* scratch = arena_.data(scratch_);
-  const std::size_t terms = round_up(s.terms, lane_unit);
-  kernels_.transpose(s.terms, tile.count, x.data, x.step, scratch, terms);
-  if (s.term_step <= 1 || s.terms == 1) {
-    kernels_.multiply(s.rows, s.terms, tile.count, {y.data, y.step, 1}, scratch, terms, totals + i.out, s.row_step,
-                      !first);
-    return;
-  }
-  for (std::uint32_t t = 0; t < s.terms; ++t) {
-    for (std::uint32_t r = 0; r < s.rows; ++r) {
-      T sum = T(0);
-      for (std::size_t k = 0; k < tile.count; ++k) sum += y.row(r)[k] * x.row(t)[k];
-      T& total = totals[i.out + r * s.row_step + t * s.term_step];
-      total = first ? sum : total + sum;
-    }
-  }
+  const std::size_t terms = round_up(x.rows, lane_unit);
+  kernels_.transpose(x.rows, tile.count, x.data, x.step, scratch, terms);
+  kernels_.multiply({y.rows, x.rows, tile.count, {y.data, y.step, 1}, scratch, terms, to.data, to.row_step, !first});
 }
 
 template <class T>

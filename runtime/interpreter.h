@@ -75,6 +75,9 @@ class Interpreter {
     if ((i.uniform_mask >> k & 1) != 0) return {view_.uniform_slot(i.x[k]), shape.step[k], 0};
     return {view_.tile + i.x[k] * view_.stride, shape.step[k] * view_.stride, 1};
   }
+  TileRows<T> rows(const Instruction& i, const Shape& shape, std::size_t k) const {
+    return {view_.tile + i.x[k] * view_.stride, k == 0 ? shape.rows : shape.terms, shape.step[k] * view_.stride};
+  }
   /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
   T* totals_of(std::size_t group) {
     return group == 0 ? arena_.data(uniform_) + program_.first_total()

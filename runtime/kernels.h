@@ -30,6 +30,45 @@ struct Entries {
   std::size_t row_step, column_step;
 };
 
+/// What becomes of a product p: then(op(operand(r), p)), row by row; Op::constant leaves either out. The operand's rows
+/// are `step` numbers apart and have a number for each lane, or one for all.
+template <class T>
+struct Finish {
+  Op op = Op::constant, then = Op::constant;
+  const T* operand = nullptr;
+  std::size_t step = 0;
+  bool per_lane = false;
+};
+
+/// C (m x n) = A (m x k) B (k x n), added to C if `accumulate`, then finished. Rows of B and C are b_stride and
+/// c_stride numbers apart; rows of B may be read up to a whole vector, C is written to column n - 1.
+template <class T>
+struct Product {
+  std::size_t m, n, k;
+  Entries<T> a;
+  const T* b;
+  std::size_t b_stride;
+  T* c;
+  std::size_t c_stride;
+  bool accumulate = false;
+  Finish<T> finish = {};
+};
+
+/// Rows of a tile, `step` numbers apart, one number a sample; after the samples, a row may be read up to a whole
+/// vector.
+template <class T>
+struct TileRows {
+  const T* data;
+  std::size_t rows, step;
+};
+
+/// Entry (i, j) is data[i * row_step + j * term_step].
+template <class T>
+struct TotalEntries {
+  T* data;
+  std::size_t row_step, term_step;
+};
+
 template <class T>
 struct KernelTable {
   using Elementwise = void (*)(const TileView<T>&, const Instruction&, const Shape&);
@@ -38,12 +77,12 @@ struct KernelTable {
   std::size_t vector_lanes;
   /// By op and Instruction::uniform_mask. The result may be the same slots as an operand read row by row.
   Elementwise elementwise[op_count][8];
-  /// `total` (ignored if `first`) plus the sum of x[0, samples), in an order that depends on `samples` alone.
-  T (*reduce)(T total, bool first, const T* x, std::size_t samples);
-  /// C (m x n) = A (m x k) B (k x n), added to C if `accumulate`. Rows of B and C are b_stride and c_stride numbers
-  /// apart; rows of B may be read up to a whole vector, C is written to column n - 1.
-  void (*multiply)(std::size_t m, std::size_t n, std::size_t k, Entries<T> a, const T* b, std::size_t b_stride, T* c,
-                   std::size_t c_stride, bool accumulate);
+  /// total (i, 0), which is zero if `first`, += the sum of row i over the samples, in an order that depends on their
+  /// number alone.
+  void (*reduce)(TileRows<T> y, std::size_t samples, TotalEntries<T> totals, bool first);
+  /// total (i, j), which is zero if `first`, += the sum over the samples of row i of y times row j of x, likewise.
+  void (*dots)(TileRows<T> y, TileRows<T> x, std::size_t samples, TotalEntries<T> totals, bool first);
+  void (*multiply)(const Product<T>& product);
   /// to[0, lanes) += from[0, lanes).
   void (*add)(T* to, const T* from, std::size_t lanes);
   /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart).

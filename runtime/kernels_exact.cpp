@@ -29,10 +29,13 @@ void elementwise(const TileView<double>& view, const Instruction& i, const Shape
   }
 }
 
-double reduce(double total, bool first, const double* x, std::size_t samples) {
-  if (first) total = x[0];
-  for (std::size_t s = first ? 1 : 0; s < samples; ++s) total += x[s];
-  return total;
+void reduce(TileRows<double> y, std::size_t samples, TotalEntries<double> totals, bool first) {
+  for (std::size_t r = 0; r < y.rows; ++r) {
+    const double* row = y.data + r * y.step;
+    double total = first ? row[0] : totals.data[r * totals.row_step];
+    for (std::size_t s = first ? 1 : 0; s < samples; ++s) total += row[s];
+    totals.data[r * totals.row_step] = total;
+  }
 }
 
 void transpose(std::size_t rows, std::size_t columns, const double* from, std::size_t from_stride, double* to,
@@ -44,7 +47,7 @@ void transpose(std::size_t rows, std::size_t columns, const double* from, std::s
 
 constexpr KernelTable<double> make_table() {
   // Exact programs are not rolled: they have no rows to multiply or to add.
-  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, transpose};
+  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, nullptr, transpose};
 #define TAPELOOM_OP(name, Struct) \
   for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
 #include "tapeloom/core/ops.def"

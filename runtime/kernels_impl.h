@@ -39,6 +39,7 @@ struct Lanes {
 
   Vector v;
 
+  Lanes() : v{} {}
   explicit Lanes(Vector vector) : v(vector) {}
   /// x - 0 is x for every x; 0 + x would lose the sign of -0.
   explicit Lanes(double number) : v(static_cast<T>(number) - Vector{}) {}
@@ -187,27 +188,10 @@ void elementwise(const TileView<T>& view, const Instruction& i, const Shape& sha
   }
 }
 
-/// Whole vectors into one accumulator, its lanes in pairs, then what is left over one by one.
-template <class T>
-T reduce(T total, bool first, const T* x, std::size_t samples) {
-  constexpr std::size_t width = Lanes<T>::count;
-  T sum = T(0);
-  std::size_t l = 0;
-  if (samples >= width) {
-    Lanes<T> lanes = Lanes<T>::load(x);
-    for (l = width; l + width <= samples; l += width) lanes = lanes + Lanes<T>::load(x + l);
-    T parts[width];
-    lanes.store(parts);
-    for (std::size_t half = width / 2; half > 0; half /= 2) {
-      for (std::size_t i = 0; i < half; ++i) parts[i] += parts[i + half];
-    }
-    sum = parts[0];
-  }
-  for (; l < samples; ++l) sum += x[l];
-  return first ? sum : total + sum;
-}
-
+#include "tapeloom/runtime/kernels_transpose.h"
+// After the above, whose shuffles they use.
 #include "tapeloom/runtime/kernels_multiply.h"
+#include "tapeloom/runtime/kernels_reduce.h"
 
 template <class T>
 void add(T* to, const T* from, std::size_t lanes) {
@@ -217,7 +201,7 @@ void add(T* to, const T* from, std::size_t lanes) {
 
 template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
-  KernelTable<T> table{name, Lanes<T>::count, {}, reduce<T>, multiply<T>, add<T>, transpose<T>};
+  KernelTable<T> table{name, Lanes<T>::count, {}, reduce<T>, dots<T>, multiply<T>, add<T>, transpose<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity))
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;

@@ -4,162 +4,208 @@
 // of C that fit the registers: `rows` x `vectors`. A block reads a vector of B and a broadcast number of A for each
 // step of k and does rows * vectors multiplications and additions with them.
 
-// 16 registers below AVX-512, 32 with it: rows * vectors accumulators, `vectors` of B and one of A must fit.
+// 16 registers below AVX-512, 32 with it: the accumulators, `vectors` of B and one of A must fit.
 #if TAPELOOM_VECTOR_BYTES == 64
-inline constexpr std::size_t block_rows = 6, block_vectors = 4;
+inline constexpr std::size_t block_vectors = 4, accumulators = 24;
 #elif TAPELOOM_VECTOR_BYTES == 32
-inline constexpr std::size_t block_rows = 4, block_vectors = 3;
+inline constexpr std::size_t block_vectors = 3, accumulators = 12;
 #else
-inline constexpr std::size_t block_rows = 4, block_vectors = 2;
+inline constexpr std::size_t block_vectors = 2, accumulators = 8;
 #endif
+/// The most rows of a block of so many vectors.
+constexpr std::size_t block_rows(std::size_t vectors) {
+  return accumulators / vectors < 8 ? accumulators / vectors : 8;
+}
+
 // Numbers of k in a strip: with `block_vectors` vectors of B, a strip takes half of a 48 KiB first-level cache.
 template <class T>
 inline constexpr std::size_t strip = 24 * 1024 / (block_vectors * TAPELOOM_VECTOR_BYTES);
 
-/// Reads or writes the first `count` lanes only.
+/// A strip of k of a product, for the columns of one block.
 template <class T>
-inline Lanes<T> load_part(const T* from, std::size_t count) {
-  T parts[Lanes<T>::count] = {};
-  for (std::size_t i = 0; i < count; ++i) parts[i] = from[i];
-  return Lanes<T>::load(parts);
-}
-template <class T>
-inline void store_part(Lanes<T> lanes, T* to, std::size_t count) {
-  T parts[Lanes<T>::count];
-  lanes.store(parts);
-  for (std::size_t i = 0; i < count; ++i) to[i] = parts[i];
-}
+struct Strip {
+  std::size_t k;
+  Entries<T> a;
+  const T* b;
+  std::size_t b_stride;
+  T* c;
+  std::size_t c_stride;
+  bool accumulate;  ///< to what is in C
+  const T* start;   ///< or to one number a row, if there are any
+  std::size_t start_step;
+};
 
-/// One block of C; its last vector has `last` lanes.
 template <class T, std::size_t rows, std::size_t vectors>
-void multiply_block(std::size_t k, Entries<T> a, const T* b, std::size_t b_stride, T* c, std::size_t c_stride,
-                    std::size_t last, bool accumulate) {
+void multiply_block(const Strip<T>& s, std::size_t row) {
   constexpr std::size_t width = Lanes<T>::count;
   using Vector = typename Lanes<T>::Vector;
   Vector sums[rows][vectors] = {};
-  for (std::size_t step = 0; step < k; ++step) {
-    Vector of_b[vectors];
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) of_b[v] = Lanes<T>::load(b + step * b_stride + v * width).v;
-#pragma GCC unroll 8
+  if (s.start != nullptr) {
+#pragma GCC unroll 12
     for (std::size_t r = 0; r < rows; ++r) {
-      const T of_a = a.data[r * a.row_step + step * a.column_step];
-#pragma GCC unroll 8
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = s.start[(row + r) * s.start_step] - Vector{};
+    }
+  }
+  const T* a = s.a.data + row * s.a.row_step;
+  const std::size_t row_step = s.a.row_step, column_step = s.a.column_step;
+  const T* b = s.b;
+  for (std::size_t step = 0; step < s.k; ++step, b += s.b_stride, a += column_step) {
+    Vector of_b[vectors];
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < vectors; ++v) of_b[v] = Lanes<T>::load(b + v * width).v;
+#pragma GCC unroll 12
+    for (std::size_t r = 0; r < rows; ++r) {
+      const T of_a = a[r * row_step];
+#pragma GCC unroll 4
       for (std::size_t v = 0; v < vectors; ++v) sums[r][v] += of_a * of_b[v];
     }
   }
-#pragma GCC unroll 8
+  T* c = s.c + row * s.c_stride;
+#pragma GCC unroll 12
   for (std::size_t r = 0; r < rows; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (std::size_t v = 0; v < vectors; ++v) {
-      T* to = c + r * c_stride + v * width;
-      if (v + 1 == vectors && last != width) {
-        Lanes<T> sum(sums[r][v]);
-        if (accumulate) sum = sum + load_part(static_cast<const T*>(to), last);
-        store_part(sum, to, last);
-      } else {
-        Lanes<T> sum(sums[r][v]);
-        if (accumulate) sum = sum + Lanes<T>::load(to);
-        sum.store(to);
+      T* to = c + r * s.c_stride + v * width;
+      Lanes<T> sum(sums[r][v]);
+      if (s.accumulate) sum = sum + Lanes<T>::load(to);
+      sum.store(to);
+    }
+  }
+}
+
+template <class T>
+using BlockFunction = void (*)(const Strip<T>&, std::size_t row);
+
+/// multiply_block for 1, 2, ... rows.
+template <class T, std::size_t vectors, std::size_t... index>
+constexpr auto block_functions(std::index_sequence<index...>) {
+  struct Functions {
+    BlockFunction<T> of_rows[sizeof...(index)];
+  };
+  return Functions{{multiply_block<T, index + 1, vectors>...}};
+}
+
+/// Calls f(multiply_block of so many rows, first row, rows) for blocks of about the same height that make up m rows.
+template <class T, std::size_t vectors, class F>
+void each_block(std::size_t m, F&& f) {
+  constexpr std::size_t most = block_rows(vectors);
+  static constexpr auto functions = block_functions<T, vectors>(std::make_index_sequence<most>());
+  for (std::size_t row = 0, blocks = (m + most - 1) / most; blocks > 0; --blocks) {
+    const std::size_t rows = (m - row + blocks - 1) / blocks;
+    f(functions.of_rows[rows - 1], row, rows);
+    row += rows;
+  }
+}
+
+template <class T, std::size_t vectors>
+void multiply_columns(const Strip<T>& strip, std::size_t m) {
+  each_block<T, vectors>(m, [&](BlockFunction<T> block, std::size_t row, std::size_t) { block(strip, row); });
+}
+
+/// The last columns of C, fewer than a vector has lanes: whole vectors beside C, from which they are copied.
+template <class T>
+void multiply_last_columns(const Strip<T>& strip, std::size_t m, std::size_t columns) {
+  constexpr std::size_t width = Lanes<T>::count;
+  each_block<T, 1>(m, [&](BlockFunction<T> block, std::size_t row, std::size_t rows) {
+    T beside[block_rows(1) * width];
+    Strip<T> whole = strip;
+    whole.a.data += row * strip.a.row_step;
+    whole.c = beside, whole.c_stride = width, whole.accumulate = false;
+    if (whole.start != nullptr) whole.start += row * strip.start_step;
+    block(whole, 0);
+    for (std::size_t r = 0; r < rows; ++r) {
+      T* c = strip.c + (row + r) * strip.c_stride;
+      for (std::size_t i = 0; i < columns; ++i) c[i] = beside[r * width + i] + (strip.accumulate ? c[i] : T(0));
+    }
+  });
+}
+
+/// Applies op(operand, c) or then(c) to rows of C.
+template <class T>
+using Finisher = void (*)(T* c, std::size_t c_stride, std::size_t rows, std::size_t lanes, const T* operand,
+                          std::size_t step);
+
+template <class T, class F, bool per_lane>
+void finish_rows(T* c, std::size_t c_stride, std::size_t rows, std::size_t lanes, const T* operand, std::size_t step) {
+  for (std::size_t r = 0; r < rows; ++r, c += c_stride) {
+    if constexpr (F::arity == 1) {
+      for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) F::forward(Lanes<T>::load(c + l)).store(c + l);
+    } else {
+      const T* x = operand + r * step;
+      for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) {
+        const Lanes<T> of_x = per_lane ? Lanes<T>::load(x + l) : Lanes<T>(static_cast<double>(*x));
+        F::forward(of_x, Lanes<T>::load(c + l)).store(c + l);
       }
     }
   }
 }
 
-/// All rows of C for one strip of columns.
-template <class T, std::size_t vectors, std::size_t rows = block_rows>
-void multiply_columns(std::size_t m, std::size_t k, Entries<T> a, const T* b, std::size_t b_stride, T* c,
-                      std::size_t c_stride, std::size_t last, bool accumulate) {
-  for (; m >= rows; m -= rows, a.data += rows * a.row_step, c += rows * c_stride) {
-    multiply_block<T, rows, vectors>(k, a, b, b_stride, c, c_stride, last, accumulate);
+/// By op, and whether the operand has a number for each lane.
+template <class T>
+struct FinisherTable {
+  Finisher<T> of[op_count][2];
+};
+template <class T>
+constexpr FinisherTable<T> make_finishers() {
+  FinisherTable<T> table{};
+  const auto enter = [&]<class F>(Op op) {
+    if constexpr (F::arity < 3) {
+      table.of[static_cast<std::size_t>(op)][0] = finish_rows<T, F, false>;
+      table.of[static_cast<std::size_t>(op)][1] = finish_rows<T, F, true>;
+    }
+  };
+#define TAPELOOM_OP(name, Struct) enter.template operator()<ops::Struct>(Op::name);
+#include "tapeloom/core/ops.def"
+  return table;
+}
+
+/// What the blocks have not done, for the columns of one strip while they are in the first-level cache.
+template <class T>
+void finish(const Product<T>& p, bool started, std::size_t column, std::size_t columns) {
+  static constexpr FinisherTable<T> finishers = make_finishers<T>();
+  const Finish<T>& f = p.finish;
+  T* c = p.c + column;
+  if (f.op != Op::constant && !started) {
+    const T* operand = f.operand + (f.per_lane ? column : 0);
+    finishers.of[static_cast<std::size_t>(f.op)][f.per_lane](c, p.c_stride, p.m, columns, operand, f.step);
   }
-  if constexpr (rows > 1) {
-    if (m > 0) multiply_columns<T, vectors, rows - 1>(m, k, a, b, b_stride, c, c_stride, last, accumulate);
-  }
+  if (f.then != Op::constant)
+    finishers.of[static_cast<std::size_t>(f.then)][0](c, p.c_stride, p.m, columns, nullptr, 0);
 }
 
 template <class T, std::size_t vectors = block_vectors>
-void multiply_strip(std::size_t m, std::size_t n, std::size_t k, Entries<T> a, const T* b, std::size_t b_stride, T* c,
-                    std::size_t c_stride, bool accumulate) {
+void multiply_strips(const Product<T>& p, Strip<T> strip, bool is_last, std::size_t column = 0) {
   constexpr std::size_t width = Lanes<T>::count, columns = vectors * width;
-  for (; n >= columns; n -= columns, b += columns, c += columns) {
-    multiply_columns<T, vectors>(m, k, a, b, b_stride, c, c_stride, width, accumulate);
+  for (; column + columns <= p.n; column += columns, strip.b += columns, strip.c += columns) {
+    multiply_columns<T, vectors>(strip, p.m);
+    if (is_last) finish(p, strip.start != nullptr, column, columns);
   }
+  if (column == p.n) return;
   if constexpr (vectors > 1) {
-    if (n > 0) multiply_strip<T, vectors - 1>(m, n, k, a, b, b_stride, c, c_stride, accumulate);
+    multiply_strips<T, vectors - 1>(p, strip, is_last, column);
   } else {
-    if (n > 0) multiply_columns<T, 1>(m, k, a, b, b_stride, c, c_stride, n, accumulate);
+    multiply_last_columns(strip, p.m, p.n - column);  // of totals, which are not finished
   }
 }
 
 template <class T>
-void multiply(std::size_t m, std::size_t n, std::size_t k, Entries<T> a, const T* b, std::size_t b_stride, T* c,
-              std::size_t c_stride, bool accumulate) {
-  for (std::size_t begin = 0; begin < k; begin += strip<T>) {
-    const std::size_t count = k - begin < strip<T> ? k - begin : strip<T>;
-    const Entries<T> part{a.data + begin * a.column_step, a.row_step, a.column_step};
-    multiply_strip<T>(m, n, count, part, b + begin * b_stride, b_stride, c, c_stride, accumulate || begin > 0);
-  }
-}
-
-/// Lanes of two vectors by constant indices: 0 to width - 1 are of a, the others of b.
-template <class T, std::size_t... index>
-inline Lanes<T> shuffle(Lanes<T> a, Lanes<T> b, std::index_sequence<index...>) {
-  return Lanes<T>(__builtin_shufflevector(a.v, b.v, static_cast<int>(index)...));
-}
-/// Lane j of the result is a[j] where j has not the bit `distance`, else b[j - distance] ...
-template <class T, std::size_t distance, std::size_t... lane>
-inline Lanes<T> low_halves(Lanes<T> a, Lanes<T> b, std::index_sequence<lane...>) {
-  constexpr std::size_t width = Lanes<T>::count;
-  return shuffle(a, b, std::index_sequence<((lane & distance) == 0 ? lane : width + lane - distance)...>());
-}
-/// ... and a[j + distance] where j has not the bit, else b[j].
-template <class T, std::size_t distance, std::size_t... lane>
-inline Lanes<T> high_halves(Lanes<T> a, Lanes<T> b, std::index_sequence<lane...>) {
-  constexpr std::size_t width = Lanes<T>::count;
-  return shuffle(a, b, std::index_sequence<((lane & distance) == 0 ? lane + distance : width + lane)...>());
-}
-
-/// Swaps the off-diagonal quarters of every square of 2 * distance rows and lanes; with all distances in turn, a square
-/// block of registers is transposed.
-template <class T, std::size_t distance = 1>
-inline void swap_quarters(Lanes<T>* rows) {
-  constexpr std::size_t width = Lanes<T>::count;
-  if constexpr (distance < width) {
-#pragma GCC unroll 16
-    for (std::size_t i = 0; i < width; ++i) {
-      if ((i & distance) != 0) continue;
-      const Lanes<T> a = rows[i], b = rows[i + distance];
-      rows[i] = low_halves<T, distance>(a, b, std::make_index_sequence<width>());
-      rows[i + distance] = high_halves<T, distance>(a, b, std::make_index_sequence<width>());
-    }
-    swap_quarters<T, distance * 2>(rows);
-  }
-}
-
-template <class T, std::size_t... row>
-inline void transpose_square(const T* from, std::size_t from_stride, T* to, std::size_t to_stride,
-                             std::index_sequence<row...>) {
-  Lanes<T> rows[] = {Lanes<T>::load(from + row * from_stride)...};
-  swap_quarters(rows);
-  (rows[row].store(to + row * to_stride), ...);
-}
-
-/// In square blocks of registers; what is left over at the edges, one by one.
-template <class T>
-void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
-               std::size_t to_stride) {
-  constexpr std::size_t width = Lanes<T>::count;
-  const std::size_t whole_rows = rows / width * width, whole_columns = columns / width * width;
-  for (std::size_t r = 0; r < whole_rows; r += width) {
-    for (std::size_t c = 0; c < whole_columns; c += width) {
-      transpose_square(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride,
-                       std::make_index_sequence<width>());
-    }
-  }
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = r < whole_rows ? whole_columns : 0; c < columns; ++c) {
-      to[c * to_stride + r] = from[r * from_stride + c];
-    }
+void multiply(const Product<T>& p) {
+  const Finish<T>& f = p.finish;
+  const bool starts = f.op == Op::add && !f.per_lane;
+  for (std::size_t begin = 0; begin < p.k; begin += strip<T>) {
+    const std::size_t count = p.k - begin < strip<T> ? p.k - begin : strip<T>;
+    const bool is_last = begin + count == p.k;
+    multiply_strips<T>(p,
+                       {count,
+                        {p.a.data + begin * p.a.column_step, p.a.row_step, p.a.column_step},
+                        p.b + begin * p.b_stride,
+                        p.b_stride,
+                        p.c,
+                        p.c_stride,
+                        p.accumulate || begin > 0,
+                        starts && is_last ? f.operand : nullptr,
+                        f.step},
+                       is_last);
   }
 }

@@ -105,6 +105,13 @@ void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   T* p = executor.parameters().data();
   const T* gradient = gradients.data();
   T* v = velocity_.data();
+  if (momentum == T(0) && decay == T(0)) {
+    for (const Range trained : executor.program().trained) {
+      for (std::size_t i = trained.begin; i < trained.end; ++i) p[i] -= rate * gradient[i];
+    }
+    ++steps_;
+    return;
+  }
   for (const Range trained : executor.program().trained) {
     for (std::size_t i = trained.begin; i < trained.end; ++i) {
       const T g = gradient[i] + decay * p[i];

@@ -27,6 +27,8 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
     case Op::parameter:
     case Op::input:
     case Op::uniform_input:
+#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
+#include "tapeloom/core/ops.def"
     case Op::batch_sum:
     case Op::batch_mean:
       break;
@@ -97,6 +99,7 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
 /// Calls f(op, domain) for every scalar op of the table, in the table's order.
 template <class F>
 void for_each_scalar_op(F&& f) {
+#define TAPELOOM_ADJOINT(name, Struct)
 #define TAPELOOM_OP(name, Struct) f(Op::name, std::span<const ops::Domain>(ops::Struct::domain));
 #include "tapeloom/core/ops.def"
 }

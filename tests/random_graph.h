@@ -67,7 +67,8 @@ inline Recipe random_recipe(Random& random, Temper temper) {
   const std::size_t steps = 3 + below(random, 50);
   for (std::size_t i = 0; i < steps; ++i, ++known) {
     Recipe::Step step{static_cast<Op>(below(random, op_count)), {}, false};
-    while (op_kind(step.op) == OpKind::leaf) step.op = static_cast<Op>(below(random, op_count));
+    while (op_kind(step.op) == OpKind::leaf || op_kind(step.op) == OpKind::adjoint)
+      step.op = static_cast<Op>(below(random, op_count));
     for (std::size_t& operand : step.operand) {
       operand = chance(random, 0.5) ? known - 1 - below(random, std::min<std::size_t>(known, 6)) : below(random, known);
     }
@@ -117,6 +118,7 @@ inline void tame(Op op, Value& a, Value& b) {
       break;
 #define TAPELOOM_LEAF(name) case Op::name:
 #define TAPELOOM_COMPARISON(name, Struct, sign) case Op::name:
+#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
 #include "tapeloom/core/ops.def"
     case Op::batch_sum:
     case Op::batch_mean:

@@ -20,7 +20,7 @@ if(NOT result EQUAL 0 OR NOT output STREQUAL "0 xor 0: 0.00\n0 xor 1: 1.00\n1 xo
 endif()
 
 execute_process(COMMAND ${DUMP} RESULT_VARIABLE result OUTPUT_VARIABLE dump)
-if(NOT result EQUAL 0 OR NOT dump MATCHES "^-- recording\n(.*)-- passes\n.*== remove_dead\n(.*)\n-- program\n(.*)-- explanation\n(.*)$")
+if(NOT result EQUAL 0 OR NOT dump MATCHES "^-- recording\n(.*)-- passes\n.*== fuse\n(.*)\n-- program\n(.*)-- explanation\n(.*)$")
   message(FATAL_ERROR "the dump has not the four parts: ${result}\n${dump}")
 endif()
 set(recording "${CMAKE_MATCH_1}")

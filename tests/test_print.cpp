@@ -71,28 +71,28 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   using enum InstructionKind;
   program.shapes = {Shape{}, Shape{.rows = 2, .step = {1, 0, 0}}, Shape{3, 2, 4, 1, {0, 1, 0}}};
   program.instructions = {
-      {elementwise, Op::sub, 0b11, 0, 6, {0, 2}},
-      {guard, Op::constant, 0b1, 0, 1, {6}},
-      {elementwise, Op::mul, 0b01, 0, 1, {0, 0}},
-      {elementwise, Op::where, 0b010, 0, 2, {1, 2, 0}},
-      {elementwise, Op::less_equal, 0b10, 0, 3, {1, 2}},
-      {guard, Op::constant, 0, 0, 0, {3}},
-      {spill, Op::constant, 0, 0, 4, {2}},
-      {store_output, Op::constant, 0, 0, 0, {2}},
-      {elementwise, Op::mul, 0b10, 1, 8, {4, 2}},
-      {row_sum, Op::constant, 0, 1, 8, {4}},
-      {copy, Op::constant, 0, 1, 8, {4}},
-      {zero, Op::constant, 0, 1, 8, {}},
-      {add_at, Op::constant, 0, 2, 8, {4}},
-      {dense, Op::constant, 0b1, 2, 8, {0, 4}},
-      {dense_reverse, Op::constant, 0b1, 2, 8, {0, 4}},
-      {reduce_outer, Op::constant, 0, 2, 0, {4, 8}},
-      {reduce, Op::constant, 0, 0, 0, {2}},
-      {elementwise, Op::log, 0b1, 0, 7, {5}},
-      {outer, Op::constant, 0b11, 2, 8, {5, 6}},
-      {reload, Op::constant, 0, 0, 0, {4}},
-      {store_input_gradient, Op::constant, 0, 0, 1, {0}},
-      {store_output, Op::constant, 0b1, 0, 1, {5}},
+      {elementwise, Op::sub, Op::constant, 0b11, 0, 6, {0, 2}},
+      {guard, Op::constant, Op::constant, 0b1, 0, 1, {6}},
+      {elementwise, Op::mul, Op::constant, 0b01, 0, 1, {0, 0}},
+      {elementwise, Op::where, Op::constant, 0b010, 0, 2, {1, 2, 0}},
+      {elementwise, Op::less_equal, Op::constant, 0b10, 0, 3, {1, 2}},
+      {guard, Op::constant, Op::constant, 0, 0, 0, {3}},
+      {spill, Op::constant, Op::constant, 0, 0, 4, {2}},
+      {store_output, Op::constant, Op::constant, 0, 0, 0, {2}},
+      {elementwise, Op::mul, Op::constant, 0b10, 1, 8, {4, 2}},
+      {row_sum, Op::constant, Op::constant, 0, 1, 8, {4}},
+      {copy, Op::constant, Op::constant, 0, 1, 8, {4}},
+      {zero, Op::constant, Op::constant, 0, 1, 8, {}},
+      {add_at, Op::constant, Op::constant, 0, 2, 8, {4}},
+      {dense, Op::add, Op::relu, 0b101, 2, 8, {0, 4, 2}},
+      {dense_reverse, Op::tanh_adjoint, Op::constant, 0b1, 2, 8, {0, 4, 6}},
+      {reduce_outer, Op::constant, Op::constant, 0, 2, 0, {4, 8}},
+      {reduce, Op::constant, Op::constant, 0, 0, 0, {2}},
+      {elementwise, Op::log, Op::constant, 0b1, 0, 7, {5}},
+      {outer, Op::constant, Op::constant, 0b11, 2, 8, {5, 6}},
+      {reload, Op::constant, Op::constant, 0, 0, 0, {4}},
+      {store_input_gradient, Op::constant, Op::constant, 0, 0, 1, {0}},
+      {store_output, Op::constant, Op::constant, 0b1, 0, 1, {5}},
   };
   program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
   program.total_count = 1;
@@ -130,8 +130,8 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    t8:+2 = t4:+2\n"
         "    t8:+2 = 0\n"
         "    t8 (3 x 2, steps 4 1) += t4\n"
-        "    t8:+3 = u0 (3 x 2, steps 4 1) * t4:+2\n"
-        "    t8:+2 = u0 (3 x 2, steps 4 1) transposed * t4:+3\n"
+        "    t8:+3 = relu(u0 (3 x 2, steps 4 1) * t4:+2 + u2)\n"
+        "    t8:+2 = tanh_adjoint(t6, u0 (3 x 2, steps 4 1) transposed * t4:+3)\n"
         "    total u5 (3 x 2, steps 4 1) += t4 outer t8:+2\n"
         "    total u5 += t2\n"
         "stage 1\n"
