@@ -17,9 +17,9 @@ constexpr std::size_t block_rows(std::size_t vectors) {
   return accumulators / vectors < 8 ? accumulators / vectors : 8;
 }
 
-// Numbers of k in a strip: with `block_vectors` vectors of B, a strip takes half of a 48 KiB first-level cache.
+// Numbers of k in a strip: with `block_vectors` vectors of B, a strip takes a quarter of a 1 MiB second-level cache, from where it streams.
 template <class T>
-inline constexpr std::size_t strip = 24 * 1024 / (block_vectors * TAPELOOM_VECTOR_BYTES);
+inline constexpr std::size_t strip = 256 * 1024 / (block_vectors * TAPELOOM_VECTOR_BYTES);
 
 /// A strip of k of a product, for the columns of one block.
 template <class T>
@@ -50,7 +50,8 @@ void multiply_block(const Strip<T>& s, std::size_t row) {
   const T* a = s.a.data + row * s.a.row_step;
   const std::size_t row_step = s.a.row_step, column_step = s.a.column_step;
   const T* b = s.b;
-  for (std::size_t step = 0; step < s.k; ++step, b += s.b_stride, a += column_step) {
+  const std::size_t b_stride = s.b_stride;
+  const auto step = [&] {
     Vector of_b[vectors];
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < vectors; ++v) of_b[v] = Lanes<T>::load(b + v * width).v;
@@ -60,7 +61,13 @@ void multiply_block(const Strip<T>& s, std::size_t row) {
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < vectors; ++v) sums[r][v] += of_a * of_b[v];
     }
-  }
+    b += b_stride, a += column_step;
+  };
+  // The end of a short loop is foreseen by the processor, that of a long one is not.
+  std::size_t k = s.k;
+  for (; k >= 4; k -= 4) step(), step(), step(), step();
+  for (; k > 0; --k) step();
+  const bool accumulate = s.accumulate;
   T* c = s.c + row * s.c_stride;
 #pragma GCC unroll 12
   for (std::size_t r = 0; r < rows; ++r) {
@@ -68,7 +75,7 @@ void multiply_block(const Strip<T>& s, std::size_t row) {
     for (std::size_t v = 0; v < vectors; ++v) {
       T* to = c + r * s.c_stride + v * width;
       Lanes<T> sum(sums[r][v]);
-      if (s.accumulate) sum = sum + Lanes<T>::load(to);
+      if (accumulate) sum = sum + Lanes<T>::load(to);
       sum.store(to);
     }
   }
