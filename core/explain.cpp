@@ -30,6 +30,9 @@ Work work_of(const Program& program, const Instruction& instruction, bool in_til
     return shape.step[k] == 0 ? 1 : count;
   };
   const bool has_op = instruction.op != Op::constant, has_then = instruction.then != Op::constant;
+  std::string finish;
+  if (has_op) finish += std::string(", ") + op_name(instruction.op);
+  if (has_then) finish += std::string(", ") + op_name(instruction.then);
   const auto finish_flops = [&](std::uint64_t count) { return count * (has_op + has_then); };
   const auto finish_reads = [&](std::uint64_t count) { return has_op ? read(2, count) : 0; };
   const std::uint64_t weights = in_tile ? 0 : rows * terms;

@@ -116,58 +116,85 @@ void Binding::check(const BatchRows& batch) const {
 
 namespace {
 
-/// Rows that are not side by side, or of another type, are first brought together, some at a time.
+/// What load() reads: `columns` numbers of each sample.
+template <class Number>
+struct Source {
+  const Number* numbers;
+  std::size_t row_stride, columns;
+  const BatchRows& batch;
+  std::size_t begin, count;
+
+  const Number* row(std::size_t sample) const { return numbers + batch.row(begin + sample) * row_stride; }
+};
+
 template <class T, class Number>
-void load_rows(const Number* numbers, std::size_t row_stride, const BatchRows& batch, std::size_t begin,
-               std::size_t count, std::size_t columns, std::size_t stride, const KernelTable<T>& kernels, T* out) {
+void gather(const Source<Number>& from, std::size_t first, std::size_t count, std::size_t column, std::size_t columns,
+            T* to, std::size_t to_stride) {
+  for (std::size_t s = 0; s < count; ++s) {
+    const Number* row = from.row(first + s) + column;
+    for (std::size_t c = 0; c < columns; ++c) to[s * to_stride + c] = static_cast<T>(row[c]);
+  }
+}
+
+/// Rows that are not side by side, or of another type, are first brought together: all, or some at a time.
+template <class T, class Number>
+SampleRows<T> load_rows(const Source<Number>& from, std::size_t stride, const KernelTable<T>& kernels, T* out,
+                        T* gathered) {
+  const auto transposed = [&](const T* rows, std::size_t row_stride) {
+    kernels.transpose(from.count, from.columns, rows, row_stride, out, stride);
+    return SampleRows<T>{rows, row_stride};
+  };
   if constexpr (std::is_same_v<T, Number>) {
-    if (batch.listed == nullptr) {
-      return kernels.transpose(count, columns, numbers + batch.row(begin) * row_stride, row_stride, out, stride);
-    }
+    if (from.batch.listed == nullptr) return transposed(from.row(0), from.row_stride);
+  }
+  if (gathered != nullptr) {
+    gather(from, 0, from.count, 0, from.columns, gathered, from.columns);
+    return transposed(gathered, from.columns);
   }
   constexpr std::size_t some_rows = 16, some_columns = 256;
   T together[some_rows * some_columns];
-  for (std::size_t s = 0; s < count; s += some_rows) {
-    const std::size_t height = std::min(some_rows, count - s);
-    for (std::size_t c = 0; c < columns; c += some_columns) {
-      const std::size_t width = std::min(some_columns, columns - c);
-      for (std::size_t i = 0; i < height; ++i) {
-        const Number* row = numbers + batch.row(begin + s + i) * row_stride + c;
-        for (std::size_t j = 0; j < width; ++j) together[i * some_columns + j] = static_cast<T>(row[j]);
-      }
+  for (std::size_t s = 0; s < from.count; s += some_rows) {
+    const std::size_t height = std::min(some_rows, from.count - s);
+    for (std::size_t c = 0; c < from.columns; c += some_columns) {
+      const std::size_t width = std::min(some_columns, from.columns - c);
+      gather(from, s, height, c, width, together, some_columns);
       kernels.transpose(height, width, together, some_columns, out + c * stride + s, stride);
     }
   }
+  return {};
 }
 
 }  // namespace
 
 template <class T>
-void Binding::load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
-                   std::size_t stride, const KernelTable<T>& kernels, T* out) const {
+SampleRows<T> Binding::load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count,
+                            std::size_t lanes, std::size_t stride, const KernelTable<T>& kernels, T* out,
+                            T* gathered) const {
   const auto after =
       std::upper_bound(program_->input_groups.begin(), program_->input_groups.end(), columns.first.index,
                        [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
   const auto g = static_cast<std::size_t>(after - program_->input_groups.begin()) - 1;
   const BoundRows& rows = groups_[g];
   const std::size_t first = columns.first.index - program_->input_groups[g].first.index;
-  const auto read = [&](const auto* numbers) {
-    load_rows(numbers + first, rows.stride, batch, begin, count, columns.count, stride, kernels, out);
+  const auto read = [&]<class Number>(const Number* numbers) {
+    return load_rows(Source<Number>{numbers + first, rows.stride, columns.count, batch, begin, count}, stride, kernels,
+                     out, gathered);
   };
-  rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
+  const SampleRows<T> sample_rows = rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
   for (std::size_t c = 0; c < columns.count && count < lanes; ++c) {
     T* column = out + c * stride;
     std::fill(column + count, column + lanes, column[count - 1]);
   }
+  return sample_rows;
 }
 
 template void Binding::bind(std::string_view, std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind(std::string_view, std::span<const double>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const double>, std::size_t, std::optional<double>);
-template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t,
-                            const KernelTable<float>&, float*) const;
-template void Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t, std::size_t,
-                            const KernelTable<double>&, double*) const;
+template SampleRows<float> Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t,
+                                         std::size_t, const KernelTable<float>&, float*, float*) const;
+template SampleRows<double> Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t,
+                                          std::size_t, const KernelTable<double>&, double*, double*) const;
 
 }  // namespace tapeloom::inline v0_1::runtime

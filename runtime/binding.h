@@ -30,6 +30,13 @@ struct BatchRows {
   std::size_t row(std::size_t sample) const { return listed != nullptr ? listed[sample] : first + sample; }
 };
 
+/// Samples one after the other, their numbers side by side.
+template <class T>
+struct SampleRows {
+  const T* data = nullptr;
+  std::size_t stride = 0;
+};
+
 class Binding {
  public:
   explicit Binding(const Program& program) : program_(&program), groups_(program.input_groups.size()) {}
@@ -47,10 +54,11 @@ class Binding {
   void check(const BatchRows& batch) const;
 
   /// Reads columns of the batch's samples [begin, begin + count), each into `stride` numbers of out, and repeats the
-  /// last sample up to `lanes`. The columns are of one group.
+  /// last sample up to `lanes`. The columns are of one group. Returns where they lie sample by sample: as they were
+  /// bound, or gathered at `gathered` (count x columns numbers) if that is not null, or nowhere.
   template <class T>
-  void load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count, std::size_t lanes,
-            std::size_t stride, const KernelTable<T>& kernels, T* out) const;
+  SampleRows<T> load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count,
+                     std::size_t lanes, std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
 
  private:
   template <class T>

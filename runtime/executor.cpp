@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <thread>
 
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/tape.h"
@@ -49,7 +50,8 @@ struct Executor<T>::State {
         options(with),
         parameters(std::move(shared)),
         binding(*program),
-        interpreter(*program, std::max<std::size_t>(checked_max_samples(), program->recorded_samples)) {
+        interpreter(*program, std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
+                    options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency())) {
     if (!program->recorded_rows.empty()) {
       binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
     }

@@ -20,6 +20,9 @@ class ParameterBuffer;
 struct ExecutorOptions {
   /// The most samples one step may have.
   std::size_t max_samples = 1024;
+  /// How many threads may work on a step; 0: as many as the machine runs at once. A step that is too small to gain by
+  /// it is run by the caller alone. The results are the same bits for every number.
+  std::size_t threads = 0;
   /// Refuse NaN and infinity while binding; for float also what is too large to be one.
   bool check_finite = false;
 };

@@ -85,6 +85,8 @@ struct KernelTable {
   void (*multiply)(const Product<T>& product);
   /// to[0, lanes) += from[0, lanes).
   void (*add)(T* to, const T* from, std::size_t lanes);
+  /// to[0, count) -= factor * from[0, count).
+  void (*subtract_scaled)(T* to, T factor, const T* from, std::size_t count);
   /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart).
   void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                     std::size_t to_stride);

@@ -200,8 +200,19 @@ void add(T* to, const T* from, std::size_t lanes) {
 }
 
 template <class T>
+void subtract_scaled(T* to, T factor, const T* from, std::size_t count) {
+  constexpr std::size_t width = Lanes<T>::count;
+  std::size_t i = 0;
+  for (; i + width <= count; i += width) {
+    Lanes<T>(Lanes<T>::load(to + i).v - factor * Lanes<T>::load(from + i).v).store(to + i);
+  }
+  for (; i < count; ++i) to[i] -= factor * from[i];
+}
+
+template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
-  KernelTable<T> table{name, Lanes<T>::count, {}, reduce<T>, dots<T>, multiply<T>, add<T>, transpose<T>};
+  KernelTable<T> table{name,   Lanes<T>::count,    {},          reduce<T>, dots<T>, multiply<T>,
+                       add<T>, subtract_scaled<T>, transpose<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity))
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;

@@ -17,7 +17,8 @@ constexpr std::size_t block_rows(std::size_t vectors) {
   return accumulators / vectors < 8 ? accumulators / vectors : 8;
 }
 
-// Numbers of k in a strip: with `block_vectors` vectors of B, a strip takes a quarter of a 1 MiB second-level cache, from where it streams.
+// Numbers of k in a strip: with `block_vectors` vectors of B, a strip takes a quarter of a 1 MiB second-level cache,
+// from where it streams.
 template <class T>
 inline constexpr std::size_t strip = 256 * 1024 / (block_vectors * TAPELOOM_VECTOR_BYTES);
 

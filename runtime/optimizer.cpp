@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/runtime/kernels.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -105,9 +106,10 @@ void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   T* p = executor.parameters().data();
   const T* gradient = gradients.data();
   T* v = velocity_.data();
-  if (momentum == T(0) && decay == T(0)) {
+  if (momentum == T(0) && decay == T(0) && !executor.program().exact) {
+    static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
     for (const Range trained : executor.program().trained) {
-      for (std::size_t i = trained.begin; i < trained.end; ++i) p[i] -= rate * gradient[i];
+      kernels.subtract_scaled(p + trained.begin, rate, gradient + trained.begin, trained.size());
     }
     ++steps_;
     return;

@@ -37,18 +37,15 @@ TEST_CASE("explain: a perceptron of two layers, line by line") {
   // and the bias's, which makes 4 * (6 + tanh) and 2 * 8; then come 2 * 2 for the errors, their sum and the mean.
   CHECK(explain(program) ==
         "runs each        rows x terms         flops         bytes         nodes    share  instruction\n"
-        "sample            4 x 3                  24            28            20    24.7%  dense\n"
-        "sample            4 x 1                   4            32             4     4.9%  add\n"
-        "sample            4 x 1                   4            32             4     4.9%  tanh\n"
-        "sample            2 x 4                  16            24            14    17.3%  dense\n"
-        "sample            2 x 1                   2            16             2     2.5%  add\n"
+        "sample            4 x 3                  32            28            28    34.6%  dense, add, tanh\n"
+        "sample            2 x 4                  18            24            16    19.8%  dense, add\n"
         "sample            2 x 1                   2            24             2     2.5%  sub\n"
         "sample            2 x 1                   2            16             2     2.5%  square\n"
         "sample            2 x 1                   1            12             1     1.2%  row sum\n"
         "sample            1 x 1                   1             4             -        -  total\n"
         "step              1 x 1                   1            12             1     1.2%  div\n"
-        "10 instructions; each sample takes 56 flops, 71.4% of them dense\n"
-        "81 live nodes: 42.0% dense, 18.5% in other instructions of several rows, 1.2% single, 38.3% leaves, 0.0% "
+        "7 instructions; each sample takes 56 flops, 89.3% of them dense\n"
+        "81 live nodes: 54.3% dense, 6.2% in other instructions of several rows, 1.2% single, 38.3% leaves, 0.0% "
         "folded or simplified away\n");
 }
 

@@ -1,12 +1,16 @@
 // What may be done in several threads at once: everything on tapes of their own, and running executors of one program.
 // The thread sanitizer (preset tsan) sees what these tests alone may not.
+#include <atomic>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <thread>
 
 #include "against_evaluate.h"
+#include "tapeloom/core/loss.h"
 #include "tapeloom/core/nn.h"
 #include "tapeloom/runtime/optimizer.h"
+#include "tapeloom/runtime/thread_pool.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -82,4 +86,53 @@ TEST_CASE("threads: executors of one program run at the same time") {
   const Evaluation expected = evaluate(net.loss, {.rows = rows, .samples = 300});
   expect_numbers<double>("gradients", gradients[0], expected.gradients, 64);
   for (const std::vector<double>& others : gradients) CHECK(others == gradients[0]);
+}
+
+TEST_CASE("threads: a pool does every task once, on several threads, again and again") {
+  runtime::ThreadPool pool(3);
+  CHECK(pool.threads() == 3);
+  for (std::size_t round = 0; round < 300; ++round) {
+    std::vector<std::atomic<int>> times(round % 17);
+    pool.run(times.size(), [&](std::size_t task, std::size_t thread) {
+      ++times[task];
+      if (thread >= 3) times[task] += 100;
+    });
+    for (const std::atomic<int>& count : times) CHECK(count == 1);
+  }
+  // Tasks that wait for one another end only if each has a thread.
+  std::atomic<int> arrived = 0;
+  std::atomic<bool> in_time = true;
+  pool.run(3, [&](std::size_t, std::size_t) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (++arrived; arrived < 3;) {
+      std::this_thread::yield();
+      if (std::chrono::steady_clock::now() > end) arrived = 3, in_time = false;
+    }
+  });
+  CHECK(in_time);
+}
+
+TEMPLATE_TEST_CASE("threads: a step has the same bits for any number of threads", "", float, double) {
+  Tape tape;
+  std::mt19937_64 random(3);
+  const std::vector<Value> x = tape.inputs("x", 48), y = tape.inputs("y", 10);
+  const MLP network(tape, 48, {{96, tanh}, {96, relu}, {10}}, glorot(random));
+  const std::vector<Value> scores = network(x);
+  const Value penalty = log(1.0 + batch_mean(square(scores[0])));  // a second stage
+  const auto program = std::make_shared<const Program>(
+      compile(batch_mean(squared_error_sum(scores, y)) + penalty, {.outputs = {scores[3]}, .input_gradients = true}));
+  for (const std::size_t samples : {std::size_t{1500}, std::size_t{1024}, std::size_t{333}, std::size_t{7}}) {
+    const std::vector<double> rows = some_numbers(samples * 58, samples);
+    std::vector<TestType> results;
+    for (const std::size_t threads : {std::size_t{1}, std::size_t{2}, std::size_t{4}, std::size_t{8}, std::size_t{0}}) {
+      Executor<TestType> executor(program, {.max_samples = 1500, .threads = threads});
+      executor.bind(std::span<const double>(rows));
+      std::vector<TestType> found = {executor.step()};
+      for (const auto& numbers : {executor.gradients(), executor.outputs(), executor.input_gradients()}) {
+        found.insert(found.end(), numbers.begin(), numbers.end());
+      }
+      if (threads == 1) results = found;
+      CHECK(found == results);
+    }
+  }
 }

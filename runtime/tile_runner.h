@@ -1,0 +1,99 @@
+// One worker's part of a step: its own tile slots, and the loop over a stage's instructions for one tile of samples.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tapeloom/core/program.h"
+#include "tapeloom/runtime/arena.h"
+#include "tapeloom/runtime/binding.h"
+#include "tapeloom/runtime/kernels.h"
+
+namespace tapeloom::inline v0_1::runtime {
+
+// A whole number of vectors for every instruction set and number type.
+inline constexpr std::size_t lane_unit = 16;
+
+/// The first guard that failed in a step, and its first sample.
+struct GuardFailure {
+  std::size_t guard = SIZE_MAX;
+  std::size_t sample = SIZE_MAX;
+
+  void add(const GuardFailure& other) {
+    if (other.guard < guard || (other.guard == guard && other.sample < sample)) *this = other;
+  }
+};
+
+/// The samples [begin, begin + count) of the batch.
+struct Tile {
+  std::size_t begin, count;
+};
+
+/// What all workers of a step share.
+template <class T>
+struct StepBuffers {
+  const T* uniform = nullptr;
+  const T* parameters = nullptr;  ///< the first uniform slots, where they really are
+  T* batch = nullptr;
+  std::size_t batch_lanes = 0;  ///< between two batch slots
+  T* outputs = nullptr;
+  T* input_gradients = nullptr;
+};
+
+/// The index of the load whose columns an instruction's second operand still is, if any, for each instruction.
+std::vector<std::uint32_t> find_loaded_operands(const Program& program);
+
+template <class T>
+class TileRunner {
+ public:
+  /// `loaded` is find_loaded_operands(program); both must outlive the runner.
+  TileRunner(const Program& program, const KernelTable<T>& kernels, const std::vector<std::uint32_t>& loaded,
+             std::size_t tile_samples);
+  TileRunner(TileRunner&&) = default;
+
+  void start(const StepBuffers<T>& buffers);
+  /// Reads a tile of the batch and runs the stage's instructions on it; adds to `totals`, or starts them if `first`.
+  void run(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals, bool first);
+  /// Since start().
+  const GuardFailure& failure() const { return failure_; }
+  std::size_t bytes() const { return arena_.bytes(); }
+
+ private:
+  /// Operand k of a tile instruction: its first number, and how far apart its rows and its lanes are.
+  struct Rows {
+    const T* data;
+    std::size_t step, lane_step;
+    const T* row(std::size_t r) const { return data + r * step; }
+  };
+  Rows operand(const Instruction& i, const Shape& shape, std::size_t k = 0) const {
+    if ((i.uniform_mask >> k & 1) != 0) return {view_.uniform_slot(i.x[k]), shape.step[k], 0};
+    return {view_.tile + i.x[k] * view_.stride, shape.step[k] * view_.stride, 1};
+  }
+  TileRows<T> tile_rows(const Instruction& i, const Shape& shape, std::size_t k, std::size_t count) const {
+    return {view_.tile + i.x[k] * view_.stride, count, shape.step[k] * view_.stride};
+  }
+
+  void load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
+  void move_rows(const Instruction& i, const Shape& shape);
+  void multiply(const Instruction& i, const Shape& shape);
+  void reduce(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
+  void reduce_outer(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
+  void check_guard(const Instruction& i, const Tile& tile);
+  void store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows, std::size_t row_length);
+
+  const Program& program_;
+  const KernelTable<T>& kernels_;
+  const std::vector<std::uint32_t>& loaded_;
+  Arena<T> arena_;
+  std::size_t tile_, scratch_;
+  std::vector<std::size_t> gathered_;       // of each load: its piece of the arena, or none
+  std::vector<SampleRows<T>> sample_rows_;  // of each load: its rows of this tile, sample by sample, if they are
+  StepBuffers<T> buffers_;
+  TileView<T> view_{};
+  GuardFailure failure_;
+};
+
+extern template class TileRunner<float>;
+extern template class TileRunner<double>;
+
+}  // namespace tapeloom::inline v0_1::runtime
