@@ -51,14 +51,14 @@ Work work_of(const Program& program, const Instruction& instruction, bool in_til
     case InstructionKind::add_at:
       return {"add at", rows, terms, rows * terms, 2 * rows * terms + read(0, rows * terms)};
     case InstructionKind::dense:
-      return {"dense",
+      return {"dense" + finish,
               rows,
               terms,
               2 * rows * terms + finish_flops(rows),
               rows + read(1, terms) + finish_reads(rows) + weights,
               true};
     case InstructionKind::dense_reverse:
-      return {"dense reverse",
+      return {"dense reverse" + finish,
               rows,
               terms,
               2 * rows * terms + finish_flops(terms),
