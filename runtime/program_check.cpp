@@ -204,7 +204,14 @@ class Checker {
     } else {
       read(i, s, 1, terms, false);
     }
+    require(in_tile || (i.op == Op::constant && i.then == Op::constant), "a finished product outside of a tile");
+    require(i.op == Op::constant || op_takes(i.op, 2), "a product finished by an op that does not fit");
+    require(i.then == Op::constant || op_takes(i.then, 1), "a product finished by an op that does not fit");
+    if (i.op != Op::constant) read(i, s, 2, results, in_tile);
     write(i.out, results, in_tile);
+  }
+  static bool op_takes(Op op, std::size_t arity) {
+    return op_kind(op) != OpKind::leaf && op_kind(op) != OpKind::reduction && op_arity(op) == arity;
   }
 
   /// The instructions that take numbers out of a tile or into it.

@@ -214,8 +214,8 @@ void fields(Archive& file, Struct& all) {
     auto& [first, count, slot] = all;
     file(first.index), file(count), file(slot);
   } else if constexpr (std::is_same_v<Plain, Instruction>) {
-    auto& [kind, op, uniform_mask, shape, out, x, nodes] = all;
-    file(kind), file(op), file(uniform_mask), file(shape), file(out);
+    auto& [kind, op, then, uniform_mask, shape, out, x, nodes] = all;
+    file(kind), file(op), file(then), file(uniform_mask), file(shape), file(out);
     for (auto& operand : x) file(operand);
     file(nodes);
   } else if constexpr (std::is_same_v<Plain, Shape>) {
