@@ -92,8 +92,11 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
       sample_rows_(program.loads.size()) {
   tile_ = arena_.plan(program.tile_slots * tile_samples);
   scratch_ = arena_.plan(scratch_numbers(program, tile_samples));
-  for (std::uint32_t load : loaded) {
+  for (std::size_t n = 0; n < loaded.size(); ++n) {
+    const std::uint32_t load = loaded[n];
     if (load == no_load || gathered_[load] != no_piece) continue;
+    // Rows of other lengths would be read past their end.
+    if (program.shapes[program.instructions[n].shape].terms % kernels.vector_lanes != 0) continue;
     gathered_[load] = arena_.plan(tile_samples * program.loads[load].count);
   }
   arena_.allocate();
