@@ -273,6 +273,25 @@ TEST_CASE("program file: instructions that reach outside are found") {
     fault("a matrix across", kind,
           [](Program& p, Instruction& i) { i.x[0] = static_cast<std::uint32_t>(p.parameters.size() - 1); });
   }
+  // The network's bias and tanh are part of its product.
+  const auto finished = [](const std::string& what, auto spoil) {
+    check_fault(what, [&](Program& p) {
+      for (Instruction& i : p.instructions) {
+        if (i.kind == Kind::dense && i.op != Op::constant && i.then != Op::constant) return spoil(p, i);
+      }
+      FAIL("no finished product");
+    });
+  };
+  finished("finished by an op that does not fit", [](Program&, Instruction& i) { i.op = Op::tanh; });
+  finished("finished by an op that does not fit", [](Program&, Instruction& i) { i.op = Op::parameter; });
+  finished("finished by an op that does not fit", [](Program&, Instruction& i) { i.op = Op::where; });
+  finished("finished by an op that does not fit", [](Program&, Instruction& i) { i.then = Op::add; });
+  finished("finished by an op that does not fit", [](Program&, Instruction& i) { i.then = Op::batch_sum; });
+  finished("an operand outside", [](Program& p, Instruction& i) { i.x[2] = p.uniform_slots; });
+  finished("an operand across", [](Program& p, Instruction& i) {
+    i.x[2] = static_cast<std::uint32_t>(p.parameters.size() - 1);
+    shape_of(p, i).step[2] = 1;
+  });
   fault("does not stand", Kind::elementwise, [](Program&, Instruction& i) { i.op = Op::parameter; });
   fault("does not stand", Kind::elementwise, [](Program&, Instruction& i) { i.op = Op::batch_mean; });
   check_fault("nothing of the tile", [](Program& p) {
