@@ -13,6 +13,7 @@
 #include "tapeloom/core/tape.h"
 #include "tapeloom/core/tensor_layout.h"
 #include "tapeloom/core/value.h"
+#include "tapeloom/core/work.h"
 
 #include "tapeloom/compiler/compile.h"
 
@@ -29,6 +30,7 @@
 #include "tapeloom/runtime/number_array.h"
 #include "tapeloom/runtime/optimizer.h"
 #include "tapeloom/runtime/preprocess.h"
+#include "tapeloom/runtime/profile.h"
 #include "tapeloom/runtime/program_file.h"
 #include "tapeloom/runtime/safetensors.h"
 #include "tapeloom/runtime/shuffle.h"

@@ -51,7 +51,8 @@ struct Executor<T>::State {
         parameters(std::move(shared)),
         binding(*program),
         interpreter(*program, std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
-                    options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency())) {
+                    options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
+                    options.profile) {
     if (!program->recorded_rows.empty()) {
       binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
     }
@@ -268,6 +269,11 @@ std::size_t Executor<T>::arena_bytes() const {
 template <class T>
 std::size_t Executor<T>::tile_samples() const {
   return state_->interpreter.tile_samples();
+}
+template <class T>
+Profile Executor<T>::profile() const {
+  if (!state_->options.profile) throw BindError("profile: the executor was made without ExecutorOptions::profile");
+  return state_->interpreter.profile();
 }
 
 template class Executor<float>;

@@ -8,6 +8,7 @@
 
 #include "tapeloom/core/export.h"
 #include "tapeloom/core/program.h"
+#include "tapeloom/runtime/profile.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -25,6 +26,8 @@ struct ExecutorOptions {
   std::size_t threads = 0;
   /// Refuse NaN and infinity while binding; for float also what is too large to be one.
   bool check_finite = false;
+  /// Time every instruction, for profile(). Without, nothing is timed and no time lost.
+  bool profile = false;
 };
 
 /// T is float or double. One step computes the outputs, the loss and the gradients over a batch of the bound rows;
@@ -103,6 +106,8 @@ class TAPELOOM_API Executor {
   /// Bytes of all buffers, and samples in a tile.
   std::size_t arena_bytes() const;
   std::size_t tile_samples() const;
+  /// Where the time of all steps so far went. Throws BindError unless ExecutorOptions::profile asked for it.
+  Profile profile() const;
 
  private:
   struct TAPELOOM_INTERNAL State;

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "tapeloom/core/check.h"
+#include "tapeloom/runtime/stopwatch.h"
 #include "tapeloom/runtime/uniform.h"
 
 namespace tapeloom::inline v0_1::runtime {
@@ -88,7 +89,7 @@ Tile part_of(std::size_t samples, std::size_t i, std::size_t parts) {
 }  // namespace
 
 template <class T>
-Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples, std::size_t threads)
+Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples, std::size_t threads, bool profiled)
     : program_(program),
       kernels_(choose_kernels<T>(program)),
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
@@ -115,7 +116,14 @@ Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples, std
 
   loaded_ = find_loaded_operands(program);
   if (!is_worth_threads(max_samples)) threads_ = 1;
-  for (std::size_t i = 0; i < threads_; ++i) runners_.emplace_back(program, kernels_, loaded_, tile_samples_);
+  for (std::size_t i = 0; i < threads_; ++i) {
+    runners_.emplace_back(program, kernels_, loaded_, tile_samples_, profiled);
+  }
+  if (profiled) {
+    profile_.emplace();
+    profile_->instructions.resize(program.instructions.size());
+    profile_->number_size = sizeof(T);
+  }
   if (threads_ > 1) pool_ = std::make_unique<ThreadPool>(threads_);
 }
 
@@ -139,7 +147,28 @@ void Interpreter<T>::repeat_outputs(std::size_t rows) {
 }
 
 template <class T>
+Profile Interpreter<T>::profile() const {
+  Profile profile = *profile_;
+  for (const TileRunner<T>& runner : runners_) runner.add_times(profile);
+  return profile;
+}
+
+template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch, std::span<const T> parameters) {
+  if (!profile_) return run_as<false>(binding, batch, parameters);
+  Stopwatch<true> stopwatch;
+  const GuardFailure failure = run_as<true>(binding, batch, parameters);
+  InstructionTime step;
+  stopwatch.lap(step);
+  profile_->step_seconds += step.seconds;
+  ++profile_->steps;
+  profile_->samples += batch.count;
+  return failure;
+}
+
+template <class T>
+template <bool profiled>
+GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch, std::span<const T> parameters) {
   T* uniform = arena_.data(uniform_);
   if (copies_parameters_) std::copy_n(parameters.begin(), program_.parameters.size(), uniform);
   uniform[program_.samples_slot()] = static_cast<T>(batch.count);
@@ -149,7 +178,7 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch,
   }
   GuardFailure failure;
   for (const Stage& stage : program_.stages) {
-    run_uniform_instructions(stage.uniform, failure);
+    run_uniform_instructions<profiled>(stage.uniform, failure);
     sweep(stage, binding, batch);
   }
   for (const TileRunner<T>& runner : runners_) failure.add(runner.failure());
@@ -158,7 +187,9 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch,
 }
 
 template <class T>
+template <bool profiled>
 void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure) {
+  [[maybe_unused]] Stopwatch<profiled> stopwatch;
   T* uniform = arena_.data(uniform_);
   for (std::uint32_t at = range.begin; at < range.end; ++at) {
     const Instruction& i = program_.instructions[at];
@@ -168,6 +199,7 @@ void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure
     } else {
       run_uniform(i, program_.shapes[i.shape], kernels_, uniform);
     }
+    if constexpr (profiled) stopwatch.lap(profile_->instructions[at]);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "tapeloom/core/program.h"
 #include "tapeloom/runtime/arena.h"
@@ -24,8 +25,8 @@ std::size_t group_count(const Program& program, std::size_t samples);
 template <class T>
 class Interpreter {
  public:
-  /// At most `threads` threads work on a step, and one alone where that is faster.
-  Interpreter(const Program& program, std::size_t max_samples, std::size_t threads);
+  /// At most `threads` threads work on a step, and one alone where that is faster. With `profiled` it takes times.
+  Interpreter(const Program& program, std::size_t max_samples, std::size_t threads, bool profiled);
 
   /// Computes everything for a batch whose rows were checked. `parameters` are the program's, in recorded order.
   GuardFailure run(const Binding& binding, const BatchRows& batch, std::span<const T> parameters);
@@ -46,8 +47,12 @@ class Interpreter {
   }
   std::size_t arena_bytes() const;
   std::size_t tile_samples() const { return tile_samples_; }
+  Profile profile() const;
 
  private:
+  template <bool profiled>
+  GuardFailure run_as(const Binding& binding, const BatchRows& batch, std::span<const T> parameters);
+  template <bool profiled>
   void run_uniform_instructions(Range range, GuardFailure& failure);
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
   void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
@@ -76,6 +81,7 @@ class Interpreter {
   std::vector<TileRunner<T>> runners_;  // one a thread
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   T loss_ = T(0);
+  std::optional<Profile> profile_;  // without what the runners have
 };
 
 extern template class Interpreter<float>;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tapeloom/core/check.h"
+#include "tapeloom/runtime/stopwatch.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
@@ -84,12 +85,13 @@ std::vector<std::uint32_t> find_loaded_operands(const Program& program) {
 
 template <class T>
 TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
-                          const std::vector<std::uint32_t>& loaded, std::size_t tile_samples)
+                          const std::vector<std::uint32_t>& loaded, std::size_t tile_samples, bool profiled)
     : program_(program),
       kernels_(kernels),
       loaded_(loaded),
       gathered_(program.loads.size(), no_piece),
-      sample_rows_(program.loads.size()) {
+      sample_rows_(program.loads.size()),
+      times_(profiled ? program.instructions.size() : 0) {
   tile_ = arena_.plan(program.tile_slots * tile_samples);
   scratch_ = arena_.plan(scratch_numbers(program, tile_samples));
   for (std::size_t n = 0; n < loaded.size(); ++n) {
@@ -126,8 +128,18 @@ void TileRunner<T>::load(const Stage& stage, const Binding& binding, const Batch
 template <class T>
 void TileRunner<T>::run(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
                         bool first) {
+  if (times_.empty()) return run_as<false>(stage, binding, batch, tile, totals, first);
+  return run_as<true>(stage, binding, batch, tile, totals, first);
+}
+
+template <class T>
+template <bool profiled>
+void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile,
+                           T* totals, bool first) {
+  [[maybe_unused]] Stopwatch<profiled> stopwatch;
   view_.lanes = round_up(tile.count, kernels_.vector_lanes);
   load(stage, binding, batch, tile);
+  if constexpr (profiled) stopwatch.lap(load_time_);
   T* spilled = buffers_.batch + tile.begin;
   const Instruction* end = program_.instructions.data() + stage.tile.end;
   for (const Instruction* i = program_.instructions.data() + stage.tile.begin; i != end; ++i) {
@@ -180,6 +192,7 @@ void TileRunner<T>::run(const Stage& stage, const Binding& binding, const BatchR
         store(*i, shape, tile, buffers_.input_gradients, program_.input_count);
         break;
     }
+    if constexpr (profiled) stopwatch.lap(times_[static_cast<std::size_t>(i - program_.instructions.data())]);
   }
 }
 
@@ -293,6 +306,16 @@ void TileRunner<T>::store(const Instruction& i, const Shape& shape, const Tile& 
   for (std::uint32_t r = 0; r < shape.rows; ++r) {
     for (std::size_t s = 0; s < tile.count; ++s) to[s * row_length + r] = x.row(r)[s * x.lane_step];
   }
+}
+
+template <class T>
+void TileRunner<T>::add_times(Profile& profile) const {
+  const auto add = [](InstructionTime& to, const InstructionTime& from) {
+    to.seconds += from.seconds;
+    to.runs += from.runs;
+  };
+  for (std::size_t i = 0; i < times_.size(); ++i) add(profile.instructions[i], times_[i]);
+  add(profile.loads, load_time_);
 }
 
 template class TileRunner<float>;

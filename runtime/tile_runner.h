@@ -8,6 +8,7 @@
 #include "tapeloom/runtime/arena.h"
 #include "tapeloom/runtime/binding.h"
 #include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/profile.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
@@ -46,9 +47,9 @@ std::vector<std::uint32_t> find_loaded_operands(const Program& program);
 template <class T>
 class TileRunner {
  public:
-  /// `loaded` is find_loaded_operands(program); both must outlive the runner.
+  /// `loaded` is find_loaded_operands(program); both must outlive the runner. With `profiled` it takes times.
   TileRunner(const Program& program, const KernelTable<T>& kernels, const std::vector<std::uint32_t>& loaded,
-             std::size_t tile_samples);
+             std::size_t tile_samples, bool profiled);
   TileRunner(TileRunner&&) = default;
 
   void start(const StepBuffers<T>& buffers);
@@ -57,6 +58,8 @@ class TileRunner {
   /// Since start().
   const GuardFailure& failure() const { return failure_; }
   std::size_t bytes() const { return arena_.bytes(); }
+  /// Adds what it has spent since it was made.
+  void add_times(Profile& profile) const;
 
  private:
   /// Operand k of a tile instruction: its first number, and how far apart its rows and its lanes are.
@@ -73,6 +76,9 @@ class TileRunner {
     return {view_.tile + i.x[k] * view_.stride, count, shape.step[k] * view_.stride};
   }
 
+  template <bool profiled>
+  void run_as(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
+              bool first);
   void load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
   void move_rows(const Instruction& i, const Shape& shape);
   void multiply(const Instruction& i, const Shape& shape);
@@ -91,6 +97,8 @@ class TileRunner {
   StepBuffers<T> buffers_;
   TileView<T> view_{};
   GuardFailure failure_;
+  std::vector<InstructionTime> times_;  // of each instruction, if it is profiled
+  InstructionTime load_time_;
 };
 
 extern template class TileRunner<float>;

@@ -25,37 +25,32 @@
 namespace tapeloom::bench {
 namespace {
 
-/// Instructions that one step executes: those that run once in each stage, and the others once a tile.
-std::size_t dispatches(const Workload& w) {
-  const std::size_t tiles = (w.samples() + w.tile_samples() - 1) / w.tile_samples();
-  std::size_t count = 0;
-  for (const Stage& stage : w.program().stages) count += stage.uniform.size() + tiles * stage.tile.size();
-  return count;
-}
-
-void measure_structure(const std::string& name, Workload& w) {
+void measure_structure(const NamedWorkload& named) {
   constexpr std::size_t steps = 10;
-  w.run(steps);  // an optimizer allocates its state in the first
+  const std::unique_ptr<Workload> w = named.make({}), profiled = named.make({.profile = true});
+  profiled->run(steps);
+  w->run(steps);  // an optimizer allocates its state in the first
   const std::size_t before = allocations;
-  w.run(steps);
+  w->run(steps);
   const std::size_t allocated = allocations - before;
   const auto print = [&](const char* figure, std::size_t number) {
-    std::printf("%s\t%s\t%zu\n", name.c_str(), figure, number);
+    std::printf("%s\t%s\t%zu\n", named.name.c_str(), figure, number);
   };
-  print("instructions", w.program().instructions.size());
-  print("dispatches a step", dispatches(w));
-  print("arena bytes", w.arena_bytes());
+  print("instructions", w->program().instructions.size());
+  print("dispatches a step", static_cast<std::size_t>(profiled->dispatches()));
+  print("arena bytes", w->arena_bytes());
   print("allocations in ten steps", allocated);
 }
 
-void count_steps([[maybe_unused]] const std::string& name, [[maybe_unused]] Workload& w) {
+void count_steps([[maybe_unused]] const NamedWorkload& named) {
 #ifdef TAPELOOM_HAVE_CALLGRIND
-  w.run(10);
+  const std::unique_ptr<Workload> w = named.make({});
+  w->run(10);
   for (const std::size_t steps : {10, 20}) {
-    const std::string label = std::to_string(steps) + ":" + name;
+    const std::string label = std::to_string(steps) + ":" + named.name;
     CALLGRIND_START_INSTRUMENTATION;
     CALLGRIND_ZERO_STATS;
-    w.run(steps);
+    w->run(steps);
     CALLGRIND_DUMP_STATS_AT(label.c_str());
     CALLGRIND_STOP_INSTRUMENTATION;
   }
@@ -65,14 +60,15 @@ void count_steps([[maybe_unused]] const std::string& name, [[maybe_unused]] Work
 }
 
 /// The shortest, because whatever else the machine does only makes it longer.
-void time_steps(const std::string& name, Workload& w) {
+void time_steps(const NamedWorkload& named) {
+  const std::unique_ptr<Workload> w = named.make({});
   constexpr double slice_seconds = 0.005;
   std::size_t tens = 1;  // see Workload::run
-  auto run = [&] { w.run(10 * tens); };
+  auto run = [&] { w->run(10 * tens); };
   while (time_calls(run, 1) < slice_seconds) tens *= 2;
   double shortest = std::numeric_limits<double>::infinity();
   for (int i = 0; i < 10; ++i) shortest = std::min(shortest, time_calls(run, 1));
-  std::printf("%s\t%.3f\n", name.c_str(), 1e9 * shortest / (10.0 * static_cast<double>(tens)));
+  std::printf("%s\t%.3f\n", named.name.c_str(), 1e9 * shortest / (10.0 * static_cast<double>(tens)));
 }
 
 void run(int argc, char** argv) {
@@ -82,7 +78,7 @@ void run(int argc, char** argv) {
                        : what == "time"    ? time_steps
                                            : nullptr;
   if (measure == nullptr) throw std::invalid_argument("usage: gate_measure structure|steps|time [PART_OF_NAME]");
-  for (const NamedWorkload& w : workloads(argc == 3 ? argv[2] : "")) measure(w.name, *w.make({}));
+  for (const NamedWorkload& w : workloads(argc == 3 ? argv[2] : "")) measure(w);
 }
 
 }  // namespace

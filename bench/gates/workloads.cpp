@@ -49,7 +49,6 @@ class Running : public Workload {
   Running(const Program& program, std::size_t samples, const std::vector<double>& rows, const WorkloadOptions& options)
       : executor_(program, executor_options<ExecutorOptions>(samples, options)),
         rows_(rows.begin(), rows.end()),
-        samples_(samples),
         sgd_({.learning_rate = rate}) {
     if (!rows_.empty()) executor_.bind(rows_);
   }
@@ -58,14 +57,29 @@ class Running : public Workload {
     sgd_.update(executor_);
   }
   const Program& program() const override { return executor_.program(); }
-  std::size_t samples() const override { return samples_; }
-  std::size_t tile_samples() const override { return executor_.tile_samples(); }
   std::size_t arena_bytes() const override { return executor_.arena_bytes(); }
+  double dispatches() const override {
+    double runs = 0.0;
+    if constexpr (requires { executor_.profile(); }) {
+      const auto profile = executor_.profile();
+      for (const auto& time : profile.instructions) runs += static_cast<double>(time.runs);
+      return runs / static_cast<double>(profile.steps);
+    } else {
+      throw std::logic_error("this library takes no profiles");
+    }
+  }
+  std::string profile(const Peaks& peaks) const override {
+    if constexpr (requires { executor_.profile(); }) {
+      const double peak = std::is_same_v<T, float> ? peaks.in_float : peaks.in_double;
+      return explain(executor_.program(), executor_.profile(), peak);
+    } else {
+      throw std::logic_error("this library takes no profiles");
+    }
+  }
 
  private:
   Executor<T> executor_;
   std::vector<T> rows_;
-  std::size_t samples_;
   Sgd<T> sgd_;
 };
 

@@ -13,15 +13,23 @@
 
 namespace tapeloom::bench {
 
+/// What one core can do at most, in flops a second.
+struct Peaks {
+  double in_float, in_double;
+};
+
 /// Recorded, compiled and bound, ready to run. A step is forward, backward and, for nets, gradient descent.
 class Workload {
  public:
   virtual ~Workload() = default;
   virtual void step() = 0;
   virtual const Program& program() const = 0;
-  virtual std::size_t samples() const = 0;  ///< of a step
-  virtual std::size_t tile_samples() const = 0;
   virtual std::size_t arena_bytes() const = 0;
+  /// Instructions that a step dispatched, in the mean: those that run once in each stage, and the others once a tile.
+  /// WorkloadOptions::profile must have asked for the count.
+  virtual double dispatches() const = 0;
+  /// What explain() says of the executor's profile; WorkloadOptions::profile must have asked for one.
+  virtual std::string profile(const Peaks& peaks) const = 0;
 
   /// `count` steps. A build with TAPELOOM_BENCH_EXTRA_WORK=10 takes every tenth of them twice: 10% more work, which
   /// the gates must notice.
