@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "bench/closure_baseline.h"
 #include <tapeloom/tapeloom.h>
+#include "bench/closure_baseline.h"
 
 namespace tapeloom::bench {
 
@@ -194,12 +194,21 @@ inline Value record_loss(Tape& tape, const Net& net, std::span<const double> par
   return net.l2 == 0.0 ? loss : loss + l2_penalty(mlp.parameters(), net.l2);
 }
 
-/// Trains a net as a compiled program.
+/// For one thread, unless the library is so old that it has no others.
+template <class Options = ExecutorOptions>
+Options one_thread(std::size_t max_samples) {
+  Options options;
+  options.max_samples = max_samples;
+  if constexpr (requires { options.threads; }) options.threads = 1;
+  return options;
+}
+
+/// Trains a net as a compiled program, in one thread.
 template <class T>
 class TapeloomTrainer {
  public:
   TapeloomTrainer(const Net& net, std::span<const double> parameters, const Data& data, bool exact)
-      : executor_(compiled(net, parameters, exact), {.max_samples = data.samples}),
+      : executor_(compiled(net, parameters, exact), one_thread(data.samples)),
         x_(data.x.begin(), data.x.end()),
         y_(data.y.begin(), data.y.end()) {
     executor_.bind("x", x_);

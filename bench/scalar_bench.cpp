@@ -37,7 +37,7 @@ template <class T>
 class Runner {
  public:
   Runner(Value loss, const std::vector<double>& rows)
-      : executor_(compile(loss), {.max_samples = samples}), rows_(rows.begin(), rows.end()) {
+      : executor_(compile(loss), one_thread(samples)), rows_(rows.begin(), rows.end()) {
     executor_.bind("x", rows_);
   }
   void step() { executor_.step(); }

@@ -35,8 +35,7 @@ constexpr double rate = 1e-6;
 
 template <class Options>
 Options executor_options(std::size_t samples, const WorkloadOptions& options) {
-  Options result;
-  result.max_samples = samples;
+  Options result = one_thread<Options>(samples);
   if constexpr (requires { result.threads; }) result.threads = options.threads;
   if constexpr (requires { result.profile; }) result.profile = options.profile;
   return result;
