@@ -2,6 +2,8 @@
 // (column-major), a sample a column, bias and activation as statements of their own, gradients kept in matrices and
 // then subtracted. Preallocated, and noalias() for all products.
 #include <cmath>
+#include <cstdio>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +23,7 @@ struct Spec {
   Loss loss;
 };
 
+/// Besides these, 64-W-V-10 relu for all W and V.
 const std::vector<Spec>& specs() {
   static const std::vector<Spec> all = {
       {"3-4-4-1 tanh", 3, {4, 4, 1}, Loss::squared},
@@ -165,6 +168,12 @@ Handle make_plain(std::string_view net, const double* x, const double* y, std::s
     if (spec.name == net) {
       return handle_of<Handle, T>(new PlainNet<T>(spec, x, y, static_cast<Index>(samples)));
     }
+  }
+  int first = 0, second = 0, end = 0;
+  const bool fits = std::sscanf(std::string(net).c_str(), "64-%d-%d-10 relu%n", &first, &second, &end) == 2;
+  if (fits && end > 0 && static_cast<std::size_t>(end) == net.size() && first > 0 && second > 0) {
+    const Spec spec = {net, 64, {first, second, 10}, Loss::cross_entropy};
+    return handle_of<Handle, T>(new PlainNet<T>(spec, x, y, static_cast<Index>(samples)));
   }
   return {};
 }

@@ -1,24 +1,35 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds Release and prints tables of measurements as Markdown.
+# Installs what is missing, builds Release and measures. Tables are printed as Markdown.
 #
+#   scripts/bench.sh             the comparison: all ways to run a net, the closure design, hand-written Eigen, by width,
+#                                batch and nodes recorded, and more; writes comparison.json and comparison.html, a page
+#                                with plots, into build/release/bench (ten minutes; with --quick one)
 #   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design, an
 #                                operation of an irregular expression, recording and compiling a node (two minutes)
 #
-# With arguments after the mode, only its first program runs, with those (bench/speed_bench.cpp).
+# With arguments after the mode, only its first program runs, with those (bench/speed_bench.cpp, bench/comparison.cpp).
 set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 # The programs of each mode, in the order in which they run.
 case "${1:-}" in
-  --speed) programs=(speed_bench scalar_bench compile_bench) ;;
+  "" | --quick)
+    programs=(comparison)
+    results="$root/build/release/bench/comparison"
+    set -- --json "$results.json" --html "$results.html" "$@"
+    ;;
+  --speed)
+    programs=(speed_bench scalar_bench compile_bench)
+    shift
+    ;;
   *)
     sed -n 's/^#   //p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac
-shift
 if (($# > 0)); then programs=("${programs[0]}"); fi
 
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 "$root/scripts/bootstrap.sh" >&2
 (
   cd "$root"
@@ -29,3 +40,4 @@ for program in "${programs[@]}"; do
   "$root/build/release/bench/$program" "$@"
   echo
 done
+if [[ -n "${results:-}" ]]; then echo "written: $results.json and $results.html"; fi

@@ -1,0 +1,150 @@
+// The comparison: Tapeloom in all its ways of running, the closure design, Eigen written by hand and other libraries,
+// over nets, widths, batches, recordings, a whole training run, tiny expressions and an epoch of Fashion-MNIST.
+//
+//   comparison [--quick] [--only CHART]... [--json FILE] [--html FILE]
+//
+// Prints tables as Markdown. --quick does a part of it, in about a minute. Charts: nets, width, batch, nodes, run,
+// tiny, epoch, scalar.
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <stdexcept>
+
+#include "bench/comparison/report.h"
+#include "bench/comparison/works.h"
+#include "bench/eigen_nets.h"
+#include "bench/machine.h"
+#include "bench/peak.h"
+#include "bench/ratio.h"
+#include "tapeloom/runtime/kernels.h"
+#include "tapeloom/version.h"
+
+namespace tapeloom::bench {
+namespace {
+
+struct Options {
+  Plan plan;
+  std::vector<std::string> only;
+  std::string json, html;
+};
+
+Options read_options(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--quick") {
+      options.plan.quick = true;
+      options.plan.timing = {.repetitions = 9, .slice_seconds = 0.003, .slow_repetitions = 1};
+    } else if (argument == "--only" && i + 1 < argc) {
+      options.only.push_back(argv[++i]);
+    } else if (argument == "--json" && i + 1 < argc) {
+      options.json = argv[++i];
+    } else if (argument == "--html" && i + 1 < argc) {
+      options.html = argv[++i];
+    } else {
+      throw std::invalid_argument("usage: comparison [--quick] [--only CHART]... [--json FILE] [--html FILE]");
+    }
+  }
+  return options;
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
+std::string megabytes(double bytes) { return std::to_string(static_cast<int>(1e-6 * bytes + 0.5)) + " MB"; }
+
+/// Flop/s of one core; the best of a few, as a peak is.
+std::string measured_peak() {
+  double best_float = 0.0, best_double = 0.0;
+  for (int i = 0; i < 9; ++i) {
+    double flops = 0.0, sum = 0.0;
+    auto in_float = [&] { flops = tapeloom_bench_peak_float(20000, &sum); };
+    double seconds = time_calls(in_float, 1);
+    best_float = std::max(best_float, flops / seconds);
+    auto in_double = [&] { flops = tapeloom_bench_peak_double(20000, &sum); };
+    seconds = time_calls(in_double, 1);
+    best_double = std::max(best_double, flops / seconds);
+  }
+  return std::to_string(static_cast<int>(1e-9 * best_float)) + " GFLOP/s float, " +
+         std::to_string(static_cast<int>(1e-9 * best_double)) + " double, of one core (FMAs on registers, " +
+         std::to_string(tapeloom_bench_peak_vector_bytes()) + "-byte vectors)";
+}
+
+Circumstances circumstances_of(const Options& options, const char* executable) {
+  Circumstances c;
+  c.executable = executable;
+  c.cores = std::thread::hardware_concurrency();
+  const auto add = [&c](const char* name, const std::string& fact) { c.facts.emplace_back(name, fact); };
+  add("processor", cpu_property("model name") + " (family " + cpu_property("cpu family") + ", model " +
+                       cpu_property("model") + "), " + std::to_string(c.cores) + " threads at once");
+  std::ifstream kernel("/proc/version");
+  std::string system;
+  for (std::string word; system.size() < 40 && kernel >> word;) system += (system.empty() ? "" : " ") + word;
+  add("system", system);
+  add("compiler", compiler_name() + ", " + build_kind());
+  add("flags", TAPELOOM_BENCH_FLAGS);
+  add("tapeloom", std::string(version()) + ", kernels: " + runtime::kernels<float>().name);
+  add("eigen", std::string(tapeloom_bench_eigen_version()) + ", -O3 -march=native");
+  add("peak", measured_peak());
+  for (const std::string& peer : skipped_peers()) add("skipped", peer + ": not found when this was built");
+  add("repetitions", std::to_string(options.plan.timing.repetitions) + " of each, of at least " +
+                         format_seconds(options.plan.timing.slice_seconds) + "; " +
+                         std::to_string(options.plan.timing.slow_repetitions) +
+                         " where a call takes over a second; all in one process, in a new random order each round");
+  add("threads", "one, but for the variants that say all threads");
+  add("memory",
+      "the most that was ever resident in a process that makes one variant and does two steps; a process "
+      "that only makes the data of the smallest net: " +
+          megabytes(peak_memory("none", 0)));
+  if (options.plan.quick) add("quick", "a part of the works, and short repetitions: for checking, not for quoting");
+  return c;
+}
+
+struct Chart {
+  const char* name;
+  std::vector<Measurement> (*compare)(const Plan&);
+};
+constexpr Chart charts[] = {{"nets", compare_nets},        {"width", compare_widths}, {"batch", compare_batches},
+                            {"nodes", compare_recordings}, {"run", compare_training}, {"tiny", compare_tiny},
+                            {"scalar", compare_scalar},    {"epoch", compare_epoch}};
+
+int run(int argc, char** argv) {
+  if (argc == 4 && std::string(argv[1]) == "--peak-memory") {
+    std::printf("%.0f\n", peak_memory(argv[2], static_cast<std::size_t>(std::stoul(argv[3]))));
+    return 0;
+  }
+  const Options options = read_options(argc, argv);
+  Circumstances circumstances = circumstances_of(options, argv[0]);
+  std::vector<Measurement> all;
+  for (const Chart& chart : charts) {
+    const bool chosen = std::find(options.only.begin(), options.only.end(), chart.name) != options.only.end();
+    if (!options.only.empty() && !chosen) continue;
+    std::vector<Measurement> some = chart.compare(options.plan);
+    if (some.empty()) circumstances.facts.emplace_back("left out", chart.name);
+    for (Measurement& m : some) all.push_back(std::move(m));
+  }
+  if (all.empty()) throw std::invalid_argument("nothing to compare");
+  set_break_even(all);
+
+  for (const auto& [name, fact] : circumstances.facts) std::printf("- %s: %s\n", name.c_str(), fact.c_str());
+  std::printf("%s", table_text(all).c_str());
+  if (!options.json.empty()) write_file(options.json, json_text(circumstances, all));
+  if (!options.html.empty()) write_file(options.html, page_text(circumstances, all));
+  return 0;
+}
+
+}  // namespace
+}  // namespace tapeloom::bench
+
+int main(int argc, char** argv) {
+  try {
+    return tapeloom::bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "comparison: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,136 @@
+#include "bench/comparison/measurement.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <random>
+#include <stdexcept>
+
+namespace tapeloom::bench {
+namespace {
+
+/// Seconds of the processor, of all threads.
+double cpu_now() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+struct Times {
+  double wall, cpu;
+};
+
+Times time_call(const Contender& contender, std::size_t calls) {
+  const double cpu = cpu_now();
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < calls; ++i) contender.call();
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  const double units = contender.units * static_cast<double>(calls);
+  return {wall.count() / units, (cpu_now() - cpu) / units};
+}
+
+/// Warms up, finds out how many calls a repetition takes, and returns how many repetitions there are to be.
+std::size_t prepare(Contender& contender, const TimingOptions& options) {
+  std::size_t calls = 1;
+  double seconds = time_call(contender, 1).wall * contender.units;
+  if (seconds > 1.0) {
+    contender.result.remark = "fewer repetitions: a call takes over a second";
+    return std::min(options.slow_repetitions, options.repetitions);
+  }
+  while (seconds < options.slice_seconds) {
+    calls *= 2;
+    seconds = time_call(contender, calls).wall * contender.units * static_cast<double>(calls);
+  }
+  contender.result.calls = calls;
+  return options.repetitions;
+}
+
+}  // namespace
+
+double Measurement::quantile(double q) const {
+  if (seconds.empty()) return unknown;
+  std::vector<double> sorted = seconds;
+  std::sort(sorted.begin(), sorted.end());
+  const double place = q * static_cast<double>(sorted.size() - 1);
+  const std::size_t below = static_cast<std::size_t>(place), above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+const std::vector<Variant>& all_variants() {
+  static const std::vector<Variant> all = {
+    {"closures", "closures"},
+    {"evaluator", "Tapeloom: evaluator"},
+    {"eager", "Tapeloom: recorded anew"},
+    {"exact", "Tapeloom: exact"},
+    {"unrolled", "Tapeloom: unrolled, float"},
+    {"double", "Tapeloom: double"},
+    {"float", "Tapeloom: float"},
+    {"double_all", "Tapeloom: double, all threads"},
+    {"float_all", "Tapeloom: float, all threads"},
+    {"eigen_double", "Eigen by hand: double"},
+    {"eigen_float", "Eigen by hand: float"},
+    {"plain_eigen_float", "Eigen as usual: float"},
+#if defined(TAPELOOM_BENCH_ADOLC)
+    {"adolc", "ADOL-C: double"},
+#endif
+#if defined(TAPELOOM_BENCH_TORCH)
+    {"torch", "LibTorch eager: float"},
+#endif
+  };
+  return all;
+}
+
+const Variant& variant_of(const std::string& id) {
+  for (const Variant& variant : all_variants()) {
+    if (variant.id == id) return variant;
+  }
+  throw std::invalid_argument("no variant " + id);
+}
+
+std::vector<std::string> skipped_peers() {
+  std::vector<std::string> skipped;
+#if !defined(TAPELOOM_BENCH_ADOLC)
+  skipped.push_back("ADOL-C (Debian: libadolc-dev)");
+#endif
+#if !defined(TAPELOOM_BENCH_TORCH)
+  skipped.push_back("LibTorch (Debian: libtorch-dev)");
+#endif
+  return skipped;
+}
+
+std::vector<Measurement> measure(std::vector<Contender> contenders, const TimingOptions& options) {
+  std::vector<std::size_t> order, left;
+  for (std::size_t i = 0; i < contenders.size(); ++i) {
+    left.push_back(prepare(contenders[i], options));
+    order.push_back(i);
+  }
+  std::mt19937_64 random(contenders.size());
+  for (std::size_t round = 0; round < options.repetitions; ++round) {
+    std::shuffle(order.begin(), order.end(), random);
+    for (const std::size_t i : order) {
+      if (left[i] == 0) continue;
+      --left[i];
+      const Times times = time_call(contenders[i], contenders[i].result.calls);
+      contenders[i].result.seconds.push_back(times.wall);
+      contenders[i].result.cpu_seconds.push_back(times.cpu);
+    }
+  }
+  std::vector<Measurement> results;
+  for (Contender& contender : contenders) results.push_back(std::move(contender.result));
+  return results;
+}
+
+void set_break_even(std::vector<Measurement>& measurements) {
+  for (Measurement& m : measurements) {
+    if (std::isnan(m.record_seconds)) continue;
+    const double once = m.record_seconds + (std::isnan(m.compile_seconds) ? 0.0 : m.compile_seconds);
+    for (const Measurement& closures : measurements) {
+      if (closures.variant != "closures" || closures.chart != m.chart || closures.work != m.work) continue;
+      const double gain = closures.median_seconds() - m.median_seconds();
+      m.break_even_steps = gain > 0.0 ? once / gain : std::numeric_limits<double>::infinity();
+    }
+  }
+}
+
+}  // namespace tapeloom::bench

@@ -1,0 +1,67 @@
+// A net's training step by each of the variants, behind one interface.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/comparison/measurement.h"
+#include "bench/nets.h"
+
+namespace tapeloom::bench {
+
+/// Executors of libraries that run a step in one thread only have no such option.
+template <class Options>
+constexpr bool has_threads = requires(Options options) {
+  options.threads;
+};
+
+template <class Options = ExecutorOptions>
+Options executor_options(std::size_t max_samples, std::size_t threads) {
+  Options options;
+  options.max_samples = max_samples;
+  if constexpr (has_threads<Options>) options.threads = threads;
+  return options;
+}
+
+/// A net with the rows that every step takes.
+struct NetWork {
+  Net net;
+  Data data;
+  std::vector<double> start;      ///< the parameters, rounded to float
+  bool samples_recorded = false;  ///< for Tapeloom: every sample is recorded, its numbers as constants
+};
+
+NetWork make_net_work(const Net& net, std::size_t samples);
+
+/// Trains a net.
+class NetRunner {
+ public:
+  virtual ~NetRunner() = default;
+  /// One step on all rows: parameters -= learning_rate * gradient. Returns the loss before.
+  virtual double step(double learning_rate) = 0;
+  virtual std::vector<double> parameters() const = 0;
+  /// Of the numbers computed with.
+  virtual double epsilon() const { return std::numeric_limits<double>::epsilon(); }
+
+  /// What its making took; NaN if there is no such thing. Compiling includes making the executor.
+  double record_seconds = unknown, compile_seconds = unknown;
+  std::size_t nodes = 0;
+};
+
+/// Null if nobody has written that net for the variant.
+std::unique_ptr<NetRunner> make_runner(const std::string& variant, const NetWork& work);
+
+/// Records the loss as the work wants it.
+Value record_work(Tape& tape, const NetWork& work);
+
+/// The ids of the variants that can train the net.
+std::vector<std::string> runner_variants(const NetWork& work);
+
+/// Does one step by each variant and throws std::runtime_error unless loss and gradients are those of the first one.
+void check_runners(const NetWork& work, const std::vector<std::string>& variants);
+
+/// Contenders for a step of the work, by each variant.
+std::vector<Contender> net_contenders(const NetWork& work, const std::vector<std::string>& variants);
+
+}  // namespace tapeloom::bench

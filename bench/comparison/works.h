@@ -1,0 +1,41 @@
+// The pieces of work that are compared. Each first checks that all variants compute the same, and throws
+// std::runtime_error where they do not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/comparison/measurement.h"
+
+namespace tapeloom::bench {
+
+struct Plan {
+  bool quick = false;  ///< fewer and smaller pieces
+  TimingOptions timing = {};
+};
+
+/// A step of the five nets; with the memory of each.
+std::vector<Measurement> compare_nets(const Plan& plan);
+/// A step of 64-W-W-10, 64 samples, against W.
+std::vector<Measurement> compare_widths(const Plan& plan);
+/// A step of 64-64-64-10 against the number of samples.
+std::vector<Measurement> compare_batches(const Plan& plan);
+/// A step of 2-16-16-1 whose samples are recorded one after another, against the number of nodes.
+std::vector<Measurement> compare_recordings(const Plan& plan);
+/// The notebooks' training run, 3-4-4-1 for 100 steps, from nothing to the trained net.
+std::vector<Measurement> compare_training(const Plan& plan);
+/// The notebooks' smallest expressions, again and again: a unit is one evaluation with its gradients.
+std::vector<Measurement> compare_tiny(const Plan& plan);
+/// An epoch of Fashion-MNIST, 784-128-10 in batches of 64. Empty if the data set is not installed.
+std::vector<Measurement> compare_epoch(const Plan& plan);
+/// A thousand operations that roll into nothing.
+std::vector<Measurement> compare_scalar(const Plan& plan);
+
+/// Where Debian's package puts the data set.
+constexpr const char* fashion_directory = "/usr/share/datasets/fashion-mnist";
+
+/// Makes the variant's runner for one of all_cases(), does two steps, and returns the most memory that this process
+/// has ever had, in bytes; of the process alone if the variant is "none". To be asked of a process of its own.
+double peak_memory(const std::string& variant, std::size_t number_of_case);
+
+}  // namespace tapeloom::bench

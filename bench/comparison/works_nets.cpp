@@ -1,0 +1,133 @@
+// Works that are steps of a net.
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+
+#include "bench/cases.h"
+#include "bench/comparison/runners.h"
+#include "bench/comparison/works.h"
+
+namespace tapeloom::bench {
+namespace {
+
+void remove(std::vector<std::string>& variants, const std::string& variant) { std::erase(variants, variant); }
+
+std::vector<Measurement> measure_net(const Plan& plan, const NetWork& work, const std::vector<std::string>& variants,
+                                     const std::string& chart, const std::string& name, double x) {
+  std::fprintf(stderr, "%s: %s\n", chart.c_str(), name.c_str());
+  check_runners(work, variants);
+  std::vector<Contender> contenders = net_contenders(work, variants);
+  for (Contender& c : contenders) c.result.chart = chart, c.result.work = name, c.result.x = x;
+  return measure(std::move(contenders), plan.timing);
+}
+
+void append(std::vector<Measurement>& to, std::vector<Measurement> from) {
+  for (Measurement& m : from) to.push_back(std::move(m));
+}
+
+/// Asks this program, as a process of its own, for peak_memory().
+double ask_peak_memory(const std::string& variant, std::size_t number_of_case) {
+  std::array<char, 4096> self{};
+  if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return unknown;
+  const std::string command =
+      "'" + std::string(self.data()) + "' --peak-memory " + variant + " " + std::to_string(number_of_case);
+  std::FILE* pipe = popen(command.c_str(), "r");
+  double bytes = unknown;
+  if (pipe == nullptr || std::fscanf(pipe, "%lf", &bytes) != 1) bytes = unknown;
+  if (pipe != nullptr) pclose(pipe);
+  return bytes;
+}
+
+}  // namespace
+
+double peak_memory(const std::string& variant, std::size_t number_of_case) {
+  const Case c = all_cases().at(number_of_case);
+  const NetWork work = make_net_work(c.net, c.samples);
+  if (variant != "none") {
+    const std::unique_ptr<NetRunner> runner = make_runner(variant, work);
+    for (int i = 0; i < 2; ++i) runner->step(1e-6);
+  }
+  // Not what getrusage says: that would be the parent's peak, if it was higher.
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    if (word != "VmHWM:") continue;
+    double kibibytes = unknown;
+    file >> kibibytes;
+    return 1024.0 * kibibytes;
+  }
+  return unknown;
+}
+
+std::vector<Measurement> compare_nets(const Plan& plan) {
+  std::vector<Measurement> all;
+  const std::vector<Case> cases = all_cases();
+  const std::size_t count = plan.quick ? 3 : cases.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Case& c = cases[i];
+    const NetWork few = make_net_work(c.net, c.closure_check_samples);
+    const std::vector<std::string> variants = runner_variants(few);
+    if (c.closure_check_samples < c.samples) check_runners(few, variants);
+    const std::size_t first = all.size();
+    append(all,
+           measure_net(plan, make_net_work(c.net, c.samples), variants, "nets", c.name(), static_cast<double>(i + 1)));
+    for (std::size_t m = first; m < all.size(); ++m) all[m].peak_bytes = ask_peak_memory(all[m].variant, i);
+  }
+  return all;
+}
+
+std::vector<Measurement> compare_widths(const Plan& plan) {
+  std::vector<Measurement> all;
+  const std::vector<std::size_t> widths =
+      plan.quick ? std::vector<std::size_t>{4, 16} : std::vector<std::size_t>{4, 8, 16, 32, 64, 128, 256, 512};
+  for (const std::size_t width : widths) {
+    const std::string w = std::to_string(width);
+    const Net net = {"64-" + w + "-" + w + "-10 relu",
+                     64,
+                     {width, width, 10},
+                     closure::Activation::relu,
+                     closure::Activation::linear,
+                     LossKind::cross_entropy};
+    const NetWork work = make_net_work(net, 64);
+    std::vector<std::string> variants = runner_variants(work);
+    if (width > 128) remove(variants, "closures");
+    if (width > 256) remove(variants, "unrolled");
+    append(all, measure_net(plan, work, variants, "width", net.name + " / 64", static_cast<double>(width)));
+  }
+  return all;
+}
+
+std::vector<Measurement> compare_batches(const Plan& plan) {
+  std::vector<Measurement> all;
+  const Net net = all_cases()[3].net;
+  const std::vector<std::size_t> batches =
+      plan.quick ? std::vector<std::size_t>{1, 16} : std::vector<std::size_t>{1, 4, 16, 64, 256, 1024, 4096};
+  for (const std::size_t samples : batches) {
+    const NetWork work = make_net_work(net, samples);
+    std::vector<std::string> variants = runner_variants(work);
+    if (samples > 256) remove(variants, "closures");
+    append(all, measure_net(plan, work, variants, "batch", net.name + " / " + std::to_string(samples),
+                            static_cast<double>(samples)));
+  }
+  return all;
+}
+
+std::vector<Measurement> compare_recordings(const Plan& plan) {
+  std::vector<Measurement> all;
+  const Net net = all_cases()[1].net;
+  const std::vector<std::size_t> counts =
+      plan.quick ? std::vector<std::size_t>{2, 8} : std::vector<std::size_t>{2, 8, 32, 128, 512, 2048};
+  for (const std::size_t samples : counts) {
+    NetWork work = make_net_work(net, samples);
+    work.samples_recorded = true;
+    Tape tape;
+    record_work(tape, work);
+    const std::vector<std::string> variants = runner_variants(work);
+    append(all, measure_net(plan, work, variants, "nodes", net.name + ", recorded samples: " + std::to_string(samples),
+                            static_cast<double>(tape.size())));
+  }
+  return all;
+}
+
+}  // namespace tapeloom::bench

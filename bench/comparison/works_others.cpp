@@ -1,0 +1,334 @@
+// Works that are something else than steps of a net.
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "bench/cases.h"
+#include "bench/comparison/runners.h"
+#include "bench/comparison/works.h"
+#include "bench/eigen_nets.h"
+#include "bench/scalar_expression.h"
+#include "tapeloom/core/evaluate.h"
+
+namespace closure {
+
+/// The closure design has no maximum of its own.
+inline Value max(const Value& a, const Value& b) { return a + relu(b - a); }
+
+}  // namespace closure
+
+namespace tapeloom::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+Contender contender_of(const char* chart, const std::string& work, const char* variant, std::function<void()> call,
+                       double units = 1.0) {
+  Contender contender;
+  contender.result.chart = chart;
+  contender.result.work = work;
+  contender.result.variant = variant_of(variant).id;
+  contender.call = std::move(call);
+  contender.units = units;
+  return contender;
+}
+
+// --- tiny expressions ------------------------------------------------------------------------------------------------
+
+/// One of the notebooks' first examples, of any kind of numbers.
+struct Product {
+  static constexpr const char* name = "(a*b + c)*f";
+  static constexpr std::array<double, 4> leaves = {2.0, -3.0, 10.0, -2.0};
+  template <class V>
+  static V compute(const std::array<V, 4>& v) {
+    return (v[0] * v[1] + v[2]) * v[3];
+  }
+};
+struct OneNeuron {
+  static constexpr const char* name = "tanh(x1*w1 + x2*w2 + b)";
+  static constexpr std::array<double, 5> leaves = {2.0, 0.0, -3.0, 1.0, 6.88137};
+  template <class V>
+  static V compute(const std::array<V, 5>& v) {
+    return tanh(v[0] * v[2] + v[1] * v[3] + v[4]);
+  }
+};
+
+/// Each of these evaluates the expression once, with the first leaf at `first`, and returns value and gradients.
+template <class E>
+struct Tiny {
+  static constexpr std::size_t n = E::leaves.size();
+  using Result = std::array<double, n + 1>;
+
+  static Result closures(double first) {
+    const auto v = [&]<std::size_t... i>(std::index_sequence<i...>) {
+      return std::array<closure::Value, n>{closure::Value(i == 0 ? first : E::leaves[i])...};
+    }
+    (std::make_index_sequence<n>());
+    const closure::Value root = E::compute(v);
+    root.backward();
+    Result result{root.data()};
+    for (std::size_t i = 0; i < n; ++i) result[i + 1] = v[i].grad();
+    return result;
+  }
+
+  static std::array<Value, n> record_leaves(Tape& tape, double first) {
+    std::array<Value, n> v;
+    for (std::size_t i = 0; i < n; ++i) v[i] = tape.parameter(i == 0 ? first : E::leaves[i]);
+    return v;
+  }
+  /// On one tape, recorded anew each time.
+  static Result eager(Tape& tape, double first) {
+    tape.clear();
+    const std::array<Value, n> v = record_leaves(tape, first);
+    const Value root = E::compute(v);
+    tape.zero_grad();
+    root.backward();
+    Result result{root.data()};
+    for (std::size_t i = 0; i < n; ++i) result[i + 1] = v[i].grad();
+    return result;
+  }
+  static Result evaluated(Value root, double first) {
+    std::array<double, n> numbers = E::leaves;
+    numbers[0] = first;
+    const Evaluation evaluation = evaluate(root, {.rows = {}, .parameters = numbers});
+    Result result{evaluation.root[0]};
+    std::copy(evaluation.gradients.begin(), evaluation.gradients.end(), result.begin() + 1);
+    return result;
+  }
+  template <class T>
+  static Result compiled(Executor<T>& executor, double first) {
+    executor.parameters()[0] = static_cast<T>(first);
+    Result result{static_cast<double>(executor.step())};
+    for (std::size_t i = 0; i < n; ++i) result[i + 1] = static_cast<double>(executor.gradients()[i]);
+    return result;
+  }
+
+  template <class F>
+  static void add(std::vector<Contender>& to, const char* variant, double epsilon, std::size_t times, F evaluate_once) {
+    const Result expected = closures(E::leaves[0]), result = evaluate_once(E::leaves[0]);
+    // A handful of roundings of numbers up to 20, and tanh by two formulas.
+    require_equal(std::string(E::name) + ": closures against " + variant, expected[0], std::span(expected).subspan(1),
+                  result[0], std::span(result).subspan(1), 64.0 * epsilon);
+    const auto call = [evaluate_once, times]() mutable {
+      volatile double sum = 0.0;
+      for (std::size_t i = 0; i < times; ++i) {
+        const Result r = evaluate_once(E::leaves[0] + 1e-9 * static_cast<double>(i));
+        for (const double x : r) sum = sum + x;
+      }
+    };
+    const std::string work = std::string(E::name) + ", " + std::to_string(times) + " times";
+    to.push_back(contender_of("tiny", work, variant, call, static_cast<double>(times)));
+  }
+
+  template <class T>
+  static void add_compiled(std::vector<Contender>& to, const char* variant, const CompileOptions& options,
+                           std::size_t times) {
+    auto begin = Clock::now();
+    Tape tape;
+    const Value root = E::compute(record_leaves(tape, E::leaves[0]));
+    const double record_seconds = seconds_since(begin);
+    begin = Clock::now();
+    const auto executor = std::make_shared<Executor<T>>(compile(root, options), ExecutorOptions{.max_samples = 1});
+    const double compile_seconds = seconds_since(begin);
+    add(to, variant, static_cast<double>(std::numeric_limits<T>::epsilon()), times,
+        [executor](double first) { return compiled(*executor, first); });
+    to.back().result.record_seconds = record_seconds;
+    to.back().result.compile_seconds = compile_seconds;
+    to.back().result.nodes = tape.size();
+  }
+
+  static std::vector<Measurement> compare(const Plan& plan) {
+    const std::size_t times = plan.quick ? 1000 : 100000;
+    std::fprintf(stderr, "tiny: %s\n", E::name);
+    std::vector<Contender> all;
+    constexpr double epsilon = std::numeric_limits<double>::epsilon();
+    add(all, "closures", epsilon, times, closures);
+    const auto tape = std::make_shared<Tape>();
+    add(all, "eager", epsilon, times, [tape](double first) { return eager(*tape, first); });
+    const auto recorded = std::make_shared<Tape>();
+    const Value root = E::compute(record_leaves(*recorded, E::leaves[0]));
+    add(all, "evaluator", epsilon, times, [recorded, root](double first) { return evaluated(root, first); });
+    add_compiled<double>(all, "exact", {.exact = true}, times);
+    add_compiled<double>(all, "double", {}, times);
+    add_compiled<float>(all, "float", {}, times);
+    return measure(std::move(all), plan.timing);
+  }
+};
+
+}  // namespace
+
+std::vector<Measurement> compare_tiny(const Plan& plan) {
+  std::vector<Measurement> all = Tiny<Product>::compare(plan);
+  for (Measurement& m : Tiny<OneNeuron>::compare(plan)) all.push_back(std::move(m));
+  return all;
+}
+
+// --- a training run --------------------------------------------------------------------------------------------------
+
+std::vector<Measurement> compare_training(const Plan& plan) {
+  NetWork work = make_net_work(all_cases()[0].net, 4);
+  work.data.x = {2.0, 3.0, -1.0, 3.0, -1.0, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0, -1.0};
+  work.data.y = {1.0, -1.0, -1.0, 1.0};
+  const std::vector<std::string> variants = runner_variants(work);
+  check_runners(work, variants);
+  std::fprintf(stderr, "run: the notebooks' training\n");
+
+  // The notebook adds up the four errors and takes a rate of 0.1; their mean is a quarter of that.
+  constexpr int steps = 100;
+  constexpr double rate = 0.4;
+  const auto train = [&work](const std::string& variant) {
+    const std::unique_ptr<NetRunner> runner = make_runner(variant, work);
+    double loss = 0.0;
+    for (int i = 0; i < steps; ++i) loss = runner->step(rate);
+    return loss;
+  };
+  std::vector<Contender> contenders;
+  const double expected = train("closures");
+  for (const std::string& variant : variants) {
+    const double loss = train(variant);
+    // Roundings of a hundred steps, which training itself makes smaller rather than larger.
+    const double epsilon = make_runner(variant, work)->epsilon();
+    if (!(std::fabs(loss - expected) <= 1e5 * epsilon * expected)) {
+      throw std::runtime_error("training by " + variant + " ends with a loss of " + std::to_string(loss) +
+                               " instead of " + std::to_string(expected));
+    }
+    contenders.push_back(contender_of("run", "3-4-4-1 tanh / 4, 100 steps, from nothing to the trained net",
+                                      variant.c_str(), [train, variant] { train(variant); }));
+  }
+  return measure(std::move(contenders), plan.timing);
+}
+
+// --- an epoch --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class T>
+void add_epoch(std::vector<Contender>& to, const char* variant, std::size_t threads, const DataView& data,
+               std::vector<double>& losses) {
+  const auto one_epoch = [data, threads] {
+    Tape tape;
+    SplitMix64 random(1);
+    const std::vector<Value> pixels = tape.inputs("pixels", 784);
+    const Value label = tape.input(0.0, "label");
+    const MLP network(tape, 784, {{128, relu}, {10}}, he(random));
+    Executor<T> model(compile(batch_mean(softmax_cross_entropy(network(pixels), label))),
+                      executor_options(64, threads));
+    return fit(model, data, {.epochs = 1, .batch = 64, .optimizer = SgdOptions{.learning_rate = 0.1}, .seed = 1})
+        .epochs[0]
+        .loss;
+  };
+  losses.push_back(one_epoch());
+  to.push_back(contender_of("epoch", "Fashion-MNIST, 784-128-10 relu / 64, 60,000 pictures, with compiling", variant,
+                            [one_epoch] { one_epoch(); }));
+}
+
+}  // namespace
+
+std::vector<Measurement> compare_epoch(const Plan& plan) {
+  const std::string images = std::string(fashion_directory) + "/train-images-idx3-ubyte.gz";
+  const std::string labels = std::string(fashion_directory) + "/train-labels-idx1-ubyte.gz";
+  if (plan.quick || !std::filesystem::exists(images) || !std::filesystem::exists(labels)) return {};
+  std::fprintf(stderr, "epoch: Fashion-MNIST\n");
+  NumberArray<float> x = read_idx<float>(images, {0, 28, 28});
+  const NumberArray<float> y = read_idx<float>(labels, {0});
+  for (float& grey : x.values) grey /= 255.0f;
+  const DataView data = DataView().add("pixels", x.values).add("label", y.values);
+
+  std::vector<Contender> contenders;
+  std::vector<double> losses;
+  add_epoch<double>(contenders, "double", 1, data, losses);
+  add_epoch<float>(contenders, "float", 1, data, losses);
+  if (has_threads<ExecutorOptions>) {
+    add_epoch<double>(contenders, "double_all", 0, data, losses);
+    add_epoch<float>(contenders, "float_all", 0, data, losses);
+  }
+  for (const double loss : losses) {
+    // 938 steps apart in precision: rounding moves the mean loss in the fourth figure.
+    if (!(std::fabs(loss - losses[0]) <= 2e-3 * losses[0])) throw std::runtime_error("epochs end differently");
+  }
+  return measure(std::move(contenders), plan.timing);
+}
+
+// --- what does not roll ----------------------------------------------------------------------------------------------
+
+std::vector<Measurement> compare_scalar(const Plan& plan) {
+  const std::size_t samples = plan.quick ? 16 : 256;
+  std::fprintf(stderr, "scalar: irregular operations\n");
+  const auto expression = std::make_shared<ScalarExpression>(ScalarExpressionMaker().make());
+  const auto rows = std::make_shared<std::vector<double>>(samples * expression->inputs);
+  std::mt19937_64 random(3);
+  for (double& x : *rows) x = static_cast<double>(static_cast<float>(2.0 * random_unit(random) - 1.0));
+  const std::string work =
+      std::to_string(expression->steps.size()) + " irregular operations / " + std::to_string(samples);
+  const auto record = [&](Tape& tape) {
+    std::vector<Value> numbers = tape.inputs("x", expression->inputs);
+    for (const double p : expression->parameters) numbers.push_back(tape.parameter(p));
+    return batch_mean(evaluate_expression(*expression, std::move(numbers)));
+  };
+
+  const auto tape = std::make_shared<Tape>();
+  const Value loss = record(*tape);
+  const auto evaluate_all = [tape, rows, loss, samples] { return evaluate(loss, {.rows = *rows, .samples = samples}); };
+  const Evaluation expected = evaluate_all();
+  // Roundings of a thousand operations in a row, each magnified as the gradients are; see require_equal.
+  const auto check = [&](const char* variant, double epsilon, double root, std::span<const double> gradients) {
+    require_equal(std::string("irregular operations, the evaluator against ") + variant, expected.root[0],
+                  expected.gradients, root, gradients, 1000.0 * epsilon);
+  };
+
+  std::vector<double> closure_gradients;
+  const auto closures = [expression, rows, samples](std::vector<double>* gradients) {
+    std::vector<closure::Value> parameters(expression->parameters.begin(), expression->parameters.end());
+    closure::Value total = 0.0;
+    for (std::size_t i = 0; i < samples; ++i) {
+      const double* row = rows->data() + i * expression->inputs;
+      std::vector<closure::Value> numbers(row, row + expression->inputs);
+      numbers.insert(numbers.end(), parameters.begin(), parameters.end());
+      total = total + evaluate_expression(*expression, std::move(numbers));
+    }
+    total = total * (1.0 / static_cast<double>(samples));
+    total.backward();
+    if (gradients == nullptr) return total.data();
+    for (const closure::Value& p : parameters) gradients->push_back(p.grad());
+    return total.data();
+  };
+  const double closure_loss = closures(&closure_gradients);
+  check("closures", std::numeric_limits<double>::epsilon(), closure_loss, closure_gradients);
+
+  std::vector<Contender> contenders;
+  contenders.push_back(contender_of("scalar", work, "closures", [closures] { closures(nullptr); }));
+  contenders.push_back(contender_of("scalar", work, "evaluator", evaluate_all));
+  const auto add = [&]<class T>(T epsilon, const char* variant, const CompileOptions& options, std::size_t threads) {
+    auto begin = Clock::now();
+    Tape recorded;
+    const Value root = record(recorded);
+    const double record_seconds = seconds_since(begin);
+    begin = Clock::now();
+    const auto executor = std::make_shared<Executor<T>>(compile(root, options), executor_options(samples, threads));
+    const double compile_seconds = seconds_since(begin);
+    const auto numbers = std::make_shared<std::vector<T>>(rows->begin(), rows->end());
+    executor->bind("x", *numbers);
+    const double result = static_cast<double>(executor->step());
+    const std::vector<double> gradients(executor->gradients().begin(), executor->gradients().end());
+    check(variant, static_cast<double>(epsilon), result, gradients);
+    contenders.push_back(contender_of("scalar", work, variant, [executor, numbers] { executor->step(); }));
+    contenders.back().result.record_seconds = record_seconds;
+    contenders.back().result.compile_seconds = compile_seconds;
+    contenders.back().result.nodes = recorded.size();
+  };
+  add(std::numeric_limits<double>::epsilon(), "exact", {.exact = true}, 1);
+  add(std::numeric_limits<float>::epsilon(), "unrolled", {.roll = false}, 1);
+  add(std::numeric_limits<double>::epsilon(), "double", {}, 1);
+  add(std::numeric_limits<float>::epsilon(), "float", {}, 1);
+  if (has_threads<ExecutorOptions>) {
+    add(std::numeric_limits<double>::epsilon(), "double_all", {}, 0);
+    add(std::numeric_limits<float>::epsilon(), "float_all", {}, 0);
+  }
+  return measure(std::move(contenders), plan.timing);
+}
+
+}  // namespace tapeloom::bench
