@@ -49,7 +49,7 @@ PlotPoint time_point(const Measurement& m) {
 }
 
 PlotPoint break_even_point(const Measurement& m) {
-  const double steps = std::max(m.break_even_steps, 0.1);
+  const double steps = std::max(m.break_even_steps, 1e-6);
   return {m.x, steps, steps, steps, variant_of(m.variant).title + ", " + m.work + ": " + count_text(steps) + " steps"};
 }
 
