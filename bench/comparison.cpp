@@ -90,7 +90,7 @@ Circumstances circumstances_of(const Options& options, const char* executable) {
   add("tapeloom", std::string(version()) + ", kernels: " + runtime::kernels<float>().name);
   add("eigen", std::string(tapeloom_bench_eigen_version()) + ", -O3 -march=native");
   add("peak", measured_peak());
-  for (const std::string& peer : skipped_peers()) add("skipped", peer + ": not found when this was built");
+  for (const std::string& peer : skipped_peers()) add("skipped", peer + ": no adapter for it yet");
   add("repetitions", std::to_string(options.plan.timing.repetitions) + " of each, of at least " +
                          format_seconds(options.plan.timing.slice_seconds) + "; " +
                          std::to_string(options.plan.timing.slow_repetitions) +

@@ -169,7 +169,6 @@ std::vector<std::string> runner_variants(const NetWork& work) {
   std::vector<std::string> ids;
   for (const Variant& variant : all_variants()) {
     if (variant.id == "eager") continue;
-    if (!has_threads<ExecutorOptions> && variant.id.ends_with("_all")) continue;
     const bool by_hand = variant.id.find("eigen") != std::string::npos;
     if (!by_hand || make_runner(variant.id, work) != nullptr) ids.push_back(variant.id);
   }

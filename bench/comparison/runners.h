@@ -10,18 +10,8 @@
 
 namespace tapeloom::bench {
 
-/// Executors of libraries that run a step in one thread only have no such option.
-template <class Options>
-constexpr bool has_threads = requires(Options options) {
-  options.threads;
-};
-
-template <class Options = ExecutorOptions>
-Options executor_options(std::size_t max_samples, std::size_t threads) {
-  Options options;
-  options.max_samples = max_samples;
-  if constexpr (has_threads<Options>) options.threads = threads;
-  return options;
+inline ExecutorOptions executor_options(std::size_t max_samples, std::size_t threads) {
+  return {.max_samples = max_samples, .threads = threads};
 }
 
 /// A net with the rows that every step takes.

@@ -242,10 +242,8 @@ std::vector<Measurement> compare_epoch(const Plan& plan) {
   std::vector<double> losses;
   add_epoch<double>(contenders, "double", 1, data, losses);
   add_epoch<float>(contenders, "float", 1, data, losses);
-  if (has_threads<ExecutorOptions>) {
-    add_epoch<double>(contenders, "double_all", 0, data, losses);
-    add_epoch<float>(contenders, "float_all", 0, data, losses);
-  }
+  add_epoch<double>(contenders, "double_all", 0, data, losses);
+  add_epoch<float>(contenders, "float_all", 0, data, losses);
   for (const double loss : losses) {
     // 938 steps apart in precision: rounding moves the mean loss in the fourth figure.
     if (!(std::fabs(loss - losses[0]) <= 2e-3 * losses[0])) throw std::runtime_error("epochs end differently");
@@ -324,10 +322,8 @@ std::vector<Measurement> compare_scalar(const Plan& plan) {
   add(std::numeric_limits<float>::epsilon(), "unrolled", {.roll = false}, 1);
   add(std::numeric_limits<double>::epsilon(), "double", {}, 1);
   add(std::numeric_limits<float>::epsilon(), "float", {}, 1);
-  if (has_threads<ExecutorOptions>) {
-    add(std::numeric_limits<double>::epsilon(), "double_all", {}, 0);
-    add(std::numeric_limits<float>::epsilon(), "float_all", {}, 0);
-  }
+  add(std::numeric_limits<double>::epsilon(), "double_all", {}, 0);
+  add(std::numeric_limits<float>::epsilon(), "float_all", {}, 0);
   return measure(std::move(contenders), plan.timing);
 }
 
