@@ -3,6 +3,7 @@
 
 #include "against_evaluate.h"
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/nn.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -336,4 +337,34 @@ TEMPLATE_TEST_CASE("executor: repeated steps give the same bits", "", float, dou
   another.bind(std::span<const double>(rows));
   another.step();
   CHECK(results(another) == expected);
+}
+
+TEMPLATE_TEST_CASE("executor: inputs that are changed before the first layer", "", float, double) {
+  // What is computed from inputs that nothing else reads takes their slots, and the first layer's gradient must not be
+  // taken from the bound rows then. Whole vectors of terms, so that rows are read in place where they may be.
+  for (const bool changed : {true, false}) {
+    Tape tape;
+    std::mt19937_64 random(5);
+    std::vector<Value> x = tape.inputs("x", 64);
+    if (changed) {
+      for (Value& value : x) value = tanh(value);
+    }
+    const Layer layer(tape, 64, {32, tanh}, glorot(random));
+    Value total = 0.0;
+    for (const Value& output : layer(x)) total += square(output - 0.25);
+    const Value loss = batch_mean(total);
+    const std::size_t samples = 80;
+    const std::vector<double> rows = some_numbers(samples * 64);
+    Executor<TestType> executor(compile(loss), {.max_samples = samples});
+    const std::vector<double> parameters(executor.parameters().begin(), executor.parameters().end());
+    const Evaluation expected = evaluate(loss, {.rows = rows, .samples = samples, .parameters = parameters});
+    const std::vector<TestType> in_place(rows.begin(), rows.end());
+    executor.bind(std::span<const TestType>(in_place));
+    std::vector<std::uint32_t> order(samples);
+    std::iota(order.begin(), order.end(), 0u);
+    executor.step();
+    expect_numbers<TestType>("rows in place", executor.gradients(), expected.gradients, 1000);
+    executor.step(order);
+    expect_numbers<TestType>("rows gathered", executor.gradients(), expected.gradients, 1000);
+  }
 }
