@@ -5,9 +5,6 @@
 namespace tapeloom::bench {
 
 std::unique_ptr<NetRunner> make_peer(const std::string& variant, [[maybe_unused]] const NetWork& work) {
-#if defined(TAPELOOM_BENCH_ADOLC)
-  if (variant == "adolc") return make_adolc(work);
-#endif
   throw std::invalid_argument("no variant " + variant + " in this build");
 }
 

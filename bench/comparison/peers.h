@@ -11,7 +11,4 @@ namespace tapeloom::bench {
 /// Throws std::invalid_argument for a peer that was not there when this was built.
 std::unique_ptr<NetRunner> make_peer(const std::string& variant, const NetWork& work);
 
-/// Null where the build did not find the library.
-std::unique_ptr<NetRunner> make_adolc(const NetWork& work);
-
 }  // namespace tapeloom::bench
