@@ -4,6 +4,7 @@
 #include <bit>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "tapeloom/compiler/sinks.h"
@@ -26,7 +27,7 @@ class Emitter {
       : g_(graph),
         s_(schedule),
         p_(program),
-        totals_(place_totals(graph, schedule)),
+        totals_(place_totals(graph, schedule, !program.exact)),
         sinks_(find_sinks(graph, schedule)),
         reuse_(reuse_slots),
         uniforms_(0, reuse_slots) {}
@@ -46,10 +47,8 @@ class Emitter {
   bool total(BlockId id) const { return is_total(g_, id); }
   /// True for a uniform block that has slots of its own to give back.
   bool owns_uniform_slots(BlockId id) const { return !is_leaf(id) && !total(id) && !lies_on_totals(id); }
-  /// True for an assemble block that was placed on its totals.
-  bool lies_on_totals(BlockId id) const {
-    return g_[id].kind == BlockKind::assemble && totals_.in_place.contains(id.index);
-  }
+  /// True for an assemble block, or a sum, that was placed on its totals.
+  bool lies_on_totals(BlockId id) const { return !g_[id].varying && totals_.in_place.contains(id.index); }
   std::uint32_t uniform_length(BlockId id) const {
     const std::uint32_t rows = g_[id].rows;
     return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit;
@@ -255,6 +254,7 @@ class Emitter {
     const OperandList x = g_.operands(id);
     switch (block.kind) {
       case BlockKind::elementwise:
+        if (lies_on_totals(id)) return;
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
       case BlockKind::row_sum:
         return add(InstructionKind::row_sum, {.rows = x[0].rows}, x, out);
@@ -289,10 +289,10 @@ class Emitter {
     fail_check("a block with an instruction", __FILE__, __LINE__);
   }
 
-  /// True if that total was placed inside the assemble block.
+  /// True if those totals were placed inside the assemble block.
   bool lies_in(BlockId assemble, const View& x) const {
-    if (!total(x.block)) return false;
-    const std::uint32_t place = totals_.of_block.at(x.block.index).place, begin = totals_.in_place.at(assemble.index);
+    if (!total(x.block) && !lies_on_totals(x.block)) return false;
+    const std::uint32_t place = slot_[x.block.index], begin = slot_[assemble.index];
     return place >= begin && place < begin + g_[assemble].rows;
   }
 
@@ -306,6 +306,7 @@ class Emitter {
         const TotalPlace& place = totals_.of_block.at(sink.total.index);
         instruction.out = place.place;
         instruction.nodes = g_[sink.total].nodes;
+        if (!started_.insert(place.place).second) instruction.op = Op::add;
         with.terms = place.shape.terms, with.row_step = place.shape.row_step, with.term_step = place.shape.term_step;
         if (sink.kind == InstructionKind::reduce_outer) {
           set_operand(instruction, with, 1, g_.operand(sink.total, 1));
@@ -387,8 +388,9 @@ class Emitter {
   std::vector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
   std::vector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
   std::map<Shape, std::uint32_t> shapes_;
-  std::vector<Instruction> emitted_;   // sinks of the uniform value at hand
-  std::vector<Instruction> deferred_;  // sinks of uniform values, for the stage's tiles
+  std::unordered_set<std::uint32_t> started_;  // places of totals that something has been added to
+  std::vector<Instruction> emitted_;           // sinks of the uniform value at hand
+  std::vector<Instruction> deferred_;          // sinks of uniform values, for the stage's tiles
 };
 
 }  // namespace

@@ -57,7 +57,8 @@ struct Shape {
 struct Instruction {
   InstructionKind kind = InstructionKind::elementwise;
   /// Of an elementwise instruction. A product p of a tile is finished to then(op(x2(r), p)), row by row; Op::constant
-  /// leaves either out.
+  /// leaves either out. A reduce or reduce_outer of Op::add goes on with a total that an earlier one of the stage has
+  /// begun.
   Op op = Op::constant;
   Op then = Op::constant;
   std::uint8_t uniform_mask = 0;  ///< bit i: operand i is in uniform slots, not in tile slots

@@ -161,10 +161,10 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
       case InstructionKind::outer:
         fail_check("outer products of a tile are reduced", __FILE__, __LINE__);
       case InstructionKind::reduce:
-        reduce(*i, shape, tile, totals, first);
+        reduce(*i, shape, tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::reduce_outer:
-        reduce_outer(*i, shape, tile, totals, first);
+        reduce_outer(*i, shape, tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::guard:
         check_guard(*i, tile);

@@ -292,6 +292,37 @@ TEST_CASE("roll: parameters that take turns are added up once each") {
   CHECK(totals(800) == totals(80));
 }
 
+TEST_CASE("roll: a layer used again and again adds up its gradient in one place") {
+  const auto run = [](std::size_t steps, bool penalty) {
+    Tape tape;
+    std::mt19937_64 random(3);
+    const std::vector<Value> x = tape.inputs("x", 5);
+    const Layer cell(tape, 5, {5, tapeloom::tanh}, uniform_initializer(random, -0.7, 0.7));
+    const Layer out(tape, 5, {2}, uniform_initializer(random, -0.7, 0.7));
+    std::vector<Value> state = x;
+    Value loss = 0.0;
+    for (std::size_t i = 0; i < steps; ++i) {
+      state = cell(state);
+      const std::vector<Value> read = out(state);
+      loss += square(read[0]) + square(read[1]);
+    }
+    loss = batch_mean(loss);
+    if (penalty) loss += l2_penalty(cell.parameters(), 0.1);
+    const std::vector<double> rows = some_numbers(5 * 150);
+    for (const bool exact : {false, true}) {
+      CompileOptions options{.outputs = state, .input_gradients = true, .exact = exact};
+      options.verify = true;
+      for (const std::size_t samples : {150, 3}) {
+        Executor<double> executor(compile(loss, options), {.max_samples = samples});
+        expect_step_like_evaluate(executor, loss, state, std::span(rows).first(5 * samples), samples, exact ? 0 : 4000);
+      }
+    }
+    return compile(loss).total_count;
+  };
+  CHECK(run(3, false) == run(12, false));
+  CHECK(run(3, true) == run(12, true));
+}
+
 TEST_CASE("roll: memory that a tile of samples needs does not grow with the parameters it does not read") {
   const auto bytes = [](std::size_t penalised) {
     Tape tape;
