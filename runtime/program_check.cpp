@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 
 #include "tapeloom/core/error.h"
 
@@ -96,8 +97,12 @@ class Checker {
             "a stage that overlaps others");
     next_instruction_ = stage.tile.end;
     next_load_ = stage.inputs.end;
+    begun_.clear();
     for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) check(p_.instructions[i], false);
-    for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) check(p_.instructions[i], true);
+    for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
+      check(p_.instructions[i], true);
+      check_beginning(p_.instructions[i]);
+    }
   }
 
   // --- instructions -------------------------------------------------------------------------------------------------
@@ -214,6 +219,14 @@ class Checker {
     return op_kind(op) != OpKind::leaf && op_kind(op) != OpKind::reduction && op_arity(op) == arity;
   }
 
+  /// Whatever goes on with a total finds one that the same stage has begun.
+  void check_beginning(const Instruction& i) {
+    if (i.kind != InstructionKind::reduce && i.kind != InstructionKind::reduce_outer) return;
+    require((i.op == Op::constant || i.op == Op::add) && i.then == Op::constant, "a total by an op that does not fit");
+    require(i.op == Op::constant || begun_.contains(i.out), "a total that goes on before it was begun");
+    begun_.insert(i.out);
+  }
+
   /// The instructions that take numbers out of a tile or into it.
   void check_tile(const Instruction& i, const Shape& s) const {
     if (i.kind == InstructionKind::reduce) {
@@ -245,6 +258,7 @@ class Checker {
 
   const Program& p_;
   std::uint32_t next_instruction_ = 0, next_load_ = 0;
+  std::set<std::uint32_t> begun_;  // where the stage's totals begin
 };
 
 }  // namespace

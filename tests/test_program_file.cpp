@@ -304,6 +304,12 @@ TEST_CASE("program file: instructions that reach outside are found") {
   fault("a total", Kind::reduce_outer, [](Program& p, Instruction& i) { i.out = p.total_count; });
   fault("a total", Kind::reduce_outer, [](Program& p, Instruction& i) { shape_of(p, i).row_step = 1000; });
   fault("on top of", Kind::reduce_outer, [](Program& p, Instruction& i) { shape_of(p, i).term_step = 0; });
+  for (const Kind kind : {Kind::reduce, Kind::reduce_outer}) {
+    fault("a total by an op", kind, [](Program&, Instruction& i) { i.op = Op::mul; });
+    fault("a total by an op", kind, [](Program&, Instruction& i) { i.op = Op::batch_sum; });
+    fault("a total by an op", kind, [](Program&, Instruction& i) { i.then = Op::tanh; });
+    fault("a total that goes on", kind, [](Program&, Instruction& i) { i.op = Op::add; });
+  }
   fault("a guard that", Kind::guard, [](Program&, Instruction& i) { i.out = 1; });
   fault("a spill", Kind::spill, [](Program& p, Instruction& i) { i.out = p.batch_slots; });
   fault("not of the tile", Kind::spill, [](Program&, Instruction& i) { i.uniform_mask = 1; });
