@@ -13,6 +13,8 @@ double scale_unit(double unit, double low, double high) { return low + (high - l
 
 double glorot_radius(const Fan& fan) { return std::sqrt(6.0 / static_cast<double>(fan.inputs + fan.outputs)); }
 
+double sum_of_squares(double u, double v) { return u * u + v * v; }
+
 namespace {
 
 /// log(x) for x in (0, 1): x = m 2^e with m in [sqrt(1/2), sqrt(2)), log m = 2 artanh(z), z = (m - 1) / (m + 1), by its

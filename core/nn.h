@@ -173,6 +173,8 @@ namespace detail {
 TAPELOOM_API double scale_unit(double unit, double low, double high);
 /// The radius of Glorot and Bengio's interval.
 TAPELOOM_API double glorot_radius(const Fan& fan);
+/// u^2 + v^2
+TAPELOOM_API double sum_of_squares(double u, double v);
 /// A normal number of He et al.'s variance, of (u, v) uniform in the unit disc, s = u^2 + v^2 (Marsaglia's polar
 /// method). Computed with +, -, *, / and sqrt alone, so that every platform gives the same bits.
 TAPELOOM_API double he_normal(const Fan& fan, double u, double s);
@@ -231,7 +233,7 @@ Initializer he(G& generator) {
     for (;;) {
       const double u = 2.0 * random_unit(generator) - 1.0;
       const double v = 2.0 * random_unit(generator) - 1.0;
-      const double s = u * u + v * v;
+      const double s = detail::sum_of_squares(u, v);
       if (s > 0.0 && s < 1.0) return detail::he_normal(fan, u, s);
     }
   };

@@ -1,6 +1,7 @@
 // Trains a small net with whatever Tapeloom this is linked with. Prints the losses; exits with 1 if it does not learn.
 #include <tapeloom/tapeloom.h>
 
+#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -42,6 +43,17 @@ bool learns() {
   return before > 0.3f && after < 0.05f;
 }
 
+/// The flags that this program is compiled with leave the initial numbers alone, to the last bit.
+bool starts_alike() {
+  using namespace tapeloom;
+  SplitMix64 random(1);
+  std::uint64_t sum = 0;
+  for (const Initializer& draw : {he(random), glorot(random), uniform_initializer(random, -0.7, 0.3)}) {
+    for (int i = 0; i < 1000; ++i) sum = 31 * sum + std::bit_cast<std::uint64_t>(draw({3, 4, false}));
+  }
+  return sum == 0x0bdb35fd947105f5;
+}
+
 /// An exception comes out of the library as what it is.
 bool throws() {
   try {
@@ -61,6 +73,7 @@ int main() {
   std::printf("headers %s, library %s\n", headers.c_str(), tapeloom::version());
   if (headers != tapeloom::version()) return std::puts("two versions"), 1;
   if (!learns()) return std::puts("does not learn"), 1;
+  if (!starts_alike()) return std::puts("other initial numbers"), 1;
   if (!throws()) return std::puts("does not throw CompileError"), 1;
   if (slope(3.0) != 6.0) return std::puts("the second source computes something else"), 1;
   std::puts("ok");
