@@ -168,8 +168,7 @@ SampleRows<T> load_rows(const Source<Number>& from, std::size_t stride, const Ke
 
 template <class T>
 SampleRows<T> Binding::load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count,
-                            std::size_t lanes, std::size_t stride, const KernelTable<T>& kernels, T* out,
-                            T* gathered) const {
+                            std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const {
   const auto after =
       std::upper_bound(program_->input_groups.begin(), program_->input_groups.end(), columns.first.index,
                        [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
@@ -180,12 +179,7 @@ SampleRows<T> Binding::load(const Load& columns, const BatchRows& batch, std::si
     return load_rows(Source<Number>{numbers + first, rows.stride, columns.count, batch, begin, count}, stride, kernels,
                      out, gathered);
   };
-  const SampleRows<T> sample_rows = rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
-  for (std::size_t c = 0; c < columns.count && count < lanes; ++c) {
-    T* column = out + c * stride;
-    std::fill(column + count, column + lanes, column[count - 1]);
-  }
-  return sample_rows;
+  return rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
 }
 
 template void Binding::bind(std::string_view, std::span<const float>, std::size_t, std::optional<double>);
@@ -193,8 +187,8 @@ template void Binding::bind(std::string_view, std::span<const double>, std::size
 template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const double>, std::size_t, std::optional<double>);
 template SampleRows<float> Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t,
-                                         std::size_t, const KernelTable<float>&, float*, float*) const;
+                                         const KernelTable<float>&, float*, float*) const;
 template SampleRows<double> Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t,
-                                          std::size_t, const KernelTable<double>&, double*, double*) const;
+                                          const KernelTable<double>&, double*, double*) const;
 
 }  // namespace tapeloom::inline v0_1::runtime

@@ -54,11 +54,11 @@ class Binding {
   void check(const BatchRows& batch) const;
 
   /// Reads columns of the batch's samples [begin, begin + count), each into `stride` numbers of out, and repeats the
-  /// last sample up to `lanes`. The columns are of one group. Returns where they lie sample by sample: as they were
-  /// bound, or gathered at `gathered` (count x columns numbers) if that is not null, or nowhere.
+  /// last sample up to a whole vector. The columns are of one group. Returns where they lie sample by sample: as they
+  /// were bound, or gathered at `gathered` (count x columns numbers) if that is not null, or nowhere.
   template <class T>
   SampleRows<T> load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count,
-                     std::size_t lanes, std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
+                     std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
 
  private:
   template <class T>

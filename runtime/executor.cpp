@@ -50,7 +50,8 @@ struct Executor<T>::State {
         options(with),
         parameters(std::move(shared)),
         binding(*program),
-        interpreter(*program, std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
+        interpreter(*program, std::span<const T>(parameters->numbers).first(program->parameters.size()),
+                    std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
                     options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
                     options.profile) {
     if (!program->recorded_rows.empty()) {
@@ -78,8 +79,7 @@ struct Executor<T>::State {
     }
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
-        interpreter.run(binding, recorded > 0 ? runtime::BatchRows{0, recorded, nullptr} : batch,
-                        std::span<const T>(parameters->numbers).first(program->parameters.size()));
+        interpreter.run(binding, recorded > 0 ? runtime::BatchRows{0, recorded, nullptr} : batch);
     if (failure.guard != SIZE_MAX) {
       throw GuardError(program->guards[failure.guard].description, failure.guard, failure.sample);
     }

@@ -89,8 +89,10 @@ Tile part_of(std::size_t samples, std::size_t i, std::size_t parts) {
 }  // namespace
 
 template <class T>
-Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples, std::size_t threads, bool profiled)
+Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples,
+                            std::size_t threads, bool profiled)
     : program_(program),
+      parameters_(parameters),
       kernels_(choose_kernels<T>(program)),
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
       batch_lanes_(round_up(max_samples, lane_unit)),
@@ -114,10 +116,12 @@ Interpreter<T>::Interpreter(const Program& program, std::size_t max_samples, std
   for (std::size_t i = 0; i < program.uniform_inputs.size(); ++i)
     set_uniform_input(i, program.uniform_inputs[i].initial);
 
-  loaded_ = find_loaded_operands(program);
   if (!is_worth_threads(max_samples)) threads_ = 1;
+  const StepBuffers<T> buffers = {uniform,      parameters.data(),     arena_.data(batch_),
+                                  batch_lanes_, arena_.data(outputs_), arena_.data(input_gradients_)};
+  const std::vector<std::uint32_t> loaded = find_loaded_operands(program);
   for (std::size_t i = 0; i < threads_; ++i) {
-    runners_.emplace_back(program, kernels_, loaded_, tile_samples_, profiled);
+    runners_.emplace_back(program, kernels_, buffers, loaded, tile_samples_, profiled);
   }
   if (profiled) {
     profile_.emplace();
@@ -154,10 +158,10 @@ Profile Interpreter<T>::profile() const {
 }
 
 template <class T>
-GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch, std::span<const T> parameters) {
-  if (!profile_) return run_as<false>(binding, batch, parameters);
+GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
+  if (!profile_) return run_as<false>(binding, batch);
   Stopwatch<true> stopwatch;
-  const GuardFailure failure = run_as<true>(binding, batch, parameters);
+  const GuardFailure failure = run_as<true>(binding, batch);
   InstructionTime step;
   stopwatch.lap(step);
   profile_->step_seconds += step.seconds;
@@ -168,14 +172,11 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch,
 
 template <class T>
 template <bool profiled>
-GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch, std::span<const T> parameters) {
+GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch) {
   T* uniform = arena_.data(uniform_);
-  if (copies_parameters_) std::copy_n(parameters.begin(), program_.parameters.size(), uniform);
+  if (copies_parameters_) std::copy_n(parameters_.begin(), program_.parameters.size(), uniform);
   uniform[program_.samples_slot()] = static_cast<T>(batch.count);
-  for (TileRunner<T>& runner : runners_) {
-    runner.start({uniform, parameters.data(), arena_.data(batch_), batch_lanes_, arena_.data(outputs_),
-                  arena_.data(input_gradients_)});
-  }
+  for (TileRunner<T>& runner : runners_) runner.start();
   GuardFailure failure;
   for (const Stage& stage : program_.stages) {
     run_uniform_instructions<profiled>(stage.uniform, failure);

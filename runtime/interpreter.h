@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "tapeloom/core/program.h"
 #include "tapeloom/runtime/arena.h"
@@ -25,11 +26,13 @@ std::size_t group_count(const Program& program, std::size_t samples);
 template <class T>
 class Interpreter {
  public:
-  /// At most `threads` threads work on a step, and one alone where that is faster. With `profiled` it takes times.
-  Interpreter(const Program& program, std::size_t max_samples, std::size_t threads, bool profiled);
+  /// `parameters` are the program's, in recorded order, and stay where they are. At most `threads` threads work on a
+  /// step, and one alone where that is faster. With `profiled` it takes times.
+  Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples, std::size_t threads,
+              bool profiled);
 
-  /// Computes everything for a batch whose rows were checked. `parameters` are the program's, in recorded order.
-  GuardFailure run(const Binding& binding, const BatchRows& batch, std::span<const T> parameters);
+  /// Computes everything for a batch whose rows were checked.
+  GuardFailure run(const Binding& binding, const BatchRows& batch);
 
   void set_uniform_input(std::size_t index, double number);
   /// Writes the first row of outputs `rows` times: of a program whose samples are recorded it is the only one.
@@ -51,7 +54,7 @@ class Interpreter {
 
  private:
   template <bool profiled>
-  GuardFailure run_as(const Binding& binding, const BatchRows& batch, std::span<const T> parameters);
+  GuardFailure run_as(const Binding& binding, const BatchRows& batch);
   template <bool profiled>
   void run_uniform_instructions(Range range, GuardFailure& failure);
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
@@ -68,6 +71,7 @@ class Interpreter {
   }
 
   const Program& program_;
+  std::span<const T> parameters_;
   const KernelTable<T>& kernels_;
   std::size_t tile_samples_;
   std::size_t batch_lanes_;  // between two batch slots
@@ -77,7 +81,6 @@ class Interpreter {
   bool gradients_in_place_;  // the uniform slots have them side by side
   Arena<T> arena_;
   std::size_t uniform_, batch_, totals_, outputs_, input_gradients_, gradients_;
-  std::vector<std::uint32_t> loaded_;
   std::vector<TileRunner<T>> runners_;  // one a thread
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   T loss_ = T(0);

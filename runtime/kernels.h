@@ -41,7 +41,7 @@ struct Finish {
 };
 
 /// C (m x n) = A (m x k) B (k x n), added to C if `accumulate`, then finished. Rows of B and C are b_stride and
-/// c_stride numbers apart; rows of B may be read up to a whole vector, C is written to column n - 1.
+/// c_stride numbers apart; nothing after column n - 1 is touched. A product that is finished has whole vectors.
 template <class T>
 struct Product {
   std::size_t m, n, k;
@@ -54,19 +54,18 @@ struct Product {
   Finish<T> finish = {};
 };
 
-/// Rows of a tile, `step` numbers apart, one number a sample; after the samples, a row may be read up to a whole
-/// vector.
+/// Sums over the samples. Rows of a tile have one number a sample and may be read up to a whole vector after them.
+/// total(i, j) is totals[i * row_step + j * term_step].
 template <class T>
-struct TileRows {
-  const T* data;
-  std::size_t rows, step;
-};
-
-/// Entry (i, j) is data[i * row_step + j * term_step].
-template <class T>
-struct TotalEntries {
-  T* data;
-  std::size_t row_step, term_step;
+struct Sums {
+  const T* y = nullptr;
+  std::size_t rows = 1, y_step = 0;
+  const T* x = nullptr;  ///< of dots
+  std::size_t terms = 0, x_step = 0;
+  T* totals = nullptr;
+  std::size_t row_step = 0, term_step = 0;
+  std::size_t samples = 0;
+  bool first = true;  ///< totals begin at zero
 };
 
 template <class T>
@@ -77,17 +76,18 @@ struct KernelTable {
   std::size_t vector_lanes;
   /// By op and Instruction::uniform_mask. The result may be the same slots as an operand read row by row.
   Elementwise elementwise[op_count][8];
-  /// total (i, 0), which is zero if `first`, += the sum of row i over the samples, in an order that depends on their
-  /// number alone.
-  void (*reduce)(TileRows<T> y, std::size_t samples, TotalEntries<T> totals, bool first);
-  /// total (i, j), which is zero if `first`, += the sum over the samples of row i of y times row j of x, likewise.
-  void (*dots)(TileRows<T> y, TileRows<T> x, std::size_t samples, TotalEntries<T> totals, bool first);
+  /// total(i, 0) += the sum of row i of y over the samples, in an order that depends on their number alone.
+  void (*reduce)(const Sums<T>& sums);
+  /// total(i, j) += the sum over the samples of row i of y times row j of x, likewise. There are at least as many rows
+  /// as terms.
+  void (*dots)(const Sums<T>& sums);
   void (*multiply)(const Product<T>& product);
-  /// to[0, lanes) += from[0, lanes).
-  void (*add)(T* to, const T* from, std::size_t lanes);
+  /// to[0, count) += from[0, count).
+  void (*add)(T* to, const T* from, std::size_t count);
   /// to[0, count) -= factor * from[0, count).
   void (*subtract_scaled)(T* to, T factor, const T* from, std::size_t count);
-  /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart).
+  /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Rows of `to` are
+  /// written in whole vectors: after their end the last row of `from` is repeated.
   void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                     std::size_t to_stride);
 };

@@ -29,13 +29,18 @@ void elementwise(const TileView<double>& view, const Instruction& i, const Shape
   }
 }
 
-void reduce(TileRows<double> y, std::size_t samples, TotalEntries<double> totals, bool first) {
-  for (std::size_t r = 0; r < y.rows; ++r) {
-    const double* row = y.data + r * y.step;
-    double total = first ? row[0] : totals.data[r * totals.row_step];
-    for (std::size_t s = first ? 1 : 0; s < samples; ++s) total += row[s];
-    totals.data[r * totals.row_step] = total;
+void reduce(const Sums<double>& s) {
+  for (std::size_t r = 0; r < s.rows; ++r) {
+    const double* row = s.y + r * s.y_step;
+    double& total = s.totals[r * s.row_step];
+    double sum = s.first ? row[0] : total;
+    for (std::size_t i = s.first ? 1 : 0; i < s.samples; ++i) sum += row[i];
+    total = sum;
   }
+}
+
+void add(double* to, const double* from, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
 void transpose(std::size_t rows, std::size_t columns, const double* from, std::size_t from_stride, double* to,
@@ -47,7 +52,7 @@ void transpose(std::size_t rows, std::size_t columns, const double* from, std::s
 
 constexpr KernelTable<double> make_table() {
   // Exact programs are not rolled: they have no rows to multiply or to add.
-  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, nullptr, nullptr, transpose};
+  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, add, nullptr, transpose};
 #define TAPELOOM_OP(name, Struct) \
   for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
 #include "tapeloom/core/ops.def"

@@ -22,21 +22,30 @@ constexpr std::size_t block_rows(std::size_t vectors) {
 template <class T>
 inline constexpr std::size_t strip = 256 * 1024 / (block_vectors * TAPELOOM_VECTOR_BYTES);
 
-/// A strip of k of a product, for the columns of one block.
+/// How a block finishes its sums before it stores them, where that takes a few instructions; else finish() does it.
+enum class InRegisters { nothing, relu, relu_adjoint, tanh_adjoint };
+
+/// A strip of k of a product, from one of its columns on.
 template <class T>
 struct Strip {
   std::size_t k;
-  Entries<T> a;
+  const T* a;
+  std::size_t a_row_step, a_column_step;
   const T* b;
   std::size_t b_stride;
   T* c;
   std::size_t c_stride;
-  bool accumulate;  ///< to what is in C
-  const T* start;   ///< or to one number a row, if there are any
-  std::size_t start_step;
+  std::size_t columns = 0;   ///< if they are less than a vector
+  bool accumulate = false;   ///< to what is in C
+  const T* start = nullptr;  ///< or to one number a row, if there are any
+  std::size_t start_step = 0;
+  InRegisters last = InRegisters::nothing;  ///< what then becomes of the sums, with
+  const T* operand = nullptr;               ///< a number a lane, if it takes one
+  std::size_t operand_step = 0;
 };
 
-template <class T, std::size_t rows, std::size_t vectors>
+/// Rows `row` to `row` + rows - 1 of C, for so many vectors of columns, or for the strip's last `columns`.
+template <class T, std::size_t rows, std::size_t vectors, bool partial>
 void multiply_block(const Strip<T>& s, std::size_t row) {
   constexpr std::size_t width = Lanes<T>::count;
   using Vector = typename Lanes<T>::Vector;
@@ -48,14 +57,16 @@ void multiply_block(const Strip<T>& s, std::size_t row) {
       for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = s.start[(row + r) * s.start_step] - Vector{};
     }
   }
-  const T* a = s.a.data + row * s.a.row_step;
-  const std::size_t row_step = s.a.row_step, column_step = s.a.column_step;
+  [[maybe_unused]] const FirstLanes<T> columns(partial ? s.columns : width);
+  const auto load = [&](const T* from) { return partial ? columns.load(from).v : Lanes<T>::load(from).v; };
+  const std::size_t row_step = s.a_row_step, column_step = s.a_column_step;
+  const T* a = s.a + row * row_step;
   const T* b = s.b;
   const std::size_t b_stride = s.b_stride;
   const auto step = [&] {
     Vector of_b[vectors];
 #pragma GCC unroll 4
-    for (std::size_t v = 0; v < vectors; ++v) of_b[v] = Lanes<T>::load(b + v * width).v;
+    for (std::size_t v = 0; v < vectors; ++v) of_b[v] = load(b + v * width);
 #pragma GCC unroll 12
     for (std::size_t r = 0; r < rows; ++r) {
       const T of_a = a[r * row_step];
@@ -68,65 +79,69 @@ void multiply_block(const Strip<T>& s, std::size_t row) {
   std::size_t k = s.k;
   for (; k >= 4; k -= 4) step(), step(), step(), step();
   for (; k > 0; --k) step();
-  const bool accumulate = s.accumulate;
-  T* c = s.c + row * s.c_stride;
+  // Of row r and vector v: the sum, where it goes, and where its operand is.
+  const auto each = [&](auto&& function) {
 #pragma GCC unroll 12
-  for (std::size_t r = 0; r < rows; ++r) {
-#pragma GCC unroll 4
-    for (std::size_t v = 0; v < vectors; ++v) {
-      T* to = c + r * s.c_stride + v * width;
-      Lanes<T> sum(sums[r][v]);
-      if (accumulate) sum = sum + Lanes<T>::load(to);
-      sum.store(to);
-    }
-  }
-}
-
-template <class T>
-using BlockFunction = void (*)(const Strip<T>&, std::size_t row);
-
-/// multiply_block for 1, 2, ... rows.
-template <class T, std::size_t vectors, std::size_t... index>
-constexpr auto block_functions(std::index_sequence<index...>) {
-  struct Functions {
-    BlockFunction<T> of_rows[sizeof...(index)];
-  };
-  return Functions{{multiply_block<T, index + 1, vectors>...}};
-}
-
-/// Calls f(multiply_block of so many rows, first row, rows) for blocks of about the same height that make up m rows.
-template <class T, std::size_t vectors, class F>
-void each_block(std::size_t m, F&& f) {
-  constexpr std::size_t most = block_rows(vectors);
-  static constexpr auto functions = block_functions<T, vectors>(std::make_index_sequence<most>());
-  for (std::size_t row = 0, blocks = (m + most - 1) / most; blocks > 0; --blocks) {
-    const std::size_t rows = (m - row + blocks - 1) / blocks;
-    f(functions.of_rows[rows - 1], row, rows);
-    row += rows;
-  }
-}
-
-template <class T, std::size_t vectors>
-void multiply_columns(const Strip<T>& strip, std::size_t m) {
-  each_block<T, vectors>(m, [&](BlockFunction<T> block, std::size_t row, std::size_t) { block(strip, row); });
-}
-
-/// The last columns of C, fewer than a vector has lanes: whole vectors beside C, from which they are copied.
-template <class T>
-void multiply_last_columns(const Strip<T>& strip, std::size_t m, std::size_t columns) {
-  constexpr std::size_t width = Lanes<T>::count;
-  each_block<T, 1>(m, [&](BlockFunction<T> block, std::size_t row, std::size_t rows) {
-    T beside[block_rows(1) * width];
-    Strip<T> whole = strip;
-    whole.a.data += row * strip.a.row_step;
-    whole.c = beside, whole.c_stride = width, whole.accumulate = false;
-    if (whole.start != nullptr) whole.start += row * strip.start_step;
-    block(whole, 0);
     for (std::size_t r = 0; r < rows; ++r) {
-      T* c = strip.c + (row + r) * strip.c_stride;
-      for (std::size_t i = 0; i < columns; ++i) c[i] = beside[r * width + i] + (strip.accumulate ? c[i] : T(0));
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < vectors; ++v) {
+        function(sums[r][v], s.c + (row + r) * s.c_stride + v * width,
+                 s.operand + (row + r) * s.operand_step + v * width);
+      }
     }
-  });
+  };
+  if (s.accumulate) each([&](Vector& sum, const T* c, const T*) { sum = sum + load(c); });
+  const auto adjoint = [&]<class F>() {
+    each([](Vector& sum, const T*, const T* operand) { sum = F::forward(Lanes<T>::load(operand), Lanes<T>(sum)).v; });
+  };
+  switch (s.last) {
+    case InRegisters::nothing:
+      break;
+    case InRegisters::relu:
+      each([](Vector& sum, const T*, const T*) { sum = ops::Relu::forward(Lanes<T>(sum)).v; });
+      break;
+    case InRegisters::relu_adjoint:
+      adjoint.template operator()<ops::ReluAdjoint>();
+      break;
+    case InRegisters::tanh_adjoint:
+      adjoint.template operator()<ops::TanhAdjoint>();
+      break;
+  }
+  each([&](const Vector& sum, T* c, const T*) { partial ? columns.store(Lanes<T>(sum), c) : Lanes<T>(sum).store(c); });
+}
+
+/// multiply_block for 1, 2, ... rows. Blocks of `vectors` have at most so many.
+template <class T>
+struct BlockFunctions {
+  std::size_t most_rows;
+  void (*of_rows[8])(const Strip<T>&, std::size_t row);
+};
+template <class T, std::size_t vectors, bool partial, std::size_t... index>
+constexpr BlockFunctions<T> block_functions(std::index_sequence<index...>) {
+  return {sizeof...(index), {multiply_block<T, index + 1, vectors, partial>...}};
+}
+/// By the number of vectors; at 0, for the last columns.
+template <class T, std::size_t... index>
+constexpr auto all_block_functions(std::index_sequence<index...>) {
+  struct Table {
+    BlockFunctions<T> of_vectors[sizeof...(index) + 1];
+  };
+  return Table{{block_functions<T, 1, true>(std::make_index_sequence<block_rows(1)>()),
+                block_functions<T, index + 1, false>(std::make_index_sequence<block_rows(index + 1)>())...}};
+}
+
+/// All rows of C, in blocks of about the same height.
+template <class T>
+void multiply_columns(const Strip<T>& strip, std::size_t m, const BlockFunctions<T>& functions) {
+  if (m <= functions.most_rows) return functions.of_rows[m - 1](strip, 0);
+  const auto rows = static_cast<std::uint32_t>(m), most = static_cast<std::uint32_t>(functions.most_rows);
+  const std::uint32_t blocks = (rows + most - 1) / most, height = rows / blocks, higher = rows % blocks;
+  std::size_t row = 0;
+  for (std::uint32_t i = 0; i < blocks; ++i) {
+    const std::uint32_t count = height + (i < higher ? 1 : 0);
+    functions.of_rows[count - 1](strip, row);
+    row += count;
+  }
 }
 
 /// Applies op(operand, c) or then(c) to rows of C.
@@ -168,13 +183,12 @@ constexpr FinisherTable<T> make_finishers() {
   return table;
 }
 
-/// What the blocks have not done, for the columns of one strip while they are in the first-level cache.
+/// For the columns of one strip while they are in the first-level cache.
 template <class T>
-void finish(const Product<T>& p, bool started, std::size_t column, std::size_t columns) {
+void finish(const Product<T>& p, const Finish<T>& f, std::size_t column, std::size_t columns) {
   static constexpr FinisherTable<T> finishers = make_finishers<T>();
-  const Finish<T>& f = p.finish;
   T* c = p.c + column;
-  if (f.op != Op::constant && !started) {
+  if (f.op != Op::constant) {
     const T* operand = f.operand + (f.per_lane ? column : 0);
     finishers.of[static_cast<std::size_t>(f.op)][f.per_lane](c, p.c_stride, p.m, columns, operand, f.step);
   }
@@ -182,38 +196,69 @@ void finish(const Product<T>& p, bool started, std::size_t column, std::size_t c
     finishers.of[static_cast<std::size_t>(f.then)][0](c, p.c_stride, p.m, columns, nullptr, 0);
 }
 
-template <class T, std::size_t vectors = block_vectors>
-void multiply_strips(const Product<T>& p, Strip<T> strip, bool is_last, std::size_t column = 0) {
-  constexpr std::size_t width = Lanes<T>::count, columns = vectors * width;
-  for (; column + columns <= p.n; column += columns, strip.b += columns, strip.c += columns) {
-    multiply_columns<T, vectors>(strip, p.m);
-    if (is_last) finish(p, strip.start != nullptr, column, columns);
+/// How many vectors of columns the next block takes of those left: as many as it can, but two halves rather than a
+/// whole and little.
+constexpr std::size_t next_vectors(std::size_t left) {
+  if (left <= block_vectors) return left;
+  return left + 1 < 2 * block_vectors ? (left + 1) / 2 : block_vectors;
+}
+
+/// What a block can do of f is put into the strip and taken out of f.
+template <class T>
+void finish_in_blocks(Finish<T>& f, Strip<T>& s) {
+  if (f.op == Op::add && !f.per_lane) {
+    s.start = f.operand, s.start_step = f.step;
+    f.op = Op::constant;
+  }
+  const bool adjoint = f.op == Op::relu_adjoint || f.op == Op::tanh_adjoint;
+  if (f.op == Op::constant && f.then == Op::relu) {
+    s.last = InRegisters::relu;
+    f.then = Op::constant;
+  } else if (adjoint && f.per_lane) {
+    s.last = f.op == Op::relu_adjoint ? InRegisters::relu_adjoint : InRegisters::tanh_adjoint;
+    s.operand = f.operand, s.operand_step = f.step;
+    f.op = Op::constant;
+  }
+}
+
+/// All columns; at last f.
+template <class T>
+void multiply_strip(const Product<T>& p, Strip<T>& s, const Finish<T>& f) {
+  static constexpr auto functions = all_block_functions<T>(std::make_index_sequence<block_vectors>());
+  constexpr std::size_t width = Lanes<T>::count;
+  const bool finishes = f.op != Op::constant || f.then != Op::constant;
+  std::size_t column = 0;
+  for (std::size_t left = p.n / width; left > 0;) {
+    const std::size_t vectors = next_vectors(left), columns = vectors * width;
+    multiply_columns<T>(s, p.m, functions.of_vectors[vectors]);
+    if (finishes) finish(p, f, column, columns);
+    column += columns, left -= vectors;
+    s.b += columns, s.c += columns, s.operand += columns;
   }
   if (column == p.n) return;
-  if constexpr (vectors > 1) {
-    multiply_strips<T, vectors - 1>(p, strip, is_last, column);
-  } else {
-    multiply_last_columns(strip, p.m, p.n - column);  // of totals, which are not finished
-  }
+  s.columns = p.n - column;
+  multiply_columns<T>(s, p.m, functions.of_vectors[0]);
 }
 
 template <class T>
 void multiply(const Product<T>& p) {
-  const Finish<T>& f = p.finish;
-  const bool starts = f.op == Op::add && !f.per_lane;
   for (std::size_t begin = 0; begin < p.k; begin += strip<T>) {
     const std::size_t count = p.k - begin < strip<T> ? p.k - begin : strip<T>;
-    const bool is_last = begin + count == p.k;
-    multiply_strips<T>(p,
-                       {count,
-                        {p.a.data + begin * p.a.column_step, p.a.row_step, p.a.column_step},
-                        p.b + begin * p.b_stride,
-                        p.b_stride,
-                        p.c,
-                        p.c_stride,
-                        p.accumulate || begin > 0,
-                        starts && is_last ? f.operand : nullptr,
-                        f.step},
-                       is_last);
+    Strip<T> s{.k = count,
+               .a = p.a.data + begin * p.a.column_step,
+               .a_row_step = p.a.row_step,
+               .a_column_step = p.a.column_step,
+               .b = p.b + begin * p.b_stride,
+               .b_stride = p.b_stride,
+               .c = p.c,
+               .c_stride = p.c_stride,
+               .accumulate = p.accumulate || begin > 0,
+               .operand = p.c};  // somewhere, if there is none
+    Finish<T> f;
+    if (begin + count == p.k) {
+      f = p.finish;
+      finish_in_blocks(f, s);
+    }
+    multiply_strip(p, s, f);
   }
 }

@@ -56,15 +56,10 @@ inline void add_samples(const T* y, std::size_t y_step, const T* x, std::size_t 
   }
 }
 
-/// The sums of `rows` rows of y, or of their products with `terms` rows of x if there are any.
+/// Adds rows x terms partial sums, each a vector, to their totals.
 template <class T, std::size_t rows, std::size_t terms>
-void sum_block(const T* y, std::size_t y_step, const T* x, std::size_t x_step, std::size_t samples,
-               TotalEntries<T> totals, bool first) {
-  constexpr std::size_t width = Lanes<T>::count, count = terms == 0 ? rows : rows * terms;
-  Lanes<T> sums[count] = {};
-  std::size_t s = 0;
-  for (; s + width <= samples; s += width) add_samples<T, rows, terms, true>(y + s, y_step, x + s, x_step, width, sums);
-  if (s < samples) add_samples<T, rows, terms, false>(y + s, y_step, x + s, x_step, samples - s, sums);
+inline void add_to_totals(Lanes<T>* sums, T* totals, std::size_t row_step, std::size_t term_step, bool first) {
+  constexpr std::size_t width = Lanes<T>::count, count = rows * terms;
   T results[(count + width - 1) / width * width];
   const auto finish = [&]<std::size_t begin>() {
     if constexpr (begin < count) {
@@ -77,65 +72,76 @@ void sum_block(const T* y, std::size_t y_step, const T* x, std::size_t x_step, s
   finish.template operator()<2 * width>();
   finish.template operator()<3 * width>();
   static_assert(count <= 4 * width);
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t t = 0; t < (terms == 0 ? 1 : terms); ++t) {
-      T& total = totals.data[r * totals.row_step + t * totals.term_step];
-      const T sum = results[r * (terms == 0 ? 1 : terms) + t];
-      total = first ? sum : total + sum;
+  const auto each = [&](auto&& function) {
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (std::size_t t = 0; t < terms; ++t) {
+        function(totals[r * row_step + t * term_step], results[r * terms + t]);
+      }
     }
-  }
-}
-
-template <class T>
-using SumFunction = void (*)(const T*, std::size_t, const T*, std::size_t, std::size_t, TotalEntries<T>, bool);
-
-/// sum_block for 1, 2, ... rows and so many terms.
-template <class T, std::size_t terms, std::size_t... index>
-constexpr auto sum_functions(std::index_sequence<index...>) {
-  struct Functions {
-    SumFunction<T> of_rows[sizeof...(index)];
   };
-  return Functions{{sum_block<T, index + 1, terms>...}};
+  if (first) {
+    each([](T& total, T sum) { total = sum; });
+  } else {
+    each([](T& total, T sum) { total += sum; });
+  }
 }
 
+/// The sums of `rows` rows of y from `row` on, or of their products with `terms` rows of x from `term` on if there are
+/// any.
+template <class T, std::size_t rows, std::size_t terms>
+void sum_block(const Sums<T>& s, std::size_t row, std::size_t term) {
+  constexpr std::size_t width = Lanes<T>::count, totals = terms == 0 ? 1 : terms;
+  const T* y = s.y + row * s.y_step;
+  const T* x = terms == 0 ? y : s.x + term * s.x_step;
+  Lanes<T> sums[rows * totals] = {};
+  std::size_t i = 0;
+  for (; i + width <= s.samples; i += width) {
+    add_samples<T, rows, terms, true>(y + i, s.y_step, x + i, s.x_step, width, sums);
+  }
+  if (i < s.samples) add_samples<T, rows, terms, false>(y + i, s.y_step, x + i, s.x_step, s.samples - i, sums);
+  add_to_totals<T, rows, totals>(sums, s.totals + row * s.row_step + term * s.term_step, s.row_step, s.term_step,
+                                 s.first);
+}
+
+template <class T>
+using SumFunction = void (*)(const Sums<T>&, std::size_t row, std::size_t term);
+
+/// sum_block for 1, 2, ... rows and so many terms; at most `most_rows`.
+template <class T>
+struct SumFunctions {
+  std::size_t most_rows;
+  SumFunction<T> of_rows[most_sums];
+};
+template <class T, std::size_t terms, std::size_t... index>
+constexpr SumFunctions<T> sum_functions(std::index_sequence<index...>) {
+  return {sizeof...(index), {sum_block<T, index + 1, terms>...}};
+}
 template <class T, std::size_t terms>
-void sum_rows(TileRows<T> y, const T* x, std::size_t x_step, std::size_t samples, TotalEntries<T> totals, bool first) {
-  constexpr std::size_t most = most_sums / (terms == 0 ? 1 : terms);
-  static constexpr auto functions = sum_functions<T, terms>(std::make_index_sequence<most>());
-  for (std::size_t r = 0; r < y.rows; r += most) {
-    const std::size_t rows = y.rows - r < most ? y.rows - r : most;
-    functions.of_rows[rows - 1](y.data + r * y.step, y.step, x, x_step, samples,
-                                {totals.data + r * totals.row_step, totals.row_step, totals.term_step}, first);
-  }
+constexpr SumFunctions<T> sum_functions() {
+  return sum_functions<T, terms>(std::make_index_sequence<most_sums / (terms == 0 ? 1 : terms)>());
 }
 
 template <class T>
-void reduce(TileRows<T> y, std::size_t samples, TotalEntries<T> totals, bool first) {
-  sum_rows<T, 0>(y, nullptr, 0, samples, totals, first);
+void sum_rows(const Sums<T>& s, std::size_t term, const SumFunctions<T>& functions) {
+  const std::size_t most = functions.most_rows;
+  std::size_t row = 0;
+  for (; row + most < s.rows; row += most) functions.of_rows[most - 1](s, row, term);
+  functions.of_rows[s.rows - row - 1](s, row, term);
 }
 
-/// Blocks are tall, so the operand of fewer rows is taken for x.
 template <class T>
-void dots(TileRows<T> y, TileRows<T> x, std::size_t samples, TotalEntries<T> totals, bool first) {
-  if (x.rows > y.rows) return dots(x, y, samples, {totals.data, totals.term_step, totals.row_step}, first);
-  for (std::size_t t = 0; t < x.rows;) {
-    const std::size_t terms = x.rows - t < 4 ? x.rows - t : 4;
-    const T* data = x.data + t * x.step;
-    const TotalEntries<T> to{totals.data + t * totals.term_step, totals.row_step, totals.term_step};
-    switch (terms) {
-      case 1:
-        sum_rows<T, 1>(y, data, x.step, samples, to, first);
-        break;
-      case 2:
-        sum_rows<T, 2>(y, data, x.step, samples, to, first);
-        break;
-      case 3:
-        sum_rows<T, 3>(y, data, x.step, samples, to, first);
-        break;
-      default:
-        sum_rows<T, 4>(y, data, x.step, samples, to, first);
-        break;
-    }
-    t += terms;
-  }
+void reduce(const Sums<T>& s) {
+  static constexpr SumFunctions<T> functions = sum_functions<T, 0>();
+  sum_rows(s, 0, functions);
+}
+
+template <class T>
+void dots(const Sums<T>& s) {
+  static constexpr SumFunctions<T> of_terms[] = {sum_functions<T, 1>(), sum_functions<T, 2>(), sum_functions<T, 3>(),
+                                                 sum_functions<T, 4>()};
+  std::size_t term = 0;
+  for (; term + 4 < s.terms; term += 4) sum_rows(s, term, of_terms[3]);
+  sum_rows(s, term, of_terms[s.terms - term - 1]);
 }

@@ -35,29 +35,62 @@ inline void swap_quarters(Lanes<T>* rows) {
   }
 }
 
-template <class T, std::size_t... row>
-inline void transpose_square(const T* from, std::size_t from_stride, T* to, std::size_t to_stride,
-                             std::index_sequence<row...>) {
-  Lanes<T> rows[] = {Lanes<T>::load(from + row * from_stride)...};
+/// A square block of registers; of the columns only the first `columns`, if they are less than a vector.
+template <class T, bool partial, std::size_t... row>
+inline void transpose_square(const T* from, const std::size_t* offsets, std::size_t columns, T* to,
+                             std::size_t to_stride, std::index_sequence<row...>) {
+  [[maybe_unused]] const FirstLanes<T> first(columns);
+  const auto load = [&](std::size_t r) {
+    return partial ? first.load(from + offsets[r]) : Lanes<T>::load(from + offsets[r]);
+  };
+  Lanes<T> rows[] = {load(row)...};
   swap_quarters(rows);
-  (rows[row].store(to + row * to_stride), ...);
+  if constexpr (partial) {
+    const auto store = [&](std::size_t c) {
+      if (c < columns) rows[c].store(to + c * to_stride);
+    };
+    (store(row), ...);
+  } else {
+    (rows[row].store(to + row * to_stride), ...);
+  }
 }
 
-/// In square blocks of registers; what is left over at the edges, one by one.
+/// One column; cheaper than a square for a few.
+template <class T, std::size_t... row>
+inline void transpose_column(const T* from, const std::size_t* offsets, T* to, std::index_sequence<row...>) {
+  const typename Lanes<T>::Vector column = {from[offsets[row]]...};
+  Lanes<T>(column).store(to);
+}
+
+/// Numbers side by side are their own transpose.
+template <class T>
+void copy_column(std::size_t rows, const T* from, T* to) {
+  constexpr std::size_t width = Lanes<T>::count;
+  std::size_t r = 0;
+  for (; r + width <= rows; r += width) Lanes<T>::load(from + r).store(to + r);
+  if (r == rows) return;
+  Lanes<T>(static_cast<double>(from[rows - 1])).store(to + r);
+  for (; r < rows; ++r) to[r] = from[r];
+}
+
+/// After the last row it is taken again and again, up to a whole block.
 template <class T>
 void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                std::size_t to_stride) {
   constexpr std::size_t width = Lanes<T>::count;
-  const std::size_t whole_rows = rows / width * width, whole_columns = columns / width * width;
-  for (std::size_t r = 0; r < whole_rows; r += width) {
-    for (std::size_t c = 0; c < whole_columns; c += width) {
-      transpose_square(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride,
-                       std::make_index_sequence<width>());
+  constexpr auto all = std::make_index_sequence<width>();
+  if (columns == 1 && from_stride == 1) return copy_column(rows, from, to);
+  for (std::size_t r = 0; r < rows; r += width) {
+    std::size_t offsets[width];
+    for (std::size_t i = 0; i < width; ++i) offsets[i] = (r + i < rows ? r + i : rows - 1) * from_stride;
+    std::size_t c = 0;
+    for (; c + width <= columns; c += width) {
+      transpose_square<T, false>(from + c, offsets, width, to + c * to_stride + r, to_stride, all);
     }
-  }
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = r < whole_rows ? whole_columns : 0; c < columns; ++c) {
-      to[c * to_stride + r] = from[r * from_stride + c];
+    if (columns - c > width / 4) {
+      transpose_square<T, true>(from + c, offsets, columns - c, to + c * to_stride + r, to_stride, all);
+    } else {
+      for (; c < columns; ++c) transpose_column(from + c, offsets, to + c * to_stride + r, all);
     }
   }
 }

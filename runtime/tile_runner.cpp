@@ -84,11 +84,11 @@ std::vector<std::uint32_t> find_loaded_operands(const Program& program) {
 }
 
 template <class T>
-TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
+TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
                           const std::vector<std::uint32_t>& loaded, std::size_t tile_samples, bool profiled)
     : program_(program),
       kernels_(kernels),
-      loaded_(loaded),
+      buffers_(buffers),
       gathered_(program.loads.size(), no_piece),
       sample_rows_(program.loads.size()),
       times_(profiled ? program.instructions.size() : 0) {
@@ -97,31 +97,44 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   for (std::size_t n = 0; n < loaded.size(); ++n) {
     const std::uint32_t load = loaded[n];
     if (load == no_load || gathered_[load] != no_piece) continue;
-    // Rows of other lengths would be read past their end.
-    if (program.shapes[program.instructions[n].shape].terms % kernels.vector_lanes != 0) continue;
     gathered_[load] = arena_.plan(tile_samples * program.loads[load].count);
   }
   arena_.allocate();
   view_.tile = arena_.data(tile_);
   view_.stride = tile_samples;
-}
-
-template <class T>
-void TileRunner<T>::start(const StepBuffers<T>& buffers) {
-  buffers_ = buffers;
   view_.uniform = buffers.uniform;
   view_.parameters = buffers.parameters;
   view_.parameter_count = program_.parameters.size();
-  failure_ = {};
+  bind(loaded);
+}
+
+/// Works out, once for all steps, what does not depend on a tile.
+template <class T>
+void TileRunner<T>::bind(const std::vector<std::uint32_t>& loaded) {
+  bound_.resize(program_.instructions.size());
+  const auto add = [](auto& list, auto&& item) {
+    list.push_back(item);
+    return static_cast<std::uint32_t>(list.size() - 1);
+  };
+  for (const Stage& stage : program_.stages) {
+    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
+      const Instruction& i = program_.instructions[at];
+      const Shape& shape = program_.shapes[i.shape];
+      const bool product = i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
+      if (product) bound_[at] = add(products_, bound_product(i, shape));
+      if (i.kind == InstructionKind::reduce) bound_[at] = add(sums_, bound_sums(i, shape));
+      if (i.kind == InstructionKind::reduce_outer) bound_[at] = add(outers_, bound_outer(i, shape, loaded[at]));
+    }
+  }
 }
 
 template <class T>
 void TileRunner<T>::load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile) {
   for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
     const Load& load = program_.loads[at];
-    sample_rows_[at] = binding.load(load, batch, tile.begin, tile.count, view_.lanes, view_.stride, kernels_,
-                                    view_.tile + load.slot * view_.stride,
-                                    gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
+    sample_rows_[at] =
+        binding.load(load, batch, tile.begin, tile.count, view_.stride, kernels_, view_.tile + load.slot * view_.stride,
+                     gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
   }
 }
 
@@ -142,7 +155,8 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
   if constexpr (profiled) stopwatch.lap(load_time_);
   T* spilled = buffers_.batch + tile.begin;
   const Instruction* end = program_.instructions.data() + stage.tile.end;
-  for (const Instruction* i = program_.instructions.data() + stage.tile.begin; i != end; ++i) {
+  const std::uint32_t* bound = bound_.data() + stage.tile.begin;
+  for (const Instruction* i = program_.instructions.data() + stage.tile.begin; i != end; ++i, ++bound) {
     const Shape& shape = program_.shapes[i->shape];
     switch (i->kind) {
       case InstructionKind::elementwise:
@@ -150,7 +164,8 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         break;
       case InstructionKind::dense:
       case InstructionKind::dense_reverse:
-        multiply(*i, shape);
+        products_[*bound].n = view_.lanes;
+        kernels_.multiply(products_[*bound]);
         break;
       case InstructionKind::row_sum:
       case InstructionKind::copy:
@@ -161,10 +176,10 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
       case InstructionKind::outer:
         fail_check("outer products of a tile are reduced", __FILE__, __LINE__);
       case InstructionKind::reduce:
-        reduce(*i, shape, tile, totals, first && i->op != Op::add);
+        reduce(*i, *bound, shape, tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::reduce_outer:
-        reduce_outer(*i, shape, tile, totals, first && i->op != Op::add);
+        reduce_outer(outers_[*bound], tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::guard:
         check_guard(*i, tile);
@@ -228,65 +243,105 @@ void TileRunner<T>::move_rows(const Instruction& i, const Shape& s) {
   }
 }
 
+/// Without the columns, which are a tile's lanes.
 template <class T>
-void TileRunner<T>::multiply(const Instruction& i, const Shape& s) {
+Product<T> TileRunner<T>::bound_product(const Instruction& i, const Shape& s) const {
   const Rows w = operand(i, s, 0), x = operand(i, s, 1);
-  T* out = view_.tile + i.out * view_.stride;
   const bool reverse = i.kind == InstructionKind::dense_reverse;
-  const std::size_t rows = reverse ? s.terms : s.rows, terms = reverse ? s.rows : s.terms;
   const Entries<T> weights =
       reverse ? Entries<T>{w.data, s.term_step, s.row_step} : Entries<T>{w.data, s.row_step, s.term_step};
-  Product<T> product{rows, view_.lanes, terms, weights, x.data, x.step, out, view_.stride};
+  Product<T> product{.m = reverse ? s.terms : s.rows,
+                     .n = 0,
+                     .k = reverse ? s.rows : s.terms,
+                     .a = weights,
+                     .b = x.data,
+                     .b_stride = x.step,
+                     .c = view_.tile + i.out * view_.stride,
+                     .c_stride = view_.stride};
   product.finish.op = i.op, product.finish.then = i.then;
   if (i.op != Op::constant) {
     const Rows z = operand(i, s, 2);
     product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
   }
-  kernels_.multiply(product);
+  return product;
+}
+
+/// Without the totals, which are a group's, and the samples.
+template <class T>
+Sums<T> TileRunner<T>::bound_sums(const Instruction& i, const Shape& s) const {
+  const Rows y = operand(i, s);
+  return {.y = y.data, .rows = s.rows, .y_step = y.step, .row_step = s.row_step};
 }
 
 template <class T>
-void TileRunner<T>::reduce(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first) {
-  const TotalEntries<T> to{totals + i.out, s.row_step, 0};
-  if ((i.uniform_mask & 1) == 0) return kernels_.reduce(tile_rows(i, s, 0, s.rows), tile.count, to, first);
+void TileRunner<T>::reduce(const Instruction& i, std::uint32_t bound, const Shape& s, const Tile& tile, T* totals,
+                           bool first) {
+  if ((i.uniform_mask & 1) == 0) {
+    Sums<T> sums = sums_[bound];
+    sums.totals = totals + i.out, sums.samples = tile.count, sums.first = first;
+    return kernels_.reduce(sums);
+  }
   const Rows x = operand(i, s);
   for (std::uint32_t r = 0; r < s.rows; ++r) {
     // A uniform number is added once for each sample: exact mode counts its roundings.
     const T each = *x.row(r);
-    T& total = to.data[r * to.row_step];
+    T& total = totals[i.out + r * s.row_step];
     if (first) total = each;
     for (std::size_t k = first ? 1 : 0; k < tile.count; ++k) total += each;
   }
 }
 
 template <class T>
-void TileRunner<T>::reduce_outer(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first) {
-  TileRows<T> y = tile_rows(i, s, 0, s.rows), x = tile_rows(i, s, 1, s.terms);
-  TotalEntries<T> to{totals + i.out, s.row_step, s.term_step};
-  const bool whole_vectors = x.rows % kernels_.vector_lanes == 0;
+Outer<T> TileRunner<T>::bound_outer(const Instruction& i, const Shape& s, std::uint32_t load) const {
+  const Rows y = operand(i, s, 0), x = operand(i, s, 1);
+  Sums<T> sums{y.data, s.rows, y.step, x.data, s.terms, x.step, nullptr, s.row_step, s.term_step};
+  const auto swap = [](Sums<T>& of) {
+    std::swap(of.y, of.x), std::swap(of.rows, of.terms);
+    std::swap(of.y_step, of.x_step), std::swap(of.row_step, of.term_step);
+  };
   // A matrix that is stored column by column is the transpose of one that is not.
-  const bool by_columns = x.rows > 1 && to.term_step != 1 && to.row_step == 1;
-  if (by_columns) {
-    std::swap(x, y);
-    std::swap(to.row_step, to.term_step);
-  }
-  const bool scattered = x.rows > 1 && to.term_step != 1;
-  if (scattered || dots_are_cheaper(y.rows, x.rows, view_.lanes / kernels_.vector_lanes, kernels_.vector_lanes)) {
-    return kernels_.dots(y, x, tile.count, to, first);
+  Sums<T> rows = sums;
+  const bool by_columns = s.terms > 1 && s.term_step != 1 && s.row_step == 1;
+  if (by_columns) swap(rows);
+  if (sums.terms > sums.rows) swap(sums);
+  Outer<T> outer{sums,
+                 {.m = rows.rows,
+                  .n = rows.terms,
+                  .k = 0,
+                  .a = {rows.y, rows.y_step, 1},
+                  .b = rows.x,
+                  .b_stride = rows.x_step,
+                  .c = nullptr,
+                  .c_stride = rows.row_step},
+                 rows.terms > 1 && rows.term_step != 1,
+                 by_columns ? no_load : load,
+                 i.out};
+  if (outer.load != no_load) outer.load_column = i.x[1] - program_.loads[load].slot;
+  return outer;
+}
+
+template <class T>
+void TileRunner<T>::reduce_outer(Outer<T>& outer, const Tile& tile, T* totals, bool first) {
+  Product<T>& product = outer.product;
+  const std::size_t vectors = view_.lanes / kernels_.vector_lanes;
+  if (outer.scattered || dots_are_cheaper(product.m, product.n, vectors, kernels_.vector_lanes)) {
+    Sums<T>& sums = outer.sums;
+    sums.totals = totals + outer.out, sums.samples = tile.count, sums.first = first;
+    return kernels_.dots(sums);
   }
   // With the terms of a sample side by side the product is an ordinary one, whose vectors run along the terms. So lie
   // the samples' own rows; other operands are transposed.
-  Product<T> product{y.rows, x.rows, tile.count, {y.data, y.step, 1}, nullptr, 0, to.data, to.row_step, !first};
-  const std::uint32_t load = loaded_[static_cast<std::size_t>(&i - program_.instructions.data())];
-  if (load != no_load && whole_vectors && !by_columns && sample_rows_[load].data != nullptr) {
-    product.b = sample_rows_[load].data + (i.x[1] - program_.loads[load].slot);
-    product.b_stride = sample_rows_[load].stride;
+  Product<T> p = product;
+  p.k = tile.count, p.c = totals + outer.out, p.accumulate = !first;
+  if (outer.load != no_load && sample_rows_[outer.load].data != nullptr) {
+    p.b = sample_rows_[outer.load].data + outer.load_column;
+    p.b_stride = sample_rows_[outer.load].stride;
   } else {
     T* scratch = arena_.data(scratch_);
-    product.b = scratch, product.b_stride = round_up(x.rows, lane_unit);
-    kernels_.transpose(x.rows, tile.count, x.data, x.step, scratch, product.b_stride);
+    p.b = scratch, p.b_stride = round_up(p.n, lane_unit);
+    kernels_.transpose(p.n, tile.count, product.b, product.b_stride, scratch, p.b_stride);
   }
-  kernels_.multiply(product);
+  kernels_.multiply(p);
 }
 
 template <class T>

@@ -30,7 +30,7 @@ struct Tile {
   std::size_t begin, count;
 };
 
-/// What all workers of a step share.
+/// What all workers share.
 template <class T>
 struct StepBuffers {
   const T* uniform = nullptr;
@@ -44,15 +44,28 @@ struct StepBuffers {
 /// The index of the load whose columns an instruction's second operand still is, if any, for each instruction.
 std::vector<std::uint32_t> find_loaded_operands(const Program& program);
 
+/// A reduce_outer instruction: sums of products over the samples, one by one or as a matrix product, whichever is
+/// faster for a tile's samples.
+template <class T>
+struct Outer {
+  Sums<T> sums;
+  Product<T> product;  ///< without its B if that is transposed
+  bool scattered;      ///< the totals do not lie as a product's result
+  std::uint32_t load;  ///< whose rows are the product's B, sample by sample; or none
+  std::uint32_t out;
+  std::uint32_t load_column = 0;
+};
+
 template <class T>
 class TileRunner {
  public:
-  /// `loaded` is find_loaded_operands(program); both must outlive the runner. With `profiled` it takes times.
-  TileRunner(const Program& program, const KernelTable<T>& kernels, const std::vector<std::uint32_t>& loaded,
-             std::size_t tile_samples, bool profiled);
+  /// `loaded` is find_loaded_operands(program). The program and the buffers must outlive the runner and stay where they
+  /// are. With `profiled` it takes times.
+  TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
+             const std::vector<std::uint32_t>& loaded, std::size_t tile_samples, bool profiled);
   TileRunner(TileRunner&&) = default;
 
-  void start(const StepBuffers<T>& buffers);
+  void start() { failure_ = {}; }
   /// Reads a tile of the batch and runs the stage's instructions on it; adds to `totals`, or starts them if `first`.
   void run(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals, bool first);
   /// Since start().
@@ -72,30 +85,32 @@ class TileRunner {
     if ((i.uniform_mask >> k & 1) != 0) return {view_.uniform_slot(i.x[k]), shape.step[k], 0};
     return {view_.tile + i.x[k] * view_.stride, shape.step[k] * view_.stride, 1};
   }
-  TileRows<T> tile_rows(const Instruction& i, const Shape& shape, std::size_t k, std::size_t count) const {
-    return {view_.tile + i.x[k] * view_.stride, count, shape.step[k] * view_.stride};
-  }
-
   template <bool profiled>
   void run_as(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
               bool first);
   void load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
   void move_rows(const Instruction& i, const Shape& shape);
-  void multiply(const Instruction& i, const Shape& shape);
-  void reduce(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
-  void reduce_outer(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
+  void bind(const std::vector<std::uint32_t>& loaded);
+  Product<T> bound_product(const Instruction& i, const Shape& shape) const;
+  Sums<T> bound_sums(const Instruction& i, const Shape& shape) const;
+  Outer<T> bound_outer(const Instruction& i, const Shape& shape, std::uint32_t load) const;
+  void reduce(const Instruction& i, std::uint32_t bound, const Shape& shape, const Tile& tile, T* totals, bool first);
+  void reduce_outer(Outer<T>& outer, const Tile& tile, T* totals, bool first);
   void check_guard(const Instruction& i, const Tile& tile);
   void store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows, std::size_t row_length);
 
   const Program& program_;
   const KernelTable<T>& kernels_;
-  const std::vector<std::uint32_t>& loaded_;
+  StepBuffers<T> buffers_;
   Arena<T> arena_;
   std::size_t tile_, scratch_;
   std::vector<std::size_t> gathered_;       // of each load: its piece of the arena, or none
   std::vector<SampleRows<T>> sample_rows_;  // of each load: its rows of this tile, sample by sample, if they are
-  StepBuffers<T> buffers_;
   TileView<T> view_{};
+  std::vector<std::uint32_t> bound_;  // of each instruction: which of the following it is, if any
+  std::vector<Product<T>> products_;
+  std::vector<Sums<T>> sums_;
+  std::vector<Outer<T>> outers_;
   GuardFailure failure_;
   std::vector<InstructionTime> times_;  // of each instruction, if it is profiled
   InstructionTime load_time_;

@@ -46,7 +46,7 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
       return run_elementwise(i, s, kernels, slots);
     case InstructionKind::row_sum: {
       // Neighbours are like the samples of one row. (Exact programs have no sums of rows.)
-      if (s.step[0] == 1) return kernels.reduce({x, 1, 0}, s.rows, {out, 0, 0}, true);
+      if (s.step[0] == 1) return kernels.reduce({.y = x, .rows = 1, .totals = out, .samples = s.rows});
       T sum = x[0];
       for (std::uint32_t r = 1; r < s.rows; ++r) sum += x[r * s.step[0]];
       *out = sum;
@@ -59,6 +59,10 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
       std::fill_n(out, s.rows, T(0));
       return;
     case InstructionKind::add_at:
+      if (s.step[0] == 1 && s.term_step == 1) {
+        for (std::uint32_t r = 0; r < s.rows; ++r) kernels.add(out + entry(r, 0), x + r * s.terms, s.terms);
+        return;
+      }
       for (std::uint32_t r = 0; r < s.rows; ++r) {
         for (std::uint32_t t = 0; t < s.terms; ++t) out[entry(r, t)] += x[(r * s.terms + t) * s.step[0]];
       }
