@@ -1,0 +1,227 @@
+// Products, sums over samples and transposes of every instruction set against plain loops. All numbers are small whole
+// ones, so that every order of additions gives the same and results must be equal. Arrays are as long as their
+// contracts say, for the address sanitizer, and what lies between rows must keep its numbers.
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "catch.h"
+#include "random_graph.h"
+#include "tapeloom/core/error.h"
+#include "tapeloom/runtime/kernels.h"
+
+using namespace tapeloom;
+using namespace tapeloom::runtime;
+using namespace tapeloom::test;
+
+namespace {
+
+constexpr int untouched = 12345;
+
+template <class T>
+std::vector<T> whole_numbers(Random& random, std::size_t count) {
+  std::vector<T> numbers(count);
+  for (T& number : numbers) number = static_cast<T>(static_cast<int>(below(random, 9)) - 4);
+  return numbers;
+}
+
+/// Calls check(kernels) for every instruction set there is.
+template <class T, class Check>
+void each_instruction_set(Check&& check) {
+  for (const char* name : {"baseline", "avx2", "avx512"}) {
+    setenv("TAPELOOM_ISA", name, 1);
+    const KernelTable<T>* table = nullptr;
+    try {
+      table = &kernels<T>();
+    } catch (const BindError&) {
+    }
+    unsetenv("TAPELOOM_ISA");
+    if (table == nullptr) continue;
+    INFO(name);
+    check(*table);
+  }
+}
+
+std::size_t rounded(std::size_t count, std::size_t width) { return (count + width - 1) / width * width; }
+
+/// then(op(operand, p)), written apart from the op table.
+template <class T>
+T finished(Op op, Op then, T operand, T p) {
+  if (op == Op::add) p = operand + p;
+  if (op == Op::mul) p = operand * p;
+  if (op == Op::relu_adjoint) p = operand > 0 ? p : T(0);
+  if (op == Op::tanh_adjoint) p = (1 - operand * operand) * p;
+  if (then == Op::relu) p = p > 0 ? p : T(0);
+  if (then == Op::square) p = p * p;
+  return p;
+}
+
+/// A product of which everything but the sizes is random. With `whole`, n is a number of vectors, and it is finished.
+template <class T>
+void check_product(const KernelTable<T>& table, Random& random, std::size_t m, std::size_t n, std::size_t k,
+                   bool whole) {
+  if (whole) n = rounded(n, table.vector_lanes);
+  const bool by_columns = below(random, 2) == 0, accumulate = !whole && below(random, 2) == 0;
+  const std::size_t a_step = (by_columns ? m : k) + below(random, 3), b_stride = n + below(random, 20);
+  const std::size_t c_stride = n + below(random, 20);
+  const std::vector<T> a = whole_numbers<T>(random, (by_columns ? k : m) * a_step);
+  const std::vector<T> b = whole_numbers<T>(random, (k - 1) * b_stride + n);
+  const auto a_at = [&](std::size_t i, std::size_t j) { return by_columns ? a[j * a_step + i] : a[i * a_step + j]; };
+  std::vector<T> c((m - 1) * c_stride + n, T(untouched)), expected = c;
+  Product<T> product{.m = m,
+                     .n = n,
+                     .k = k,
+                     .a = {a.data(), 1, a_step},
+                     .b = b.data(),
+                     .b_stride = b_stride,
+                     .c = c.data(),
+                     .c_stride = c_stride,
+                     .accumulate = accumulate};
+  if (!by_columns) std::swap(product.a.row_step, product.a.column_step);
+  std::vector<T> operand;
+  if (whole) {
+    const Op ops[] = {Op::constant, Op::add, Op::mul, Op::relu_adjoint, Op::tanh_adjoint};
+    const Op thens[] = {Op::constant, Op::relu, Op::square};
+    product.finish.op = ops[below(random, 5)], product.finish.then = thens[below(random, 3)];
+    product.finish.per_lane = below(random, 2) == 0;
+    product.finish.step = product.finish.per_lane ? n + below(random, 20) : 1 + below(random, 5);
+    operand = whole_numbers<T>(random, (m - 1) * product.finish.step + (product.finish.per_lane ? n : 1));
+    product.finish.operand = operand.data();
+  }
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      T sum = 0;
+      for (std::size_t l = 0; l < k; ++l) sum += a_at(i, l) * b[l * b_stride + j];
+      T& to = expected[i * c_stride + j];
+      const Finish<T>& f = product.finish;
+      to = accumulate ? to + sum
+           : whole    ? finished(f.op, f.then, operand[i * f.step + (f.per_lane ? j : 0)], sum)
+                      : sum;
+    }
+  }
+  table.multiply(product);
+  INFO(m << " x " << k << " by " << k << " x " << n << ", by columns " << by_columns << ", accumulated " << accumulate
+         << ", finished by " << op_name(product.finish.op) << " and " << op_name(product.finish.then));
+  CHECK(c == expected);
+}
+
+/// Sums, or products with `terms` rows if there are any, of rows that may be read up to a whole vector.
+template <class T>
+void check_sums(const KernelTable<T>& table, Random& random, std::size_t rows, std::size_t terms, std::size_t samples) {
+  const std::size_t lanes = rounded(samples, table.vector_lanes),
+                    y_step = lanes + table.vector_lanes * below(random, 2);
+  const std::vector<T> y = whole_numbers<T>(random, (rows - 1) * y_step + lanes);
+  const std::vector<T> x = whole_numbers<T>(random, terms == 0 ? 0 : (terms - 1) * y_step + lanes);
+  const std::size_t columns = terms == 0 ? 1 : terms;
+  const bool by_columns = below(random, 2) == 0;
+  const std::size_t row_step = by_columns ? 1 : columns + below(random, 3), term_step = by_columns ? rows + 1 : 1;
+  std::vector<T> totals((rows - 1) * row_step + (columns - 1) * term_step + 1, T(untouched)), expected = totals;
+  const Sums<T> sums{y.data(),
+                     rows,
+                     y_step,
+                     x.data(),
+                     terms,
+                     y_step,
+                     totals.data(),
+                     row_step,
+                     term_step,
+                     samples,
+                     below(random, 2) == 0};
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      T sum = 0;
+      for (std::size_t s = 0; s < samples; ++s) sum += y[i * y_step + s] * (terms == 0 ? T(1) : x[j * y_step + s]);
+      T& to = expected[i * row_step + j * term_step];
+      to = sums.first ? sum : to + sum;
+    }
+  }
+  terms == 0 ? table.reduce(sums) : table.dots(sums);
+  INFO(rows << " rows, " << terms << " terms, " << samples << " samples, first " << sums.first);
+  CHECK(totals == expected);
+}
+
+template <class T>
+void check_transpose(const KernelTable<T>& table, Random& random, std::size_t rows, std::size_t columns) {
+  const std::size_t from_stride = columns + below(random, 3), lanes = rounded(rows, table.vector_lanes);
+  const std::size_t to_stride = lanes + below(random, 5);
+  const std::vector<T> from = whole_numbers<T>(random, (rows - 1) * from_stride + columns);
+  std::vector<T> to((columns - 1) * to_stride + lanes, T(untouched)), expected = to;
+  for (std::size_t c = 0; c < columns; ++c) {
+    for (std::size_t r = 0; r < lanes; ++r) {
+      expected[c * to_stride + r] = from[std::min(r, rows - 1) * from_stride + c];
+    }
+  }
+  table.transpose(rows, columns, from.data(), from_stride, to.data(), to_stride);
+  INFO(rows << " x " << columns << ", " << from_stride << " apart");
+  CHECK(to == expected);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("matrix kernels: products of all small sizes", "", float, double) {
+  Random random(5);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (std::size_t m = 1; m <= 26; ++m) {
+      for (std::size_t n = 1; n <= 70; n += m % 3 + 1) {
+        for (const std::size_t k : {1u, 2u, 3u, 4u, 5u, 9u}) {
+          check_product(table, random, m, n, k, false);
+          if (n % 4 == 0) check_product(table, random, m, n, k, true);
+        }
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("matrix kernels: products longer than a strip", "", float, double) {
+  Random random(6);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (const std::size_t k : {1023u, 1025u, 5000u}) {
+      check_product(table, random, 3, 33, k, false);
+      for (int i = 0; i < 20; ++i) check_product(table, random, 9, 40, k, true);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("matrix kernels: sums over samples, and of products", "", float, double) {
+  Random random(7);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (std::size_t samples = 1; samples <= 50; ++samples) {
+      for (std::size_t rows = 1; rows <= 35; rows += 1 + samples % 4) {
+        check_sums(table, random, rows, 0, samples);
+        for (std::size_t terms = 1; terms <= std::min<std::size_t>(rows, 11); ++terms) {
+          check_sums(table, random, rows, terms, samples);
+        }
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("matrix kernels: transposes", "", float, double) {
+  Random random(8);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (std::size_t rows = 1; rows <= 40; ++rows) {
+      for (std::size_t columns = 1; columns <= 40; ++columns) check_transpose(table, random, rows, columns);
+    }
+    check_transpose(table, random, 100, 1);
+  });
+}
+
+TEMPLATE_TEST_CASE("matrix kernels: adding and subtracting lists of any length", "", float, double) {
+  Random random(9);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (std::size_t count = 1; count <= 70; ++count) {
+      const std::vector<TestType> from = whole_numbers<TestType>(random, count);
+      const std::vector<TestType> start = whole_numbers<TestType>(random, count);
+      std::vector<TestType> sum = start, difference = start, expected_sum(count), expected_difference(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        expected_sum[i] = start[i] + from[i];
+        expected_difference[i] = start[i] - 3 * from[i];
+      }
+      table.add(sum.data(), from.data(), count);
+      table.subtract_scaled(difference.data(), TestType(3), from.data(), count);
+      INFO(count);
+      CHECK(sum == expected_sum);
+      CHECK(difference == expected_difference);
+    }
+  });
+}
