@@ -40,6 +40,11 @@ void Placer::place(std::span<const NodeId> nodes, const View& rows) {
   }
 }
 
+void Placer::place_like(NodeId node, NodeId other, std::size_t nodes) {
+  at_[node.index] = at_[other.index];
+  g_.stands_for(BlockId(std::size_t{at_[node.index].block}), nodes);
+}
+
 View Placer::view(NodeId node) { return view(std::span(&node, 1)); }
 
 bool Placer::evenly_spaced(std::span<const NodeId> nodes, std::uint32_t& step) const {

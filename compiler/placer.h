@@ -33,6 +33,8 @@ class Placer {
   }
   /// Puts the nodes at the rows of a view.
   void place(std::span<const NodeId> nodes, const View& rows);
+  /// Puts a node that computes what another one does where that one is; it stands for so many recorded nodes.
+  void place_like(NodeId node, NodeId other, std::size_t nodes);
   /// One node as a row.
   View view(NodeId node);
   /// The nodes as rows, in their order: in place where they are evenly spaced rows of one block, else gathered.

@@ -23,11 +23,13 @@ class ElementwiseRoller {
     members_.clear();
     for (NodeId node : members) members_.push_back(member(node));
     sort_members();
+    set_twins_aside();
     for (std::size_t begin = 0; begin < members_.size();) {
       const std::size_t end = run_end(begin);
       emit(begin, end);
       begin = end;
     }
+    for (const auto& [twin, node] : twins_) p_.place_like(twin, node, 1);
   }
 
  private:
@@ -63,6 +65,20 @@ class ElementwiseRoller {
     std::stable_sort(members_.begin(), members_.end(), [](const Member& a, const Member& b) {
       return a.constants != b.constants ? a.constants < b.constants : a.at < b.at;
     });
+  }
+
+  /// The same function of the same operands, recorded again, is the same value.
+  void set_twins_aside() {
+    twins_.clear();
+    std::size_t kept = 0;
+    for (const Member& m : members_) {
+      if (kept > 0 && m.at == members_[kept - 1].at && m.constants == members_[kept - 1].constants) {
+        twins_.push_back({m.node, members_[kept - 1].node});
+      } else {
+        members_[kept++] = m;
+      }
+    }
+    members_.resize(kept);
   }
 
   /// The longest run from `begin` in which every operand moves on by the same number of rows (or not at all).
@@ -109,6 +125,7 @@ class ElementwiseRoller {
   const Classes& c_;
   Placer& p_;
   std::vector<Member> members_;
+  std::vector<std::pair<NodeId, NodeId>> twins_;  // and the member that each is the twin of
   std::vector<NodeId> nodes_;
 };
 

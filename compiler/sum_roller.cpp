@@ -6,7 +6,7 @@
 namespace tapeloom::inline v0_1::compiler {
 
 void SumRoller::roll(std::span<const NodeId> members) {
-  rows_.clear(), pairs_.clear(), biases_.clear(), rest_.clear();
+  rows_.clear(), pairs_.clear(), biases_.clear(), rest_.clear(), twins_.clear();
   for (NodeId node : members) take_apart(node);
   const auto count = [&](const auto& list) { return list.size() / members.size(); };
   pair_count_ = count(pairs_), bias_count_ = count(biases_), rest_count_ = count(rest_);
@@ -16,12 +16,15 @@ void SumRoller::roll(std::span<const NodeId> members) {
     std::size_t end = begin + 1;
     while (end < rows_.size() && same_columns(rows_[begin], rows_[end])) ++end;
     sort_rows(begin, end);
-    while (begin < end) {
-      const std::size_t run = pair_count_ == 0 ? run_end(begin, end) : end;
+    const std::size_t last = set_twins_aside(begin, end);
+    while (begin < last) {
+      const std::size_t run = pair_count_ == 0 ? run_end(begin, last) : last;
       emit(std::span(rows_).subspan(begin, run - begin));
       begin = run;
     }
+    begin = end;
   }
+  for (const auto& [twin, node] : twins_) p_.place_like(twin, node, r_.nodes(twin));
 }
 
 // --- taking sums apart
@@ -127,6 +130,36 @@ void SumRoller::sort_rows(std::size_t begin, std::size_t end) {
     if (constants_before(a, b) || constants_before(b, a)) return constants_before(a, b);
     return rows_before(a, b);
   });
+}
+
+bool SumRoller::twins(const Row& a, const Row& b) const {
+  for (std::size_t j = 0; j < pair_count_; ++j) {
+    if (p_.at(pairs_[a.first_pair + j].weight) != p_.at(pairs_[b.first_pair + j].weight)) return false;
+  }
+  for (std::size_t j = 0; j < bias_count_; ++j) {
+    if (p_.at(biases_[a.first_bias + j]) != p_.at(biases_[b.first_bias + j])) return false;
+  }
+  const auto same = [&](NodeId x, NodeId y) {
+    return p_.at(x) == p_.at(y) && (!p_.is_constant(x) || r_.tape().data(x) == r_.tape().data(y));
+  };
+  for (std::size_t j = 0; j < rest_count_; ++j) {
+    const Term &x = rest_[a.first_rest + j], &y = rest_[b.first_rest + j];
+    if (!same(x.a, y.a) || !same(x.b, y.b)) return false;
+  }
+  return true;
+}
+
+/// Neighbours that are the same sum, recorded again, are the same value. Gives the end of the others.
+std::size_t SumRoller::set_twins_aside(std::size_t begin, std::size_t end) {
+  std::size_t kept = begin;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (kept > begin && twins(rows_[kept - 1], rows_[i])) {
+      twins_.push_back({rows_[i].node, rows_[kept - 1].node});
+    } else {
+      rows_[kept++] = rows_[i];
+    }
+  }
+  return kept;
 }
 
 /// Without products with parameters nothing but its operands' places holds rows together: a run ends where one of them

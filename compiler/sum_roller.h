@@ -37,6 +37,8 @@ class SumRoller {
   bool rows_before(const Row& a, const Row& b) const;
   bool constants_before(const Row& a, const Row& b) const;
   void sort_rows(std::size_t begin, std::size_t end);
+  bool twins(const Row& a, const Row& b) const;
+  std::size_t set_twins_aside(std::size_t begin, std::size_t end);
   std::size_t run_end(std::size_t begin, std::size_t most) const;
   bool continues(const Row& first, const Row& second, const Row& here, std::size_t distance) const;
 
@@ -52,6 +54,7 @@ class SumRoller {
   const Classes& c_;
   Placer& p_;
   std::vector<Row> rows_;
+  std::vector<std::pair<NodeId, NodeId>> twins_;  // and the sum that each is the twin of
   std::vector<Pair> pairs_;
   std::vector<NodeId> biases_;
   std::vector<Term> rest_;
