@@ -56,6 +56,7 @@ class Pipeline {
     };
     // clang-format on
     clean_up();
+    pass("recognise_idioms", options.idioms && may_round, recognise_idioms);
     if (request_.loss && options.gradients) {
       pass("differentiate", true, [&](Graph graph) { return differentiate(std::move(graph), differentiation()); });
       before = false;

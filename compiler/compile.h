@@ -27,12 +27,13 @@ struct CompileOptions {
   bool exact = false;
 
   // Optional passes. They change how much is computed, never what (beyond the stated rounding); exact mode leaves out
-  // folding of samples, rolling, common subexpressions, simplification and fusing.
+  // folding of samples, rolling, common subexpressions, simplification, idioms and fusing.
   bool fold_samples = true;  ///< only together with roll
   bool roll = true;
   bool fold_constants = true;
   bool common_subexpressions = true;
   bool simplify = true;
+  bool idioms = true;  ///< tanh, sigmoid, softplus and relu written through other functions
   bool fuse = true;
   bool reuse_slots = true;
 

@@ -23,6 +23,11 @@ Graph merge_common_subexpressions(Graph graph);
 /// requires: a valid graph. maintains: order.
 Graph simplify(const Graph& graph, bool before_differentiation);
 
+/// Finds tanh, sigmoid, softplus and relu written through exp, log, max and comparisons, with the same derivative; what
+/// overflows as it was written does not any more. requires: a valid graph, not differentiated yet, in which equal
+/// blocks are merged where that is to help. maintains: order; other users of what a function was written with.
+Graph recognise_idioms(Graph graph);
+
 /// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
 /// another order.

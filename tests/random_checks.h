@@ -159,6 +159,8 @@ inline CompileOptions random_options(Random& random) {
   options.fold_constants = chance(random, 0.7);
   options.common_subexpressions = chance(random, 0.7);
   options.simplify = chance(random, 0.7);
+  options.idioms = chance(random, 0.7);
+  options.fuse = chance(random, 0.7);
   options.reuse_slots = chance(random, 0.8);
   options.verify = true;
   return options;
