@@ -21,7 +21,7 @@ class Classifier {
   Classes run() {
     for (std::size_t i = 0; i < r_.size(); ++i) {
       const NodeId node(i);
-      if (r_.role(node) == Recording::Role::plain || r_.role(node) == Recording::Role::sum) classify(node);
+      if (r_.role(node) == Recording::Role::plain || r_.has_terms(node)) classify(node);
     }
     sort_members();
     return std::move(classes_);
@@ -30,7 +30,7 @@ class Classifier {
  private:
   // Leaves of one op are one class each, numbered by the op.
   static constexpr std::uint32_t first_class = op_count;
-  static constexpr std::uint32_t sum_marker = UINT32_MAX;
+  static constexpr std::uint32_t sum_marker = UINT32_MAX, extreme_marker = UINT32_MAX - 2;
 
   std::uint32_t of(NodeId node) const { return classes_.of_node[node.index]; }
 
@@ -45,6 +45,8 @@ class Classifier {
     latest_part_ = 0;
     if (r_.role(node) == Recording::Role::sum) {
       make_sum_key(node);
+    } else if (r_.role(node) == Recording::Role::extreme) {
+      make_extreme_key(node);
     } else {
       make_plain_key(node);
     }
@@ -105,10 +107,21 @@ class Classifier {
     }
   }
 
+  /// The classes of its operands in their order, each with how many there are in a row.
+  void make_extreme_key(NodeId node) {
+    words_.push_back(extreme_marker);
+    words_.push_back(static_cast<std::uint32_t>(r_.tape().op(node)) + (r_.differentiated(node) ? first_class : 0));
+    std::uint32_t latest = sum_marker;
+    for (const Term& term : r_.terms(node)) {
+      if (part(term.a) != latest) words_.insert(words_.end(), {latest = of(term.a), 0});
+      ++words_.back();
+    }
+  }
+
   std::uint32_t depth_of_operands(NodeId node) const {
     std::uint32_t depth = 0;
     const auto take = [&](NodeId x) { depth = std::max(depth, depth_[of(x)]); };
-    if (r_.role(node) == Recording::Role::sum) {
+    if (r_.has_terms(node)) {
       for (const Term& term : r_.terms(node)) take(term.a), take(term.b);
     } else {
       for (NodeId operand : r_.tape().operands(node)) take(operand);

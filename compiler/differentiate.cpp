@@ -177,10 +177,14 @@ class Differentiator {
       case BlockKind::row_sum:
         if (needs(x)) pass_on(id, x, adjoint.repeated(x.rows));
         return;
+      case BlockKind::row_extreme:
+        if (needs(x)) pass_on(id, x, g_.add_row_extreme_reverse(g_[id].op, x, adjoint));
+        return;
       case BlockKind::concat:
         return reverse_concat(id, adjoint);
       case BlockKind::dense:
         return reverse_dense(id, adjoint);
+      case BlockKind::row_extreme_reverse:
       case BlockKind::assemble:
       case BlockKind::dense_reverse:
       case BlockKind::outer:

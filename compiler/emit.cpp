@@ -258,6 +258,10 @@ class Emitter {
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
       case BlockKind::row_sum:
         return add(InstructionKind::row_sum, {.rows = x[0].rows}, x, out);
+      case BlockKind::row_extreme:
+        return add(InstructionKind::row_extreme, {.rows = x[0].rows}, x, out);
+      case BlockKind::row_extreme_reverse:
+        return add(InstructionKind::row_extreme_reverse, {.rows = block.rows}, x, out);
       case BlockKind::dense:
         return add(InstructionKind::dense, of_matrix(g_.matrix(id)), x, out);
       case BlockKind::dense_reverse:

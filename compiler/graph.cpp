@@ -49,6 +49,15 @@ View Graph::add_batch_sum(const View& operand) {
 
 View Graph::add_row_sum(const View& operand) { return append({.kind = BlockKind::row_sum}, std::span(&operand, 1)); }
 
+View Graph::add_row_extreme(Op op, const View& operand) {
+  return append({.kind = BlockKind::row_extreme, .op = op}, std::span(&operand, 1));
+}
+
+View Graph::add_row_extreme_reverse(Op op, const View& x, const View& adjoint) {
+  const View operands[] = {x, adjoint};
+  return append({.kind = BlockKind::row_extreme_reverse, .op = op, .rows = x.rows}, operands);
+}
+
 View Graph::add_concat(std::span<const View> parts) {
   std::vector<View> merged;
   for (const View& part : parts) {
@@ -119,6 +128,10 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
       return add_batch_sum(operands[0]);
     case BlockKind::row_sum:
       return add_row_sum(operands[0]);
+    case BlockKind::row_extreme:
+      return add_row_extreme(block.op, operands[0]);
+    case BlockKind::row_extreme_reverse:
+      return add_row_extreme_reverse(block.op, operands[0], operands[1]);
     case BlockKind::concat:
       return add_concat(operands);
     case BlockKind::assemble:

@@ -62,16 +62,18 @@ struct Destination {
 };
 
 enum class BlockKind : std::uint8_t {
-  constant,       ///< payload: index of the first row in Graph's numbers
-  parameter,      ///< payload: ParameterId of the first row; the others follow
-  input,          ///< payload: InputId of the first row; the others follow
-  uniform_input,  ///< payload: UniformInputId
-  samples,        ///< the number of samples of the batch, as a number
-  elementwise,    ///< op, row by row and column by column; a uniform operand meets every column
-  batch_sum,      ///< sum over the columns; of a uniform operand, the number of samples times it
-  row_sum,        ///< one row: the sum over the rows of x0
-  concat,         ///< the rows of the operands, one operand after the other
-  assemble,       ///< zeros, to which each operand's rows are added at Graph::destination
+  constant,             ///< payload: index of the first row in Graph's numbers
+  parameter,            ///< payload: ParameterId of the first row; the others follow
+  input,                ///< payload: InputId of the first row; the others follow
+  uniform_input,        ///< payload: UniformInputId
+  samples,              ///< the number of samples of the batch, as a number
+  elementwise,          ///< op, row by row and column by column; a uniform operand meets every column
+  batch_sum,            ///< sum over the columns; of a uniform operand, the number of samples times it
+  row_sum,              ///< one row: the sum over the rows of x0
+  row_extreme,          ///< one row: op(op(x0(0), x0(1)), x0(2)) ..., op being max or min
+  row_extreme_reverse,  ///< as many rows as x0: x1 at the row that row_extreme takes, 0 elsewhere
+  concat,               ///< the rows of the operands, one operand after the other
+  assemble,             ///< zeros, to which each operand's rows are added at Graph::destination
   dense,          ///< rows x columns = W X, finished; x0 = the first entry of W, laid out as Graph::matrix, x1 = X
   dense_reverse,  ///< terms x columns = W^T Y, finished; x0 and W likewise, x1 = Y
   outer,          ///< rows x terms, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
@@ -79,7 +81,8 @@ enum class BlockKind : std::uint8_t {
 
 struct Block {
   BlockKind kind;
-  /// Of an elementwise block. A product P is finished to then(op(x2, P)), row by row; Op::constant leaves either out.
+  /// Of an elementwise block, or max or min of a row_extreme. A product P is finished to then(op(x2, P)), row by row;
+  /// Op::constant leaves either out.
   Op op = Op::constant, then = Op::constant;
   bool varying = false;
   std::uint32_t rows = 1;
@@ -225,6 +228,9 @@ class Graph {
   View add_elementwise(Op op, std::span<const View> operands);
   View add_batch_sum(const View& operand);
   View add_row_sum(const View& operand);
+  View add_row_extreme(Op op, const View& operand);
+  /// `adjoint` is that of the row_extreme of x.
+  View add_row_extreme_reverse(Op op, const View& x, const View& adjoint);
   /// The views one after another; a single view, or neighbours of one block, are returned as they are.
   View add_concat(std::span<const View> parts);
   View add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations);

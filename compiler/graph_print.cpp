@@ -35,6 +35,10 @@ const char* kind_name(const Block& block) {
       return "batch_sum";
     case BlockKind::row_sum:
       return "row_sum";
+    case BlockKind::row_extreme:
+      return "row_extreme";
+    case BlockKind::row_extreme_reverse:
+      return "row_extreme_reverse";
     case BlockKind::concat:
       return "concat";
     case BlockKind::assemble:

@@ -59,12 +59,13 @@ bool Recording::absorbable(NodeId node) const { return uses_[node.index] == 1 &&
 void Recording::collect_sums() {
   for (std::uint32_t i = static_cast<std::uint32_t>(size()); i-- > 0;) {
     const NodeId node{std::size_t{i}};
-    if (role(node) != Role::plain || !is_sum_op(node)) continue;
-    role_[i] = static_cast<std::uint8_t>(Role::sum);
+    const bool sum = is_sum_op(node);
+    if (role(node) != Role::plain || !(sum || begins_extreme(node))) continue;
+    role_[i] = static_cast<std::uint8_t>(sum ? Role::sum : Role::extreme);
     sum_nodes_.push_back(i);
     first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
     sum_sizes_.push_back(1);
-    collect_terms(node);
+    sum ? collect_terms(node) : collect_operands(node);
   }
   first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
 }
@@ -97,6 +98,31 @@ void Recording::collect_terms(NodeId sum) {
       terms_.push_back({node, node, false, negative});
     }
   }
+}
+
+/// max(max(a, b), c), the inner one used by nothing else. Other ways to nest them treat NaN in another way: an adjoint
+/// goes to the first operand if either is NaN. Trees, in which c is a max too, are alike level by level.
+bool Recording::begins_extreme(NodeId node) const {
+  if (!is(node, Op::max) && !is(node, Op::min)) return false;
+  const auto inner = [&](NodeId x) { return absorbable(x) && tape_.op(x) == tape_.op(node); };
+  return inner(tape_.operands(node).node[0]) && !inner(tape_.operands(node).node[1]);
+}
+
+void Recording::collect_operands(NodeId extreme) {
+  const std::size_t begin = terms_.size();
+  NodeId node = extreme;
+  for (;;) {
+    const auto [inner, last] = std::pair(tape_.operands(node).node[0], tape_.operands(node).node[1]);
+    terms_.push_back({last, last, false, false});
+    if (!begins_extreme(node)) {
+      terms_.push_back({inner, inner, false, false});
+      break;
+    }
+    node = inner;
+    role_[node.index] = static_cast<std::uint8_t>(Role::absorbed);
+    ++sum_sizes_.back();
+  }
+  std::reverse(terms_.begin() + static_cast<std::ptrdiff_t>(begin), terms_.end());
 }
 
 std::size_t Recording::sum_index(NodeId sum) const {

@@ -8,7 +8,7 @@
 
 namespace tapeloom::inline v0_1::compiler {
 
-/// One term of a sum: a value, or the product of two that nothing else uses.
+/// One term of a sum: a value, or the product of two that nothing else uses; or one operand of a chain of max or min.
 struct Term {
   NodeId a;
   NodeId b;
@@ -21,8 +21,8 @@ struct LiveNodes {
   std::size_t all = 0, leaves = 0;
 };
 
-/// A recording as rolling sees it: the nodes that the roots depend on, and chains of +, - and negation that nobody else
-/// uses collapsed into n-ary sums of terms.
+/// A recording as rolling sees it: the nodes that the roots depend on, chains of +, - and negation that nobody else
+/// uses collapsed into n-ary sums of terms, and chains max(max(a, b), c) ... likewise.
 class Recording {
  public:
   /// `loss` may be null.
@@ -32,14 +32,16 @@ class Recording {
   std::size_t size() const { return role_.size(); }
   LiveNodes live() const { return live_; }
 
-  /// What a node is: dead, part of somebody's sum, a sum, or a plain node.
-  enum class Role : std::uint8_t { dead, absorbed, sum, plain };
+  /// What a node is: dead, part of somebody's sum or extreme, a sum, a max or min of at least three, or a plain node.
+  enum class Role : std::uint8_t { dead, absorbed, sum, extreme, plain };
   Role role(NodeId node) const { return static_cast<Role>(role_[node.index]); }
   /// True where the loss has a derivative by the node.
   bool differentiated(NodeId node) const { return differentiated_[node.index]; }
-  /// Of a sum, in recorded order.
+  /// True for a sum or extreme, which has terms.
+  bool has_terms(NodeId node) const { return role(node) == Role::sum || role(node) == Role::extreme; }
+  /// Of a sum or extreme, in recorded order.
   std::span<const Term> terms(NodeId sum) const;
-  /// How many recorded nodes became that sum, itself included.
+  /// How many recorded nodes became that sum or extreme, itself included.
   std::size_t nodes(NodeId sum) const { return sum_sizes_[sum_index(sum)]; }
   bool is(NodeId node, Op op) const { return tape_.op(node) == op; }
 
@@ -47,6 +49,8 @@ class Recording {
   void count_uses(const NodeId* loss, std::span<const NodeId> roots);
   void collect_sums();
   void collect_terms(NodeId sum);
+  bool begins_extreme(NodeId node) const;
+  void collect_operands(NodeId extreme);
   bool absorbable(NodeId node) const;
   bool is_sum_op(NodeId node) const;
   bool is_negation(NodeId node, NodeId& of) const;

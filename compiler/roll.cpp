@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "tapeloom/compiler/classes.h"
+#include "tapeloom/compiler/extreme_roller.h"
 #include "tapeloom/compiler/import.h"
 #include "tapeloom/compiler/placer.h"
 #include "tapeloom/compiler/sum_roller.h"
@@ -143,11 +144,14 @@ Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> output
   Placer placer(graph, recording);
   ElementwiseRoller elementwise(graph, recording, classes, placer);
   SumRoller sums(graph, recording, classes, placer);
+  ExtremeRoller extremes(graph, recording, placer);
   for (std::size_t c = 0; c + 1 < classes.begin.size(); ++c) {
     const auto members = std::span(classes.members).subspan(classes.begin[c], classes.begin[c + 1] - classes.begin[c]);
     if (members.empty()) continue;
     if (recording.role(members[0]) == Recording::Role::sum) {
       sums.roll(members);
+    } else if (recording.role(members[0]) == Recording::Role::extreme) {
+      extremes.roll(members);
     } else {
       elementwise.roll(members);
     }

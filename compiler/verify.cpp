@@ -56,6 +56,15 @@ class Verifier {
       case BlockKind::row_sum:
         expect(g_.operands(id).size() == 1 && block.rows == 1, id, "one operand, one row");
         break;
+      case BlockKind::row_extreme:
+        expect(g_.operands(id).size() == 1 && block.rows == 1, id, "one operand, one row");
+        expect(block.op == Op::max || block.op == Op::min, id, "max or min");
+        break;
+      case BlockKind::row_extreme_reverse:
+        expect(g_.operands(id).size() == 2 && block.rows == g_.operand(id, 0).rows, id, "as many rows as there were");
+        expect(g_.operand(id, 1).rows == 1, id, "one adjoint");
+        expect(block.op == Op::max || block.op == Op::min, id, "max or min");
+        break;
       case BlockKind::concat:
         expect(rows_of_operands(id) == block.rows, id, "as many rows as all operands");
         break;

@@ -148,6 +148,10 @@ std::string instruction_text(const Program& program, const Instruction& instruct
     }
     case InstructionKind::row_sum:
       return named(place, out) + " = row sum of " + x(0, shape.rows);
+    case InstructionKind::row_extreme:
+      return named(place, out) + " = row " + op_name(instruction.op) + " of " + x(0, shape.rows);
+    case InstructionKind::row_extreme_reverse:
+      return to + x(1, 1) + " at the row " + op_name(instruction.op) + " of " + x(0, shape.rows);
     case InstructionKind::copy:
       return to + x(0, shape.rows);
     case InstructionKind::zero:

@@ -26,6 +26,8 @@ namespace tapeloom::inline v0_1 {
 enum class InstructionKind : std::uint8_t {
   elementwise,           ///< out(r) = op(x0(r), x1(r), x2(r))
   row_sum,               ///< out = x0(0) + x0(1) + ...
+  row_extreme,           ///< out = op(op(x0(0), x0(1)), x0(2)) ..., op being max or min
+  row_extreme_reverse,   ///< out(r) = x1 at the row that row_extreme takes, 0 elsewhere; x1 has one row
   copy,                  ///< out(r) = x0(r)
   zero,                  ///< out(r) = 0
   add_at,                ///< out + i * row_step + j * term_step += x0(i * terms + j)
@@ -56,9 +58,9 @@ struct Shape {
 
 struct Instruction {
   InstructionKind kind = InstructionKind::elementwise;
-  /// Of an elementwise instruction. A product p of a tile is finished to then(op(x2(r), p)), row by row; Op::constant
-  /// leaves either out. A reduce or reduce_outer of Op::add goes on with a total that an earlier one of the stage has
-  /// begun.
+  /// Of an elementwise instruction, or max or min of a row_extreme. A product p of a tile is finished to then(op(x2(r),
+  /// p)), row by row; Op::constant leaves either out. A reduce or reduce_outer of Op::add goes on with a total that an
+  /// earlier one of the stage has begun.
   Op op = Op::constant;
   Op then = Op::constant;
   std::uint8_t uniform_mask = 0;  ///< bit i: operand i is in uniform slots, not in tile slots

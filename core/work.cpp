@@ -26,6 +26,11 @@ InstructionWork work_of(const Program& program, const Instruction& instruction, 
     }
     case InstructionKind::row_sum:
       return {"row sum", rows, 1, rows - 1, 1 + read(0, rows)};
+    case InstructionKind::row_extreme:
+      return {std::string("row ") + op_name(instruction.op), rows, 1, rows - 1, 1 + read(0, rows)};
+    case InstructionKind::row_extreme_reverse:
+      return {std::string("row ") + op_name(instruction.op) + " reverse", rows, 1, rows - 1,
+              rows + read(0, rows) + read(1, 1)};
     case InstructionKind::copy:
       return {"copy", rows, 1, 0, rows + read(0, rows)};
     case InstructionKind::zero:

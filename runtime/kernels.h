@@ -82,6 +82,8 @@ struct KernelTable {
   /// as terms.
   void (*dots)(const Sums<T>& sums);
   void (*multiply)(const Product<T>& product);
+  /// Instructions of these kinds. The rows of a row_extreme vary, and one operand of its reverse at least.
+  Elementwise row_extreme, row_extreme_reverse;
   /// to[0, count) += from[0, count).
   void (*add)(T* to, const T* from, std::size_t count);
   /// to[0, count) -= factor * from[0, count).

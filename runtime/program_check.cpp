@@ -61,7 +61,7 @@ class Checker {
 
   void recorded_samples() {
     if (p_.recorded_samples == 0) return require(p_.recorded_rows.empty(), "rows of no recorded samples");
-    require(p_.input_count > 0 && p_.recorded_rows.size() == Wide{p_.recorded_samples} * p_.input_count,
+    require(p_.recorded_rows.size() == Wide{p_.recorded_samples} * p_.input_count,
             "another number of recorded rows than of recorded samples");
   }
 
@@ -157,6 +157,9 @@ class Checker {
         require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
         read(i, s, 0, s.rows, in_tile);
         return write(i.out, 1, in_tile);
+      case InstructionKind::row_extreme:
+      case InstructionKind::row_extreme_reverse:
+        return check_extreme(i, s, in_tile);
       case InstructionKind::copy:
         read(i, s, 0, s.rows, in_tile);
         return write(i.out, s.rows, in_tile);
@@ -199,6 +202,17 @@ class Checker {
     require(!in_tile || i.uniform_mask + 1u < 1u << arity, "an op on nothing of the tile");
     for (std::size_t k = 0; k < arity; ++k) read(i, s, k, s.rows, in_tile);
     write(i.out, s.rows, in_tile);
+  }
+
+  void check_extreme(const Instruction& i, const Shape& s, bool in_tile) const {
+    require(!p_.exact || !in_tile, "a choice of rows in a tile of an exact program");
+    require(i.op == Op::max || i.op == Op::min, "an extreme that is neither max nor min");
+    require(s.rows <= 1u << 24, "an extreme of more rows than numbers can count");
+    const bool reverse = i.kind == InstructionKind::row_extreme_reverse;
+    require(!in_tile || i.uniform_mask < (reverse ? 3 : 1), "an extreme of nothing of the tile");
+    read(i, s, 0, s.rows, in_tile);
+    if (reverse) read(i, s, 1, 1, in_tile);
+    write(i.out, reverse ? s.rows : 1, in_tile);
   }
 
   void check_product(const Instruction& i, const Shape& s, Wide results, Wide terms, bool in_tile) const {

@@ -35,6 +35,10 @@ constexpr const char* kind_name(InstructionKind kind) {
       return "elementwise";
     case InstructionKind::row_sum:
       return "row_sum";
+    case InstructionKind::row_extreme:
+      return "row_extreme";
+    case InstructionKind::row_extreme_reverse:
+      return "row_extreme_reverse";
     case InstructionKind::copy:
       return "copy";
     case InstructionKind::zero:

@@ -16,6 +16,7 @@ constexpr std::size_t no_piece = SIZE_MAX;
 std::uint64_t written_slots(const Instruction& i, const Shape& s) {
   switch (i.kind) {
     case InstructionKind::elementwise:
+    case InstructionKind::row_extreme_reverse:
     case InstructionKind::copy:
     case InstructionKind::zero:
     case InstructionKind::dense:
@@ -24,6 +25,7 @@ std::uint64_t written_slots(const Instruction& i, const Shape& s) {
     case InstructionKind::dense_reverse:
       return s.terms;
     case InstructionKind::row_sum:
+    case InstructionKind::row_extreme:
       return 1;
     case InstructionKind::add_at:
       return std::uint64_t{s.rows - 1} * s.row_step + std::uint64_t{s.terms - 1} * s.term_step + 1;
@@ -161,6 +163,12 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
     switch (i->kind) {
       case InstructionKind::elementwise:
         kernels_.elementwise[static_cast<std::size_t>(i->op)][i->uniform_mask](view_, *i, shape);
+        break;
+      case InstructionKind::row_extreme:
+        kernels_.row_extreme(view_, *i, shape);
+        break;
+      case InstructionKind::row_extreme_reverse:
+        kernels_.row_extreme_reverse(view_, *i, shape);
         break;
       case InstructionKind::dense:
       case InstructionKind::dense_reverse:

@@ -1,8 +1,10 @@
 #include "tapeloom/runtime/uniform.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tapeloom/core/check.h"
+#include "tapeloom/core/ops.h"
 #include "tapeloom/runtime/arena.h"
 
 namespace tapeloom::inline v0_1::runtime {
@@ -33,6 +35,24 @@ void run_elementwise(const Instruction& i, const Shape& shape, const KernelTable
   }
 }
 
+/// The rows folded by F, ops::Max or ops::Min, and the row that gets the adjoint.
+template <class F, class T>
+std::pair<T, std::uint32_t> extreme(const T* x, const Shape& s) {
+  T value = x[0];
+  std::uint32_t row = 0;
+  for (std::uint32_t r = 1; r < s.rows; ++r) {
+    const T next = x[r * s.step[0]], y = F::forward(value, next);
+    if (F::reverse(value, next, y, T(1))[1] != T(0)) row = r;
+    value = y;
+  }
+  return {value, row};
+}
+
+template <class T>
+std::pair<T, std::uint32_t> extreme(Op op, const T* x, const Shape& s) {
+  return op == Op::max ? extreme<ops::Max>(x, s) : extreme<ops::Min>(x, s);
+}
+
 }  // namespace
 
 template <class T>
@@ -50,6 +70,14 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
       T sum = x[0];
       for (std::uint32_t r = 1; r < s.rows; ++r) sum += x[r * s.step[0]];
       *out = sum;
+      return;
+    }
+    case InstructionKind::row_extreme:
+      *out = extreme(i.op, x, s).first;
+      return;
+    case InstructionKind::row_extreme_reverse: {
+      const std::uint32_t row = extreme(i.op, x, s).second;
+      for (std::uint32_t r = 0; r < s.rows; ++r) out[r] = r == row ? *y : T(0);
       return;
     }
     case InstructionKind::copy:

@@ -114,6 +114,14 @@ class Recomputation {
       case BlockKind::row_sum:
         for (std::size_t i = 0; i < g_.operand(id, 0).rows; ++i) sum += operand(id, 0, i, s);
         return sum;
+      case BlockKind::row_extreme: {
+        double extreme = operand(id, 0, 0, s);
+        for (std::size_t i = 1; i < g_.operand(id, 0).rows; ++i) {
+          const std::array<double, 3> x = {extreme, operand(id, 0, i, s), 0.0};
+          extreme = forward_op(block.op, x);
+        }
+        return extreme;
+      }
       case BlockKind::concat:
         for (const View& part : g_.operands(id)) {
           if (row < part.rows) return read(part, row, s);
@@ -130,6 +138,7 @@ class Recomputation {
         }
         return sum;
       }
+      case BlockKind::row_extreme_reverse:
       case BlockKind::assemble:
       case BlockKind::dense_reverse:
       case BlockKind::outer:
@@ -160,7 +169,8 @@ std::vector<std::size_t> count_uses(const Tape& tape, const std::vector<NodeId>&
   return uses;
 }
 
-/// Nothing is missing: what has no place is dead, a constant, or a term or partial sum that one sum alone uses.
+/// Nothing is missing: what has no place is dead, a constant, or a term or partial sum that one sum alone uses; or a
+/// partial maximum or minimum.
 void expect_all_placed(const Rolled& rolled, const Tape& tape, NodeId loss, std::vector<NodeId> roots) {
   roots.push_back(loss);
   for (std::size_t g : guards_before(tape, &loss, std::span(roots).first(roots.size() - 1))) {
@@ -174,7 +184,8 @@ void expect_all_placed(const Rolled& rolled, const Tape& tape, NodeId loss, std:
     if (rolled.places[i].block != Placer::nowhere) continue;
     INFO("%" << i);
     const bool part_of_sum = op == Op::add || op == Op::sub || op == Op::neg || op == Op::mul;
-    REQUIRE((part_of_sum && uses[i] == 1));
+    const bool part_of_extreme = op == Op::max || op == Op::min;
+    REQUIRE(((part_of_sum || part_of_extreme) && uses[i] == 1));
   }
 }
 

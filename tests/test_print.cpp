@@ -81,6 +81,8 @@ TEST_CASE("a program is printed as equations, stage by stage") {
       {store_output, Op::constant, Op::constant, 0, 0, 0, {2}},
       {elementwise, Op::mul, Op::constant, 0b10, 1, 8, {4, 2}},
       {row_sum, Op::constant, Op::constant, 0, 1, 8, {4}},
+      {row_extreme, Op::max, Op::constant, 0, 1, 8, {4}},
+      {row_extreme_reverse, Op::min, Op::constant, 0b10, 1, 8, {4, 2}},
       {copy, Op::constant, Op::constant, 0, 1, 8, {4}},
       {zero, Op::constant, Op::constant, 0, 1, 8, {}},
       {add_at, Op::constant, Op::constant, 0, 2, 8, {4}},
@@ -96,14 +98,14 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   };
   program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
   program.total_count = 1;
-  program.stages = {{{0, 2}, {2, 17}, {0, 2}, {0, 1}}, {{17, 19}, {19, 22}, {2, 2}, {1, 1}}};
+  program.stages = {{{0, 2}, {2, 19}, {0, 2}, {0, 1}}, {{19, 21}, {21, 24}, {2, 2}, {1, 1}}};
   program.uniform_slots = 8;
   program.tile_slots = 4;
   program.batch_slots = 5;
   program.recorded_nodes = 20;
   program.live_nodes = 12;
   CHECK(to_string(program) ==
-        "program of 22 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "program of 24 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
         "slots: 8 uniform, 4 tile, 5 batch\n"
         "leaves\n"
         "  u0 = parameter \"w\", initially 0.5\n"
@@ -127,6 +129,8 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    output[0] = t2\n"
         "    t8:+2 = t4:+2 * u2\n"
         "    t8 = row sum of t4:+2\n"
+        "    t8 = row max of t4:+2\n"
+        "    t8:+2 = u2 at the row min of t4:+2\n"
         "    t8:+2 = t4:+2\n"
         "    t8:+2 = 0\n"
         "    t8 (3 x 2, steps 4 1) += t4\n"

@@ -1,5 +1,6 @@
 #include "tapeloom/runtime/program_file.h"
 
+#include <cmath>
 #include <filesystem>
 #include <new>
 
@@ -129,6 +130,18 @@ TEST_CASE("program file: random nets and inference are found good and run alike"
     if (!problem.outputs.empty()) CHECK(runtime::find_fault(compile_inference(problem.outputs)) == "");
     CHECK(runtime::find_fault(compile(problem.loss, {.outputs = problem.outputs, .exact = true})) == "");
   }
+}
+
+TEST_CASE("program file: recorded samples that are all alike have no inputs") {
+  Tape tape;
+  const Value w = tape.parameter(0.5);
+  Value loss = 0.0;
+  for (int s = 0; s < 3; ++s) loss = loss + square(tanh(w * 2.0) - 1.0);
+  const Program program = compile(loss);
+  CHECK(program.recorded_samples == 3);
+  CHECK(program.input_count == 0);
+  Executor<double> executor(saved_and_loaded(program));
+  CHECK(std::fabs(executor.step() - 3.0 * std::pow(std::tanh(1.0) - 1.0, 2.0)) < 1e-15);
 }
 
 TEST_CASE("program file: the frame is checked") {
@@ -335,6 +348,18 @@ TEST_CASE("program file: instructions that reach outside are found") {
   once("among the leaves", [](Program&, Instruction& i) { i.out = 0; });
   once("outside", [](Program& p, Instruction& i) { i.out = p.uniform_slots; });
   once("outside", [](Program& p, Instruction& i) { i.x[0] = p.uniform_slots; });
+  for (const Kind kind : {Kind::row_extreme, Kind::row_extreme_reverse}) {
+    once("neither max nor min", [&](Program&, Instruction& i) { i.kind = kind, i.op = Op::add; });
+    once("more rows", [&](Program& p, Instruction& i) {
+      i.kind = kind, i.op = Op::max, shape_of(p, i) = {.rows = (1u << 24) + 1, .step = {0, 0, 0}};
+    });
+    once("outside", [&](Program& p, Instruction& i) {
+      i.kind = kind, i.op = Op::min, shape_of(p, i) = {.rows = 1000, .step = {1, 0, 0}};
+    });
+    fault("nothing of the tile", Kind::reduce_outer, [&](Program&, Instruction& i) {
+      i.kind = kind, i.op = Op::max, i.uniform_mask = kind == Kind::row_extreme ? 1 : 3;
+    });
+  }
   for (const Kind kind : {Kind::copy, Kind::zero, Kind::add_at, Kind::outer, Kind::row_sum, Kind::dense}) {
     once("outside", [&](Program& p, Instruction& i) {
       i.kind = kind;
@@ -357,6 +382,7 @@ TEST_CASE("program file: exact programs have no rows in their tiles") {
   fault("rows in a tile", [](Program& p, Instruction& i) { shape_of(p, i).rows = 2; });
   fault("sum of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::row_sum; });
   fault("sum of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::add_at; });
+  fault("choice of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::row_extreme, i.op = Op::max; });
   fault("matrix product", [](Program&, Instruction& i) { i.kind = InstructionKind::dense; });
   fault("matrix product", [](Program&, Instruction& i) { i.kind = InstructionKind::reduce_outer; });
 }
