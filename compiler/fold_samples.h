@@ -26,7 +26,8 @@ struct FoldedSamples {
 /// notebooks' loop over all samples, and makes one term of them, its constants inputs and the sum a batch_sum. Nothing
 /// if there are no such terms.
 /// requires: nodes of this tape, which has no inputs; no guards. maintains: the value of the loss and the outputs up to
-/// the order of the sum.
+/// the order of the sum. Where samples read different ones of values that compute alike, as a label picks one of the
+/// outputs, which one is another input.
 std::optional<FoldedSamples> fold_samples(const Tape& tape, NodeId loss, std::span<const NodeId> outputs);
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -1,0 +1,151 @@
+#include "tapeloom/compiler/sample_sums.h"
+
+#include <algorithm>
+
+#include "tapeloom/compiler/unique_table.h"
+
+namespace tapeloom::inline v0_1::compiler {
+
+namespace {
+
+bool is_leaf(const Tape& tape, NodeId node) { return op_kind(tape.op(node)) == OpKind::leaf; }
+
+bool is_chain(const Tape& tape, NodeId node) {
+  const Op op = tape.op(node);
+  return op == Op::add || op == Op::sub || op == Op::neg;
+}
+
+}  // namespace
+
+bool SampleSums::find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters) {
+  if (!find_live(tape, loss, outputs)) return false;
+  hash_nodes(tape, any_parameters);
+  any_parameters ? find_outer_groups(tape) : find_groups(tape);
+  return !groups.empty();
+}
+
+bool SampleSums::find_live(const Tape& tape, NodeId loss, std::span<const NodeId> outputs) {
+  std::uint32_t last = loss.index;
+  for (NodeId output : outputs) last = std::max(last, output.index);
+  uses.assign(last + 1, 0);
+  uses[loss.index] = 2;
+  for (NodeId output : outputs) uses[output.index] = 2;
+  for (std::uint32_t i = last + 1; i-- > 0;) {
+    const NodeId node{std::size_t{i}};
+    if (uses[i] == 0) continue;
+    if (tape.varying(node) || op_kind(tape.op(node)) == OpKind::reduction) return false;
+    if (is_leaf(tape, node)) continue;
+    for (NodeId x : tape.operands(node)) uses[x.index] = static_cast<std::uint8_t>(std::min(uses[x.index] + 1, 2));
+  }
+  return true;
+}
+
+void SampleSums::hash_nodes(const Tape& tape, bool any_parameters) {
+  hash.assign(uses.size(), 0);
+  has_data.assign(uses.size(), false);
+  for (std::uint32_t i = 0; i < uses.size(); ++i) {
+    const NodeId node{std::size_t{i}};
+    if (uses[i] == 0) continue;
+    const Op op = tape.op(node);
+    std::uint64_t h = mix(1, static_cast<std::uint64_t>(op));
+    if (op == Op::constant) {
+      has_data[i] = true;
+    } else if (is_leaf(tape, node)) {
+      if (op != Op::parameter || !any_parameters) h = mix(h, i);
+    } else {
+      for (NodeId x : tape.operands(node)) {
+        h = mix(h, hash[x.index]);
+        has_data[i] = has_data[i] || has_data[x.index];
+      }
+    }
+    hash[i] = h;
+  }
+}
+
+void SampleSums::find_groups(const Tape& tape) {
+  chain_of.assign(uses.size(), outside);
+  for (std::uint32_t i = static_cast<std::uint32_t>(uses.size()); i-- > 0;) {
+    const NodeId node{std::size_t{i}};
+    if (uses[i] != 0 && chain_of[i] == outside && is_chain(tape, node)) find_groups_of(tape, node);
+  }
+  std::size_t most = 0;
+  for (const Group& group : groups) most = std::max(most, group.terms.size());
+  std::erase_if(groups, [&](const Group& group) { return group.terms.size() < most; });
+  samples = static_cast<std::uint32_t>(most);
+}
+
+/// Where neurons of any parameters are alike, so are the terms of sums within a sample. So the sums that come last tell
+/// how many samples there are, and nothing below their terms is looked at.
+void SampleSums::find_outer_groups(const Tape& tape) {
+  chain_of.assign(uses.size(), outside);
+  std::vector<bool> below(uses.size(), false);
+  for (std::uint32_t i = static_cast<std::uint32_t>(uses.size()); i-- > 0;) {
+    const NodeId node{std::size_t{i}};
+    if (uses[i] == 0 || is_leaf(tape, node)) continue;
+    if (below[i]) {
+      for (NodeId x : tape.operands(node)) below[x.index] = true;
+    } else if (chain_of[i] == outside && is_chain(tape, node)) {
+      const auto known = static_cast<std::ptrdiff_t>(groups.size());
+      find_groups_of(tape, node);
+      if (known == 0) {
+        for (const Group& group : groups) samples = std::max(samples, static_cast<std::uint32_t>(group.terms.size()));
+      }
+      const auto other = [&](const Group& group) { return group.terms.size() != samples; };
+      groups.erase(std::remove_if(groups.begin() + known, groups.end(), other), groups.end());
+      for (auto group = groups.begin() + known; group != groups.end(); ++group) {
+        for (NodeId term : group->terms) below[term.index] = true;
+      }
+    }
+  }
+}
+
+void SampleSums::find_groups_of(const Tape& tape, NodeId sum) {
+  std::vector<Term>& terms = terms_of(tape, sum);
+  std::erase_if(terms, [&](const Term& term) { return !has_data[term.node.index] || is_leaf(tape, term.node); });
+  const auto key = [&](const Term& term) { return std::pair(hash[term.node.index], term.negative); };
+  std::stable_sort(terms.begin(), terms.end(), [&](const Term& a, const Term& b) { return key(a) < key(b); });
+  for (std::size_t i = 0; i < terms.size();) {
+    std::size_t end = i + 1;
+    while (end < terms.size() && key(terms[end]) == key(terms[i])) ++end;
+    if (end - i >= 2) {
+      Group& group = groups.emplace_back(Group{sum, terms[i].negative, {}, terms.size()});
+      for (; i < end; ++i) group.terms.push_back(terms[i].node);
+    }
+    i = end;
+  }
+}
+
+std::vector<SampleSums::Term>& SampleSums::terms_of(const Tape& tape, NodeId sum) {
+  terms_.clear();
+  stack_.push_back({sum, false});
+  while (!stack_.empty()) {
+    const auto [node, negative] = stack_.back();
+    stack_.pop_back();
+    if (node != sum && !(is_chain(tape, node) && uses[node.index] == 1)) {
+      terms_.push_back({node, negative});
+      continue;
+    }
+    chain_of[node.index] = sum.index;
+    const Operands x = tape.operands(node);
+    if (tape.op(node) == Op::neg) {
+      stack_.push_back({x.node[0], !negative});
+    } else {
+      stack_.push_back({x.node[1], negative != (tape.op(node) == Op::sub)});
+      stack_.push_back({x.node[0], negative});
+    }
+  }
+  return terms_;
+}
+
+bool SampleSums::complete() const {
+  // Groups of one sum follow one another.
+  for (std::size_t i = 0; i < groups.size();) {
+    std::size_t terms = 0, end = i;
+    for (; end < groups.size() && groups[end].sum == groups[i].sum; ++end) terms += groups[end].terms.size();
+    if (terms != groups[i].all) return false;
+    i = end;
+  }
+  return true;
+}
+
+}  // namespace tapeloom::inline v0_1::compiler

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "tapeloom/core/tape.h"
+
+namespace tapeloom::inline v0_1::compiler {
+
+/// Sums of a recording whose terms compute alike, as a loss summed over recorded samples has them.
+struct SampleSums {
+  /// No node, sum or sample.
+  static constexpr std::uint32_t outside = UINT32_MAX;
+
+  struct Term {
+    NodeId node;
+    bool negative;
+  };
+  /// Terms of one sum that have the same hash.
+  struct Group {
+    NodeId sum;
+    bool negative;
+    std::vector<NodeId> terms;
+    std::size_t all;  ///< how many terms that depend on constants the sum has
+  };
+
+  std::vector<std::uint8_t> uses;       ///< of each node by live ones: 0, 1, or 2 for more; roots are used from outside
+  std::vector<std::uint64_t> hash;      ///< equal for nodes that compute alike
+  std::vector<bool> has_data;           ///< depends on a constant
+  std::vector<std::uint32_t> chain_of;  ///< the sum that a +, - or negation belongs to
+  std::vector<Group> groups;            ///< the largest there are (or, of any parameters, in the last sum), of one size
+  std::uint32_t samples = 0;            ///< that size
+
+  /// False if there are no such sums, or something live varies already. Alike are nodes that compute the same function
+  /// of any constants and of the same parameters, or with `any_parameters` of any.
+  bool find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters);
+  /// The terms of a sum in recorded order, until the next call. Marks the +, - and negations that nothing else uses as
+  /// part of the sum.
+  std::vector<Term>& terms_of(const Tape& tape, NodeId sum);
+  /// True if the sums with groups have no other terms of constants.
+  bool complete() const;
+
+ private:
+  bool find_live(const Tape& tape, NodeId loss, std::span<const NodeId> outputs);
+  void hash_nodes(const Tape& tape, bool any_parameters);
+  void find_groups(const Tape& tape);
+  void find_outer_groups(const Tape& tape);
+  void find_groups_of(const Tape& tape, NodeId sum);
+
+  std::vector<Term> terms_, stack_;
+};
+
+}  // namespace tapeloom::inline v0_1::compiler
