@@ -99,6 +99,11 @@ View Placer::view(std::span<const NodeId> nodes) {
   return g_.add_concat(parts);
 }
 
+bool Placer::in_place(std::span<const NodeId> nodes) const {
+  std::uint32_t step = 1;
+  return std::ranges::all_of(nodes, [&](NodeId node) { return is_constant(node); }) || evenly_spaced(nodes, step);
+}
+
 View Placer::weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape) {
   const auto terms = static_cast<std::uint32_t>(parameters.size() / rows);
   const auto id = [&](std::uint32_t i, std::uint32_t j) { return at_[parameters[i * terms + j].index].row; };

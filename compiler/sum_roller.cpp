@@ -12,6 +12,7 @@ void SumRoller::roll(std::span<const NodeId> members) {
   pair_count_ = count(pairs_), bias_count_ = count(biases_), rest_count_ = count(rest_);
 
   std::stable_sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) { return columns_before(a, b); });
+  if (each_has_its_own_columns()) take_pairs_for_rest();
   for (std::size_t begin = 0; begin < rows_.size();) {
     std::size_t end = begin + 1;
     while (end < rows_.size() && same_columns(rows_[begin], rows_[end])) ++end;
@@ -19,7 +20,8 @@ void SumRoller::roll(std::span<const NodeId> members) {
     const std::size_t last = set_twins_aside(begin, end);
     while (begin < last) {
       const std::size_t run = pair_count_ == 0 ? run_end(begin, last) : last;
-      emit(std::span(rows_).subspan(begin, run - begin));
+      const auto rows = std::span(rows_).subspan(begin, run - begin);
+      better_one_by_one(rows) ? emit_one_by_one(rows) : emit(rows);
       begin = run;
     }
     begin = end;
@@ -52,6 +54,39 @@ void SumRoller::take_apart(NodeId node) {
                    [&](NodeId a, NodeId b) { return p_.at(a) < p_.at(b); });
   sort_rest(row.first_rest);
   rows_.push_back(row);
+}
+
+/// A few products with a parameter each, and every sum with other values, as where a layer scales what it has: no
+/// matrix has more than one row then.
+bool SumRoller::each_has_its_own_columns() const {
+  constexpr std::size_t few = 3;  // of more, a product of one row is as fast as elementwise products and sums
+  if (pair_count_ == 0 || pair_count_ > few || rows_.size() == 1) return false;
+  const auto alike = [&](const Row& a, const Row& b) { return same_columns(a, b); };
+  return std::adjacent_find(rows_.begin(), rows_.end(), alike) == rows_.end();
+}
+
+/// Lets products with parameters be terms like others, unless sums do not line up like that.
+void SumRoller::take_pairs_for_rest() {
+  const std::vector<Row> rows = rows_;
+  const std::vector<Term> rest = std::exchange(rest_, {});
+  const std::size_t pairs = std::exchange(pair_count_, 0), others = rest_count_;
+  rest_count_ += pairs;
+  for (Row& row : rows_) {
+    const std::size_t first = rest_.size();
+    for (std::size_t j = 0; j < pairs; ++j) {
+      const Pair& pair = pairs_[row.first_pair + j];
+      rest_.push_back({pair.weight, pair.other, true, false});
+    }
+    const auto from = rest.begin() + static_cast<std::ptrdiff_t>(row.first_rest);
+    rest_.insert(rest_.end(), from, from + static_cast<std::ptrdiff_t>(others));
+    row.first_rest = first;
+    sort_rest(first);
+  }
+  sort_rows(0, rows_.size());
+  std::size_t runs = 0;
+  for (std::size_t begin = 0; begin < rows_.size(); ++runs) begin = run_end(begin, rows_.size());
+  if (pairs == 1 ? runs < rows.size() : 2 * pairs * runs < rows.size()) return;
+  rows_ = rows, rest_ = rest, pair_count_ = pairs, rest_count_ = others;
 }
 
 /// By sign and class, so that the j-th terms of two sums of a class are alike; then by place.
@@ -186,6 +221,38 @@ bool SumRoller::continues(const Row& first, const Row& second, const Row& here, 
   return true;
 }
 
+/// How many terms from `first` on are alike.
+std::size_t SumRoller::alike_terms(const Row& row, std::size_t first) const {
+  const auto alike = [&](const Term& a, const Term& b) {
+    return a.negative == b.negative && a.product == b.product && c_.of_node[a.a.index] == c_.of_node[b.a.index] &&
+           (!a.product || c_.of_node[a.b.index] == c_.of_node[b.b.index]);
+  };
+  std::size_t end = first + 1;
+  while (end < rest_count_ && alike(rest_[row.first_rest + first], rest_[row.first_rest + end])) ++end;
+  return end - first;
+}
+
+/// A few sums of many terms that lie side by side, as dot products, are added up each by itself: side by side they
+/// would take an instruction for each term.
+bool SumRoller::better_one_by_one(std::span<const Row> rows) {
+  if (pair_count_ > 0 || rows.size() == 1 || 3 * rows.size() >= 2 * rest_count_) return false;
+  std::size_t groups = 0;
+  for (std::size_t j = 0; j < rest_count_; ++groups) j += alike_terms(rows[0], j);
+  if (3 * rows.size() * groups >= 2 * rest_count_) return false;
+  const auto in_place = [&](const Row& row, std::size_t first, std::size_t count, NodeId Term::*factor) {
+    nodes_.clear();
+    for (std::size_t j = first; j < first + count; ++j) nodes_.push_back(rest_[row.first_rest + j].*factor);
+    return p_.in_place(nodes_);
+  };
+  for (const Row& row : rows) {
+    for (std::size_t j = 0, count = 0; j < rest_count_; j += count) {
+      count = alike_terms(row, j);
+      if (!in_place(row, j, count, &Term::a) || !in_place(row, j, count, &Term::b)) return false;
+    }
+  }
+  return true;
+}
+
 // --- blocks
 // -----------------------------------------------------------------------------------------------------------
 
@@ -208,6 +275,15 @@ void SumRoller::emit(std::span<const Row> rows) {
   p_.place(nodes_, total);
 }
 
+/// Then side by side, so that what is computed from them is.
+void SumRoller::emit_one_by_one(std::span<const Row> rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) emit(rows.subspan(i, 1));
+  nodes_.clear();
+  for (const Row& row : rows) nodes_.push_back(row.node);
+  const std::vector<NodeId> sums = nodes_;
+  p_.place(sums, p_.view(sums));
+}
+
 /// W X for the products with parameters, or nothing.
 View SumRoller::emit_products(std::span<const Row> rows) {
   if (pair_count_ == 0) return nothing;
@@ -227,14 +303,9 @@ View SumRoller::emit_products(std::span<const Row> rows) {
 
 /// The j-th other term of every sum, one j after another; of a single sum, terms of one class together.
 View SumRoller::emit_rest(std::span<const Row> rows, View total) {
-  const auto alike = [&](const Term& a, const Term& b) {
-    return a.negative == b.negative && a.product == b.product && c_.of_node[a.a.index] == c_.of_node[b.a.index] &&
-           (!a.product || c_.of_node[a.b.index] == c_.of_node[b.b.index]);
-  };
   for (std::size_t j = 0; j < rest_count_;) {
     const Term term = rest_[rows[0].first_rest + j];
-    std::size_t end = j + 1;
-    while (rows.size() == 1 && end < rest_count_ && alike(term, rest_[rows[0].first_rest + end])) ++end;
+    const std::size_t end = j + (rows.size() == 1 ? alike_terms(rows[0], j) : 1);
     View value = rest_view(rows, j, end - j);
     if (rows.size() == 1 && end - j > 1) value = g_.add_row_sum(value);
     total = add(total, value, term.negative);

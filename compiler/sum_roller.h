@@ -31,6 +31,8 @@ class SumRoller {
   };
 
   void take_apart(NodeId node);
+  void take_pairs_for_rest();
+  bool each_has_its_own_columns() const;
   void sort_rest(std::size_t first);
   bool same_columns(const Row& a, const Row& b) const;
   bool columns_before(const Row& a, const Row& b) const;
@@ -42,7 +44,11 @@ class SumRoller {
   std::size_t run_end(std::size_t begin, std::size_t most) const;
   bool continues(const Row& first, const Row& second, const Row& here, std::size_t distance) const;
 
+  bool better_one_by_one(std::span<const Row> rows);
+  std::size_t alike_terms(const Row& row, std::size_t first) const;
+
   void emit(std::span<const Row> rows);
+  void emit_one_by_one(std::span<const Row> rows);
   View emit_products(std::span<const Row> rows);
   View emit_rest(std::span<const Row> rows, View total);
   View rest_view(std::span<const Row> rows, std::size_t first, std::size_t count);
