@@ -11,6 +11,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "bench/comparison/peers.h"
 #include "bench/comparison/report.h"
 #include "bench/comparison/works.h"
 #include "bench/eigen_nets.h"
@@ -90,7 +91,7 @@ Circumstances circumstances_of(const Options& options, const char* executable) {
   add("tapeloom", std::string(version()) + ", kernels: " + runtime::kernels<float>().name);
   add("eigen", std::string(tapeloom_bench_eigen_version()) + ", -O3 -march=native");
   add("peak", measured_peak());
-  for (const std::string& peer : skipped_peers()) add("skipped", peer + ": no adapter for it yet");
+  for (const auto& [name, fact] : peer_facts()) add(name.c_str(), fact);
   add("repetitions", std::to_string(options.plan.timing.repetitions) + " of each, of at least " +
                          format_seconds(options.plan.timing.slice_seconds) + "; " +
                          std::to_string(options.plan.timing.slow_repetitions) +
@@ -99,7 +100,7 @@ Circumstances circumstances_of(const Options& options, const char* executable) {
   add("memory",
       "the most that was ever resident in a process that makes one variant and does two steps; a process "
       "that only makes the data of the smallest net: " +
-          megabytes(peak_memory("none", 0)));
+          megabytes(ask_peak_memory("none", 0)));
   if (options.plan.quick) add("quick", "a part of the works, and short repetitions: for checking, not for quoting");
   return c;
 }
@@ -126,6 +127,11 @@ int run(int argc, char** argv) {
     std::vector<Measurement> some = chart.compare(options.plan);
     if (some.empty()) circumstances.facts.emplace_back("left out", chart.name);
     for (Measurement& m : some) all.push_back(std::move(m));
+  }
+  const auto epoch = std::find_if(all.begin(), all.end(), [](const Measurement& m) { return m.chart == "epoch"; });
+  if (epoch != all.end()) {
+    const std::vector<Measurement> estimated = estimate_closure_epoch(all);
+    all.insert(epoch, estimated.begin(), estimated.end());
   }
   if (all.empty()) throw std::invalid_argument("nothing to compare");
   set_break_even(all);

@@ -15,17 +15,32 @@ void read_rows(M& m, const double* numbers) {
   }
 }
 
-/// Takes over `net`, which has step(lr) and each_parameter(function of T&).
+/// Rows of numbers as columns of `m`.
+template <class M>
+void read_rows(M& m, const float* const* rows) {
+  using Row = Eigen::Matrix<float, Eigen::Dynamic, 1>;
+  for (Eigen::Index sample = 0; sample < m.cols(); ++sample) {
+    m.col(sample) = Eigen::Map<const Row>(rows[sample], m.rows()).template cast<typename M::Scalar>();
+  }
+}
+
+/// Takes over `net`, which has step(lr) and each_parameter(function of T&), and may have set_rows(x, y).
 template <class Handle, class T, class N>
 Handle handle_of(N* net) {
+  void (*set_rows)(void*, const float* const*, const float*) = nullptr;
+  if constexpr (requires(const float* const* x, const float* y) { net->set_rows(x, y); }) {
+    set_rows = [](void* state, const float* const* x, const float* y) { static_cast<N*>(state)->set_rows(x, y); };
+  }
   return {
-      net, [](void* state, T lr) { return static_cast<N*>(state)->step(lr); },
+      net,
+      [](void* state, T lr) { return static_cast<N*>(state)->step(lr); },
       [](const void* state, double* numbers) {
         static_cast<N*>(const_cast<void*>(state))->each_parameter([&](T& p) { *numbers++ = static_cast<double>(p); });
       },
       [](void* state, const double* numbers) {
         static_cast<N*>(state)->each_parameter([&](T& p) { p = static_cast<T>(*numbers++); });
       },
+      set_rows,
       [](void* state) { delete static_cast<N*>(state); }};
 }
 

@@ -90,7 +90,12 @@ template <class T>
 class SoftmaxCrossEntropy {
  public:
   SoftmaxCrossEntropy(const double* y, Index samples) : y_(samples), largest_(samples), sum_(samples) {
-    for (Index j = 0; j < samples; ++j) y_(j) = static_cast<Index>(y[j]);
+    set_targets(y);
+  }
+
+  template <class U>
+  void set_targets(const U* y) {
+    for (Index j = 0; j < y_.cols(); ++j) y_(j) = static_cast<Index>(y[j]);
   }
 
   T operator()(Samples<T>& z, const Column<T>& b, T lr) {
@@ -306,6 +311,11 @@ class Relu784_128_10 {
   Relu784_128_10(const double* x, const double* y, Index n)
       : loss_(y, n), x_(784, n), a1_(128, n), d1_(128, n), d2_(10, n) {
     read_rows(x_, x);
+  }
+
+  void set_rows(const float* const* x, const float* y) {
+    read_rows(x_, x);
+    loss_.set_targets(y);
   }
 
   T step(T lr) {

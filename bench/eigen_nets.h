@@ -23,6 +23,8 @@ struct tapeloom_bench_eigen_float {
   float (*step)(void* state, float learning_rate);
   void (*read_parameters)(const void* state, double* parameters);
   void (*write_parameters)(void* state, const double* parameters);
+  /// Other rows, as many as before; null if the net is only written for those that it was made with.
+  void (*set_rows)(void* state, const float* const* x, const float* y);
   void (*destroy)(void* state);
 };
 struct tapeloom_bench_eigen_double {
@@ -30,6 +32,8 @@ struct tapeloom_bench_eigen_double {
   double (*step)(void* state, double learning_rate);
   void (*read_parameters)(const void* state, double* parameters);
   void (*write_parameters)(void* state, const double* parameters);
+  /// Other rows, as many as before; null if the net is only written for those that it was made with.
+  void (*set_rows)(void* state, const float* const* x, const float* y);
   void (*destroy)(void* state);
 };
 
@@ -68,6 +72,12 @@ class EigenTrainer {
     std::vector<double> numbers(count_);
     net_->read_parameters(net_->state, numbers.data());
     return numbers;
+  }
+  /// `x` are as many rows as there were. False if the net is only written for those that it was made with.
+  bool set_rows(const float* const* x, const float* y) {
+    if (net_->set_rows == nullptr) return false;
+    net_->set_rows(net_->state, x, y);
+    return true;
   }
   void set_parameters(std::span<const double> numbers) { net_->write_parameters(net_->state, numbers.data()); }
 

@@ -62,6 +62,11 @@ class PlainNet {
     }
   }
 
+  void set_rows(const float* const* x, const float* y) {
+    read_rows(x_, x);
+    y_ = Eigen::Map<const Eigen::MatrixXf>(y, y_.rows(), y_.cols()).template cast<T>();
+  }
+
   T step(T lr) {
     forward();
     const T loss = loss_and_derivative() / static_cast<T>(n_);

@@ -1,6 +1,22 @@
 #!/usr/bin/env bash
 # Installs what building and testing need, as Debian packages. Does nothing, and needs no network, if all is there.
+#
+#   scripts/bootstrap.sh           what building, testing and measuring need
+#   scripts/bootstrap.sh --peers   that, and the libraries that scripts/bench.sh compares with where they are installed
+#
+# Packages are installed as root or with sudo; without either it says what to install.
 set -euo pipefail
+
+usage() { sed -n '2,/^set /{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
+
+peers=false
+for argument in "$@"; do
+  case "$argument" in
+    --peers) peers=true ;;
+    --help | -h) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
 
 packages=()
 need_command() { command -v "$1" > /dev/null || packages+=("$2"); }
@@ -15,6 +31,7 @@ need_command valgrind valgrind   # bench/gates/
 if ! command -v dpkg-query apt-get > /dev/null; then
   echo "bootstrap: not a Debian system. Needed besides a C++20 compiler, CMake >= 3.22 and Ninja:" \
     "zlib, Eigen 3.4; for its tests and benchmarks Catch2, Google Benchmark, pkg-config, valgrind." >&2
+  if $peers; then echo "bootstrap: compared with where they are installed: LibTorch with OpenBLAS, ADOL-C." >&2; fi
   exit 0
 fi
 
@@ -22,8 +39,17 @@ need_package zlib1g-dev        # gzipped data
 need_package libeigen3-dev     # runtime/
 need_package catch2            # tests/
 need_package libbenchmark-dev  # bench/
+if $peers; then
+  need_package libtorch-dev
+  need_package libopenblas0-pthread  # or LibTorch takes the reference BLAS, which is slow
+  need_package libadolc-dev
+  need_package dataset-fashion-mnist  # the epoch that is compared
+fi
 
-if ((${#packages[@]} == 0)); then exit 0; fi
+if ((${#packages[@]} == 0)); then
+  if $peers; then echo "bootstrap: all is there, with the libraries to compare with"; fi
+  exit 0
+fi
 
 as_root=()
 if ((EUID != 0)); then

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <ctime>
 #include <random>
 #include <stdexcept>
@@ -30,13 +31,24 @@ Times time_call(const Contender& contender, std::size_t calls) {
   return {wall.count() / units, (cpu_now() - cpu) / units};
 }
 
-/// Warms up, finds out how many calls a repetition takes, and returns how many repetitions there are to be.
+void add_time(Measurement& result, const Times& times) {
+  result.seconds.push_back(times.wall);
+  result.cpu_seconds.push_back(times.cpu);
+}
+
+/// Warms up, finds out how many calls a repetition takes, and returns how many repetitions are left to be done.
 std::size_t prepare(Contender& contender, const TimingOptions& options) {
   std::size_t calls = 1;
-  double seconds = time_call(contender, 1).wall * contender.units;
+  const Times first = time_call(contender, 1);
+  double seconds = first.wall * contender.units;
   if (seconds > 1.0) {
-    contender.result.remark = "fewer repetitions: a call takes over a second";
-    return std::min(options.slow_repetitions, options.repetitions);
+    const std::size_t repetitions = std::min(options.slow_repetitions, options.repetitions);
+    if (repetitions < options.repetitions) {
+      if (!contender.result.remark.empty()) contender.result.remark += "; ";
+      contender.result.remark += std::to_string(repetitions) + " repetitions, because a call takes over a second";
+    }
+    add_time(contender.result, first);
+    return repetitions - 1;
   }
   while (seconds < options.slice_seconds) {
     calls *= 2;
@@ -66,8 +78,8 @@ const std::vector<Variant>& all_variants() {
     {"unrolled", "Tapeloom: unrolled, float"},
     {"double", "Tapeloom: double"},
     {"float", "Tapeloom: float"},
-    {"double_all", "Tapeloom: double, all threads"},
-    {"float_all", "Tapeloom: float, all threads"},
+    {"double_all", "Tapeloom: double, all threads", true},
+    {"float_all", "Tapeloom: float, all threads", true},
     {"eigen_double", "Eigen by hand: double"},
     {"eigen_float", "Eigen by hand: float"},
     {"plain_eigen_float", "Eigen as usual: float"},
@@ -75,6 +87,7 @@ const std::vector<Variant>& all_variants() {
     {"adolc", "ADOL-C: double"},
 #endif
 #if defined(TAPELOOM_BENCH_TORCH)
+    {"torch_double", "LibTorch eager: double"},
     {"torch", "LibTorch eager: float"},
 #endif
   };
@@ -88,15 +101,29 @@ const Variant& variant_of(const std::string& id) {
   throw std::invalid_argument("no variant " + id);
 }
 
-std::vector<std::string> skipped_peers() {
-  std::vector<std::string> skipped;
-#if !defined(TAPELOOM_BENCH_ADOLC)
-  skipped.push_back("ADOL-C (Debian: libadolc-dev)");
-#endif
-#if !defined(TAPELOOM_BENCH_TORCH)
-  skipped.push_back("LibTorch (Debian: libtorch-dev)");
-#endif
-  return skipped;
+bool has_variant(const std::string& id) {
+  const std::vector<Variant>& all = all_variants();
+  return std::any_of(all.begin(), all.end(), [&id](const Variant& variant) { return variant.id == id; });
+}
+
+Contender contender_of(const std::string& chart, const std::string& work, const std::string& variant,
+                       std::function<void()> call, double units) {
+  Contender contender;
+  contender.result.chart = chart;
+  contender.result.work = work;
+  contender.result.variant = variant_of(variant).id;
+  contender.call = std::move(call);
+  contender.units = units;
+  return contender;
+}
+
+Stage::Stage(const std::string& chart, const std::string& work) {
+  std::fprintf(stderr, "%s: %s", chart.c_str(), work.c_str());
+}
+
+Stage::~Stage() {
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+  std::fprintf(stderr, ", %.1f s\n", seconds.count());
 }
 
 std::vector<Measurement> measure(std::vector<Contender> contenders, const TimingOptions& options) {
@@ -111,9 +138,7 @@ std::vector<Measurement> measure(std::vector<Contender> contenders, const Timing
     for (const std::size_t i : order) {
       if (left[i] == 0) continue;
       --left[i];
-      const Times times = time_call(contenders[i], contenders[i].result.calls);
-      contenders[i].result.seconds.push_back(times.wall);
-      contenders[i].result.cpu_seconds.push_back(times.cpu);
+      add_time(contenders[i].result, time_call(contenders[i], contenders[i].result.calls));
     }
   }
   std::vector<Measurement> results;

@@ -115,34 +115,23 @@ std::string plots_html(const std::vector<Measurement>& all) {
   return html;
 }
 
-std::string tables_html(const std::string& text) {
-  // Markdown's rows, as table_text writes them.
+std::string cells_html(const std::vector<std::string>& cells, const std::string& element) {
   std::string html;
-  std::size_t begin = 0;
-  bool head = false, open = false;
-  while (begin < text.size()) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string line = text.substr(begin, end - begin);
-    begin = end + 1;
-    if (line.empty()) {
-      if (open) html += "</table></div>\n";
-      open = false, head = true;
-      continue;
+  for (const std::string& cell : cells) html += "<" + element + ">" + escape_html(cell) + "</" + element + ">";
+  return html + "</tr>\n";
+}
+
+std::string tables_html(const std::vector<Measurement>& all) {
+  std::string html;
+  for (const Table& table : tables_of(all)) {
+    html += "<div class='wide'><table>\n<tr>" + cells_html(table.head, "th");
+    for (std::size_t row = 0; row < table.rows.size(); ++row) {
+      html += (row == table.fastest ? "<tr class='best'>" : "<tr>") + cells_html(table.rows[row], "td");
     }
-    if (line.compare(0, 4, "|---") == 0) continue;
-    if (head) html += "<div class='wide'><table>\n";
-    open = true;
-    html += "<tr>";
-    for (std::size_t cell = 2; cell < line.size();) {
-      const std::size_t bar = std::min(line.find(" |", cell), line.size());
-      const std::string name = head ? "th" : "td";
-      html += "<" + name + ">" + escape_html(line.substr(cell, bar - cell)) + "</" + name + ">";
-      cell = bar + 3;
-    }
-    html += "</tr>\n";
-    head = false;
+    html += "</table></div>\n";
+    for (const std::string& remark : table.remarks) html += "<p class='remark'>" + escape_html(remark) + "</p>\n";
   }
-  return html + (open ? "</table></div>\n" : "");
+  return html;
 }
 
 }  // namespace
@@ -159,7 +148,7 @@ std::string page_text(const Circumstances& circumstances, const std::vector<Meas
       "medians, and what is done only once (recording, compiling) is reported apart.</p>\n";
   html += plots_html(all);
   html += "<h2>All figures</h2>\n";
-  html += tables_html(table_text(all));
+  html += "<p class='quiet'>The fastest of each table is marked.</p>\n" + tables_html(all);
   html += "<h2>How it was measured</h2>\n<dl>\n";
   for (const auto& [name, fact] : circumstances.facts) {
     html += "<dt>" + escape_html(name) + "</dt><dd>" + escape_html(fact) + "</dd>\n";

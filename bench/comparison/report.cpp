@@ -32,34 +32,51 @@ const Measurement* closures_of(const std::vector<Measurement>& all, const Measur
 
 std::string unless_unknown(double number, const std::string& text) { return std::isnan(number) ? "" : text; }
 
-/// The cells of a row, as texts.
-struct Row {
-  std::string time, spread, repetitions, against_closures, record, compile, break_even, memory;
-};
+const std::vector<std::string> columns = {"time",   "quartiles", "repetitions",    "closures / this",
+                                          "record", "compile",   "pays off after", "peak memory"};
 
-Row row_of(const std::vector<Measurement>& all, const Measurement& m) {
-  Row row;
-  row.time = format_seconds(m.median_seconds());
-  row.spread = format_number("-%.0f%%", 100.0 * (1.0 - m.quantile(0.25) / m.median_seconds())) +
-               format_number(" +%.0f%%", 100.0 * (m.quantile(0.75) / m.median_seconds() - 1.0));
-  row.repetitions = std::to_string(m.seconds.size());
+/// One for each of the columns, after the variant's title.
+std::vector<std::string> cells_of(const std::vector<Measurement>& all, const Measurement& m) {
+  std::string against_closures;
   if (const Measurement* closures = closures_of(all, m); closures != nullptr && closures != &m) {
     const double ratio = closures->median_seconds() / m.median_seconds();
-    row.against_closures = format_number(ratio < 10.0 ? "%.2g" : "%.0f", ratio);
+    against_closures = format_number(ratio < 10.0 ? "%.2g" : "%.0f", ratio);
   }
-  row.record = unless_unknown(m.record_seconds, format_seconds(m.record_seconds));
-  row.compile = unless_unknown(m.compile_seconds, format_seconds(m.compile_seconds));
-  row.break_even = std::isinf(m.break_even_steps)
-                       ? "never"
-                       : unless_unknown(m.break_even_steps, format_number("%.0f", std::ceil(m.break_even_steps)));
-  row.memory = unless_unknown(m.peak_bytes, format_number("%.1f MB", 1e-6 * m.peak_bytes));
-  return row;
+  const std::string steps = format_number("%.0f", std::ceil(m.break_even_steps));
+  return {variant_of(m.variant).title,
+          format_seconds(m.median_seconds()),
+          format_number("-%.0f%%", 100.0 * (1.0 - m.quantile(0.25) / m.median_seconds())) +
+              format_number(" +%.0f%%", 100.0 * (m.quantile(0.75) / m.median_seconds() - 1.0)),
+          std::to_string(m.seconds.size()),
+          against_closures,
+          unless_unknown(m.record_seconds, format_seconds(m.record_seconds)),
+          unless_unknown(m.compile_seconds, format_seconds(m.compile_seconds)),
+          std::isinf(m.break_even_steps) ? "never" : unless_unknown(m.break_even_steps, steps),
+          unless_unknown(m.peak_bytes, format_number("%.1f MB", 1e-6 * m.peak_bytes))};
 }
 
-std::string json_entry(const Measurement& m, const std::string& name, const std::string& more, double real,
-                       double cpu) {
+void remove_empty_columns(Table& table) {
+  for (std::size_t column = table.head.size(); column-- > 0;) {
+    const auto has_none = [column](const std::vector<std::string>& row) { return row[column].empty(); };
+    if (!std::all_of(table.rows.begin(), table.rows.end(), has_none)) continue;
+    const auto at = static_cast<std::ptrdiff_t>(column);
+    table.head.erase(table.head.begin() + at);
+    for (std::vector<std::string>& row : table.rows) row.erase(row.begin() + at);
+  }
+}
+
+std::string markdown_row(const std::vector<std::string>& cells) {
+  std::string text = "|";
+  for (const std::string& cell : cells) text += " " + cell + " |";
+  return text + "\n";
+}
+
+std::string json_entry(const Circumstances& circumstances, const Measurement& m, const std::string& name,
+                       const std::string& more, double real, double cpu) {
   std::string text = "    {\"name\": " + json_string(name) + ", \"run_name\": " + json_string(m.work + "/" + m.variant);
-  text += ", " + more + ", \"threads\": 1, \"iterations\": " + std::to_string(m.calls);
+  const std::size_t threads = variant_of(m.variant).all_threads ? circumstances.cores : 1;
+  text += ", " + more + ", \"threads\": " + std::to_string(threads);
+  text += ", \"iterations\": " + std::to_string(m.calls);
   text += ", \"real_time\": " + json_number(1e9 * real) + ", \"cpu_time\": " + json_number(1e9 * cpu);
   text += ", \"time_unit\": \"ns\", \"chart\": " + json_string(m.chart) + ", \"work\": " + json_string(m.work);
   text += ", \"variant\": " + json_string(m.variant);
@@ -94,11 +111,11 @@ double deviation_of(const std::vector<double>& numbers) {
   return numbers.size() < 2 ? 0.0 : std::sqrt(squares / static_cast<double>(numbers.size() - 1));
 }
 
-std::string json_entries(const Measurement& m) {
+std::string json_entries(const Circumstances& circumstances, const Measurement& m) {
   const std::string name = m.work + "/" + m.variant, count = std::to_string(m.seconds.size());
   std::string text;
   for (std::size_t i = 0; i < m.seconds.size(); ++i) {
-    text += json_entry(m, name,
+    text += json_entry(circumstances, m, name,
                        "\"run_type\": \"iteration\", \"repetitions\": " + count +
                            ", \"repetition_index\": " + std::to_string(i),
                        m.seconds[i], m.cpu_seconds[i]) +
@@ -108,10 +125,12 @@ std::string json_entries(const Measurement& m) {
     return std::string("\"run_type\": \"aggregate\", \"repetitions\": ") + count + ", \"aggregate_name\": \"" + kind +
            "\"";
   };
-  text += json_entry(m, name + "_median", aggregate("median"), m.median_seconds(), median_of(m.cpu_seconds)) +
+  text += json_entry(circumstances, m, name + "_median", aggregate("median"), m.median_seconds(),
+                     median_of(m.cpu_seconds)) +
           json_counters(m) + "},\n";
   return text +
-         json_entry(m, name + "_stddev", aggregate("stddev"), deviation_of(m.seconds), deviation_of(m.cpu_seconds)) +
+         json_entry(circumstances, m, name + "_stddev", aggregate("stddev"), deviation_of(m.seconds),
+                    deviation_of(m.cpu_seconds)) +
          "}";
 }
 
@@ -133,19 +152,34 @@ std::string format_seconds(double seconds) {
   return "";
 }
 
-std::string table_text(const std::vector<Measurement>& all) {
-  std::string text, work;
+std::vector<Table> tables_of(const std::vector<Measurement>& all) {
+  std::vector<Table> tables;
+  std::string work;
+  double shortest = 0.0;
   for (const Measurement& m : all) {
-    if (m.chart + m.work != work) {
+    if (tables.empty() || m.chart + m.work != work) {
       work = m.chart + m.work;
-      text += "\n| " + m.work +
-              " | time | quartiles | repetitions | closures / this | record | compile | pays off after | "
-              "peak memory |\n|---|---|---|---|---|---|---|---|---|\n";
+      tables.emplace_back().head = {m.work};
+      tables.back().head.insert(tables.back().head.end(), columns.begin(), columns.end());
     }
-    const Row row = row_of(all, m);
-    text += "| " + variant_of(m.variant).title + " | " + row.time + " | " + row.spread + " | " + row.repetitions +
-            " | " + row.against_closures + " | " + row.record + " | " + row.compile + " | " + row.break_even + " | " +
-            row.memory + " |\n";
+    Table& table = tables.back();
+    if (table.rows.empty() || m.median_seconds() < shortest) {
+      shortest = m.median_seconds();
+      table.fastest = table.rows.size();
+    }
+    table.rows.push_back(cells_of(all, m));
+    if (!m.remark.empty()) table.remarks.push_back(table.rows.back()[0] + ": " + m.remark + ".");
+  }
+  for (Table& table : tables) remove_empty_columns(table);
+  return tables;
+}
+
+std::string table_text(const std::vector<Measurement>& all) {
+  std::string text;
+  for (const Table& table : tables_of(all)) {
+    text += "\n" + markdown_row(table.head) + markdown_row(std::vector<std::string>(table.head.size(), "---"));
+    for (const std::vector<std::string>& row : table.rows) text += markdown_row(row);
+    for (const std::string& remark : table.remarks) text += "\n" + remark + "\n";
   }
   return text;
 }
@@ -167,7 +201,8 @@ std::string json_text(const Circumstances& circumstances, const std::vector<Meas
     text += ",\n    " + json_string(name) + ": " + json_string(fact);
   }
   text += "\n  },\n  \"benchmarks\": [\n";
-  for (std::size_t i = 0; i < all.size(); ++i) text += json_entries(all[i]) + (i + 1 < all.size() ? ",\n" : "\n");
+  for (std::size_t i = 0; i < all.size(); ++i)
+    text += json_entries(circumstances, all[i]) + (i + 1 < all.size() ? ",\n" : "\n");
   return text + "  ]\n}\n";
 }
 

@@ -20,7 +20,16 @@ struct Circumstances {
 /// Such as "12.3 us".
 std::string format_seconds(double seconds);
 
-/// Markdown.
+/// The figures of one piece of work, as texts.
+struct Table {
+  std::vector<std::string> head;  ///< columns that nobody has a figure for are left out
+  std::vector<std::vector<std::string>> rows;
+  std::size_t fastest = 0;  ///< which row
+  std::vector<std::string> remarks;
+};
+std::vector<Table> tables_of(const std::vector<Measurement>& all);
+
+/// The tables in Markdown.
 std::string table_text(const std::vector<Measurement>& all);
 
 /// As Google Benchmark writes it: an entry for each repetition, and its aggregates. Times are nanoseconds a unit.

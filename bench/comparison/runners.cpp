@@ -103,6 +103,7 @@ class EigenRunner : public NetRunner {
     return static_cast<double>(trainer_.step(static_cast<T>(learning_rate)));
   }
   std::vector<double> parameters() const override { return trainer_.parameters(); }
+  bool set_rows(const float* const* x, const float* y) override { return trainer_.set_rows(x, y); }
   double epsilon() const override { return static_cast<double>(std::numeric_limits<T>::epsilon()); }
 
  private:
@@ -170,7 +171,9 @@ std::vector<std::string> runner_variants(const NetWork& work) {
   for (const Variant& variant : all_variants()) {
     if (variant.id == "eager") continue;
     const bool by_hand = variant.id.find("eigen") != std::string::npos;
-    if (!by_hand || make_runner(variant.id, work) != nullptr) ids.push_back(variant.id);
+    if (by_hand && make_runner(variant.id, work) == nullptr) continue;
+    if (is_peer(variant.id) && !peer_takes(variant.id, work)) continue;
+    ids.push_back(variant.id);
   }
   return ids;
 }

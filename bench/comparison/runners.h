@@ -31,6 +31,8 @@ class NetRunner {
   /// One step on all rows: parameters -= learning_rate * gradient. Returns the loss before.
   virtual double step(double learning_rate) = 0;
   virtual std::vector<double> parameters() const = 0;
+  /// Other rows to go on with, as many as before. False if that is not to be had here.
+  virtual bool set_rows([[maybe_unused]] const float* const* x, [[maybe_unused]] const float* y) { return false; }
   /// Of the numbers computed with.
   virtual double epsilon() const { return std::numeric_limits<double>::epsilon(); }
 

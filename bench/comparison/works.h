@@ -26,7 +26,8 @@ std::vector<Measurement> compare_recordings(const Plan& plan);
 std::vector<Measurement> compare_training(const Plan& plan);
 /// The notebooks' smallest expressions, again and again: a unit is one evaluation with its gradients.
 std::vector<Measurement> compare_tiny(const Plan& plan);
-/// An epoch of Fashion-MNIST, 784-128-10 in batches of 64. Empty if the data set is not installed.
+/// An epoch of Fashion-MNIST, 784-128-10 in batches of 64, by those that take new rows. Empty if the data set is not
+/// installed.
 std::vector<Measurement> compare_epoch(const Plan& plan);
 /// A thousand operations that roll into nothing.
 std::vector<Measurement> compare_scalar(const Plan& plan);
@@ -34,8 +35,14 @@ std::vector<Measurement> compare_scalar(const Plan& plan);
 /// Where Debian's package puts the data set.
 constexpr const char* fashion_directory = "/usr/share/datasets/fashion-mnist";
 
-/// Makes the variant's runner for one of all_cases(), does two steps, and returns the most memory that this process
-/// has ever had, in bytes; of the process alone if the variant is "none". To be asked of a process of its own.
+/// Makes the variant's runner for one of all_cases(), does two steps (one, if that takes over a second), and returns
+/// the most memory that this process has ever had, in bytes; of the process alone if the variant is "none".
 double peak_memory(const std::string& variant, std::size_t number_of_case);
+/// The same of a new process of this program, which must answer --peak-memory with it.
+double ask_peak_memory(const std::string& variant, std::size_t number_of_case);
+
+/// An estimate of the closure design's epoch, from the steps among the measurements of the same net. Empty if there are
+/// none.
+std::vector<Measurement> estimate_closure_epoch(const std::vector<Measurement>& measurements);
 
 }  // namespace tapeloom::bench

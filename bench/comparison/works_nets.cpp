@@ -8,6 +8,7 @@
 #include "bench/cases.h"
 #include "bench/comparison/runners.h"
 #include "bench/comparison/works.h"
+#include "bench/ratio.h"
 
 namespace tapeloom::bench {
 namespace {
@@ -16,7 +17,7 @@ void remove(std::vector<std::string>& variants, const std::string& variant) { st
 
 std::vector<Measurement> measure_net(const Plan& plan, const NetWork& work, const std::vector<std::string>& variants,
                                      const std::string& chart, const std::string& name, double x) {
-  std::fprintf(stderr, "%s: %s\n", chart.c_str(), name.c_str());
+  const Stage stage(chart, name);
   check_runners(work, variants);
   std::vector<Contender> contenders = net_contenders(work, variants);
   for (Contender& c : contenders) c.result.chart = chart, c.result.work = name, c.result.x = x;
@@ -27,19 +28,6 @@ void append(std::vector<Measurement>& to, std::vector<Measurement> from) {
   for (Measurement& m : from) to.push_back(std::move(m));
 }
 
-/// Asks this program, as a process of its own, for peak_memory().
-double ask_peak_memory(const std::string& variant, std::size_t number_of_case) {
-  std::array<char, 4096> self{};
-  if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return unknown;
-  const std::string command =
-      "'" + std::string(self.data()) + "' --peak-memory " + variant + " " + std::to_string(number_of_case);
-  std::FILE* pipe = popen(command.c_str(), "r");
-  double bytes = unknown;
-  if (pipe == nullptr || std::fscanf(pipe, "%lf", &bytes) != 1) bytes = unknown;
-  if (pipe != nullptr) pclose(pipe);
-  return bytes;
-}
-
 }  // namespace
 
 double peak_memory(const std::string& variant, std::size_t number_of_case) {
@@ -47,7 +35,8 @@ double peak_memory(const std::string& variant, std::size_t number_of_case) {
   const NetWork work = make_net_work(c.net, c.samples);
   if (variant != "none") {
     const std::unique_ptr<NetRunner> runner = make_runner(variant, work);
-    for (int i = 0; i < 2; ++i) runner->step(1e-6);
+    auto step = [&runner] { runner->step(1e-6); };
+    if (time_calls(step, 1) < 1.0) step();
   }
   // Not what getrusage says: that would be the parent's peak, if it was higher.
   std::ifstream file("/proc/self/status");
@@ -60,18 +49,27 @@ double peak_memory(const std::string& variant, std::size_t number_of_case) {
   return unknown;
 }
 
+double ask_peak_memory(const std::string& variant, std::size_t number_of_case) {
+  std::array<char, 4096> self{};
+  if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return unknown;
+  const std::string command =
+      "'" + std::string(self.data()) + "' --peak-memory " + variant + " " + std::to_string(number_of_case);
+  std::FILE* pipe = popen(command.c_str(), "r");
+  double bytes = unknown;
+  if (pipe == nullptr || std::fscanf(pipe, "%lf", &bytes) != 1) bytes = unknown;
+  if (pipe != nullptr) pclose(pipe);
+  return bytes;
+}
+
 std::vector<Measurement> compare_nets(const Plan& plan) {
   std::vector<Measurement> all;
   const std::vector<Case> cases = all_cases();
   const std::size_t count = plan.quick ? 3 : cases.size();
   for (std::size_t i = 0; i < count; ++i) {
     const Case& c = cases[i];
-    const NetWork few = make_net_work(c.net, c.closure_check_samples);
-    const std::vector<std::string> variants = runner_variants(few);
-    if (c.closure_check_samples < c.samples) check_runners(few, variants);
+    const NetWork work = make_net_work(c.net, c.samples);
     const std::size_t first = all.size();
-    append(all,
-           measure_net(plan, make_net_work(c.net, c.samples), variants, "nets", c.name(), static_cast<double>(i + 1)));
+    append(all, measure_net(plan, work, runner_variants(work), "nets", c.name(), static_cast<double>(i + 1)));
     for (std::size_t m = first; m < all.size(); ++m) all[m].peak_bytes = ask_peak_memory(all[m].variant, i);
   }
   return all;
@@ -92,7 +90,7 @@ std::vector<Measurement> compare_widths(const Plan& plan) {
     const NetWork work = make_net_work(net, 64);
     std::vector<std::string> variants = runner_variants(work);
     if (width > 128) remove(variants, "closures");
-    if (width > 256) remove(variants, "unrolled");
+    if (width > 256) remove(variants, "evaluator"), remove(variants, "unrolled");
     append(all, measure_net(plan, work, variants, "width", net.name + " / 64", static_cast<double>(width)));
   }
   return all;
@@ -107,6 +105,7 @@ std::vector<Measurement> compare_batches(const Plan& plan) {
     const NetWork work = make_net_work(net, samples);
     std::vector<std::string> variants = runner_variants(work);
     if (samples > 256) remove(variants, "closures");
+    if (samples > 1024) remove(variants, "evaluator");
     append(all, measure_net(plan, work, variants, "batch", net.name + " / " + std::to_string(samples),
                             static_cast<double>(samples)));
   }

@@ -3,12 +3,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 
 #include "bench/cases.h"
+#include "bench/comparison/peers.h"
 #include "bench/comparison/runners.h"
 #include "bench/comparison/works.h"
-#include "bench/eigen_nets.h"
 #include "bench/scalar_expression.h"
 #include "tapeloom/core/evaluate.h"
 
@@ -25,17 +24,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-Contender contender_of(const char* chart, const std::string& work, const char* variant, std::function<void()> call,
-                       double units = 1.0) {
-  Contender contender;
-  contender.result.chart = chart;
-  contender.result.work = work;
-  contender.result.variant = variant_of(variant).id;
-  contender.call = std::move(call);
-  contender.units = units;
-  return contender;
-}
 
 // --- tiny expressions ------------------------------------------------------------------------------------------------
 
@@ -54,6 +42,23 @@ struct OneNeuron {
   template <class V>
   static V compute(const std::array<V, 5>& v) {
     return tanh(v[0] * v[2] + v[1] * v[3] + v[4]);
+  }
+};
+
+/// A number that only notes what is done to it, to tell other libraries.
+struct Noted {
+  std::size_t number;
+  std::vector<ScalarStep>* steps;
+  std::size_t leaves;
+
+  friend Noted operator+(Noted a, Noted b) { return a.note(ScalarOp::add, a.number, b.number); }
+  friend Noted operator*(Noted a, Noted b) { return a.note(ScalarOp::multiply, a.number, b.number); }
+  friend Noted tanh(Noted a) { return a.note(ScalarOp::tanh, a.number, a.number); }
+
+ private:
+  Noted note(ScalarOp op, std::size_t x, std::size_t y) {
+    steps->push_back({op, x, y});
+    return {leaves + steps->size() - 1, steps, leaves};
   }
 };
 
@@ -107,8 +112,24 @@ struct Tiny {
     return result;
   }
 
+  static ScalarExpression noted() {
+    ScalarExpression expression{0, {E::leaves.begin(), E::leaves.end()}, {}};
+    std::array<Noted, n> v;
+    for (std::size_t i = 0; i < n; ++i) v[i] = {i, &expression.steps, n};
+    E::compute(v);
+    return expression;
+  }
+  static Result by_peer(PeerExpression& peer, double first) {
+    std::array<double, n> numbers = E::leaves;
+    numbers[0] = first;
+    Result result{};
+    result[0] = peer.evaluate(numbers.data(), result.data() + 1);
+    return result;
+  }
+
   template <class F>
-  static void add(std::vector<Contender>& to, const char* variant, double epsilon, std::size_t times, F evaluate_once) {
+  static void add(std::vector<Contender>& to, const std::string& variant, double epsilon, std::size_t times,
+                  F evaluate_once) {
     const Result expected = closures(E::leaves[0]), result = evaluate_once(E::leaves[0]);
     // A handful of roundings of numbers up to 20, and tanh by two formulas.
     require_equal(std::string(E::name) + ": closures against " + variant, expected[0], std::span(expected).subspan(1),
@@ -120,8 +141,7 @@ struct Tiny {
         for (const double x : r) sum = sum + x;
       }
     };
-    const std::string work = std::string(E::name) + ", " + std::to_string(times) + " times";
-    to.push_back(contender_of("tiny", work, variant, call, static_cast<double>(times)));
+    to.push_back(contender_of("tiny", E::name, variant, call, static_cast<double>(times)));
   }
 
   template <class T>
@@ -141,9 +161,22 @@ struct Tiny {
     to.back().result.nodes = tape.size();
   }
 
+  /// LibTorch takes a thousand times as long for a number as it would be fair to let others wait for.
+  static void add_peers(std::vector<Contender>& to, std::size_t times) {
+    for (const char* variant : {"adolc", "torch"}) {
+      if (!has_variant(variant)) continue;
+      const std::shared_ptr<PeerExpression> peer = make_peer_expression(variant, noted(), {}, 1);
+      const bool fewer = std::string(variant) == "torch";
+      add(to, variant, peer->epsilon(), fewer ? times / 10 : times,
+          [peer](double first) { return by_peer(*peer, first); });
+      to.back().result.record_seconds = peer->trace_seconds();
+      if (fewer) to.back().result.remark = std::to_string(times / 10) + " times";
+    }
+  }
+
   static std::vector<Measurement> compare(const Plan& plan) {
     const std::size_t times = plan.quick ? 1000 : 100000;
-    std::fprintf(stderr, "tiny: %s\n", E::name);
+    const Stage stage("tiny", E::name);
     std::vector<Contender> all;
     constexpr double epsilon = std::numeric_limits<double>::epsilon();
     add(all, "closures", epsilon, times, closures);
@@ -155,6 +188,8 @@ struct Tiny {
     add_compiled<double>(all, "exact", {.exact = true}, times);
     add_compiled<double>(all, "double", {}, times);
     add_compiled<float>(all, "float", {}, times);
+    add_peers(all, times);
+    for (Contender& c : all) c.result.work += ", " + std::to_string(times) + " times";
     return measure(std::move(all), plan.timing);
   }
 };
@@ -175,7 +210,7 @@ std::vector<Measurement> compare_training(const Plan& plan) {
   work.data.y = {1.0, -1.0, -1.0, 1.0};
   const std::vector<std::string> variants = runner_variants(work);
   check_runners(work, variants);
-  std::fprintf(stderr, "run: the notebooks' training\n");
+  const Stage stage("run", "the notebooks' training");
 
   // The notebook adds up the four errors and takes a rate of 0.1; their mean is a quarter of that.
   constexpr int steps = 100;
@@ -196,57 +231,8 @@ std::vector<Measurement> compare_training(const Plan& plan) {
       throw std::runtime_error("training by " + variant + " ends with a loss of " + std::to_string(loss) +
                                " instead of " + std::to_string(expected));
     }
-    contenders.push_back(contender_of("run", "3-4-4-1 tanh / 4, 100 steps, from nothing to the trained net",
-                                      variant.c_str(), [train, variant] { train(variant); }));
-  }
-  return measure(std::move(contenders), plan.timing);
-}
-
-// --- an epoch --------------------------------------------------------------------------------------------------------
-
-namespace {
-
-template <class T>
-void add_epoch(std::vector<Contender>& to, const char* variant, std::size_t threads, const DataView& data,
-               std::vector<double>& losses) {
-  const auto one_epoch = [data, threads] {
-    Tape tape;
-    SplitMix64 random(1);
-    const std::vector<Value> pixels = tape.inputs("pixels", 784);
-    const Value label = tape.input(0.0, "label");
-    const MLP network(tape, 784, {{128, relu}, {10}}, he(random));
-    Executor<T> model(compile(batch_mean(softmax_cross_entropy(network(pixels), label))),
-                      executor_options(64, threads));
-    return fit(model, data, {.epochs = 1, .batch = 64, .optimizer = SgdOptions{.learning_rate = 0.1}, .seed = 1})
-        .epochs[0]
-        .loss;
-  };
-  losses.push_back(one_epoch());
-  to.push_back(contender_of("epoch", "Fashion-MNIST, 784-128-10 relu / 64, 60,000 pictures, with compiling", variant,
-                            [one_epoch] { one_epoch(); }));
-}
-
-}  // namespace
-
-std::vector<Measurement> compare_epoch(const Plan& plan) {
-  const std::string images = std::string(fashion_directory) + "/train-images-idx3-ubyte.gz";
-  const std::string labels = std::string(fashion_directory) + "/train-labels-idx1-ubyte.gz";
-  if (plan.quick || !std::filesystem::exists(images) || !std::filesystem::exists(labels)) return {};
-  std::fprintf(stderr, "epoch: Fashion-MNIST\n");
-  NumberArray<float> x = read_idx<float>(images, {0, 28, 28});
-  const NumberArray<float> y = read_idx<float>(labels, {0});
-  for (float& grey : x.values) grey /= 255.0f;
-  const DataView data = DataView().add("pixels", x.values).add("label", y.values);
-
-  std::vector<Contender> contenders;
-  std::vector<double> losses;
-  add_epoch<double>(contenders, "double", 1, data, losses);
-  add_epoch<float>(contenders, "float", 1, data, losses);
-  add_epoch<double>(contenders, "double_all", 0, data, losses);
-  add_epoch<float>(contenders, "float_all", 0, data, losses);
-  for (const double loss : losses) {
-    // 938 steps apart in precision: rounding moves the mean loss in the fourth figure.
-    if (!(std::fabs(loss - losses[0]) <= 2e-3 * losses[0])) throw std::runtime_error("epochs end differently");
+    contenders.push_back(contender_of("run", "3-4-4-1 tanh / 4, 100 steps, from nothing to the trained net", variant,
+                                      [train, variant] { train(variant); }));
   }
   return measure(std::move(contenders), plan.timing);
 }
@@ -255,7 +241,7 @@ std::vector<Measurement> compare_epoch(const Plan& plan) {
 
 std::vector<Measurement> compare_scalar(const Plan& plan) {
   const std::size_t samples = plan.quick ? 16 : 256;
-  std::fprintf(stderr, "scalar: irregular operations\n");
+  const Stage stage("scalar", "irregular operations");
   const auto expression = std::make_shared<ScalarExpression>(ScalarExpressionMaker().make());
   const auto rows = std::make_shared<std::vector<double>>(samples * expression->inputs);
   std::mt19937_64 random(3);
@@ -273,9 +259,9 @@ std::vector<Measurement> compare_scalar(const Plan& plan) {
   const auto evaluate_all = [tape, rows, loss, samples] { return evaluate(loss, {.rows = *rows, .samples = samples}); };
   const Evaluation expected = evaluate_all();
   // Roundings of a thousand operations in a row, each magnified as the gradients are; see require_equal.
-  const auto check = [&](const char* variant, double epsilon, double root, std::span<const double> gradients) {
-    require_equal(std::string("irregular operations, the evaluator against ") + variant, expected.root[0],
-                  expected.gradients, root, gradients, 1000.0 * epsilon);
+  const auto check = [&](const std::string& variant, double epsilon, double root, std::span<const double> gradients) {
+    require_equal("irregular operations, the evaluator against " + variant, expected.root[0], expected.gradients, root,
+                  gradients, 1000.0 * epsilon);
   };
 
   std::vector<double> closure_gradients;
@@ -324,6 +310,14 @@ std::vector<Measurement> compare_scalar(const Plan& plan) {
   add(std::numeric_limits<float>::epsilon(), "float", {}, 1);
   add(std::numeric_limits<double>::epsilon(), "double_all", {}, 0);
   add(std::numeric_limits<float>::epsilon(), "float_all", {}, 0);
+  for (const char* variant : {"adolc", "torch_double", "torch"}) {
+    if (!has_variant(variant)) continue;
+    const std::shared_ptr<PeerExpression> peer = make_peer_expression(variant, *expression, *rows, samples);
+    std::vector<double> gradients(expression->parameters.size());
+    check(variant, peer->epsilon(), peer->evaluate(nullptr, gradients.data()), gradients);
+    contenders.push_back(contender_of("scalar", work, variant, [peer] { peer->evaluate(nullptr, nullptr); }));
+    contenders.back().result.record_seconds = peer->trace_seconds();
+  }
   return measure(std::move(contenders), plan.timing);
 }
 
