@@ -7,7 +7,6 @@
 // tiny, epoch, scalar.
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <stdexcept>
 
@@ -16,8 +15,8 @@
 #include "bench/comparison/works.h"
 #include "bench/eigen_nets.h"
 #include "bench/machine.h"
-#include "bench/peak.h"
-#include "bench/ratio.h"
+#include "bench/main.h"
+#include "bench/measure_peak.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/version.h"
 
@@ -58,20 +57,9 @@ void write_file(const std::string& path, const std::string& text) {
 
 std::string megabytes(double bytes) { return std::to_string(static_cast<int>(1e-6 * bytes + 0.5)) + " MB"; }
 
-/// Flop/s of one core; the best of a few, as a peak is.
 std::string measured_peak() {
-  double best_float = 0.0, best_double = 0.0;
-  for (int i = 0; i < 9; ++i) {
-    double flops = 0.0, sum = 0.0;
-    auto in_float = [&] { flops = tapeloom_bench_peak_float(20000, &sum); };
-    double seconds = time_calls(in_float, 1);
-    best_float = std::max(best_float, flops / seconds);
-    auto in_double = [&] { flops = tapeloom_bench_peak_double(20000, &sum); };
-    seconds = time_calls(in_double, 1);
-    best_double = std::max(best_double, flops / seconds);
-  }
-  return std::to_string(static_cast<int>(1e-9 * best_float)) + " GFLOP/s float, " +
-         std::to_string(static_cast<int>(1e-9 * best_double)) + " double, of one core (FMAs on registers, " +
+  return std::to_string(static_cast<int>(1e-9 * measure_peak<float>())) + " GFLOP/s float, " +
+         std::to_string(static_cast<int>(1e-9 * measure_peak<double>())) + " double, of one core (FMAs on registers, " +
          std::to_string(tapeloom_bench_peak_vector_bytes()) + "-byte vectors)";
 }
 
@@ -147,10 +135,5 @@ int run(int argc, char** argv) {
 }  // namespace tapeloom::bench
 
 int main(int argc, char** argv) {
-  try {
-    return tapeloom::bench::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "comparison: %s\n", error.what());
-    return 1;
-  }
+  return tapeloom::bench::run_program("comparison", [&] { return tapeloom::bench::run(argc, argv); });
 }

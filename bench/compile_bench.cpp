@@ -10,10 +10,11 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 
 #include "bench/machine.h"
+#include "bench/main.h"
 #include "bench/nets.h"
+#include "bench/ratio.h"
 
 namespace {
 
@@ -59,10 +60,6 @@ namespace tapeloom::bench {
 namespace {
 
 using closure::Activation;
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 /// One sample of an MLP of w inputs and two hidden layers of w: a parameter, a product and a sum for each weight.
 Value record_wide(Tape& tape, std::size_t nodes) {
@@ -182,10 +179,5 @@ int run(int argc, char** argv) {
 }  // namespace tapeloom::bench
 
 int main(int argc, char** argv) {
-  try {
-    return tapeloom::bench::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "compile_bench: %s\n", error.what());
-    return 1;
-  }
+  return tapeloom::bench::run_program("compile_bench", [&] { return tapeloom::bench::run(argc, argv); });
 }

@@ -5,34 +5,19 @@
 // Without a name it prints them all.
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
 #include "bench/gates/workloads.h"
 #include "bench/machine.h"
-#include "bench/peak.h"
+#include "bench/main.h"
+#include "bench/measure_peak.h"
 #include "bench/ratio.h"
 #include "tapeloom/runtime/kernels.h"
 
 namespace tapeloom::bench {
 namespace {
-
-/// The most that `peak` reaches in five attempts of some milliseconds, in flops a second.
-template <class Peak>
-double measure_peak(Peak peak) {
-  constexpr std::size_t rounds = 50000;
-  double most = 0.0;
-  for (int i = 0; i < 5; ++i) {
-    double flops = 0.0, sum = 0.0;
-    auto run = [&] { flops = peak(rounds, &sum); };
-    const double seconds = time_calls(run, 1);
-    if (!(sum != 0.0)) throw std::runtime_error("the peak loop computed nonsense");
-    most = std::max(most, flops / seconds);
-  }
-  return most;
-}
 
 void profile(const NamedWorkload& named, const WorkloadOptions& options, const Peaks& peaks) {
   constexpr double seconds = 0.5;
@@ -42,7 +27,7 @@ void profile(const NamedWorkload& named, const WorkloadOptions& options, const P
   std::printf("\n%s\n%s", named.name.c_str(), workload->profile(peaks).c_str());
 }
 
-void run(int argc, char** argv) {
+int run(int argc, char** argv) {
   WorkloadOptions options{.threads = 1, .profile = true};
   std::string part;
   for (int i = 1; i < argc; ++i) {
@@ -58,24 +43,19 @@ void run(int argc, char** argv) {
   const std::vector<NamedWorkload> chosen = workloads(part);
   if (part.empty()) {
     for (const NamedWorkload& named : chosen) std::printf("%s\n", named.name.c_str());
-    return;
+    return 0;
   }
-  const Peaks peaks = {measure_peak(tapeloom_bench_peak_float), measure_peak(tapeloom_bench_peak_double)};
+  const Peaks peaks = {measure_peak<float>(), measure_peak<double>()};
   print_machine();
   std::printf("- Tapeloom's kernels: %s\n", runtime::kernels<float>().name);
   std::printf("- peak of one core: %.0f GFLOP/s float, %.0f double\n", 1e-9 * peaks.in_float, 1e-9 * peaks.in_double);
   for (const NamedWorkload& named : chosen) profile(named, options, peaks);
+  return 0;
 }
 
 }  // namespace
 }  // namespace tapeloom::bench
 
 int main(int argc, char** argv) {
-  try {
-    tapeloom::bench::run(argc, argv);
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "tapeloom_profile: %s\n", error.what());
-    return 1;
-  }
+  return tapeloom::bench::run_program("tapeloom_profile", [&] { return tapeloom::bench::run(argc, argv); });
 }

@@ -23,13 +23,16 @@ struct Ratio {
   double median_seconds_b = 0.0;
 };
 
+inline double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 /// Seconds a call, over `calls` calls.
 template <class F>
 double time_calls(F& function, std::size_t calls) {
   const auto begin = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < calls; ++i) function();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  return elapsed.count() / static_cast<double>(calls);
+  return seconds_since(begin) / static_cast<double>(calls);
 }
 
 /// How many calls last at least `seconds`; also warms up.

@@ -2,11 +2,11 @@
 // the reference evaluator. Results are compared first; --check does nothing else.
 #include <cstdio>
 #include <cstring>
-#include <exception>
 
 #include "bench/machine.h"
+#include "bench/main.h"
 #include "bench/nets.h"
-#include "bench/scalar_expression.h"
+#include "bench/scalar_work.h"
 #include "bench/turns.h"
 #include "tapeloom/core/evaluate.h"
 #include "tapeloom/runtime/kernels.h"
@@ -17,21 +17,6 @@ namespace {
 constexpr std::size_t samples = 1024;
 constexpr std::size_t rounds = 15;
 constexpr double slice_seconds = 0.02;
-
-std::vector<double> random_rows(std::size_t inputs) {
-  std::mt19937_64 generator(3);
-  std::vector<double> rows(samples * inputs);
-  // Rounded to float, so that both precisions start at the same numbers.
-  for (double& x : rows) x = static_cast<double>(static_cast<float>(2.0 * random_unit(generator) - 1.0));
-  return rows;
-}
-
-/// The mean over the samples.
-Value record(Tape& tape, const ScalarExpression& expression) {
-  std::vector<Value> numbers = tape.inputs("x", expression.inputs);
-  for (const double p : expression.parameters) numbers.push_back(tape.parameter(p));
-  return batch_mean(evaluate_expression(expression, std::move(numbers)));
-}
 
 template <class T>
 class Runner {
@@ -61,9 +46,9 @@ int run(int argc, char** argv) {
   if (argc > 1 && !only_check) throw std::invalid_argument("usage: scalar_bench [--check]");
 
   const ScalarExpression expression = ScalarExpressionMaker().make();
-  const std::vector<double> rows = random_rows(expression.inputs);
+  const std::vector<double> rows = random_rows(expression, samples);
   Tape tape;
-  const Value loss = record(tape, expression);
+  const Value loss = record_expression(tape, expression);
   const Batch batch = {.rows = rows, .samples = samples};
   const Evaluation expected = evaluate(loss, batch);
   Runner<float> in_float(loss, rows);
@@ -96,10 +81,5 @@ int run(int argc, char** argv) {
 }  // namespace tapeloom::bench
 
 int main(int argc, char** argv) {
-  try {
-    return tapeloom::bench::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "scalar_bench: %s\n", error.what());
-    return 1;
-  }
+  return tapeloom::bench::run_program("scalar_bench", [&] { return tapeloom::bench::run(argc, argv); });
 }

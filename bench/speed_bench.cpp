@@ -7,14 +7,14 @@
 // and gives the closure design, which takes seconds for a step of the largest net, fewer samples.
 #include <cstdio>
 #include <cstring>
-#include <exception>
 #include <optional>
 
 #include "bench/cases.h"
 #include "bench/eigen_nets.h"
 #include "bench/machine.h"
+#include "bench/main.h"
+#include "bench/measure_peak.h"
 #include "bench/nets.h"
-#include "bench/peak.h"
 #include "bench/turns.h"
 #include "tapeloom/runtime/kernels.h"
 
@@ -95,23 +95,6 @@ void check(const Net& net, std::size_t samples, double* closure_seconds) {
 
 // --- timing ----------------------------------------------------------------------------------------------------------
 
-/// Flops of one call of the peak loop, whose result is checked.
-template <class T>
-double run_peak(std::size_t peak_rounds) {
-  const auto [flops, sum, expected] = [&]() -> std::array<double, 3> {
-    double s = 0.0;
-    if constexpr (std::is_same_v<T, float>) {
-      const double f = tapeloom_bench_peak_float(peak_rounds, &s);
-      return {f, s, tapeloom_bench_peak_sum_float(peak_rounds)};
-    } else {
-      const double f = tapeloom_bench_peak_double(peak_rounds, &s);
-      return {f, s, tapeloom_bench_peak_sum_double(peak_rounds)};
-    }
-  }();
-  if (!(std::fabs(sum - expected) <= 1e-5 * expected)) throw std::runtime_error("the peak loop computed nonsense");
-  return flops;
-}
-
 /// A row of the table. Times are seconds a step.
 struct Row {
   std::string name;
@@ -156,16 +139,15 @@ Row time_case(const Case& c) {
   TapeloomTrainer<float> tapeloom_float(c.net, start, data, false);
   TapeloomTrainer<double> tapeloom_double(c.net, start, data, false);
 
-  constexpr std::size_t peak_rounds = 20000;
-  const double peak_flops_float = run_peak<float>(peak_rounds), peak_flops_double = run_peak<double>(peak_rounds);
+  const double peak_flops_float = run_peak<float>(), peak_flops_double = run_peak<double>();
   Contestant ef("Eigen float", [&] { eigen_float.step(static_cast<float>(timed_rate)); });
   Contestant ed("Eigen double", [&] { eigen_double.step(timed_rate); });
   Contestant nf("plain Eigen float", [&] { plain_float.step(static_cast<float>(timed_rate)); });
   Contestant nd("plain Eigen double", [&] { plain_double.step(timed_rate); });
   Contestant tf("Tapeloom float", [&] { tapeloom_float.step(timed_rate); });
   Contestant td("Tapeloom double", [&] { tapeloom_double.step(timed_rate); });
-  Contestant pf("peak float", [] { run_peak<float>(peak_rounds); });
-  Contestant pd("peak double", [] { run_peak<double>(peak_rounds); });
+  Contestant pf("peak float", [] { run_peak<float>(); });
+  Contestant pd("peak double", [] { run_peak<double>(); });
   measure_by_turns({&ef, &ed, &nf, &nd, &tf, &td, &pf, &pd}, rounds, slice_seconds);
 
   return {c.name(),
@@ -284,10 +266,5 @@ int run(int argc, char** argv) {
 }  // namespace tapeloom::bench
 
 int main(int argc, char** argv) {
-  try {
-    return tapeloom::bench::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "speed_bench: %s\n", error.what());
-    return 1;
-  }
+  return tapeloom::bench::run_program("speed_bench", [&] { return tapeloom::bench::run(argc, argv); });
 }

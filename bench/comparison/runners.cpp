@@ -1,20 +1,16 @@
 #include "bench/comparison/runners.h"
 
 #include <chrono>
-#include <cmath>
 #include <optional>
 
 #include "bench/comparison/peers.h"
 #include "bench/eigen_nets.h"
-#include "bench/ratio.h"
 #include "tapeloom/core/evaluate.h"
 
 namespace tapeloom::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 class ClosureRunner : public NetRunner {
  public:
@@ -202,19 +198,14 @@ std::vector<Contender> net_contenders(const NetWork& work, const std::vector<std
   constexpr double rate = 1e-6;
   std::vector<Contender> contenders;
   for (const std::string& variant : variants) {
-    std::vector<double> record, compile;
     std::shared_ptr<NetRunner> runner;
-    const auto begin = Clock::now();
-    do {
-      runner = make_runner(variant, work);
-      record.push_back(runner->record_seconds);
-      compile.push_back(runner->compile_seconds);
-    } while (!std::isnan(record.back()) && record.size() < 9 && seconds_since(begin) < 0.2);
     Contender contender;
     contender.result.variant = variant;
+    time_what_is_done_once(contender.result, [&] {
+      runner = make_runner(variant, work);
+      return std::pair(runner->record_seconds, runner->compile_seconds);
+    });
     contender.result.nodes = runner->nodes;
-    contender.result.record_seconds = median(record);
-    contender.result.compile_seconds = median(compile);
     contender.call = [runner] { runner->step(rate); };
     contenders.push_back(std::move(contender));
   }

@@ -1,12 +1,16 @@
 // A net's training step by each of the variants, behind one interface.
 #pragma once
 
+#include <chrono>
+#include <cmath>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/comparison/measurement.h"
 #include "bench/nets.h"
+#include "bench/ratio.h"
 
 namespace tapeloom::bench {
 
@@ -52,6 +56,21 @@ std::vector<std::string> runner_variants(const NetWork& work);
 
 /// Does one step by each variant and throws std::runtime_error unless loss and gradients are those of the first one.
 void check_runners(const NetWork& work, const std::vector<std::string>& variants);
+
+/// What is done once takes another time each time: the medians of nine times, or of as many as fit into a fifth of a
+/// second. `make` returns seconds of recording and of compiling, NaN for what is not done.
+template <class Make>
+void time_what_is_done_once(Measurement& result, Make make) {
+  std::vector<double> record, compile;
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    const auto [record_seconds, compile_seconds] = make();
+    record.push_back(record_seconds);
+    compile.push_back(compile_seconds);
+  } while (!std::isnan(record.back()) && record.size() < 9 && seconds_since(begin) < 0.2);
+  result.record_seconds = median(record);
+  result.compile_seconds = median(compile);
+}
 
 /// Contenders for a step of the work, by each variant.
 std::vector<Contender> net_contenders(const NetWork& work, const std::vector<std::string>& variants);

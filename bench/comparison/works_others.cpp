@@ -8,7 +8,7 @@
 #include "bench/comparison/peers.h"
 #include "bench/comparison/runners.h"
 #include "bench/comparison/works.h"
-#include "bench/scalar_expression.h"
+#include "bench/scalar_work.h"
 #include "tapeloom/core/evaluate.h"
 
 namespace closure {
@@ -22,8 +22,6 @@ namespace tapeloom::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 // --- tiny expressions ------------------------------------------------------------------------------------------------
 
@@ -147,18 +145,22 @@ struct Tiny {
   template <class T>
   static void add_compiled(std::vector<Contender>& to, const char* variant, const CompileOptions& options,
                            std::size_t times) {
-    auto begin = Clock::now();
-    Tape tape;
-    const Value root = E::compute(record_leaves(tape, E::leaves[0]));
-    const double record_seconds = seconds_since(begin);
-    begin = Clock::now();
-    const auto executor = std::make_shared<Executor<T>>(compile(root, options), ExecutorOptions{.max_samples = 1});
-    const double compile_seconds = seconds_since(begin);
+    Measurement once;
+    std::shared_ptr<Executor<T>> executor;
+    time_what_is_done_once(once, [&] {
+      const auto begin = Clock::now();
+      Tape tape;
+      const Value root = E::compute(record_leaves(tape, E::leaves[0]));
+      const double record_seconds = seconds_since(begin);
+      once.nodes = tape.size();
+      executor = std::make_shared<Executor<T>>(compile(root, options), ExecutorOptions{.max_samples = 1});
+      return std::pair(record_seconds, seconds_since(begin) - record_seconds);
+    });
     add(to, variant, static_cast<double>(std::numeric_limits<T>::epsilon()), times,
         [executor](double first) { return compiled(*executor, first); });
-    to.back().result.record_seconds = record_seconds;
-    to.back().result.compile_seconds = compile_seconds;
-    to.back().result.nodes = tape.size();
+    to.back().result.record_seconds = once.record_seconds;
+    to.back().result.compile_seconds = once.compile_seconds;
+    to.back().result.nodes = once.nodes;
   }
 
   /// LibTorch takes a thousand times as long for a number as it would be fair to let others wait for.
@@ -243,19 +245,12 @@ std::vector<Measurement> compare_scalar(const Plan& plan) {
   const std::size_t samples = plan.quick ? 16 : 256;
   const Stage stage("scalar", "irregular operations");
   const auto expression = std::make_shared<ScalarExpression>(ScalarExpressionMaker().make());
-  const auto rows = std::make_shared<std::vector<double>>(samples * expression->inputs);
-  std::mt19937_64 random(3);
-  for (double& x : *rows) x = static_cast<double>(static_cast<float>(2.0 * random_unit(random) - 1.0));
+  const auto rows = std::make_shared<std::vector<double>>(random_rows(*expression, samples));
   const std::string work =
       std::to_string(expression->steps.size()) + " irregular operations / " + std::to_string(samples);
-  const auto record = [&](Tape& tape) {
-    std::vector<Value> numbers = tape.inputs("x", expression->inputs);
-    for (const double p : expression->parameters) numbers.push_back(tape.parameter(p));
-    return batch_mean(evaluate_expression(*expression, std::move(numbers)));
-  };
 
   const auto tape = std::make_shared<Tape>();
-  const Value loss = record(*tape);
+  const Value loss = record_expression(*tape, *expression);
   const auto evaluate_all = [tape, rows, loss, samples] { return evaluate(loss, {.rows = *rows, .samples = samples}); };
   const Evaluation expected = evaluate_all();
   // Roundings of a thousand operations in a row, each magnified as the gradients are; see require_equal.
@@ -287,22 +282,26 @@ std::vector<Measurement> compare_scalar(const Plan& plan) {
   contenders.push_back(contender_of("scalar", work, "closures", [closures] { closures(nullptr); }));
   contenders.push_back(contender_of("scalar", work, "evaluator", evaluate_all));
   const auto add = [&]<class T>(T epsilon, const char* variant, const CompileOptions& options, std::size_t threads) {
-    auto begin = Clock::now();
-    Tape recorded;
-    const Value root = record(recorded);
-    const double record_seconds = seconds_since(begin);
-    begin = Clock::now();
-    const auto executor = std::make_shared<Executor<T>>(compile(root, options), executor_options(samples, threads));
-    const double compile_seconds = seconds_since(begin);
+    Measurement once;
+    std::shared_ptr<Executor<T>> executor;
+    time_what_is_done_once(once, [&] {
+      const auto begin = Clock::now();
+      Tape recorded;
+      const Value root = record_expression(recorded, *expression);
+      const double record_seconds = seconds_since(begin);
+      once.nodes = recorded.size();
+      executor = std::make_shared<Executor<T>>(compile(root, options), executor_options(samples, threads));
+      return std::pair(record_seconds, seconds_since(begin) - record_seconds);
+    });
     const auto numbers = std::make_shared<std::vector<T>>(rows->begin(), rows->end());
     executor->bind("x", *numbers);
     const double result = static_cast<double>(executor->step());
     const std::vector<double> gradients(executor->gradients().begin(), executor->gradients().end());
     check(variant, static_cast<double>(epsilon), result, gradients);
     contenders.push_back(contender_of("scalar", work, variant, [executor, numbers] { executor->step(); }));
-    contenders.back().result.record_seconds = record_seconds;
-    contenders.back().result.compile_seconds = compile_seconds;
-    contenders.back().result.nodes = recorded.size();
+    contenders.back().result.record_seconds = once.record_seconds;
+    contenders.back().result.compile_seconds = once.compile_seconds;
+    contenders.back().result.nodes = once.nodes;
   };
   add(std::numeric_limits<double>::epsilon(), "exact", {.exact = true}, 1);
   add(std::numeric_limits<float>::epsilon(), "unrolled", {.roll = false}, 1);

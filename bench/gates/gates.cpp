@@ -11,10 +11,11 @@
 
 #include <array>
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <vector>
+
+#include "bench/main.h"
 
 namespace tapeloom::bench {
 
@@ -70,10 +71,10 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace tapeloom::bench
 
 int main(int argc, char** argv) {
-  try {
-    return tapeloom::bench::run({argv + 1, argv + argc});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "gates: %s\n", error.what());
-    return 2;
-  }
+  return tapeloom::bench::run_program(
+      "gates",
+      [&] {
+        return tapeloom::bench::run({argv + 1, argv + argc});
+      },
+      2);
 }

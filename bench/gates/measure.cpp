@@ -9,12 +9,12 @@
 //                                           stretches of 5 ms
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <limits>
 #include <stdexcept>
 
 #include "bench/allocation_counter.h"
 #include "bench/gates/workloads.h"
+#include "bench/main.h"
 #include "bench/ratio.h"
 
 #if __has_include(<valgrind/callgrind.h>)
@@ -71,7 +71,7 @@ void time_steps(const NamedWorkload& named) {
   std::printf("%s\t%.3f\n", named.name.c_str(), 1e9 * shortest / (10.0 * static_cast<double>(tens)));
 }
 
-void run(int argc, char** argv) {
+int run(int argc, char** argv) {
   const std::string what = argc == 2 || argc == 3 ? argv[1] : "";
   const auto measure = what == "structure" ? measure_structure
                        : what == "steps"   ? count_steps
@@ -79,17 +79,13 @@ void run(int argc, char** argv) {
                                            : nullptr;
   if (measure == nullptr) throw std::invalid_argument("usage: gate_measure structure|steps|time [PART_OF_NAME]");
   for (const NamedWorkload& w : workloads(argc == 3 ? argv[2] : "")) measure(w);
+  return 0;
 }
 
 }  // namespace
 }  // namespace tapeloom::bench
 
 int main(int argc, char** argv) {
-  try {
-    tapeloom::bench::run(argc, argv);
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "gate_measure: %s\n", error.what());
-    return 2;
-  }
+  return tapeloom::bench::run_program(
+      "gate_measure", [&] { return tapeloom::bench::run(argc, argv); }, 2);
 }

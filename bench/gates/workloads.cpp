@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "bench/cases.h"
-#include "bench/scalar_expression.h"
+#include "bench/scalar_work.h"
 
 #ifndef TAPELOOM_BENCH_EXTRA_WORK
 #define TAPELOOM_BENCH_EXTRA_WORK 0
@@ -103,9 +103,7 @@ std::unique_ptr<Workload> make_irregular(const WorkloadOptions& options) {
   constexpr std::size_t samples = 64;
   const ScalarExpression expression = ScalarExpressionMaker().make();
   Tape tape;
-  std::vector<Value> numbers = tape.inputs("x", expression.inputs);
-  for (const double p : expression.parameters) numbers.push_back(tape.parameter(p));
-  const Program program = compile(batch_mean(evaluate_expression(expression, std::move(numbers))));
+  const Program program = compile(record_expression(tape, expression));
   return std::make_unique<Running<float>>(program, samples, random_numbers(samples * expression.inputs, 3), options);
 }
 
