@@ -1,5 +1,5 @@
 # Runs the comparison in its quick mode and reads what it writes:
-#   cmake -DPROGRAM=<comparison> -DSCRATCH=<directory> -P quick.cmake
+#   cmake -DPROGRAM=<comparison> -DSCRATCH=<directory> -DTORCH=<built with it?> -DADOLC=<likewise> -P quick.cmake
 
 cmake_minimum_required(VERSION 3.22)
 file(REMOVE_RECURSE ${SCRATCH})
@@ -18,6 +18,21 @@ foreach(variant "closures" "Tapeloom: evaluator" "Tapeloom: float" "Eigen by han
   string(FIND "${table}" "| ${variant} |" place)
   if(place EQUAL -1)
     fail("no row for ${variant}:\n${table}")
+  endif()
+endforeach()
+
+# What it is compared with takes part, or is listed as skipped.
+foreach(peer TORCH:LibTorch ADOLC:ADOL-C)
+  string(REGEX MATCH "(.*):(.*)" unused ${peer})
+  set(name ${CMAKE_MATCH_2})
+  string(REGEX MATCHALL "\n[|] ${name}[^|]* [|]" rows "${table}")
+  list(LENGTH rows count)
+  if(${CMAKE_MATCH_1})
+    if(count LESS 10 OR NOT table MATCHES "- peer: ${name} [0-9]")
+      fail("${count} rows for ${name}:\n${table}")
+    endif()
+  elseif(NOT count EQUAL 0 OR NOT table MATCHES "- skipped: ${name} ")
+    fail("${name} is not listed as skipped:\n${table}")
   endif()
 endforeach()
 

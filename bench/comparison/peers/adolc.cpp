@@ -36,6 +36,10 @@ class Trace {
   Trace(std::size_t independents, const double* start, std::size_t operations, F record)
       : values_(start, start + independents), gradients_(independents) {
     const auto begin = std::chrono::steady_clock::now();
+    // Changing the type of its store, to and fro, makes it a new one. In one that was used before, variables may lie
+    // anywhere, and a replay goes through all of it.
+    setStoreManagerType(ADOLC_LOCATION_SINGLETONS);
+    setStoreManagerType(ADOLC_LOCATION_BLOCKS);
     // An operation has three places and a result at most. Memory that is not needed is never touched.
     const std::size_t buffer = operations + 2 * independents + 10000;
     if (4 * buffer > 0xffffffffU) throw std::length_error("ADOL-C: too much to trace");
