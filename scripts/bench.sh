@@ -3,18 +3,20 @@
 #
 #   scripts/bench.sh             the comparison: all ways to run a net, the closure design, hand-written Eigen, by width,
 #                                batch and nodes recorded, and more; writes comparison.json and comparison.html, a page
-#                                with plots, into build/release/bench (ten minutes; with --quick one)
+#                                with plots, into build/release/bench (up to ten minutes; with --quick half a minute,
+#                                with --only CHART one of: nets, width, batch, nodes, run, tiny, scalar, epoch)
 #   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design, an
 #                                operation of an irregular expression, recording and compiling a node (two minutes)
 #
-# With arguments after the mode, only its first program runs, with those (bench/speed_bench.cpp, bench/comparison.cpp).
+# LibTorch and ADOL-C take part where scripts/bootstrap.sh --peers has installed them. With arguments after the mode,
+# only its first program runs, with those (bench/speed_bench.cpp, bench/comparison.cpp).
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 # The programs of each mode, in the order in which they run.
 case "${1:-}" in
-  "" | --quick)
+  "" | --quick | --only)
     programs=(comparison)
     results="$root/build/release/bench/comparison"
     set -- --json "$results.json" --html "$results.html" "$@"
@@ -24,7 +26,7 @@ case "${1:-}" in
     shift
     ;;
   *)
-    sed -n 's/^#   //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,/^set /{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

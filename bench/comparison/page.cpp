@@ -27,7 +27,8 @@ constexpr const char* page_style =
     "td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}\n"
     "td:first-child,th:first-child{text-align:left}th{color:var(--quiet);font-weight:500}\n"
     "tr.best td{background:var(--best)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;"
-    "font-size:.9rem}dt{color:var(--quiet)}dd{margin:0}\n";
+    "font-size:.9rem}dt{color:var(--quiet)}dd{margin:0}.remark{color:var(--quiet);font-size:.9rem;margin:-1rem 0 "
+    "1.5rem}.remark+.remark{margin-top:-1.3rem}\n";
 
 std::string count_text(double number) {
   std::array<char, 32> text{};
@@ -94,17 +95,18 @@ std::string plots_html(const std::vector<Measurement>& all) {
       draw("nets", time_point, "Time per training step: five nets", "net / samples in a step", time,
            "Lower is better. Bars: half of the repetitions are within, often smaller than the mark. Point at a mark "
            "for its number.");
+  html += draw("width", time_point, "Time per step against width", "W of 64-W-W-10 relu, 64 samples (log scale)", time,
+               "The tuned Eigen steps are written for the five nets alone, one of which is among these. Closures and "
+               "the evaluator stop where a step takes seconds, ADOL-C where its trace takes gigabytes.");
   html +=
-      draw("width", time_point, "Time per step against width", "W of 64-W-W-10 relu, 64 samples (log scale)", time,
-           "The tuned Eigen steps are written for the five nets alone, so only the usual way is here. Closures stop "
-           "where a step takes seconds.");
-  html += draw("batch", time_point, "Time per step against batch", "samples in a step of 64-64-64-10 relu (log scale)",
-               time, "Closures stop where a step takes seconds.");
+      draw("batch", time_point, "Time per step against batch", "samples in a step of 64-64-64-10 relu (log scale)",
+           time, "Closures and the evaluator stop where a step takes seconds, ADOL-C where its trace takes gigabytes.");
   html +=
       draw("nodes", time_point, "Time per step against nodes recorded",
            "nodes recorded: 2-16-16-1 relu, sample after sample (log scale)", time,
            "As micrograd's demos record it: the loss over all samples is one expression, whose samples the compiler "
-           "folds into rows. Closures build as much anew in every step.");
+           "folds into rows. Closures build as much anew in every step; Eigen and LibTorch take the same samples as a "
+           "batch.");
   html += draw("width", break_even_point, "Recording and compiling against closures: when it pays off, by width",
                "W of 64-W-W-10 relu, 64 samples (log scale)", steps,
                "Time for recording and compiling, divided by what a step takes less than with closures. Below one, the "
