@@ -25,7 +25,8 @@ constexpr const char* page_style =
     "font-variant-numeric:tabular-nums}\n"
     "caption{text-align:left;font-weight:600;padding:.4rem 0}\n"
     "td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}\n"
-    "td:first-child,th:first-child{text-align:left}th{color:var(--quiet);font-weight:500}\n"
+    "td:first-child,th:first-child{text-align:left}th{color:var(--quiet);font-weight:500}"
+    "th:first-child{color:var(--text);font-weight:600}\n"
     "tr.best td{background:var(--best)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;"
     "font-size:.9rem}dt{color:var(--quiet)}dd{margin:0}.remark{color:var(--quiet);font-size:.9rem;margin:-1rem 0 "
     "1.5rem}.remark+.remark{margin-top:-1.3rem}\n";
