@@ -1,10 +1,10 @@
 // The comparison: Tapeloom in all its ways of running, the closure design, Eigen written by hand and other libraries,
 // over nets, widths, batches, recordings, a whole training run, tiny expressions and an epoch of Fashion-MNIST.
 //
-//   comparison [--quick] [--only CHART]... [--json FILE] [--html FILE]
+//   comparison [--quick] [--only CHART]... [--variant ID]... [--json FILE] [--html FILE]
 //
 // Prints tables as Markdown. --quick does a part of it, in about a minute. Charts: nets, width, batch, nodes, run,
-// tiny, epoch, scalar.
+// tiny, epoch, scalar. --variant restricts the first four to those that all_variants() has by that id.
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -38,12 +38,15 @@ Options read_options(int argc, char** argv) {
       options.plan.timing = {.repetitions = 9, .slice_seconds = 0.003, .slow_repetitions = 1};
     } else if (argument == "--only" && i + 1 < argc) {
       options.only.push_back(argv[++i]);
+    } else if (argument == "--variant" && i + 1 < argc) {
+      options.plan.variants.push_back(variant_of(argv[++i]).id);
     } else if (argument == "--json" && i + 1 < argc) {
       options.json = argv[++i];
     } else if (argument == "--html" && i + 1 < argc) {
       options.html = argv[++i];
     } else {
-      throw std::invalid_argument("usage: comparison [--quick] [--only CHART]... [--json FILE] [--html FILE]");
+      throw std::invalid_argument(
+          "usage: comparison [--quick] [--only CHART]... [--variant ID]... [--json FILE] [--html FILE]");
     }
   }
   return options;

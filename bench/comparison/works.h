@@ -10,7 +10,8 @@
 namespace tapeloom::bench {
 
 struct Plan {
-  bool quick = false;  ///< fewer and smaller pieces
+  bool quick = false;                      ///< fewer and smaller pieces
+  std::vector<std::string> variants = {};  ///< those to take steps of nets by; all if there are none
   TimingOptions timing = {};
 };
 

@@ -1,6 +1,7 @@
 // Works that are steps of a net.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
@@ -15,9 +16,13 @@ namespace {
 
 void remove(std::vector<std::string>& variants, const std::string& variant) { std::erase(variants, variant); }
 
-std::vector<Measurement> measure_net(const Plan& plan, const NetWork& work, const std::vector<std::string>& variants,
+std::vector<Measurement> measure_net(const Plan& plan, const NetWork& work, std::vector<std::string> variants,
                                      const std::string& chart, const std::string& name, double x) {
   const Stage stage(chart, name);
+  const auto is_chosen = [&plan](const std::string& id) {
+    return plan.variants.empty() || std::find(plan.variants.begin(), plan.variants.end(), id) != plan.variants.end();
+  };
+  std::erase_if(variants, [&](const std::string& id) { return !is_chosen(id); });
   check_runners(work, variants);
   std::vector<Contender> contenders = net_contenders(work, variants);
   for (Contender& c : contenders) c.result.chart = chart, c.result.work = name, c.result.x = x;
