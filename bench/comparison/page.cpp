@@ -98,10 +98,10 @@ std::string plots_html(const std::vector<Measurement>& all) {
            "for its number.");
   html += draw("width", time_point, "Time per step against width", "W of 64-W-W-10 relu, 64 samples (log scale)", time,
                "The tuned Eigen steps are written for the five nets alone, one of which is among these. Closures and "
-               "the evaluator stop where a step takes seconds, ADOL-C where its trace takes gigabytes.");
+               "the evaluator stop where a step takes seconds, ADOL-C at ten million products a step.");
   html +=
       draw("batch", time_point, "Time per step against batch", "samples in a step of 64-64-64-10 relu (log scale)",
-           time, "Closures and the evaluator stop where a step takes seconds, ADOL-C where its trace takes gigabytes.");
+           time, "Closures and the evaluator stop where a step takes seconds, ADOL-C at ten million products a step.");
   html +=
       draw("nodes", time_point, "Time per step against nodes recorded",
            "nodes recorded: 2-16-16-1 relu, sample after sample (log scale)", time,

@@ -15,7 +15,8 @@ namespace tapeloom::bench {
 /// Whether a library of its own runs the variant.
 bool is_peer(const std::string& variant);
 
-/// Whether it can train the net: what is traced may have ten million products, which take about a gigabyte.
+/// Whether it can train the net: what is traced may have ten million products, so that it stays in some hundred
+/// megabytes.
 bool peer_takes(const std::string& variant, const NetWork& work);
 
 /// Throws std::runtime_error if the library cannot be loaded or fails.
