@@ -231,15 +231,14 @@ std::vector<std::pair<std::string, std::string>> peer_facts() {
   std::vector<std::pair<std::string, std::string>> facts;
   for (const Library& library : libraries) {
     if (library.file == nullptr) {
-      facts.emplace_back(
-          "skipped",
-          std::string(library.name) + " was not found when this was built (scripts/bootstrap.sh --peers installs it)");
+      facts.emplace_back(library.name, "skipped: not found when this was built (scripts/bootstrap.sh --peers)");
       continue;
     }
-    std::string fact = std::string(library.name) + " " + Functions::of(library.variants).version() + ", one thread";
-    if (library.traces)
+    std::string fact = Functions::of(library.variants).version() + std::string(", one thread");
+    if (library.traces) {
       fact += "; nets with more than 10 million products a step are left out: their trace is too large";
-    facts.emplace_back("peer", fact);
+    }
+    facts.emplace_back(library.name, fact);
   }
   return facts;
 }
