@@ -7,6 +7,7 @@
 // and is compiled with that instruction set's flags. Everything here lives in that namespace or is a template over its
 // types, so that no symbol compiled with wide instructions can stand in for another file's.
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -1,147 +1,232 @@
 // Matrix products in registers; part of kernels_impl.h, inside its namespace.
 //
-// A product is cut into strips of k, so that a strip of B stays in the first-level cache; within a strip, into blocks
-// of C that fit the registers: `rows` x `vectors`. A block reads a vector of B and a broadcast number of A for each
-// step of k and does rows * vectors multiplications and additions with them.
+// A product is cut into strips of k, so that a strip of B stays in the second-level cache; a strip into panels, a few
+// vectors of columns wide; a panel into blocks of C that fit the registers: `rows` x `vectors`. A block reads a vector
+// of B and a broadcast number of A for each step of k, does rows * vectors multiplications and additions with them, and
+// finishes its sums before it stores them, if arithmetic alone does it.
 
 // 16 registers below AVX-512, 32 with it: the accumulators, `vectors` of B and one of A must fit.
 #if TAPELOOM_VECTOR_BYTES == 64
-inline constexpr std::size_t block_vectors = 4, accumulators = 24;
+inline constexpr std::size_t block_vectors = 4, accumulators = 24, most_block_rows = 16;
 #elif TAPELOOM_VECTOR_BYTES == 32
-inline constexpr std::size_t block_vectors = 3, accumulators = 12;
+inline constexpr std::size_t block_vectors = 3, accumulators = 12, most_block_rows = 10;
 #else
-inline constexpr std::size_t block_vectors = 2, accumulators = 8;
+inline constexpr std::size_t block_vectors = 2, accumulators = 8, most_block_rows = 8;
 #endif
-/// The most rows of a block of so many vectors.
-constexpr std::size_t block_rows(std::size_t vectors) {
-  return accumulators / vectors < 8 ? accumulators / vectors : 8;
-}
+/// Of products that have so few rows that a block needs more vectors to be busy; whole ones alone.
+inline constexpr std::size_t most_vectors = 8;
+
+/// By vectors - 1: the most rows of a block.
+inline constexpr auto block_rows = [] {
+  std::array<std::size_t, most_vectors> list{};
+  for (std::size_t v = 1; v <= most_vectors; ++v) {
+    list[v - 1] = accumulators / v < most_block_rows ? accumulators / v : most_block_rows;
+  }
+  return list;
+}();
 
 // Numbers of k in a strip: with `block_vectors` vectors of B, a strip takes a quarter of a 1 MiB second-level cache,
 // from where it streams.
 template <class T>
 inline constexpr std::size_t strip = 256 * 1024 / (block_vectors * TAPELOOM_VECTOR_BYTES);
 
-/// How a block finishes its sums before it stores them, where that takes a few instructions; else finish() does it.
-enum class InRegisters { nothing, relu, relu_adjoint, tanh_adjoint };
-
-/// A strip of k of a product, from one of its columns on.
+/// Columns of a strip of k, as many as a block has.
 template <class T>
-struct Strip {
+struct Panel {
   std::size_t k;
-  const T* a;
-  std::size_t a_row_step, a_column_step;
+  Entries<T> a;
   const T* b;
   std::size_t b_stride;
   T* c;
   std::size_t c_stride;
-  std::size_t columns = 0;   ///< if they are less than a vector
-  bool accumulate = false;   ///< to what is in C
-  const T* start = nullptr;  ///< or to one number a row, if there are any
-  std::size_t start_step = 0;
-  InRegisters last = InRegisters::nothing;  ///< what then becomes of the sums, with
-  const T* operand = nullptr;               ///< a number a lane, if it takes one
-  std::size_t operand_step = 0;
+  std::size_t last_columns;  ///< of the last vector; the others are whole
+  bool accumulate;           ///< to what is in C; of whole vectors, `finish` says it
+  const T* start;            ///< the sums start at one number a row, or at 0 if this is null
+  std::size_t start_step;
+  Finish<T> finish;  ///< what is done in registers
 };
 
-/// Rows `row` to `row` + rows - 1 of C, for so many vectors of columns, or for the strip's last `columns`.
-template <class T, std::size_t rows, std::size_t vectors, bool partial>
-void multiply_block(const Strip<T>& s, std::size_t row) {
-  constexpr std::size_t width = Lanes<T>::count;
-  using Vector = typename Lanes<T>::Vector;
-  Vector sums[rows][vectors] = {};
-  if (s.start != nullptr) {
-#pragma GCC unroll 12
-    for (std::size_t r = 0; r < rows; ++r) {
-#pragma GCC unroll 4
-      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = s.start[(row + r) * s.start_step] - Vector{};
+/// Ops of a sum and of an operand with a number for each lane that blocks do.
+constexpr bool is_done_in_registers(Op op) {
+#define TAPELOOM_ADJOINT(name, Struct) || op == Op::name
+  return op == Op::add
+#include "tapeloom/core/ops.def"
+      ;
+}
+
+/// Keeps the compiler from computing addresses earlier than they are needed: for all rows of a block, and for all ways
+/// to finish it, they are more than there are registers.
+template <class P>
+inline void here(P& address) {
+  asm("" : "+r"(address));
+}
+
+/// sums = F(operand, sums).
+template <class T, class F, std::size_t rows, std::size_t vectors>
+inline void apply_to_sums(typename Lanes<T>::Vector (&sums)[rows][vectors], const T* operand, std::size_t step) {
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < rows; ++r, operand += step) {
+    here(operand);
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < vectors; ++v) {
+      sums[r][v] = F::forward(Lanes<T>::load(operand + v * Lanes<T>::count), Lanes<T>(sums[r][v])).v;
     }
   }
-  [[maybe_unused]] const FirstLanes<T> columns(partial ? s.columns : width);
-  const auto load = [&](const T* from) { return partial ? columns.load(from).v : Lanes<T>::load(from).v; };
-  const std::size_t row_step = s.a_row_step, column_step = s.a_column_step;
-  const T* a = s.a + row * row_step;
-  const T* b = s.b;
-  const std::size_t b_stride = s.b_stride;
-  const auto step = [&] {
+}
+
+/// Finishes and stores the sums of a block.
+template <class T, std::size_t rows, std::size_t vectors>
+inline void store_finished(typename Lanes<T>::Vector (&sums)[rows][vectors], T* c, std::size_t c_stride,
+                           const Finish<T>& finish, const T* operand) {
+  if (operand != nullptr) {
+    if (finish.op == Op::add) apply_to_sums<T, ops::Add>(sums, operand, finish.step);
+#define TAPELOOM_ADJOINT(name, Struct) \
+  if (finish.op == Op::name) apply_to_sums<T, ops::Struct>(sums, operand, finish.step);
+#include "tapeloom/core/ops.def"
+  }
+  if (finish.then == Op::relu) {
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = ops::Relu::forward(Lanes<T>(sums[r][v])).v;
+    }
+  }
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < rows; ++r, c += c_stride) {
+    here(c);
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < vectors; ++v) Lanes<T>(sums[r][v]).store(c + v * Lanes<T>::count);
+  }
+}
+
+/// Stores the sums of a block whose last vector is not whole, or adds them to what is there.
+template <class T, std::size_t rows, std::size_t vectors>
+inline void store_columns(typename Lanes<T>::Vector (&sums)[rows][vectors], T* c, std::size_t c_stride,
+                          const FirstLanes<T>& last, bool accumulate) {
+  constexpr std::size_t width = Lanes<T>::count;
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < rows; ++r, c += c_stride) {
+    here(c);
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < vectors; ++v) {
+      T* to = c + v * width;
+      const bool is_last = v + 1 == vectors;
+      Lanes<T> sum(sums[r][v]);
+      if (accumulate) sum = sum + (is_last ? last.load(to) : Lanes<T>::load(to));
+      is_last ? last.store(sum, to) : sum.store(to);
+    }
+  }
+}
+
+/// One step of k: sums(r, v) += a[r * row_step] * vector v of b. Of the last vector only what is there is read.
+template <class T, std::size_t rows, std::size_t vectors, bool whole>
+inline void add_products(typename Lanes<T>::Vector (&sums)[rows][vectors], const T* a, std::size_t row_step,
+                         std::size_t three_rows, const T* b, const FirstLanes<T>& last) {
+  using Vector = typename Lanes<T>::Vector;
+  if constexpr (vectors > block_vectors) {
+    Vector of_a[rows];
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < rows; ++r) of_a[r] = a[r * row_step] - Vector{};
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const Vector of_b = Lanes<T>::load(b + v * Lanes<T>::count).v;
+#pragma GCC unroll 4
+      for (std::size_t r = 0; r < rows; ++r) sums[r][v] += of_a[r] * of_b;
+    }
+  } else {
     Vector of_b[vectors];
 #pragma GCC unroll 4
-    for (std::size_t v = 0; v < vectors; ++v) of_b[v] = load(b + v * width);
-#pragma GCC unroll 12
-    for (std::size_t r = 0; r < rows; ++r) {
-      const T of_a = a[r * row_step];
-#pragma GCC unroll 4
-      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] += of_a * of_b[v];
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const T* from = b + v * Lanes<T>::count;
+      of_b[v] = whole || v + 1 < vectors ? Lanes<T>::load(from).v : last.load(from).v;
     }
-    b += b_stride, a += column_step;
-  };
-  // The end of a short loop is foreseen by the processor, that of a long one is not.
-  std::size_t k = s.k;
-  for (; k >= 4; k -= 4) step(), step(), step(), step();
-  for (; k > 0; --k) step();
-  // Of row r and vector v: the sum, where it goes, and where its operand is.
-  const auto each = [&](auto&& function) {
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (std::size_t r = 0; r < rows; ++r) {
+      // An address every four rows, and three steps from it, which are one register each.
+      if (r > 0 && r % 4 == 0) a += 4 * row_step, here(a);
+      const T number = a[r % 4 == 3 ? three_rows : r % 4 * row_step];
 #pragma GCC unroll 4
-      for (std::size_t v = 0; v < vectors; ++v) {
-        function(sums[r][v], s.c + (row + r) * s.c_stride + v * width,
-                 s.operand + (row + r) * s.operand_step + v * width);
+      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] += number * of_b[v];
+    }
+  }
+}
+
+/// `blocks` blocks one below the other, from `row` on. `whole`: so are all their vectors.
+template <class T, std::size_t rows, std::size_t vectors, bool whole>
+void multiply_blocks(const Panel<T>& p, std::size_t row, std::size_t blocks) {
+  using Vector = typename Lanes<T>::Vector;
+  const std::size_t row_step = p.a.row_step, column_step = p.a.column_step, b_stride = p.b_stride;
+  const std::size_t c_stride = p.c_stride;
+  const FirstLanes<T> last(whole ? 0 : p.last_columns);
+  std::size_t three_rows = 3 * row_step;
+  here(three_rows);
+  const T* first_a = p.a.data + row * row_step;
+  T* c = p.c + row * c_stride;
+  const T* start = whole && p.start != nullptr ? p.start + row * p.start_step : nullptr;
+  const T* operand = whole && p.finish.operand != nullptr ? p.finish.operand + row * p.finish.step : nullptr;
+  for (; blocks > 0; --blocks) {
+    Vector sums[rows][vectors] = {};
+    if (start != nullptr) {
+#pragma GCC unroll 16
+      for (std::size_t r = 0; r < rows; ++r, start += p.start_step) {
+        here(start);
+        const Vector number = *start - Vector{};
+#pragma GCC unroll 8
+        for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = number;
       }
     }
-  };
-  if (s.accumulate) each([&](Vector& sum, const T* c, const T*) { sum = sum + load(c); });
-  const auto adjoint = [&]<class F>() {
-    each([](Vector& sum, const T*, const T* operand) { sum = F::forward(Lanes<T>::load(operand), Lanes<T>(sum)).v; });
-  };
-  switch (s.last) {
-    case InRegisters::nothing:
-      break;
-    case InRegisters::relu:
-      each([](Vector& sum, const T*, const T*) { sum = ops::Relu::forward(Lanes<T>(sum)).v; });
-      break;
-    case InRegisters::relu_adjoint:
-      adjoint.template operator()<ops::ReluAdjoint>();
-      break;
-    case InRegisters::tanh_adjoint:
-      adjoint.template operator()<ops::TanhAdjoint>();
-      break;
+    const T* a = first_a;
+    const T* b = p.b;
+    std::size_t k = p.k;
+    do {
+      add_products<T, rows, vectors, whole>(sums, a, row_step, three_rows, b, last);
+      a += column_step, b += b_stride;
+    } while (--k != 0);
+    if constexpr (whole) {
+      store_finished<T, rows, vectors>(sums, c, c_stride, p.finish, operand);
+      if (operand != nullptr) operand += rows * p.finish.step;
+    } else {
+      store_columns<T, rows, vectors>(sums, c, c_stride, last, p.accumulate);
+    }
+    first_a += rows * row_step, c += rows * c_stride;
   }
-  each([&](const Vector& sum, T* c, const T*) { partial ? columns.store(Lanes<T>(sum), c) : Lanes<T>(sum).store(c); });
 }
 
-/// multiply_block for 1, 2, ... rows. Blocks of `vectors` have at most so many.
 template <class T>
-struct BlockFunctions {
-  std::size_t most_rows;
-  void (*of_rows[8])(const Strip<T>&, std::size_t row);
+using BlocksFunction = void (*)(const Panel<T>&, std::size_t row, std::size_t blocks);
+
+/// multiply_blocks by vectors - 1, whether all are whole, and rows - 1, as far as they occur.
+template <class T>
+struct BlocksTable {
+  BlocksFunction<T> of[most_vectors][2][most_block_rows];
 };
-template <class T, std::size_t vectors, bool partial, std::size_t... index>
-constexpr BlockFunctions<T> block_functions(std::index_sequence<index...>) {
-  return {sizeof...(index), {multiply_block<T, index + 1, vectors, partial>...}};
-}
-/// By the number of vectors; at 0, for the last columns.
-template <class T, std::size_t... index>
-constexpr auto all_block_functions(std::index_sequence<index...>) {
-  struct Table {
-    BlockFunctions<T> of_vectors[sizeof...(index) + 1];
+template <class T>
+constexpr BlocksTable<T> make_blocks() {
+  BlocksTable<T> table{};
+  const auto enter = [&]<std::size_t vectors, std::size_t... row>(std::index_sequence<row...>) {
+    if constexpr (vectors <= block_vectors) {
+      ((table.of[vectors - 1][0][row] = multiply_blocks<T, row + 1, vectors, false>), ...);
+    }
+    ((table.of[vectors - 1][1][row] = multiply_blocks<T, row + 1, vectors, true>), ...);
   };
-  return Table{{block_functions<T, 1, true>(std::make_index_sequence<block_rows(1)>()),
-                block_functions<T, index + 1, false>(std::make_index_sequence<block_rows(index + 1)>())...}};
+  [&]<std::size_t... index>(std::index_sequence<index...>) {
+    (enter.template operator()<index + 1>(std::make_index_sequence<block_rows[index]>()), ...);
+  }
+  (std::make_index_sequence<most_vectors>());
+  return table;
 }
 
-/// All rows of C, in blocks of about the same height.
+/// In blocks of m rows together, whose heights differ by one at most.
 template <class T>
-void multiply_columns(const Strip<T>& strip, std::size_t m, const BlockFunctions<T>& functions) {
-  if (m <= functions.most_rows) return functions.of_rows[m - 1](strip, 0);
-  const auto rows = static_cast<std::uint32_t>(m), most = static_cast<std::uint32_t>(functions.most_rows);
-  const std::uint32_t blocks = (rows + most - 1) / most, height = rows / blocks, higher = rows % blocks;
-  std::size_t row = 0;
-  for (std::uint32_t i = 0; i < blocks; ++i) {
-    const std::uint32_t count = height + (i < higher ? 1 : 0);
-    functions.of_rows[count - 1](strip, row);
-    row += count;
-  }
+inline void multiply_panel(const Panel<T>& panel, std::size_t vectors, std::size_t m) {
+  static constexpr BlocksTable<T> table = make_blocks<T>();
+  const auto& of_rows = table.of[vectors - 1][panel.last_columns == Lanes<T>::count];
+  const std::size_t most = block_rows[vectors - 1];
+  if (m <= most) return of_rows[m - 1](panel, 0, 1);
+  const auto blocks = static_cast<std::uint32_t>((m + most - 1) / most);
+  const std::uint32_t rows = static_cast<std::uint32_t>(m) / blocks, higher = static_cast<std::uint32_t>(m) % blocks;
+  if (higher > 0) of_rows[rows](panel, 0, higher);
+  of_rows[rows - 1](panel, higher * (rows + 1), blocks - higher);
 }
 
 /// Applies op(operand, c) or then(c) to rows of C.
@@ -183,82 +268,67 @@ constexpr FinisherTable<T> make_finishers() {
   return table;
 }
 
-/// For the columns of one strip while they are in the first-level cache.
+/// What is left to be done for columns of C, while they are in the first-level cache.
 template <class T>
-void finish(const Product<T>& p, const Finish<T>& f, std::size_t column, std::size_t columns) {
+void finish_panel(const Product<T>& p, Op op, Op then, std::size_t column, std::size_t columns) {
   static constexpr FinisherTable<T> finishers = make_finishers<T>();
+  const Finish<T>& f = p.finish;
   T* c = p.c + column;
-  if (f.op != Op::constant) {
+  if (op != Op::constant) {
     const T* operand = f.operand + (f.per_lane ? column : 0);
-    finishers.of[static_cast<std::size_t>(f.op)][f.per_lane](c, p.c_stride, p.m, columns, operand, f.step);
+    finishers.of[static_cast<std::size_t>(op)][f.per_lane](c, p.c_stride, p.m, columns, operand, f.step);
   }
-  if (f.then != Op::constant)
-    finishers.of[static_cast<std::size_t>(f.then)][0](c, p.c_stride, p.m, columns, nullptr, 0);
-}
-
-/// How many vectors of columns the next block takes of those left: as many as it can, but two halves rather than a
-/// whole and little.
-constexpr std::size_t next_vectors(std::size_t left) {
-  if (left <= block_vectors) return left;
-  return left + 1 < 2 * block_vectors ? (left + 1) / 2 : block_vectors;
-}
-
-/// What a block can do of f is put into the strip and taken out of f.
-template <class T>
-void finish_in_blocks(Finish<T>& f, Strip<T>& s) {
-  if (f.op == Op::add && !f.per_lane) {
-    s.start = f.operand, s.start_step = f.step;
-    f.op = Op::constant;
-  }
-  const bool adjoint = f.op == Op::relu_adjoint || f.op == Op::tanh_adjoint;
-  if (f.op == Op::constant && f.then == Op::relu) {
-    s.last = InRegisters::relu;
-    f.then = Op::constant;
-  } else if (adjoint && f.per_lane) {
-    s.last = f.op == Op::relu_adjoint ? InRegisters::relu_adjoint : InRegisters::tanh_adjoint;
-    s.operand = f.operand, s.operand_step = f.step;
-    f.op = Op::constant;
-  }
-}
-
-/// All columns; at last f.
-template <class T>
-void multiply_strip(const Product<T>& p, Strip<T>& s, const Finish<T>& f) {
-  static constexpr auto functions = all_block_functions<T>(std::make_index_sequence<block_vectors>());
-  constexpr std::size_t width = Lanes<T>::count;
-  const bool finishes = f.op != Op::constant || f.then != Op::constant;
-  std::size_t column = 0;
-  for (std::size_t left = p.n / width; left > 0;) {
-    const std::size_t vectors = next_vectors(left), columns = vectors * width;
-    multiply_columns<T>(s, p.m, functions.of_vectors[vectors]);
-    if (finishes) finish(p, f, column, columns);
-    column += columns, left -= vectors;
-    s.b += columns, s.c += columns, s.operand += columns;
-  }
-  if (column == p.n) return;
-  s.columns = p.n - column;
-  multiply_columns<T>(s, p.m, functions.of_vectors[0]);
+  if (then != Op::constant) finishers.of[static_cast<std::size_t>(then)][0](c, p.c_stride, p.m, columns, nullptr, 0);
 }
 
 template <class T>
 void multiply(const Product<T>& p) {
+  constexpr std::size_t width = Lanes<T>::count;
+  const Finish<T>& f = p.finish;
+  const bool starts = f.op == Op::add && !f.per_lane;
+  // Later strips are added to C in the same way, and leave the rest.
+  const bool in_registers = f.per_lane && is_done_in_registers(f.op) && p.k <= strip<T> && !p.accumulate;
+  const Op op_left = starts || in_registers ? Op::constant : f.op;
+  const bool then_in_registers = f.then == Op::relu && op_left == Op::constant;
+  const Op then_left = then_in_registers ? Op::constant : f.then;
+
+  std::size_t widest = block_vectors;
+  while (p.n % width == 0 && widest < most_vectors && p.m <= block_rows[widest]) ++widest;
+
+  Panel<T> panel;
+  panel.a = p.a, panel.b_stride = p.b_stride, panel.c_stride = p.c_stride;
+  panel.start = nullptr, panel.start_step = f.step;
+  panel.finish.operand = nullptr;
   for (std::size_t begin = 0; begin < p.k; begin += strip<T>) {
-    const std::size_t count = p.k - begin < strip<T> ? p.k - begin : strip<T>;
-    Strip<T> s{.k = count,
-               .a = p.a.data + begin * p.a.column_step,
-               .a_row_step = p.a.row_step,
-               .a_column_step = p.a.column_step,
-               .b = p.b + begin * p.b_stride,
-               .b_stride = p.b_stride,
-               .c = p.c,
-               .c_stride = p.c_stride,
-               .accumulate = p.accumulate || begin > 0,
-               .operand = p.c};  // somewhere, if there is none
-    Finish<T> f;
-    if (begin + count == p.k) {
-      f = p.finish;
-      finish_in_blocks(f, s);
+    panel.k = p.k - begin < strip<T> ? p.k - begin : strip<T>;
+    panel.a.data = p.a.data + begin * p.a.column_step;
+    panel.accumulate = p.accumulate || begin > 0;
+    const bool is_last = begin + panel.k == p.k;
+    if (panel.accumulate) {
+      panel.finish.op = Op::add, panel.finish.step = p.c_stride;
+    } else if (in_registers) {
+      panel.finish.op = f.op, panel.finish.step = f.step;
     }
-    multiply_strip(p, s, f);
+    if (is_last && starts) panel.start = f.operand;
+    if (is_last && then_in_registers) panel.finish.then = f.then;
+    const T* b = p.b + begin * p.b_stride;
+    for (std::size_t column = 0, vectors = (p.n + width - 1) / width; vectors > 0;) {
+      // A panel of one vector beside wide ones would be slow.
+      const std::size_t count = vectors <= widest ? vectors : vectors < 2 * widest ? (vectors + 1) / 2 : widest;
+      vectors -= count;
+      const std::size_t columns = vectors == 0 ? p.n - column : count * width;
+      panel.b = b + column, panel.c = p.c + column;
+      panel.last_columns = columns - (count - 1) * width;
+      if (panel.accumulate) {
+        panel.finish.operand = panel.c;
+      } else if (in_registers) {
+        panel.finish.operand = f.operand + column;
+      }
+      multiply_panel(panel, count, p.m);
+      if (is_last && (op_left != Op::constant || then_left != Op::constant)) {
+        finish_panel(p, op_left, then_left, column, columns);
+      }
+      column += columns;
+    }
   }
 }

@@ -53,16 +53,15 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
   return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;
 }
 
-/// Whether `rows` x `terms` sums of products over the samples are faster one by one, which adds up the lanes of each,
-/// than as a matrix product, which transposes the terms. In register operations.
-bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t vectors, std::size_t vector_lanes) {
-  const std::size_t term_vectors = (terms + vector_lanes - 1) / vector_lanes, samples = vectors * vector_lanes;
-  const std::size_t dots = rows * terms * (vectors + 6);
-  const std::size_t product = 8 * terms * vectors + rows * term_vectors * samples + 120;
+}  // namespace
+
+bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes) {
+  const auto vectors_of = [&](std::size_t numbers) { return (numbers + vector_lanes - 1) / vector_lanes; };
+  const std::size_t vectors = vectors_of(samples), term_vectors = vectors_of(terms);
+  const std::size_t dots = rows * terms * (vectors + 24);
+  const std::size_t product = (rows + 8) * term_vectors * vectors * vector_lanes + 160;
   return dots <= product;
 }
-
-}  // namespace
 
 std::vector<std::uint32_t> find_loaded_operands(const Program& program) {
   std::vector<std::uint32_t> loaded(program.instructions.size(), no_load);
@@ -331,8 +330,7 @@ Outer<T> TileRunner<T>::bound_outer(const Instruction& i, const Shape& s, std::u
 template <class T>
 void TileRunner<T>::reduce_outer(Outer<T>& outer, const Tile& tile, T* totals, bool first) {
   Product<T>& product = outer.product;
-  const std::size_t vectors = view_.lanes / kernels_.vector_lanes;
-  if (outer.scattered || dots_are_cheaper(product.m, product.n, vectors, kernels_.vector_lanes)) {
+  if (outer.scattered || dots_are_cheaper(product.m, product.n, tile.count, kernels_.vector_lanes)) {
     Sums<T>& sums = outer.sums;
     sums.totals = totals + outer.out, sums.samples = tile.count, sums.first = first;
     return kernels_.dots(sums);
