@@ -2,14 +2,21 @@
 // net with two hidden layers as wide as that takes, of a small net recorded for as many samples, and of two graphs that
 // do not roll.
 //
-//   compile_bench [POWER]     up to 10^POWER nodes instead; 10^8 take some 7 GB
+//   compile_bench [POWER [FAMILY]]     up to 10^POWER nodes instead, of one family: wide, samples, chain or random;
+//                                      10^8 take some 7 GB
 //
-// The program counts what it allocates, by malloc of its own, so it needs glibc to report memory.
+// The program counts what it allocates, by malloc and mmap of its own, so it needs glibc to report memory.
 #include <malloc.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "bench/machine.h"
 #include "bench/main.h"
@@ -21,10 +28,12 @@ namespace {
 // Bytes in use and their maximum. One thread allocates.
 std::size_t live_bytes = 0, peak_bytes = 0;
 
-void* count(void* block) {
-  if (block == nullptr) return nullptr;
-  live_bytes += malloc_usable_size(block);
+void take(std::size_t bytes) {
+  live_bytes += bytes;
   if (live_bytes > peak_bytes) peak_bytes = live_bytes;
+}
+void* count(void* block) {
+  if (block != nullptr) take(malloc_usable_size(block));
   return block;
 }
 void uncount(void* block) {
@@ -52,6 +61,29 @@ void* realloc(void* block, std::size_t size) {
 void free(void* block) {
   uncount(block);
   __libc_free(block);
+}
+
+// The C library maps pages for malloc without calling these.
+void* mmap(void* where, std::size_t size, int protection, int flags, int file, off_t offset) noexcept {
+  const long mapped = syscall(SYS_mmap, where, size, protection, flags, file, offset);
+  if (mapped != -1) take(size);
+  return reinterpret_cast<void*>(mapped);
+}
+void* mremap(void* block, std::size_t size, std::size_t new_size, int flags, ...) noexcept {
+  std::va_list rest;
+  va_start(rest, flags);
+  void* const where = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void*) : nullptr;
+  va_end(rest);
+  const long mapped = syscall(SYS_mremap, block, size, new_size, flags, where);
+  if (mapped == -1) return MAP_FAILED;
+  live_bytes -= size;
+  // What was mapped where the block has been moved to is gone.
+  if (where == nullptr) take(new_size);
+  return reinterpret_cast<void*>(mapped);
+}
+int munmap(void* block, std::size_t size) noexcept {
+  live_bytes -= size;
+  return static_cast<int>(syscall(SYS_munmap, block, size));
 }
 }
 #endif
@@ -116,8 +148,9 @@ struct Cost {
   double tape_bytes = 0.0, beyond_bytes = 0.0;
 };
 
+using Record = Value (*)(Tape& tape, std::size_t nodes);
+
 /// The fastest of five runs, or the only one of what is slow.
-template <class Record>
 Cost measure(Record record, std::size_t nodes) {
   Cost best;
   for (int run = 0; run < (nodes <= 1'000'000 ? 5 : 1); ++run) {
@@ -140,7 +173,6 @@ Cost measure(Record record, std::size_t nodes) {
   return best;
 }
 
-template <class Record>
 void print_curve(const char* title, Record record, int largest_power) {
   std::printf(
       "| %s: nodes | instructions | recording, ns a node | compiling, ns a node | tape, bytes a node | "
@@ -158,20 +190,32 @@ void print_curve(const char* title, Record record, int largest_power) {
   std::printf("\n");
 }
 
+struct Family {
+  std::string_view name;
+  const char* title;
+  Record record;
+  int largest_power;
+};
+constexpr Family families[] = {{"wide", "wide layers", record_wide, 8},
+                               {"samples", "recorded samples", record_samples, 8},
+                               {"chain", "a chain of tanh(w * v)", record_chain, 7},
+                               {"random", "random ops", record_random_ops, 7}};
+
 int run(int argc, char** argv) {
   const int largest_power = argc > 1 ? std::atoi(argv[1]) : 7;
-  if (argc > 2 || largest_power < 3 || largest_power > 8) {
-    throw std::invalid_argument("usage: compile_bench [POWER], from 3 to 8");
+  const auto chosen = [&](const Family& family) { return argc < 3 || family.name == argv[2]; };
+  const bool any = std::any_of(std::begin(families), std::end(families), chosen);
+  if (argc > 3 || largest_power < 3 || largest_power > 8 || !any) {
+    throw std::invalid_argument("usage: compile_bench [POWER, from 3 to 8 [wide|samples|chain|random]]");
   }
   print_machine();
 #if !defined(__GLIBC__)
   std::printf("- memory is not counted without glibc\n");
 #endif
   std::printf("\n");
-  print_curve("wide layers", record_wide, largest_power);
-  print_curve("recorded samples", record_samples, largest_power);
-  print_curve("a chain of tanh(w * v)", record_chain, std::min(largest_power, 7));
-  print_curve("random ops", record_random_ops, std::min(largest_power, 7));
+  for (const Family& family : families) {
+    if (chosen(family)) print_curve(family.title, family.record, std::min(largest_power, family.largest_power));
+  }
   return 0;
 }
 

@@ -132,7 +132,7 @@ class Classifier {
   /// By depth, then in order of first appearance; counting sorts, so that nodes stay in recorded order.
   void sort_members() {
     const std::size_t count = depth_.size();
-    std::vector<std::uint32_t> rank(count), at_depth(*std::max_element(depth_.begin(), depth_.end()) + 2, 0);
+    LargeVector<std::uint32_t> rank(count), at_depth(*std::max_element(depth_.begin(), depth_.end()) + 2, 0);
     for (std::uint32_t depth : depth_) ++at_depth[depth + 1];
     for (std::size_t d = 1; d < at_depth.size(); ++d) at_depth[d] += at_depth[d - 1];
     for (std::size_t c = 0; c < count; ++c) rank[c] = at_depth[depth_[c]]++;
@@ -146,17 +146,17 @@ class Classifier {
     counted([&](std::size_t, std::uint32_t place) { ++classes_.begin[place + 1]; });
     for (std::size_t c = 1; c <= count; ++c) classes_.begin[c] += classes_.begin[c - 1];
     classes_.members.resize(classes_.begin.back());
-    std::vector<std::uint32_t> next(classes_.begin.begin(), classes_.begin.end() - 1);
+    LargeVector<std::uint32_t> next(classes_.begin.begin(), classes_.begin.end() - 1);
     counted([&](std::size_t i, std::uint32_t place) { classes_.members[next[place]++] = NodeId(i); });
   }
 
   const Recording& r_;
   Classes classes_;
-  std::vector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
-  std::vector<std::size_t> key_begin_;  // of each
+  LargeVector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
+  LargeVector<std::size_t> key_begin_;  // of each
   UniqueTable table_;
   std::uint32_t latest_part_ = 0;     // of the key that is being made
-  std::vector<std::uint32_t> depth_;  // of each class
+  LargeVector<std::uint32_t> depth_;  // of each class
   std::vector<std::array<std::uint32_t, 3>> terms_;
 };
 

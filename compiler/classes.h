@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "tapeloom/compiler/recording.h"
 
@@ -12,11 +11,11 @@ namespace tapeloom::inline v0_1::compiler {
 /// kept apart: as rows beside those that it has one by, they would be sent zeros, and 0 * inf is NaN.
 struct Classes {
   /// Of each node that is not dead or absorbed; 0 elsewhere.
-  std::vector<std::uint32_t> of_node;
+  LargeVector<std::uint32_t> of_node;
   /// Nodes sorted by class, classes after those of their operands; leaves are left out.
-  std::vector<NodeId> members;
+  LargeVector<NodeId> members;
   /// Where each class begins in `members`, in that order, and the end.
-  std::vector<std::uint32_t> begin;
+  LargeVector<std::uint32_t> begin;
 };
 
 /// requires: nothing. maintains: within a class, recorded order.

@@ -33,7 +33,7 @@ class Contributions {
     std::uint32_t at = free_;
     if (at == none) {
       at = static_cast<std::uint32_t>(pool_.size());
-      pool_.emplace_back();
+      pool_.push_back({});
     } else {
       free_ = pool_[at].earlier;
     }
@@ -65,9 +65,9 @@ class Contributions {
   };
 
   Graph& g_;
-  std::vector<Part> pool_;
+  GrowingVector<Part> pool_;
   std::uint32_t free_ = none;        // the first of the pool that can be used again
-  std::vector<std::uint32_t> last_;  // of each block
+  LargeVector<std::uint32_t> last_;  // of each block
 };
 
 /// One reverse walk over the phases. What the varying blocks of one phase contribute to a uniform block is collected
@@ -242,7 +242,7 @@ class Differentiator {
   }
 
   Graph& g_;
-  std::vector<bool> needed_;
+  LargeVector<bool> needed_;
   Contributions contributions_;
   Contributions per_sample_;
   std::vector<BlockId> summed_;  // uniform blocks with entries in per_sample_

@@ -389,8 +389,8 @@ class Emitter {
   Sinks sinks_;
   bool reuse_;
   SlotPool uniforms_;
-  std::vector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
-  std::vector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
+  LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
+  LargeVector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
   std::map<Shape, std::uint32_t> shapes_;
   std::unordered_set<std::uint32_t> started_;  // places of totals that something has been added to
   std::vector<Instruction> emitted_;           // sinks of the uniform value at hand

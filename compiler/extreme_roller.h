@@ -2,7 +2,6 @@
 
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/compiler/placer.h"
@@ -31,8 +30,8 @@ class ExtremeRoller {
   const Recording& r_;
   Placer& p_;
   std::size_t count_ = 0;  // operands of each
-  std::vector<NodeId> extremes_, nodes_;
-  std::vector<std::pair<NodeId, NodeId>> twins_;  // and the extreme that each is the twin of
+  LargeVector<NodeId> extremes_, nodes_;
+  LargeVector<std::pair<NodeId, NodeId>> twins_;  // and the extreme that each is the twin of
 };
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -95,7 +95,7 @@ class SampleFolder {
 
   /// Nothing outside a column uses its nodes, but the folded sums their terms.
   bool columns_stand_alone() {
-    std::vector<std::uint8_t> is_term(sums_.uses.size(), 0);
+    LargeVector<std::uint8_t> is_term(sums_.uses.size(), 0);
     for (const Group& group : sums_.groups) {
       for (NodeId term : group.terms) {
         if (column_[term.index] >= sums_.samples) return false;
@@ -121,20 +121,21 @@ class SampleFolder {
 
   /// The k-th nodes of all columns have the same op of the same operands, constants apart.
   bool columns_are_alike() {
-    members_.assign(sums_.samples, {});
+    std::vector<std::uint32_t> sizes(sums_.samples, 0);
     place_.assign(sums_.uses.size(), 0);
     for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) {
-      if (column_[i] >= sums_.samples) continue;
-      place_[i] = static_cast<std::uint32_t>(members_[column_[i]].size());
-      members_[column_[i]].push_back(NodeId(std::size_t{i}));
+      if (column_[i] < sums_.samples) place_[i] = sizes[column_[i]]++;
     }
-    for (const auto& column : members_) {
-      if (column.size() != members_[0].size()) return false;
+    column_size_ = sizes[0];
+    if (!std::ranges::all_of(sizes, [&](std::uint32_t size) { return size == column_size_; })) return false;
+    members_.resize(sums_.samples * column_size_);
+    for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) {
+      if (column_[i] < sums_.samples) members_[column_[i] * column_size_ + place_[i]] = NodeId(std::size_t{i});
     }
     // Column by column, as they mostly lie on the tape.
     for (std::uint32_t s = 1; s < sums_.samples; ++s) {
-      for (std::size_t k = 0; k < members_[0].size(); ++k) {
-        if (!alike(members_[0][k], members_[s][k])) return false;
+      for (std::size_t k = 0; k < column_size_; ++k) {
+        if (!alike(member(0, k), member(s, k))) return false;
       }
     }
     for (std::uint32_t g = 0; g < sums_.groups.size(); ++g) {
@@ -146,6 +147,9 @@ class SampleFolder {
     }
     return true;
   }
+
+  /// The k-th node of a column.
+  NodeId member(std::uint32_t column, std::size_t k) const { return members_[column * column_size_ + k]; }
 
   /// True if a reader of one may read the other in another sample.
   bool may_read(const SamplePicks::Reader& reader, NodeId a, NodeId b) {
@@ -171,39 +175,44 @@ class SampleFolder {
 
   // --- data ---------------------------------------------------------------------------------------------------------
 
-  /// A constant of the first column's k-th node, and the same one's of all others: a literal, or an input.
+  /// The constants that columns read: literals, or inputs. All read them in the same places.
   void collect_data() {
-    std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> known;  // looked up, never walked
-    std::vector<double> numbers(sums_.samples);
-    for (std::size_t k = 0; k < members_[0].size(); ++k) {
-      const Operands x = tape_.operands(members_[0][k]);
-      for (std::size_t j = 0; j < x.count; ++j) {
-        if (!is(x.node[j], Op::constant)) continue;
-        std::uint64_t hash = 0;
-        bool same = true;
-        for (std::uint32_t s = 0; s < sums_.samples; ++s) {
-          numbers[s] = tape_.data(tape_.operands(members_[s][k]).node[j]);
-          hash = mix(hash, std::bit_cast<std::uint64_t>(numbers[s]));
-          same = same && std::bit_cast<std::uint64_t>(numbers[s]) == std::bit_cast<std::uint64_t>(numbers[0]);
-        }
-        if (same) continue;
-        input_of_[{static_cast<std::uint32_t>(k), static_cast<std::uint32_t>(j)}] = find_or_add(known[hash], numbers);
+    std::vector<std::array<std::uint32_t, 2>> places;  // operand j of the k-th node
+    for (std::uint32_t k = 0; k < column_size_; ++k) {
+      const Operands x = tape_.operands(member(0, k));
+      for (std::uint32_t j = 0; j < x.count; ++j) {
+        if (is(x.node[j], Op::constant)) places.push_back({k, j});
       }
+    }
+    // Column by column, as they mostly lie on the tape.
+    std::vector<std::vector<double>> numbers(places.size(), std::vector<double>(sums_.samples));
+    for (std::uint32_t s = 0; s < sums_.samples; ++s) {
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        numbers[i][s] = tape_.data(tape_.operands(member(s, places[i][0])).node[places[i][1]]);
+      }
+    }
+    std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> known;  // looked up, never walked
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
+      const std::uint64_t first = bits(numbers[i][0]);
+      if (std::ranges::all_of(numbers[i], [&](double number) { return bits(number) == first; })) continue;
+      std::uint64_t hash = 0;
+      for (double number : numbers[i]) hash = mix(hash, bits(number));
+      input_of_[places[i]] = find_or_add(known[hash], std::move(numbers[i]));
     }
   }
 
   /// What each sample picks from, and a number for each that says which; false if that were more than there is now.
   bool collect_picks() {
     if (picks_.empty()) return true;
-    const std::vector<NodeId>& first = members_[0];
     std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> places;  // by hash; looked up, never walked
-    for (std::uint32_t k = 0; k < first.size(); ++k) places[sums_.hash[first[k].index]].push_back(k);
+    for (std::uint32_t k = 0; k < column_size_; ++k) places[sums_.hash[member(0, k).index]].push_back(k);
     std::size_t total = 0;
     std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> known;
     return picks_.each([&](const SamplePicks::Reader& reader, SamplePicks::Pick& pick) {
       const auto read = [&](std::uint32_t s) {
         if (reader[1] == SamplePicks::term) return sums_.groups[reader[0]].terms[s];
-        return tape_.operands(members_[s][reader[0]]).node[reader[1]];
+        return tape_.operands(member(s, reader[0])).node[reader[1]];
       };
       const std::vector<std::uint32_t>& all = places[sums_.hash[read(0).index]];
       const std::uint32_t end = reader[1] == SamplePicks::term ? UINT32_MAX : reader[0];
@@ -215,18 +224,18 @@ class SampleFolder {
         numbers.push_back(static_cast<double>(at - pick.candidates.begin()));
         hash = mix(hash, std::bit_cast<std::uint64_t>(numbers.back()));
       }
-      pick.input = find_or_add(known[hash], numbers);
+      pick.input = find_or_add(known[hash], std::move(numbers));
       total += pick.candidates.size();
-      return total <= 4 * first.size();
+      return total <= 4 * column_size_;
     });
   }
 
-  std::uint32_t find_or_add(std::vector<std::uint32_t>& candidates, const std::vector<double>& numbers) {
+  std::uint32_t find_or_add(std::vector<std::uint32_t>& candidates, std::vector<double> numbers) {
     const auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
     for (std::uint32_t input : candidates) {
       if (std::ranges::equal(data_[input], numbers, {}, bits, bits)) return input;
     }
-    data_.push_back(numbers);
+    data_.push_back(std::move(numbers));
     candidates.push_back(static_cast<std::uint32_t>(data_.size() - 1));
     return candidates.back();
   }
@@ -237,42 +246,50 @@ class SampleFolder {
     FoldedSamples result;
     result.tape = std::make_unique<Tape>();
     Tape& to = *result.tape;
-    moved_.assign(sums_.uses.size(), Value());
+    moved_.assign(sums_.uses.size(), 0);
     for (const ParameterRecord& parameter : tape_.parameters()) {
       const Value value = to.parameter(tape_.data(parameter.node));
       to.set_frozen(value, parameter.frozen);
-      if (parameter.node.index < moved_.size()) moved_[parameter.node.index] = value;
+      if (parameter.node.index < moved_.size()) set_moved(parameter.node, value);
     }
     for (const UniformInputRecord& input : tape_.uniform_inputs()) {
       const Value value = to.uniform_input(tape_.data(input.node), input.name);
-      if (input.node.index < moved_.size()) moved_[input.node.index] = value;
+      if (input.node.index < moved_.size()) set_moved(input.node, value);
     }
     if (!data_.empty()) inputs_ = to.inputs("(recorded samples)", data_.size());
     for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) move(to, NodeId(std::size_t{i}));
 
-    result.loss = moved_[loss_.index].on(to).id();
+    result.loss = moved(loss_).on(to).id();
     for (NodeId output : outputs_) {
       const std::uint32_t column = column_[output.index];
-      const NodeId first = column < sums_.samples ? members_[0][place_[output.index]] : output;
-      result.outputs.push_back({moved_[first.index].on(to).id(), column < sums_.samples ? column : 0});
+      const NodeId first = column < sums_.samples ? member(0, place_[output.index]) : output;
+      result.outputs.push_back({moved(first).on(to).id(), column < sums_.samples ? column : 0});
     }
     result.samples = sums_.samples;
+    result.rows.reserve(sums_.samples * data_.size());
     for (std::uint32_t s = 0; s < sums_.samples; ++s) {
       for (const std::vector<double>& column : data_) result.rows.push_back(column[s]);
     }
     return result;
   }
 
+  /// What stands for a node in the new recording.
+  Value moved(NodeId node) const {
+    return is(node, Op::constant) ? Value(tape_.data(node)) : values_[moved_[node.index]];
+  }
+  void set_moved(NodeId node, Value value) {
+    moved_[node.index] = static_cast<std::uint32_t>(values_.size());
+    values_.push_back(value);
+  }
+
   void move(Tape& to, NodeId node) {
-    if (sums_.uses[node.index] == 0) return;
-    if (is(node, Op::constant)) {
-      moved_[node.index] = Value(tape_.data(node));
+    if (sums_.uses[node.index] == 0 || is_leaf(node) ||
+        (column_[node.index] < sums_.samples && column_[node.index] != 0)) {
       return;
     }
-    if (is_leaf(node) || (column_[node.index] < sums_.samples && column_[node.index] != 0)) return;
     const std::uint32_t sum = sums_.chain_of[node.index];
     if (sum != outside && folded(NodeId(std::size_t{sum}))) {
-      if (sum == node.index) moved_[node.index] = folded_sum(node);
+      if (sum == node.index) set_moved(node, folded_sum(node));
       return;
     }
     const Operands x = tape_.operands(node);
@@ -282,16 +299,16 @@ class SampleFolder {
       const auto input = column_[node.index] == 0 ? input_of_.find({place_[node.index], j}) : input_of_.end();
       operands[j] = pick != nullptr            ? picked(*pick)
                     : input != input_of_.end() ? inputs_[input->second]
-                                               : moved_[x.node[j].index];
+                                               : moved(x.node[j]);
     }
     // Something of constants alone would be a plain number, and stay one.
     for (Value& operand : operands) operand = operand.is_plain() ? to.constant(operand.data()) : operand;
-    moved_[node.index] = apply(tape_.op(node), std::span<const Value>(operands, x.count));
+    set_moved(node, apply(tape_.op(node), std::span<const Value>(operands, x.count)));
   }
 
   Value picked(const SamplePicks::Pick& pick) const {
     std::vector<Value> candidates;
-    for (std::uint32_t place : pick.candidates) candidates.push_back(moved_[members_[0][place].index]);
+    for (std::uint32_t place : pick.candidates) candidates.push_back(moved(member(0, place)));
     return SamplePicks::picked(inputs_[pick.input], candidates);
   }
 
@@ -300,13 +317,13 @@ class SampleFolder {
     Value total = 0.0;
     const auto add = [&](Value term, bool negative) { total = negative ? total - term : total + term; };
     for (const SampleSums::Term& term : sums_.terms_of(tape_, sum)) {
-      if (column_[term.node.index] >= sums_.samples) add(moved_[term.node.index], term.negative);
+      if (column_[term.node.index] >= sums_.samples) add(moved(term.node), term.negative);
     }
     for (std::uint32_t g = 0; g < sums_.groups.size(); ++g) {
       const Group& group = sums_.groups[g];
       if (group.sum != sum) continue;
       const SamplePicks::Pick* pick = picks_.find({g, SamplePicks::term});
-      const Value one = pick != nullptr ? picked(*pick) : moved_[group.terms[0].index];
+      const Value one = pick != nullptr ? picked(*pick) : moved(group.terms[0]);
       add(one.varying() ? batch_sum(one) : one * static_cast<double>(sums_.samples), group.negative);
     }
     return total;
@@ -318,15 +335,17 @@ class SampleFolder {
   bool may_pick_;
   bool joined_ = true;  // later groups have parts that the first one's samples have
   SampleSums sums_;
-  std::vector<std::uint32_t> column_;
-  std::vector<std::uint32_t> seen_;
+  LargeVector<std::uint32_t> column_;
+  LargeVector<std::uint32_t> seen_;
   std::uint32_t visit_ = 0;
-  std::vector<std::vector<NodeId>> members_;                        // of each column, in recorded order
-  std::vector<std::uint32_t> place_;                                // of a node in its column
+  std::size_t column_size_ = 0;
+  LargeVector<NodeId> members_;                                     // one column after another, each in recorded order
+  LargeVector<std::uint32_t> place_;                                // of a node in its column
   std::map<std::array<std::uint32_t, 2>, std::uint32_t> input_of_;  // of operand j of the k-th node
   SamplePicks picks_;
   std::vector<std::vector<double>> data_;  // of each input
-  std::vector<Value> moved_, inputs_;
+  LargeVector<std::uint32_t> moved_;       // what stands for each node, in values_
+  std::vector<Value> values_ = {Value()}, inputs_;
 };
 
 }  // namespace

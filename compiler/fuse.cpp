@@ -1,5 +1,3 @@
-#include <vector>
-
 #include "tapeloom/compiler/passes.h"
 #include "tapeloom/compiler/schedule.h"
 
@@ -50,8 +48,8 @@ class Fuser {
   }
 
   const Graph& old_;
-  std::vector<std::uint32_t> phase_;
-  std::vector<std::uint32_t> users_;
+  LargeVector<std::uint32_t> phase_;
+  LargeVector<std::uint32_t> users_;
 };
 
 }  // namespace

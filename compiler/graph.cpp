@@ -150,8 +150,8 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
   fail_check("a block kind", __FILE__, __LINE__);
 }
 
-std::vector<bool> find_live(const Graph& graph) {
-  std::vector<bool> live(graph.size(), false);
+LargeVector<bool> find_live(const Graph& graph) {
+  LargeVector<bool> live(graph.size(), false);
   graph.roots.each([&](const View& root) { live[root.block.index] = true; });
   for (std::size_t i = graph.size(); i-- > 0;) {
     if (!live[i]) continue;
@@ -160,14 +160,14 @@ std::vector<bool> find_live(const Graph& graph) {
   return live;
 }
 
-void drop_dead(Graph& graph, const std::vector<bool>& live) {
+void drop_dead(Graph& graph, const LargeVector<bool>& live) {
   if (std::find(live.begin(), live.end(), false) == live.end()) return;
   graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
 }
 
-void carry_nodes(const Graph& old, const ViewList& moved, const std::vector<bool>& live, Graph& graph) {
+void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph) {
   // From users to operands, so that a block that has died finds what stands for a user of it.
-  std::vector<BlockId> heir(old.size(), nothing.block);
+  LargeVector<BlockId> heir(old.size(), nothing.block);
   for (std::size_t i = old.size(); i-- > 0;) {
     const BlockId now = moved.at(graph, i).block;
     const BlockId by = live[now.index] ? now : heir[i];

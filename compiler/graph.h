@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "tapeloom/compiler/growing_vector.h"
+#include "tapeloom/core/growing.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 
@@ -113,7 +113,7 @@ class ViewList {
  private:
   static constexpr std::uint32_t apart = 1u << 31;  // the other bits are an index into apart_, else a block
   GrowingVector<std::uint32_t> words_;
-  std::vector<View> apart_;
+  GrowingVector<View> apart_;
 };
 
 /// The operands of a block, read one by one.
@@ -266,9 +266,9 @@ class Graph {
 
   GrowingVector<Block> blocks_;
   ViewList operands_;
-  std::vector<double> numbers_;
-  std::vector<Destination> destinations_;
-  std::vector<Matrix> matrices_;
+  LargeVector<double> numbers_;
+  LargeVector<Destination> destinations_;
+  LargeVector<Matrix> matrices_;
 };
 
 inline void ViewList::push_back(const Graph& graph, const View& view) {
@@ -291,7 +291,7 @@ template <class StandIn>
 void Graph::contract(StandIn&& stand_in) {
   const ViewList operands = std::exchange(operands_, {});
   operands_.reserve(operands.size());
-  std::vector<BlockId> moved(size(), nothing.block);
+  LargeVector<BlockId> moved(size(), nothing.block);
   std::size_t kept = 0, operand = 0;
   for (std::size_t i = 0; i < size(); ++i) {
     const std::size_t end = i + 1 < size() ? blocks_[i + 1].first_operand : operands.size();
@@ -313,14 +313,14 @@ void Graph::contract(StandIn&& stand_in) {
 }
 
 /// Which blocks the roots depend on.
-std::vector<bool> find_live(const Graph& graph);
+LargeVector<bool> find_live(const Graph& graph);
 
 /// Leaves out the others.
-void drop_dead(Graph& graph, const std::vector<bool>& live);
+void drop_dead(Graph& graph, const LargeVector<bool>& live);
 
 /// Lets the blocks of a new graph stand for the recorded nodes of an old one; `moved` are the rows that stand for each
 /// old block's. What is not live any more is stood for by what made it so.
-void carry_nodes(const Graph& old, const ViewList& moved, const std::vector<bool>& live, Graph& graph);
+void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph);
 
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
 /// stand for the old block's. Blocks that no root depends on any more are left out.
@@ -338,7 +338,7 @@ Graph rebuild(const Graph& old, Emit&& emit) {
   }
   graph.roots = old.roots;
   graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });
-  const std::vector<bool> live = find_live(graph);
+  const LargeVector<bool> live = find_live(graph);
   carry_nodes(old, moved, live, graph);
   drop_dead(graph, live);
   return graph;

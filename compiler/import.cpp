@@ -58,7 +58,7 @@ std::vector<std::size_t> guards_before(const Tape& tape, const NodeId* loss, std
 
 Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, LiveNodes& live_nodes) {
   const std::uint32_t end = last_node(loss, outputs) + 1;
-  std::vector<bool> live(end, false);
+  LargeVector<bool> live(end, false);
   if (loss != nullptr) live[loss->index] = true;
   for (NodeId output : outputs) live[output.index] = true;
   const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
@@ -78,7 +78,7 @@ Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outpu
 
   Graph graph;
   graph.reserve(live_nodes.all, operand_count);
-  std::vector<View> at(end, nothing);
+  LargeVector<View> at(end, nothing);
   for (std::uint32_t i = 0; i < end; ++i) {
     if (!live[i]) continue;
     const NodeId node{std::size_t{i}};

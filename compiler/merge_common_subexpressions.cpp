@@ -84,7 +84,7 @@ class Merger {
   }
 
   const Graph& g_;
-  std::vector<std::uint32_t> first_;  // of each block
+  LargeVector<std::uint32_t> first_;  // of each block
   UniqueTable table_;
 };
 

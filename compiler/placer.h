@@ -2,7 +2,6 @@
 
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/compiler/recording.h"
@@ -44,7 +43,7 @@ class Placer {
   /// The parameters of a matrix, row by row: the first weight and how the others lie.
   View weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape);
   /// The coordinates of all nodes, once everything is placed.
-  std::vector<Coordinate> take_places() { return std::move(at_); }
+  LargeVector<Coordinate> take_places() { return std::move(at_); }
 
  private:
   bool evenly_spaced(std::span<const NodeId> nodes, std::uint32_t& step) const;
@@ -52,7 +51,7 @@ class Placer {
 
   Graph& g_;
   const Recording& r_;
-  std::vector<Coordinate> at_;
+  LargeVector<Coordinate> at_;
 };
 
 }  // namespace tapeloom::inline v0_1::compiler

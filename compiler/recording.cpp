@@ -122,7 +122,7 @@ void Recording::collect_operands(NodeId extreme) {
     role_[node.index] = static_cast<std::uint8_t>(Role::absorbed);
     ++sum_sizes_.back();
   }
-  std::reverse(terms_.begin() + static_cast<std::ptrdiff_t>(begin), terms_.end());
+  std::ranges::reverse(std::span(&terms_[begin], terms_.size() - begin));
 }
 
 std::size_t Recording::sum_index(NodeId sum) const {

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
+#include "tapeloom/core/growing.h"
 #include "tapeloom/core/tape.h"
 
 namespace tapeloom::inline v0_1::compiler {
@@ -58,14 +58,14 @@ class Recording {
 
   const Tape& tape_;
   LiveNodes live_;
-  std::vector<std::uint8_t> role_;
-  std::vector<bool> differentiated_;
-  std::vector<std::uint8_t> uses_;         // 0, 1, or 2 for more
-  std::vector<std::uint32_t> sum_nodes_;   // in order
-  std::vector<std::uint32_t> first_term_;  // of each sum, and one more
-  std::vector<std::uint32_t> sum_sizes_;   // in nodes
-  std::vector<Term> terms_;
-  std::vector<std::pair<NodeId, bool>> stack_;
+  LargeVector<std::uint8_t> role_;
+  LargeVector<bool> differentiated_;
+  LargeVector<std::uint8_t> uses_;           // 0, 1, or 2 for more
+  GrowingVector<std::uint32_t> sum_nodes_;   // in order
+  GrowingVector<std::uint32_t> first_term_;  // of each sum, and one more
+  GrowingVector<std::uint32_t> sum_sizes_;   // in nodes
+  GrowingVector<Term> terms_;
+  LargeVector<std::pair<NodeId, bool>> stack_;
 };
 
 }  // namespace tapeloom::inline v0_1::compiler

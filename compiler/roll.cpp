@@ -125,9 +125,9 @@ class ElementwiseRoller {
   const Recording& r_;
   const Classes& c_;
   Placer& p_;
-  std::vector<Member> members_;
-  std::vector<std::pair<NodeId, NodeId>> twins_;  // and the member that each is the twin of
-  std::vector<NodeId> nodes_;
+  LargeVector<Member> members_;
+  LargeVector<std::pair<NodeId, NodeId>> twins_;  // and the member that each is the twin of
+  LargeVector<NodeId> nodes_;
 };
 
 }  // namespace

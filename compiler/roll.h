@@ -14,7 +14,7 @@ struct Rolled {
   Graph graph;
   LiveNodes live;
   /// Of each node up to the last root; Placer::nowhere as its block where it is dead, a constant, or part of a sum.
-  std::vector<Coordinate> places;
+  LargeVector<Coordinate> places;
 };
 
 /// The recorded nodes that the loss, the outputs or the guards before them depend on, with scalars that compute alike

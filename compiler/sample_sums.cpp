@@ -64,21 +64,23 @@ void SampleSums::hash_nodes(const Tape& tape, bool any_parameters) {
 
 void SampleSums::find_groups(const Tape& tape) {
   chain_of.assign(uses.size(), outside);
+  std::size_t most = 2;
   for (std::uint32_t i = static_cast<std::uint32_t>(uses.size()); i-- > 0;) {
     const NodeId node{std::size_t{i}};
-    if (uses[i] != 0 && chain_of[i] == outside && is_chain(tape, node)) find_groups_of(tape, node);
+    if (uses[i] == 0 || chain_of[i] != outside || !is_chain(tape, node)) continue;
+    const std::size_t known = groups.size();
+    find_groups_of(tape, node, most);
+    for (std::size_t g = known; g < groups.size(); ++g) most = std::max(most, groups[g].terms.size());
   }
-  std::size_t most = 0;
-  for (const Group& group : groups) most = std::max(most, group.terms.size());
   std::erase_if(groups, [&](const Group& group) { return group.terms.size() < most; });
-  samples = static_cast<std::uint32_t>(most);
+  samples = groups.empty() ? 0 : static_cast<std::uint32_t>(most);
 }
 
 /// Where neurons of any parameters are alike, so are the terms of sums within a sample. So the sums that come last tell
 /// how many samples there are, and nothing below their terms is looked at.
 void SampleSums::find_outer_groups(const Tape& tape) {
   chain_of.assign(uses.size(), outside);
-  std::vector<bool> below(uses.size(), false);
+  LargeVector<bool> below(uses.size(), false);
   for (std::uint32_t i = static_cast<std::uint32_t>(uses.size()); i-- > 0;) {
     const NodeId node{std::size_t{i}};
     if (uses[i] == 0 || is_leaf(tape, node)) continue;
@@ -86,7 +88,7 @@ void SampleSums::find_outer_groups(const Tape& tape) {
       for (NodeId x : tape.operands(node)) below[x.index] = true;
     } else if (chain_of[i] == outside && is_chain(tape, node)) {
       const auto known = static_cast<std::ptrdiff_t>(groups.size());
-      find_groups_of(tape, node);
+      find_groups_of(tape, node, 2);
       if (known == 0) {
         for (const Group& group : groups) samples = std::max(samples, static_cast<std::uint32_t>(group.terms.size()));
       }
@@ -99,15 +101,16 @@ void SampleSums::find_outer_groups(const Tape& tape) {
   }
 }
 
-void SampleSums::find_groups_of(const Tape& tape, NodeId sum) {
-  std::vector<Term>& terms = terms_of(tape, sum);
+void SampleSums::find_groups_of(const Tape& tape, NodeId sum, std::size_t least) {
+  LargeVector<Term>& terms = terms_of(tape, sum);
   std::erase_if(terms, [&](const Term& term) { return !has_data[term.node.index] || is_leaf(tape, term.node); });
+  if (terms.size() < least) return;  // as most sums, which are neurons
   const auto key = [&](const Term& term) { return std::pair(hash[term.node.index], term.negative); };
   std::stable_sort(terms.begin(), terms.end(), [&](const Term& a, const Term& b) { return key(a) < key(b); });
   for (std::size_t i = 0; i < terms.size();) {
     std::size_t end = i + 1;
     while (end < terms.size() && key(terms[end]) == key(terms[i])) ++end;
-    if (end - i >= 2) {
+    if (end - i >= least) {
       Group& group = groups.emplace_back(Group{sum, terms[i].negative, {}, terms.size()});
       for (; i < end; ++i) group.terms.push_back(terms[i].node);
     }
@@ -115,7 +118,7 @@ void SampleSums::find_groups_of(const Tape& tape, NodeId sum) {
   }
 }
 
-std::vector<SampleSums::Term>& SampleSums::terms_of(const Tape& tape, NodeId sum) {
+LargeVector<SampleSums::Term>& SampleSums::terms_of(const Tape& tape, NodeId sum) {
   terms_.clear();
   stack_.push_back({sum, false});
   while (!stack_.empty()) {

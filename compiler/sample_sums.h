@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tapeloom/core/large_pages.h"
 #include "tapeloom/core/tape.h"
 
 namespace tapeloom::inline v0_1::compiler {
@@ -26,10 +27,10 @@ struct SampleSums {
     std::size_t all;  ///< how many terms that depend on constants the sum has
   };
 
-  std::vector<std::uint8_t> uses;       ///< of each node by live ones: 0, 1, or 2 for more; roots are used from outside
-  std::vector<std::uint64_t> hash;      ///< equal for nodes that compute alike
-  std::vector<bool> has_data;           ///< depends on a constant
-  std::vector<std::uint32_t> chain_of;  ///< the sum that a +, - or negation belongs to
+  LargeVector<std::uint8_t> uses;       ///< of each node by live ones: 0, 1, or 2 for more; roots are used from outside
+  LargeVector<std::uint64_t> hash;      ///< equal for nodes that compute alike
+  LargeVector<bool> has_data;           ///< depends on a constant
+  LargeVector<std::uint32_t> chain_of;  ///< the sum that a +, - or negation belongs to
   std::vector<Group> groups;            ///< the largest there are (or, of any parameters, in the last sum), of one size
   std::uint32_t samples = 0;            ///< that size
 
@@ -38,7 +39,7 @@ struct SampleSums {
   bool find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters);
   /// The terms of a sum in recorded order, until the next call. Marks the +, - and negations that nothing else uses as
   /// part of the sum.
-  std::vector<Term>& terms_of(const Tape& tape, NodeId sum);
+  LargeVector<Term>& terms_of(const Tape& tape, NodeId sum);
   /// True if the sums with groups have no other terms of constants.
   bool complete() const;
 
@@ -47,9 +48,10 @@ struct SampleSums {
   void hash_nodes(const Tape& tape, bool any_parameters);
   void find_groups(const Tape& tape);
   void find_outer_groups(const Tape& tape);
-  void find_groups_of(const Tape& tape, NodeId sum);
+  /// Adds the groups of `least` or more terms that a sum has.
+  void find_groups_of(const Tape& tape, NodeId sum, std::size_t least);
 
-  std::vector<Term> terms_, stack_;
+  LargeVector<Term> terms_, stack_;
 };
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -17,8 +17,8 @@ inline bool is_total(const Graph& graph, BlockId id) {
 /// blocks behind k totals, phase 2k + 1 the varying ones. Within a phase the totals come first (they are
 /// there before anything else of the phase), then the others by id.
 struct Schedule {
-  std::vector<BlockId> order;
-  std::vector<std::uint32_t> phase;  ///< of each block
+  LargeVector<BlockId> order;
+  LargeVector<std::uint32_t> phase;  ///< of each block
   std::vector<Range> phases;         ///< ranges of `order`; an even number of them
 
   /// The phase in which a total is added up: the varying one before its own.

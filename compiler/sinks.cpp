@@ -70,7 +70,7 @@ class SinkFinder {
   const Graph& g_;
   const Schedule& s_;
   Sinks sinks_;
-  std::vector<std::uint32_t> position_;  // of each block in the schedule's order
+  LargeVector<std::uint32_t> position_;  // of each block in the schedule's order
 };
 
 }  // namespace

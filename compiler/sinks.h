@@ -1,7 +1,5 @@
 #pragma once
 
-#include <vector>
-
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/compiler/schedule.h"
 #include "tapeloom/core/program.h"
@@ -22,9 +20,9 @@ struct Sink {
 struct Sinks {
   static constexpr std::uint32_t none = UINT32_MAX;
 
-  std::vector<Sink> list;
-  std::vector<std::uint32_t> first;       ///< of each block
-  std::vector<std::uint32_t> batch_slot;  ///< of each block that a later stage reads
+  LargeVector<Sink> list;
+  LargeVector<std::uint32_t> first;       ///< of each block
+  LargeVector<std::uint32_t> batch_slot;  ///< of each block that a later stage reads
   std::uint32_t batch_slots = 0;
 };
 

@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <map>
-#include <vector>
+
+#include "tapeloom/core/large_pages.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
@@ -13,7 +14,7 @@ class SlotPool {
   SlotPool(std::uint32_t first, bool reuse) : next_(first), reuse_(reuse) {}
 
   std::uint32_t take(std::uint32_t length) {
-    std::vector<std::uint32_t>& free = free_of(length);
+    LargeVector<std::uint32_t>& free = free_of(length);
     if (free.empty()) {
       const std::uint32_t slot = next_;
       next_ += length;
@@ -30,10 +31,10 @@ class SlotPool {
   std::uint32_t size() const { return next_; }
 
  private:
-  std::vector<std::uint32_t>& free_of(std::uint32_t length) { return length == 1 ? free_single_ : free_[length]; }
+  LargeVector<std::uint32_t>& free_of(std::uint32_t length) { return length == 1 ? free_single_ : free_[length]; }
 
-  std::vector<std::uint32_t> free_single_;  // by far the most common
-  std::map<std::uint32_t, std::vector<std::uint32_t>> free_;
+  LargeVector<std::uint32_t> free_single_;  // by far the most common
+  std::map<std::uint32_t, LargeVector<std::uint32_t>> free_;
   std::uint32_t next_;
   bool reuse_;
 };

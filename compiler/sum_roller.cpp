@@ -67,8 +67,8 @@ bool SumRoller::each_has_its_own_columns() const {
 
 /// Lets products with parameters be terms like others, unless sums do not line up like that.
 void SumRoller::take_pairs_for_rest() {
-  const std::vector<Row> rows = rows_;
-  const std::vector<Term> rest = std::exchange(rest_, {});
+  const LargeVector<Row> rows = rows_;
+  const LargeVector<Term> rest = std::exchange(rest_, {});
   const std::size_t pairs = std::exchange(pair_count_, 0), others = rest_count_;
   rest_count_ += pairs;
   for (Row& row : rows_) {
@@ -280,7 +280,7 @@ void SumRoller::emit_one_by_one(std::span<const Row> rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) emit(rows.subspan(i, 1));
   nodes_.clear();
   for (const Row& row : rows) nodes_.push_back(row.node);
-  const std::vector<NodeId> sums = nodes_;
+  const LargeVector<NodeId> sums = nodes_;
   p_.place(sums, p_.view(sums));
 }
 

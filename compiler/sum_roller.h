@@ -1,7 +1,6 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "tapeloom/compiler/classes.h"
 #include "tapeloom/compiler/graph.h"
@@ -59,13 +58,13 @@ class SumRoller {
   const Recording& r_;
   const Classes& c_;
   Placer& p_;
-  std::vector<Row> rows_;
-  std::vector<std::pair<NodeId, NodeId>> twins_;  // and the sum that each is the twin of
-  std::vector<Pair> pairs_;
-  std::vector<NodeId> biases_;
-  std::vector<Term> rest_;
+  LargeVector<Row> rows_;
+  LargeVector<std::pair<NodeId, NodeId>> twins_;  // and the sum that each is the twin of
+  LargeVector<Pair> pairs_;
+  LargeVector<NodeId> biases_;
+  LargeVector<Term> rest_;
   std::size_t pair_count_ = 0, bias_count_ = 0, rest_count_ = 0;  // of each sum of the class
-  std::vector<NodeId> nodes_;
+  LargeVector<NodeId> nodes_;
   std::size_t nodes_left_ = 0;  // recorded nodes of the rows being emitted that no block stands for yet
 };
 

@@ -130,7 +130,7 @@ class TotalPlacer {
 
   const Graph& g_;
   const Schedule& s_;
-  std::vector<std::uint32_t> users_;
+  LargeVector<std::uint32_t> users_;
   std::unordered_map<std::uint32_t, std::uint32_t> sums_;  // of totals, that lie on them, and how many terms rows have
   std::unordered_set<std::uint32_t> inside_;               // what such a sum adds
   Totals totals_;

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include "tapeloom/core/large_pages.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
@@ -57,15 +58,15 @@ class UniqueTable {
 
   template <class Hash>
   void grow(Hash&& hash) {
-    std::vector<std::uint32_t> old(slots_.empty() ? 16 : 2 * slots_.size(), none);
+    LargeVector<std::uint32_t> old(slots_.empty() ? 16 : 2 * slots_.size(), none);
     old.swap(slots_);
     for (std::uint32_t thing : old) {
       if (thing != none) find(hash(thing), [](std::uint32_t) { return false; }) = thing;
     }
   }
 
-  std::vector<std::uint32_t> lines_;
-  std::vector<std::uint32_t> slots_;
+  LargeVector<std::uint32_t> lines_;
+  LargeVector<std::uint32_t> slots_;
   std::size_t entered_ = 0;  // so many of slots_ are taken
 };
 

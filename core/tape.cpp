@@ -29,18 +29,18 @@ void Tape::reallocate(std::size_t capacity) {
                          " nodes are recorded. Bind data as inputs instead of recording every sample, or rewind the "
                          "tape between steps");
   }
-  tags_.reserve(capacity);
-  first_.reserve(capacity);
-  second_.reserve(capacity);
-  if (has_third_) third_.reserve(capacity);
-  data_.reserve(capacity);
+  tags_.set_capacity(capacity);
+  first_.set_capacity(capacity);
+  second_.set_capacity(capacity);
+  if (has_third_) third_.set_capacity(capacity);
+  data_.set_capacity(capacity);
   capacity_ = static_cast<std::uint32_t>(capacity);
 }
 
 std::uint32_t Tape::append_wide(std::uint8_t tag, std::uint32_t a, std::uint32_t b, std::uint32_t c, double data) {
   if (!has_third_) {
     if (capacity_ == 0) grow();
-    third_.reserve(capacity_);
+    third_.set_capacity(capacity_);
     has_third_ = true;
   }
   const std::uint32_t node = append(tag, a, b, data);
@@ -147,12 +147,6 @@ bool Tape::dropped_since(std::uint32_t node, std::uint32_t generation) const {
   const auto after = std::upper_bound(rewound_.begin(), rewound_.end(), generation,
                                       [](std::uint32_t g, const Rewound& r) { return g < r.generation; });
   return after != rewound_.begin() && node >= std::prev(after)->mark;
-}
-
-Operands Tape::operands(NodeId node) const {
-  const std::uint32_t a = first_[node.index], b = second_[node.index];
-  const auto count = static_cast<std::uint8_t>(op_arity(op(node)));
-  return {{NodeId(a), NodeId(b), count == 3 ? NodeId(third_[node.index]) : NodeId()}, count};
 }
 
 std::string Tape::label(NodeId node) const {

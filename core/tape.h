@@ -111,7 +111,11 @@ class TAPELOOM_API Tape {
   Op op(NodeId node) const { return static_cast<Op>(tags_[node.index] & op_mask); }
   /// True where the value differs from sample to sample.
   bool varying(NodeId node) const { return (tags_[node.index] & varying_bit) != 0; }
-  Operands operands(NodeId node) const;
+  Operands operands(NodeId node) const {
+    const auto count = static_cast<std::uint8_t>(op_arity(op(node)));
+    const NodeId third = count == 3 ? NodeId(third_[node.index]) : NodeId();
+    return {{NodeId(first_[node.index]), NodeId(second_[node.index]), third}, count};
+  }
   /// For a parameter, input or uniform input: its index among its kind.
   std::uint32_t leaf_index(NodeId node) const { return first_[node.index]; }
   double data(NodeId node) const { return data_[node.index]; }
