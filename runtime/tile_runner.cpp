@@ -156,8 +156,10 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
   if constexpr (profiled) stopwatch.lap(load_time_);
   T* spilled = buffers_.batch + tile.begin;
   const Instruction* end = program_.instructions.data() + stage.tile.end;
-  const std::uint32_t* bound = bound_.data() + stage.tile.begin;
-  for (const Instruction* i = program_.instructions.data() + stage.tile.begin; i != end; ++i, ++bound) {
+  const auto index = [this](const Instruction* i) {
+    return static_cast<std::size_t>(i - program_.instructions.data());
+  };
+  for (const Instruction* i = program_.instructions.data() + stage.tile.begin; i != end; ++i) {
     const Shape& shape = program_.shapes[i->shape];
     switch (i->kind) {
       case InstructionKind::elementwise:
@@ -171,8 +173,7 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         break;
       case InstructionKind::dense:
       case InstructionKind::dense_reverse:
-        products_[*bound].n = view_.lanes;
-        kernels_.multiply(products_[*bound]);
+        multiply(products_[bound_[index(i)]]);
         break;
       case InstructionKind::row_sum:
       case InstructionKind::copy:
@@ -183,10 +184,10 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
       case InstructionKind::outer:
         fail_check("outer products of a tile are reduced", __FILE__, __LINE__);
       case InstructionKind::reduce:
-        reduce(*i, *bound, shape, tile, totals, first && i->op != Op::add);
+        reduce(*i, bound_[index(i)], shape, tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::reduce_outer:
-        reduce_outer(outers_[*bound], tile, totals, first && i->op != Op::add);
+        reduce_outer(outers_[bound_[index(i)]], tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::guard:
         check_guard(*i, tile);
@@ -214,7 +215,7 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         store(*i, shape, tile, buffers_.input_gradients, program_.input_count);
         break;
     }
-    if constexpr (profiled) stopwatch.lap(times_[static_cast<std::size_t>(i - program_.instructions.data())]);
+    if constexpr (profiled) stopwatch.lap(times_[index(i)]);
   }
 }
 
@@ -271,6 +272,12 @@ Product<T> TileRunner<T>::bound_product(const Instruction& i, const Shape& s) co
     product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
   }
   return product;
+}
+
+template <class T>
+void TileRunner<T>::multiply(Product<T>& product) {
+  product.n = view_.lanes;
+  kernels_.multiply(product);
 }
 
 /// Without the totals, which are a group's, and the samples.

@@ -101,6 +101,7 @@ class TileRunner {
   Product<T> bound_product(const Instruction& i, const Shape& shape) const;
   Sums<T> bound_sums(const Instruction& i, const Shape& shape) const;
   Outer<T> bound_outer(const Instruction& i, const Shape& shape, std::uint32_t load) const;
+  void multiply(Product<T>& product);
   void reduce(const Instruction& i, std::uint32_t bound, const Shape& shape, const Tile& tile, T* totals, bool first);
   void reduce_outer(Outer<T>& outer, const Tile& tile, T* totals, bool first);
   void check_guard(const Instruction& i, const Tile& tile);
