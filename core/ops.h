@@ -415,8 +415,12 @@ struct Pow : Arity<2> {
   /// d/da = b a^(b-1), zero for b = 0 even at a = 0; d/db = a^b log(a), whose limit at a = 0 is zero for b >= 0.
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
-    T da = select(b == T(0.0), T(0.0), b * pow(a, b - T(1.0)) * adjoint);
-    T db = select(a == T(0.0), select(b < T(0.0), y * log(a) * adjoint, T(0.0)), y * log(a) * adjoint);
+    // One after another: arguments are evaluated in no certain order, and the compiler's graph has that of these lines.
+    const T by_a = b * pow(a, b - T(1.0)) * adjoint;
+    const T da = select(b == T(0.0), T(0.0), by_a);
+    const T by_b = y * log(a) * adjoint, infinite = y * log(a) * adjoint;
+    const T at_zero = select(b < T(0.0), infinite, T(0.0));
+    const T db = select(a == T(0.0), at_zero, by_b);
     return {unless_zero(adjoint, da), unless_zero(adjoint, db)};
   }
 };
