@@ -104,7 +104,7 @@ bool Placer::in_place(std::span<const NodeId> nodes) const {
   return std::ranges::all_of(nodes, [&](NodeId node) { return is_constant(node); }) || evenly_spaced(nodes, step);
 }
 
-View Placer::weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape) {
+bool Placer::is_matrix(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape) const {
   const auto terms = static_cast<std::uint32_t>(parameters.size() / rows);
   const auto id = [&](std::uint32_t i, std::uint32_t j) { return at_[parameters[i * terms + j].index].row; };
   const std::uint32_t first = id(0, 0);
@@ -115,7 +115,15 @@ View Placer::weights(std::span<const NodeId> parameters, std::uint32_t rows, Mat
       regular = id(i, j) == first + std::uint64_t{i} * shape.row_step + std::uint64_t{j} * shape.term_step;
     }
   }
-  if (regular) return {BlockId(at_[parameters[0].index].block), first, 1, 1};
+  return regular;
+}
+
+View Placer::weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape) {
+  if (is_matrix(parameters, rows, shape)) {
+    const Coordinate first = at_[parameters[0].index];
+    return {BlockId(first.block), first.row, 1, 1};
+  }
+  const std::uint32_t terms = shape.terms;
   shape = {rows, terms, terms, 1};
   const View gathered = view(parameters);
   if (gathered.step == 1 || gathered.rows == 1) return gathered.part(0, 1);

@@ -40,6 +40,8 @@ class Placer {
   View view(std::span<const NodeId> nodes);
   /// True if view() would gather nothing: the nodes are constants, or evenly spaced rows of one block.
   bool in_place(std::span<const NodeId> nodes) const;
+  /// Whether the parameters of a matrix, row by row, lie evenly where they are, and how.
+  bool is_matrix(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape) const;
   /// The parameters of a matrix, row by row: the first weight and how the others lie.
   View weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape);
   /// The coordinates of all nodes, once everything is placed.

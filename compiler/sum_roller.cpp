@@ -18,8 +18,9 @@ void SumRoller::roll(std::span<const NodeId> members) {
     while (end < rows_.size() && same_columns(rows_[begin], rows_[end])) ++end;
     sort_rows(begin, end);
     const std::size_t last = set_twins_aside(begin, end);
+    const bool apart = are_several_matrices(begin, last);
     while (begin < last) {
-      const std::size_t run = pair_count_ == 0 ? run_end(begin, last) : last;
+      const std::size_t run = pair_count_ == 0 ? run_end(begin, last) : apart ? even_rows_end(begin, last) : last;
       const auto rows = std::span(rows_).subspan(begin, run - begin);
       better_one_by_one(rows) ? emit_one_by_one(rows) : emit(rows);
       begin = run;
@@ -30,7 +31,6 @@ void SumRoller::roll(std::span<const NodeId> members) {
 }
 
 // --- taking sums apart
-// ------------------------------------------------------------------------------------------------
 
 void SumRoller::take_apart(NodeId node) {
   const Row row{node, pairs_.size(), biases_.size(), rest_.size()};
@@ -105,7 +105,6 @@ void SumRoller::sort_rest(std::size_t first) {
 }
 
 // --- which sums go together
-// -------------------------------------------------------------------------------------------
 
 bool SumRoller::same_columns(const Row& a, const Row& b) const {
   for (std::size_t j = 0; j < pair_count_; ++j) {
@@ -251,92 +250,6 @@ bool SumRoller::better_one_by_one(std::span<const Row> rows) {
     }
   }
   return true;
-}
-
-// --- blocks
-// -----------------------------------------------------------------------------------------------------------
-
-void SumRoller::emit(std::span<const Row> rows) {
-  nodes_left_ = 0;
-  for (const Row& row : rows) nodes_left_ += r_.nodes(row.node);
-  View total = emit_products(rows);
-  if (total != nothing) stands_for(total, rows.size() * (2 * pair_count_ - 1));
-  for (std::size_t j = 0; j < bias_count_; ++j) {
-    nodes_.clear();
-    for (const Row& row : rows) nodes_.push_back(biases_[row.first_bias + j]);
-    const bool adds = total != nothing;
-    total = add(total, p_.view(nodes_), false);
-    if (adds) stands_for(total, rows.size());
-  }
-  total = emit_rest(rows, total);
-  stands_for(total, nodes_left_);
-  nodes_.clear();
-  for (const Row& row : rows) nodes_.push_back(row.node);
-  p_.place(nodes_, total);
-}
-
-/// Then side by side, so that what is computed from them is.
-void SumRoller::emit_one_by_one(std::span<const Row> rows) {
-  for (std::size_t i = 0; i < rows.size(); ++i) emit(rows.subspan(i, 1));
-  nodes_.clear();
-  for (const Row& row : rows) nodes_.push_back(row.node);
-  const LargeVector<NodeId> sums = nodes_;
-  p_.place(sums, p_.view(sums));
-}
-
-/// W X for the products with parameters, or nothing.
-View SumRoller::emit_products(std::span<const Row> rows) {
-  if (pair_count_ == 0) return nothing;
-  nodes_.clear();
-  for (std::size_t j = 0; j < pair_count_; ++j) nodes_.push_back(pairs_[rows[0].first_pair + j].other);
-  const View x = p_.view(nodes_);
-  nodes_.clear();
-  for (const Row& row : rows) {
-    for (std::size_t j = 0; j < pair_count_; ++j) nodes_.push_back(pairs_[row.first_pair + j].weight);
-  }
-  const auto count = static_cast<std::uint32_t>(rows.size());
-  if (pair_count_ == 1) return g_.add_elementwise(Op::mul, {p_.view(nodes_), x.repeated(count)});
-  Matrix shape;
-  const View first = p_.weights(nodes_, count, shape);
-  return g_.add_dense(first, shape, x);
-}
-
-/// The j-th other term of every sum, one j after another; of a single sum, terms of one class together.
-View SumRoller::emit_rest(std::span<const Row> rows, View total) {
-  for (std::size_t j = 0; j < rest_count_;) {
-    const Term term = rest_[rows[0].first_rest + j];
-    const std::size_t end = j + (rows.size() == 1 ? alike_terms(rows[0], j) : 1);
-    View value = rest_view(rows, j, end - j);
-    if (rows.size() == 1 && end - j > 1) value = g_.add_row_sum(value);
-    total = add(total, value, term.negative);
-    j = end;
-  }
-  return total;
-}
-
-View SumRoller::rest_view(std::span<const Row> rows, std::size_t first, std::size_t count) {
-  const auto gather = [&](NodeId Term::*factor) {
-    nodes_.clear();
-    for (const Row& row : rows) {
-      for (std::size_t j = first; j < first + count; ++j) nodes_.push_back(rest_[row.first_rest + j].*factor);
-    }
-    return p_.view(nodes_);
-  };
-  const View a = gather(&Term::a);
-  if (!rest_[rows[0].first_rest + first].product) return a;
-  const View product = g_.add_elementwise(Op::mul, {a, gather(&Term::b)});
-  stands_for(product, product.rows);
-  return product;
-}
-
-void SumRoller::stands_for(const View& rows, std::size_t nodes) {
-  g_.stands_for(rows.block, nodes);
-  nodes_left_ -= nodes;
-}
-
-View SumRoller::add(const View& total, const View& term, bool negative) {
-  if (total == nothing) return negative ? g_.add_elementwise(Op::neg, {term}) : term;
-  return g_.add_elementwise(negative ? Op::sub : Op::add, {total, term});
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -49,6 +49,13 @@ class SumRoller {
   void emit(std::span<const Row> rows);
   void emit_one_by_one(std::span<const Row> rows);
   View emit_products(std::span<const Row> rows);
+  bool are_several_matrices(std::size_t begin, std::size_t last);
+  std::size_t even_rows_end(std::size_t begin, std::size_t last) const;
+  bool parts_in_place(std::span<const Row> rows);
+  View emit_parts(std::span<const Row> rows);
+  View emit_columns(std::span<const Row> rows, std::size_t begin, std::size_t end);
+  bool columns_in_place(std::span<const Row> rows, std::size_t begin, std::size_t end);
+  std::size_t even_columns_end(const Row& row, std::size_t begin) const;
   View emit_rest(std::span<const Row> rows, View total);
   View rest_view(std::span<const Row> rows, std::size_t first, std::size_t count);
   View add(const View& total, const View& term, bool negative);
@@ -64,6 +71,7 @@ class SumRoller {
   LargeVector<NodeId> biases_;
   LargeVector<Term> rest_;
   std::size_t pair_count_ = 0, bias_count_ = 0, rest_count_ = 0;  // of each sum of the class
+  LargeVector<std::uint32_t> columns_;  // of the products with parameters, in the order they are emitted in
   LargeVector<NodeId> nodes_;
   std::size_t nodes_left_ = 0;  // recorded nodes of the rows being emitted that no block stands for yet
 };

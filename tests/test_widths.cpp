@@ -1,5 +1,6 @@
 // Pieces of nets beyond perceptrons, each at several widths: the number of instructions stays the same, and loss,
 // gradients and outputs are evaluate()'s.
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <random>
@@ -28,6 +29,10 @@ struct Writer {
     Values result;
     for (std::size_t i = 0; i < count; ++i) result.push_back(tape.parameter(first + 0.01 * static_cast<double>(i)));
     return result;
+  }
+  /// Row i of a matrix times a list as long.
+  Value product(const Values& matrix, std::size_t i, std::span<const Value> list) {
+    return dot(std::span(matrix).subspan(i * list.size(), list.size()), list);
   }
   /// (z - mean) / deviation, scaled and shifted.
   Values normalised(const Values& z, bool scaled = true) {
@@ -99,6 +104,56 @@ const Piece pieces[] = {
        }
        return total;
      }},
+    {"a recurrent net with inputs at each step",
+     [](Writer& w, std::size_t n) {
+       const Values of_x = w.parameters(2 * n, -0.5), of_h = w.parameters(n * n, -0.3), b = w.parameters(n, 0.1);
+       Values h = w.parameters(n, 0.2);
+       for (std::size_t step = 0; step < 3; ++step) {
+         const auto x = std::span<const Value>(w.x).subspan(step, 2);
+         Values next;
+         for (std::size_t i = 0; i < n; ++i) {
+           next.push_back(tanh(w.product(of_x, i, x) + w.product(of_h, i, h) + b[i]));
+         }
+         h = next;
+       }
+       return square(w.layer(h, 1)[0]);
+     }},
+    {"a cell with four gates, from a state of zeros",
+     [](Writer& w, std::size_t n) {
+       Values of_x[4], of_h[4], b[4];
+       for (int gate = 0; gate < 4; ++gate) {
+         const double first = -0.4 + 0.1 * gate;
+         of_x[gate] = w.parameters(2 * n, first), of_h[gate] = w.parameters(n * n, first - 0.1);
+         b[gate] = w.parameters(n, first);
+       }
+       Values h(n, Value(0.0)), c = h;
+       for (std::size_t step = 0; step < 3; ++step) {
+         const auto x = std::span<const Value>(w.x).subspan(step, 2);
+         Values z[4];
+         for (int gate = 0; gate < 4; ++gate) {
+           for (std::size_t i = 0; i < n; ++i) {
+             z[gate].push_back(w.product(of_x[gate], i, x) + w.product(of_h[gate], i, h) + b[gate][i]);
+           }
+         }
+         for (std::size_t i = 0; i < n; ++i) {
+           c[i] = sigmoid(z[0][i]) * c[i] + sigmoid(z[1][i]) * tanh(z[2][i]);
+           h[i] = sigmoid(z[3][i]) * tanh(c[i]);
+         }
+       }
+       return square(w.layer(h, 1)[0]);
+     }},
+    {"a layer of sines and cosines by turns",
+     [](Writer& w, std::size_t n) {
+       Values features;
+       for (const Value& each : w.layer(w.x, n)) features.insert(features.end(), {sin(each), cos(each)});
+       return square(w.layer(w.layer(features, n, tanh), 1)[0]);
+     }},
+    {"a layer of three activations by turns",
+     [](Writer& w, std::size_t n) {
+       Values z = w.layer(w.x, n);
+       for (std::size_t i = 0; i < n; ++i) z[i] = i % 3 == 0 ? tanh(z[i]) : i % 3 == 1 ? relu(z[i]) : sin(z[i]);
+       return square(w.layer(w.layer(z, n, tanh), 1)[0]);
+     }},
     {"the same activations recorded again",
      [](Writer& w, std::size_t n) {
        const Values z = w.layer(w.x, n);
@@ -123,6 +178,22 @@ TEST_CASE("widths: the number of instructions does not depend on them") {
     }
     std::printf("widths: %zu instructions, %s\n", few, piece.name);
   }
+}
+
+TEST_CASE(
+    "widths: a layer whose inputs come in another order takes an instruction more for each, not for each weight") {
+  const auto instructions = [](std::size_t width) {
+    Writer w;
+    Values z = w.layer(w.x, width, tanh);
+    std::shuffle(z.begin(), z.end(), w.random);
+    const Value each = square(w.layer(w.layer(z, width, tanh), 1)[0]), loss = batch_mean(each);
+    const std::vector<Value> outputs = {each};
+    const std::vector<double> rows = some_numbers(5 * 33);
+    Executor<double> executor(compile(loss, {.outputs = outputs, .input_gradients = true}), {.max_samples = 33});
+    expect_step_like_evaluate(executor, loss, outputs, rows, 33, 40000);
+    return executor.program().instructions.size();
+  };
+  CHECK(instructions(64) <= 40 + 2 * 64);
 }
 
 TEST_CASE("widths: what is computed is what evaluate() computes") {
