@@ -6,14 +6,16 @@
 #include <new>
 #include <vector>
 
+#include "tapeloom/core/export.h"
+
 namespace tapeloom::inline v0_1 {
 
 /// A block of memory, aligned for everything of C++. Throws std::bad_alloc.
-void* allocate_block(std::size_t bytes);
+TAPELOOM_API void* allocate_block(std::size_t bytes);
 /// The block with another size, moved if need be; what is in both is kept. `block` may be null, of 0 bytes.
-void* reallocate_block(void* block, std::size_t bytes, std::size_t new_bytes);
+TAPELOOM_API void* reallocate_block(void* block, std::size_t bytes, std::size_t new_bytes);
 /// `bytes` is what was asked for.
-void free_block(void* block, std::size_t bytes) noexcept;
+TAPELOOM_API void free_block(void* block, std::size_t bytes) noexcept;
 
 /// An allocator of such blocks.
 template <class T>

@@ -1,6 +1,7 @@
 // Value: the scalar one writes programs with. Every operator records a node; all overloads come from the op table.
 #pragma once
 
+#include <concepts>
 #include <span>
 #include <string>
 #include <string_view>
@@ -97,6 +98,10 @@ TAPELOOM_API Condition operator!(Condition a);
 /// Over the samples of a batch: varying in, uniform out. A uniform operand throws RecordingError.
 #define TAPELOOM_REDUCTION(name) TAPELOOM_API Value name(Value x);
 #include "tapeloom/core/ops.def"
+
+/// A C++ truth is one for all samples: combine conditions by &, | and !, which choose sample by sample.
+template <std::same_as<bool> Truth>
+Value where(Truth condition, Value a, Value b) = delete;
 
 /// An op of the table by its name. Throws RecordingError for a leaf, or for another number of operands than it takes.
 TAPELOOM_API Value apply(Op op, std::span<const Value> operands);

@@ -23,6 +23,7 @@ std::string described(std::string_view group) { return group.empty() ? "all inpu
 
 /// How many rows of `count` numbers, `stride` apart, the span holds; the gap after the last row may be missing.
 std::size_t count_rows(std::string_view name, std::size_t size, std::size_t count, std::size_t stride) {
+  if (size == 0) throw BindError(described(name) + ": there are no rows");
   const std::size_t rows = (size + stride - count) / stride;
   if (stride >= count && rows > 0 && (size == rows * stride || size == (rows - 1) * stride + count)) return rows;
   throw BindError(described(name) + ": rows of " + std::to_string(count) + " numbers" +
@@ -108,8 +109,8 @@ void Binding::check(const BatchRows& batch) const {
     if (!group.used) continue;
     if (!groups_[g].bound()) throw BindError("input group " + quoted(group.name) + " is not bound");
     if (last < batch.first || last >= groups_[g].rows) {
-      throw BindError("the batch reads row " + std::to_string(last) + ", but input group " + quoted(group.name) +
-                      " has " + std::to_string(groups_[g].rows) + " rows");
+      throw BindError("the batch reads row " + std::to_string(std::max(last, batch.first)) + ", but input group " +
+                      quoted(group.name) + " has " + std::to_string(groups_[g].rows) + " rows");
     }
   }
 }

@@ -33,7 +33,7 @@ struct StepReport {
 struct EpochReport {
   std::size_t epoch = 0;    ///< from 1
   std::uint64_t steps = 0;  ///< updates so far
-  double loss = 0.0;        ///< mean over the epoch's samples, each before its update
+  double loss = 0.0;        ///< mean of the steps' losses, weighted by their samples, each before its update
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN if there is none
   std::vector<double> metrics;                                        ///< as FitOptions::metrics
   double learning_rate = 0.0;                                         ///< of the last update

@@ -29,8 +29,8 @@ template <class T>
 void check_trains(const Executor<T>& executor) {
   if (!executor.program().gradients.empty()) return;
   throw BindError(
-      "an optimizer needs gradients, and this program computes none: it was compiled for inference or "
-      "without CompileOptions::gradients, or all of its parameters are frozen");
+      "an optimizer needs gradients, and this program computes none: it was compiled for inference or without "
+      "CompileOptions::gradients, or all of its parameters are frozen, or its loss depends on none of them");
 }
 
 /// Allocates the moments at the first update; later there must be as many as parameters.
