@@ -93,7 +93,8 @@ Value pair_mean(const char* name, PairLoss loss, std::span<const Value> x, std::
 Value squared_error(Value prediction, Value target, Value weight) {
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  return w.times(square(w.masked(prediction) - w.masked(target)));
+  const Value y = w.masked(prediction), t = w.masked(target);
+  return w.times(square(y - t));
 }
 
 Value squared_error_sum(std::span<const Value> predictions, std::span<const Value> targets,
@@ -109,7 +110,8 @@ Value squared_error_mean(std::span<const Value> predictions, std::span<const Val
 Value hinge(Value score, Value target, Value weight) {
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  return w.times(relu(1.0 - w.masked(target) * w.masked(score)));
+  const Value t = w.masked(target), s = w.masked(score);
+  return w.times(relu(1.0 - t * s));
 }
 
 Value hinge_sum(std::span<const Value> scores, std::span<const Value> targets, std::span<const Value> weights) {
@@ -123,8 +125,9 @@ Value hinge_mean(std::span<const Value> scores, std::span<const Value> targets, 
 Value binary_cross_entropy(Value logit, Value target, Value weight) {
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  const Value z = w.masked(logit);
-  return w.times(softplus(z) - z * w.masked(target));
+  const Value z = w.masked(logit), t = w.masked(target);
+  const Value product = z * t;
+  return w.times(softplus(z) - product);
 }
 
 Value binary_cross_entropy_sum(std::span<const Value> logits, std::span<const Value> targets,
@@ -167,7 +170,10 @@ Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value
   if (w.leaves_out()) return 0.0;
   const auto [shifted, log_sum] = shift(w.masked(logits));
   std::vector<Value> terms;
-  for (std::size_t k = 0; k < logits.size(); ++k) terms.push_back(w.masked(targets[k]) * (log_sum - shifted[k]));
+  for (std::size_t k = 0; k < logits.size(); ++k) {
+    const Value target = w.masked(targets[k]);
+    terms.push_back(target * (log_sum - shifted[k]));
+  }
   return w.times(sum(terms));
 }
 

@@ -9,6 +9,9 @@
 // double, long double, vector lanes, compiler graph expressions and Value. Derivatives: Baydin et al., "Automatic
 // Differentiation in Machine Learning", JMLR 18 (2018), table 2, unless a line says otherwise.
 //
+// In reverse at most one argument of a call, and one operand of an operator, is computed; others have a line of their
+// own. C++ leaves the order of arguments to the compiler, and the graph has the order in which they were computed.
+//
 // reverse sees the adjoint, so where a derivative can be infinite although the operands are finite, an adjoint of
 // zero contributes nothing (`unless_zero`): a branch not taken by `where` must not send 0 * inf = NaN upward.
 #pragma once
@@ -389,7 +392,9 @@ struct Abs : Arity<1> {
   /// abs'(0) = 0.
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {select(x > T(0.0), adjoint, select(x < T(0.0), -adjoint, T(0.0)))};
+    const T negative = -adjoint;
+    const T otherwise = select(x < T(0.0), negative, T(0.0));
+    return {select(x > T(0.0), adjoint, otherwise)};
   }
 };
 
@@ -402,7 +407,9 @@ struct LeakyRelu : Arity<2> {
   /// The derivative at 0 is the slope.
   template <class T>
   static std::array<T, 2> reverse(T x, T slope, T, T adjoint) {
-    return {select(x > T(0.0), adjoint, slope * adjoint), select(x > T(0.0), T(0.0), x * adjoint)};
+    const T scaled = slope * adjoint, dx = select(x > T(0.0), adjoint, scaled);
+    const T by_slope = x * adjoint, dslope = select(x > T(0.0), T(0.0), by_slope);
+    return {dx, dslope};
   }
 };
 
@@ -415,7 +422,6 @@ struct Pow : Arity<2> {
   /// d/da = b a^(b-1), zero for b = 0 even at a = 0; d/db = a^b log(a), whose limit at a = 0 is zero for b >= 0.
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
-    // One after another: arguments are evaluated in no certain order, and the compiler's graph has that of these lines.
     const T by_a = b * pow(a, b - T(1.0)) * adjoint;
     const T da = select(b == T(0.0), T(0.0), by_a);
     const T by_b = y * log(a) * adjoint, infinite = y * log(a) * adjoint;

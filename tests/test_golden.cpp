@@ -54,8 +54,26 @@ TEST_CASE("golden: a tanh neuron with a squared error and an L2 penalty") {
   const Value penalty = 0.01 * pow(w, 2.0);
   const Value loss = error + penalty;
   expect_golden("tanh_neuron", report(loss, {.outputs = {prediction}}));
-  // The formula of pow's derivative has nested calls, whose order is again the compiler's choice.
   expect_golden("tanh_neuron_exact", report(error, {.outputs = {prediction}, .exact = true}));
+}
+
+TEST_CASE("golden: derivatives of several ops each are written in the order of their lines") {
+  Tape tape;
+  const std::vector<Value> x = tape.inputs("x", 3);
+  const Value absolute = abs(x[0]), leaky = leaky_relu(x[1], x[2]), power = pow(x[0], x[1]);
+  const Value total = absolute + leaky + power;
+  const CompileOptions options{.input_gradients = true, .exact = true};
+  expect_golden("derivatives", to_string(compile(batch_sum(total), options)));
+}
+
+TEST_CASE("golden: a weighted loss is recorded in the order of its lines") {
+  Tape tape;
+  const std::vector<Value> z = tape.inputs("z", 2), t = tape.inputs("t", 2);
+  const Value w = tape.input(1.0, "w");
+  const Value squared = squared_error(z[0], t[0], w), hinged = hinge(z[0], t[0], w);
+  const Value binary = binary_cross_entropy(z[0], t[0], w), soft = softmax_cross_entropy(z, t, w);
+  const Value total = squared + hinged + binary + soft;
+  expect_golden("weighted_losses", to_string(compile(batch_sum(total), {.exact = true})));
 }
 
 TEST_CASE("golden: the logarithm of a batch mean, in two stages") {
