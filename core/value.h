@@ -2,9 +2,11 @@
 #pragma once
 
 #include <concepts>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/export.h"
@@ -105,6 +107,15 @@ Value where(Truth condition, Value a, Value b) = delete;
 
 /// An op of the table by its name. Throws RecordingError for a leaf, or for another number of operands than it takes.
 TAPELOOM_API Value apply(Op op, std::span<const Value> operands);
+inline Value apply(Op op, std::initializer_list<Value> operands) {
+  return apply(op, std::span(operands.begin(), operands.size()));
+}
+/// Of a vector or an array, for which an unqualified call finds std::apply, too: this one asks for more.
+template <class O, class List>
+requires std::same_as<std::remove_cvref_t<O>, Op> && std::convertible_to<List, std::span<const Value>> Value
+apply(O&& op, List&& operands) {
+  return apply(Op(op), std::span<const Value>(operands));
+}
 
 TAPELOOM_API Value operator-(Value x);
 inline Value operator+(Value x) { return x; }

@@ -1,7 +1,9 @@
 // Recording: what a Tape holds after Values were used, and what it refuses.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <tuple>  // std::apply
 #include <vector>
 
 #include "catch.h"
@@ -24,6 +26,26 @@ std::string node_text(const Tape& tape, NodeId node) {
 std::string node_text(Value value) { return node_text(*value.tape(), value.id()); }
 
 }  // namespace
+
+TEST_CASE("an op is applied to lists of all kinds, and is not mistaken for std::apply") {
+  Tape tape;
+  std::vector<Value> list = {tape.parameter(6.0), tape.parameter(4.0)};
+  const std::vector<Value> constant = list;
+  const std::array<Value, 2> array = {list[0], list[1]};
+  const Value plain[] = {list[0], list[1]};
+  Op op = Op::sub;
+  for (const Value& difference :
+       {apply(op, list), apply(Op::sub, constant), apply(op, std::vector<Value>(list)), apply(op, array),
+        apply(op, plain), apply(op, std::span(list)), apply(Op::sub, std::span<const Value>(list)),
+        apply(op, {list[0], list[1]}), apply(op, {list[0], 4.0})}) {
+    CHECK(tape.op(difference.id()) == Op::sub);
+    CHECK(difference.data() == 2.0);
+  }
+  CHECK(apply(Op::neg, {list[0]}).data() == -6.0);
+  CHECK_THROWS_SAYING(RecordingError, "neg takes 1 operands, not 2", apply(Op::neg, list));
+  CHECK_THROWS_SAYING(RecordingError, "not recorded", apply(Op::parameter, std::vector<Value>()));
+  CHECK(apply([](double a, double b) { return a - b; }, std::tuple(5.0, 2.0)) == 3.0);
+}
 
 TEST_CASE("operators record their op, operands and eager number") {
   Tape tape;
