@@ -72,7 +72,7 @@ struct Executor<T>::State {
 
   T step(const runtime::BatchRows& batch) {
     samples = 0;
-    if (program->recorded_samples == 0 || batch.count == 0) binding.check(batch);
+    check_rows(batch);
     if (batch.count > options.max_samples) {
       throw BindError("the batch has " + std::to_string(batch.count) +
                       " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
@@ -83,15 +83,27 @@ struct Executor<T>::State {
     if (failure.guard != SIZE_MAX) {
       throw GuardError(program->guards[failure.guard].description, failure.guard, failure.sample);
     }
-    if (recorded > 0) interpreter.repeat_outputs(batch.count);
     samples = batch.count;
     return interpreter.loss();
   }
 
+  /// Without inputs there are no rows to choose among: a step of some would be one of all that was recorded.
+  void check_rows(const runtime::BatchRows& batch) const {
+    const bool has_inputs = program->recorded_samples == 0 && !program->input_groups.empty();
+    if (has_inputs || batch.count == 0) return binding.check(batch);
+    if (batch.count == 1 && batch.row(0) == 0) return;
+    throw BindError(std::string("a step of chosen rows needs inputs: ") + without_inputs() +
+                    "; step() computes it as a whole");
+  }
+
   void check_binds() const {
-    if (program->recorded_samples == 0) return;
-    throw BindError("there is nothing to bind: the program has no inputs; its " +
-                    std::to_string(program->recorded_samples) + " samples are constants of the recording");
+    if (program->recorded_samples > 0) throw BindError("there is nothing to bind: " + without_inputs());
+  }
+
+  std::string without_inputs() const {
+    const std::string text = "the program has no inputs";
+    if (program->recorded_samples == 0) return text;
+    return text + "; its " + std::to_string(program->recorded_samples) + " samples are constants of the recording";
   }
 
   /// The largest number that may be bound, if that is checked.

@@ -70,7 +70,7 @@ class TAPELOOM_API Executor {
 
   // --- running ----------------------------------------------------------------------------------------------------
   // Throws BindError if a used group is not bound, the batch is empty or larger than max_samples, or a row does not
-  // exist; GuardError if a recorded branch goes the other way. Then there are no results until the next good step, and
+  // exist (a program without inputs has only row 0, everything recorded); GuardError if a recorded branch goes the other way. Then there are no results until the next good step, and
   // the parameters are untouched.
 
   /// All bound rows (one sample for a program without inputs). Returns the loss, zero without one.

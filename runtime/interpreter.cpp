@@ -144,13 +144,6 @@ void Interpreter<T>::set_uniform_input(std::size_t index, double number) {
 }
 
 template <class T>
-void Interpreter<T>::repeat_outputs(std::size_t rows) {
-  const std::size_t count = program_.outputs.size();
-  T* outputs = arena_.data(outputs_);
-  for (std::size_t r = 1; r < rows; ++r) std::copy_n(outputs, count, outputs + r * count);
-}
-
-template <class T>
 Profile Interpreter<T>::profile() const {
   Profile profile = *profile_;
   for (const TileRunner<T>& runner : runners_) runner.add_times(profile);

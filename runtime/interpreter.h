@@ -35,8 +35,6 @@ class Interpreter {
   GuardFailure run(const Binding& binding, const BatchRows& batch);
 
   void set_uniform_input(std::size_t index, double number);
-  /// Writes the first row of outputs `rows` times: of a program whose samples are recorded it is the only one.
-  void repeat_outputs(std::size_t rows);
 
   T loss() const { return loss_; }
   std::span<const T> gradients() {

@@ -47,12 +47,11 @@ std::vector<T> step_of(const Program& program) {
   std::vector<double> rows(20 * program.input_count);
   Random random(3);
   for (double& number : rows) number = between(random, -1.0, 1.0);
-  if (program.recorded_samples == 0 && program.input_count > 0) executor.bind(std::span<const double>(rows));
+  const bool has_inputs = program.recorded_samples == 0 && program.input_count > 0;
+  if (has_inputs) executor.bind(std::span<const double>(rows));
   std::vector<T> numbers;
-  if (program.loss_slot != Program::no_slot)
-    numbers.push_back(executor.step(0, 20));
-  else
-    executor.step(0, 20);
+  const T loss = has_inputs ? executor.step(0, 20) : executor.step();
+  if (program.loss_slot != Program::no_slot) numbers.push_back(loss);
   const auto append = [&](std::span<const T> more) { numbers.insert(numbers.end(), more.begin(), more.end()); };
   append(executor.outputs());
   if (program.has_gradients) append(executor.gradients());

@@ -135,7 +135,7 @@ TEST_CASE("stages: losses that are a leaf, a constant, or have no samples in the
   }
 }
 
-TEST_CASE("stages: without inputs a step has one sample, or as many as it is told") {
+TEST_CASE("stages: without inputs a step has one sample") {
   Tape tape;
   const Value p = tape.parameter(3.0);
   Executor<double> executor(compile(square(p), {.outputs = {p + 1.0}}), {.max_samples = 4});
@@ -143,9 +143,15 @@ TEST_CASE("stages: without inputs a step has one sample, or as many as it is tol
   CHECK(executor.gradients()[0] == 6.0);
   REQUIRE(executor.outputs().size() == 1);
   CHECK(executor.outputs()[0] == 4.0);
-  executor.step(0, 3);
-  CHECK(executor.outputs().size() == 3);
-  CHECK(executor.outputs()[2] == 4.0);
+  CHECK(executor.step(0, 1) == 9.0);
+  const std::uint32_t twice[] = {0, 0}, other[] = {1};
+  CHECK(executor.step(std::span(twice).first(1)) == 9.0);
+  CHECK_THROWS_SAYING(BindError, "has no inputs; step() computes it as a whole", executor.step(0, 3));
+  CHECK_THROWS_SAYING(BindError, "has no inputs; step()", executor.step(1, 1));
+  CHECK_THROWS_SAYING(BindError, "has no inputs; step()", executor.step(std::span(twice)));
+  CHECK_THROWS_SAYING(BindError, "has no inputs; step()", executor.step(std::span(other)));
+  CHECK_THROWS_SAYING(BindError, "empty", executor.step(0, 0));
+  CHECK_THROWS_AS(executor.outputs(), BindError);
 }
 
 TEST_CASE("stages: a guard behind a batch statistic") {
