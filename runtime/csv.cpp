@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <deque>
 #include <limits>
@@ -30,6 +31,20 @@ std::string quoted(std::string_view field) {
   std::string text = "\"";
   for (const char c : field.substr(0, longest)) text += c >= ' ' && c <= '~' ? c : '?';
   return text + (field.size() > longest ? "...\"" : "\"");
+}
+
+/// True if a decimal number that no double comes near is too small for one, and not too large: if its first digit that
+/// is not 0 stands behind the point, once the exponent has moved that.
+bool is_tiny(std::string_view digits) {
+  const std::size_t end = std::min(digits.find_first_of("eE"), digits.size());
+  const std::size_t point = std::min(digits.find('.'), end), first = digits.find_first_of("123456789");
+  std::string_view exponent = digits.substr(std::min(end + 1, digits.size()));
+  if (exponent.starts_with('+')) exponent.remove_prefix(1);
+  std::int64_t moved = 0;
+  const auto [stop, error] = std::from_chars(exponent.data(), exponent.data() + exponent.size(), moved);
+  if (error == std::errc::result_out_of_range) return exponent.starts_with('-');
+  const auto places = static_cast<std::int64_t>(point) - static_cast<std::int64_t>(first);
+  return moved < (first < point ? 1 - places : -places);
 }
 
 struct Field {
@@ -153,7 +168,7 @@ class Parser {
     for (const CsvColumn& wanted : options_.categories) {
       std::size_t c = 0;
       while (c < fields.size() && !wanted.is(c, options_.header ? fields[c].text : std::string_view())) ++c;
-      if (c == fields.size()) throw DataError(path_, first_line_, 0, "there is no column " + wanted.text());
+      if (c == fields.size()) no_column(wanted);
       categories_[c];
     }
   }
@@ -165,26 +180,30 @@ class Parser {
       return static_cast<double>(
           found->second.try_emplace(std::string(field.text), found->second.size()).first->second);
     }
-    const std::string_view digits = trimmed(field.text);
+    const std::string_view text = trimmed(field.text);
+    std::string_view digits = text;
+    if (digits.starts_with('+') && !digits.substr(1).starts_with('-')) digits.remove_prefix(1);
     const char* const end = digits.data() + digits.size();
     double result = 0.0;
     const auto [stop, error] = std::from_chars(digits.data(), end, result);
-    if (error == std::errc::result_out_of_range) {
-      throw DataError(path_, first_line_, column + 1, quoted(digits) + " does not fit into a double");
+    if (stop == end && error == std::errc::result_out_of_range) {
+      if (is_tiny(digits)) return digits.starts_with('-') ? -0.0 : 0.0;
+      throw DataError(path_, first_line_, column + 1, quoted(text) + " does not fit into a double");
     }
     if (error != std::errc() || stop != end || !std::isfinite(result)) {
       // Where the first row already fails, it may be none.
-      const bool names = table_.values.empty() && !options_.header;
-      throw DataError(path_, first_line_, column + 1,
-                      quoted(digits) + " is not a finite number" +
-                          (names ? "; for a line of names, there is CsvOptions::header" : ""));
+      const char* const hint = table_.values.size() < table_.columns && !options_.header
+                                   ? "a line of names, there is CsvOptions::header, for texts CsvOptions::categories"
+                                   : "texts, there is CsvOptions::categories";
+      throw DataError(path_, first_line_, column + 1, quoted(text) + " is not a finite number; for " + hint);
     }
     return result;
   }
 
   double missing(const Field& field, std::size_t column) {
     if (!options_.allow_missing) {
-      throw DataError(path_, first_line_, column + 1, "a value is missing: " + quoted(field.text));
+      throw DataError(path_, first_line_, column + 1,
+                      "a value is missing: " + quoted(field.text) + "; CsvOptions::allow_missing reads it as NaN");
     }
     table_.missing.push_back({table_.values.size() / table_.columns, column, first_line_});
     return std::numeric_limits<double>::quiet_NaN();
@@ -204,6 +223,14 @@ class Parser {
         if (!std::isnan(value)) value = sorted[static_cast<std::size_t>(value)];
       }
     }
+  }
+
+  [[noreturn]] void no_column(const CsvColumn& wanted) const {
+    std::string there = "columns 0 to " + std::to_string(table_.columns - 1);
+    for (const std::string& name : table_.names) there += ", " + quoted(name);
+    if (!options_.header) there += "; for names in the first line, there is CsvOptions::header";
+    throw DataError(path_, first_line_, 0,
+                    "there is no column " + wanted.text() + ", as in CsvOptions::categories, but " + there);
   }
 
   [[noreturn]] void ragged(std::size_t column, const char* how) const {

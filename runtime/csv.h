@@ -35,19 +35,21 @@ struct TAPELOOM_API Table {
   std::size_t column(std::string_view name) const;
 };
 
-/// A column by its number, from 0, or by its name.
+/// A column by its number, from 0, or by its name. A negative number is no column's.
 class CsvColumn {
  public:
-  CsvColumn(int number) : number_(static_cast<std::size_t>(number)) {}
-  CsvColumn(std::size_t number) : number_(number) {}
+  CsvColumn(int number) : number_(number) {}
+  CsvColumn(std::size_t number) : number_(static_cast<std::ptrdiff_t>(number)) {}
   CsvColumn(const char* name) : name_(name) {}
   CsvColumn(std::string name) : name_(std::move(name)) {}
-  bool is(std::size_t number, std::string_view name) const { return name_.empty() ? number_ == number : name_ == name; }
+  bool is(std::size_t number, std::string_view name) const {
+    return name_.empty() ? number_ == static_cast<std::ptrdiff_t>(number) : name_ == name;
+  }
   std::string text() const { return name_.empty() ? std::to_string(number_) : "\"" + name_ + "\""; }
 
  private:
   std::string name_;
-  std::size_t number_ = 0;
+  std::ptrdiff_t number_ = 0;
 };
 
 struct CsvOptions {
@@ -64,12 +66,13 @@ struct CsvOptions {
   bool allow_missing = false;
 };
 
-/// Reads finite decimal numbers (as in 1, -2.5, 3e-4) whatever the locale, with blanks around them or not; lines end
-/// with LF or CRLF, the last one with or without. Empty lines are allowed at the end only. Fields may stand in double
-/// quotes, with "" for a quote, and then hold separators and line ends too (RFC 4180). A gzipped file is recognised by
-/// its content. Throws DataError with the file, line and column (the number of the field, from 1) for a field that is
-/// missing or no such number and for a line with more or fewer fields than the first; and with the file for one that
-/// is missing, empty, cut short or damaged, and for a column of `categories` that it does not have.
+/// Reads finite decimal numbers (as in 1, +2, -2.5, 3e-4) whatever the locale, with blanks around them or not, each as
+/// the double next to it: 0 for what is below 2.5e-324. Lines end with LF or CRLF, the last one with or without. Empty
+/// lines are allowed at the end only. Fields may stand in double quotes, with "" for a quote, and then hold separators
+/// and line ends too (RFC 4180). A gzipped file is recognised by its content. Throws DataError with the file, line and
+/// column (the number of the field, from 1) for a field that is missing, no such number or too large for a double, and
+/// for a line with more or fewer fields than the first; and with the file for one that is missing, empty, cut short or
+/// damaged, and for a column of `categories` that it does not have.
 TAPELOOM_API Table read_csv(const std::string& path, const CsvOptions& options = {});
 
 }  // namespace tapeloom::inline v0_1

@@ -37,6 +37,11 @@ std::string bytes_of(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+const std::string no_number = " is not a finite number; for texts, there is CsvOptions::categories";
+const std::string no_number_at_first =
+    " is not a finite number; for a line of names, there is CsvOptions::header, for texts CsvOptions::categories";
+const std::string is_missing = "; CsvOptions::allow_missing reads it as NaN";
+
 struct Failure {
   std::string message;
   std::size_t line, column;
@@ -98,21 +103,36 @@ TEST_CASE("The decimal point does not depend on the locale") {
 }
 
 TEST_CASE("A field that is no finite number is named by line and column") {
-  check_failure(file_of("1,2\n3,x4\n"), ":2:2: \"x4\" is not a finite number", 2, 2);
-  check_failure(file_of("1,2\n3,4 5\n"), ":2:2: \"4 5\" is not a finite number", 2, 2);
-  check_failure(file_of("1,\n"), ":1:2: a value is missing: \"\"", 1, 2);
+  check_failure(file_of("1,2\n3,x4\n"), ":2:2: \"x4\"" + no_number, 2, 2);
+  check_failure(file_of("1,2\n3,4 5\n"), ":2:2: \"4 5\"" + no_number, 2, 2);
+  check_failure(file_of("1,\n"), ":1:2: a value is missing: \"\"" + is_missing, 1, 2);
   check_failure(file_of("1,2\n\n\n,4"), ":2: an empty line between rows", 2, 0);
-  check_failure(file_of("1,nan\n"), ":1:2: a value is missing: \"nan\"", 1, 2);
-  check_failure(file_of("1,0x10\n"), ":1:2: \"0x10\" is not a finite number", 1, 2);
-  check_failure(file_of("-inf\n"),
-                ":1:1: \"-inf\" is not a finite number; for a line of names, there is CsvOptions::header", 1, 1);
+  check_failure(file_of("1,nan\n"), ":1:2: a value is missing: \"nan\"" + is_missing, 1, 2);
+  check_failure(file_of("1,0x10\n"), ":1:2: \"0x10\"" + no_number_at_first, 1, 2);
+  check_failure(file_of("-inf\n"), ":1:1: \"-inf\"" + no_number_at_first, 1, 1);
   check_failure(file_of("1e999\n"), ":1:1: \"1e999\" does not fit into a double", 1, 1);
-  check_failure(file_of("1\n\x01z\n"), ":2:1: \"?z\" is not a finite number", 2, 1);
-  check_failure(file_of(std::string("1\n2\0\n", 5)), ":2:1: \"2?\" is not a finite number", 2, 1);
-  check_failure(file_of(std::string(50, 'a')),
-                ":1:1: \"" + std::string(40, 'a') +
-                    "...\" is not a finite number; for a line of names, there is CsvOptions::header",
-                1, 1);
+  check_failure(file_of("1\n\x01z\n"), ":2:1: \"?z\"" + no_number, 2, 1);
+  check_failure(file_of(std::string("1\n2\0\n", 5)), ":2:1: \"2?\"" + no_number, 2, 1);
+  check_failure(file_of(std::string(50, 'a')), ":1:1: \"" + std::string(40, 'a') + "...\"" + no_number_at_first, 1, 1);
+}
+
+TEST_CASE("Numbers may have a plus, and are 0 where no double is as small") {
+  const Table table = read_csv(file_of("+1,+.5,+1e+3,1e+2\n+0,-1e-310,1e-400,-1e-400\n"));
+  CHECK(table.values == std::vector<double>{1, 0.5, 1000, 100, 0, -1e-310, 0, 0});
+  CHECK(std::signbit(table.at(1, 3)));
+  const std::string zeros(400, '0');
+  const Table tiny =
+      read_csv(file_of("0." + zeros + "1,1" + zeros + "e-800,1e-99999999999999999999\n2e-324,0e999,3e-324\n"));
+  CHECK(tiny.values == std::vector<double>{0, 0, 0, 0, 0, 5e-324});
+  CHECK(read_csv(file_of("0." + zeros + "15e401,25" + zeros + "e-400\n")).values == std::vector<double>{1.5, 25});
+  for (const char* text : {"1e309", "-1e309", "+1e309", "1e99999999999999999999", "0.1e310", "1000e306"}) {
+    check_failure(file_of(text), ":1:1: \"" + std::string(text) + "\" does not fit into a double", 1, 1);
+  }
+  check_failure(file_of("0." + zeros + "1e900"),
+                ":1:1: \"0." + zeros.substr(2, 38) + "...\" does not fit into a double", 1, 1);
+  for (const char* text : {"+-1", "++1", "+", "+inf", "1e-400x", "1e", "-+1"}) {
+    check_failure(file_of(text), ":1:1: \"" + std::string(text) + "\"" + no_number_at_first, 1, 1);
+  }
 }
 
 TEST_CASE("A ragged line is named") {
@@ -185,8 +205,7 @@ TEST_CASE("A line of names") {
   CHECK(failure_of(file_of("a,b\n1\n"), {.header = true}).message ==
         "table.csv:2:1: this line has fewer fields than the 2 of the first");
   CHECK(failure_of(file_of("a,b\n"), {.header = true}).message == "table.csv: no rows");
-  CHECK(failure_of(file_of("width,height\n1,2\n")).message ==
-        "table.csv:1:1: \"width\" is not a finite number; for a line of names, there is CsvOptions::header");
+  CHECK(failure_of(file_of("width,height\n1,2\n")).message == "table.csv:1:1: \"width\"" + no_number_at_first);
 }
 
 TEST_CASE("Quoted fields hold separators, quotes and line ends") {
@@ -200,11 +219,11 @@ TEST_CASE("Quoted fields hold separators, quotes and line ends") {
 
   check_failure(file_of("1,2\n3,\"4\n5,6\n"), ":2: a quoted field is not closed", 2, 0);
   check_failure(file_of("1,2\n\"3\"x,4\n"), ":2:1: \"x\" behind a quoted field", 2, 1);
-  check_failure(file_of("1,2\n3,4\"5\"\n"), ":2:2: \"4\"5\"\" is not a finite number", 2, 2);
+  check_failure(file_of("1,2\n3,4\"5\"\n"), ":2:2: \"4\"5\"\"" + no_number, 2, 2);
   // The line of a row of several is its first; those after it count on.
   options.categories = {0};
-  CHECK(failure_of(file_of("a,2\n\"3\n\",x\n"), options).message == "table.csv:2:2: \"x\" is not a finite number");
-  CHECK(failure_of(file_of("a,2\n\"3\n\",4\nb,x\n"), options).message == "table.csv:4:2: \"x\" is not a finite number");
+  CHECK(failure_of(file_of("a,2\n\"3\n\",x\n"), options).message == "table.csv:2:2: \"x\"" + no_number);
+  CHECK(failure_of(file_of("a,2\n\"3\n\",4\nb,x\n"), options).message == "table.csv:4:2: \"x\"" + no_number);
 }
 
 TEST_CASE("Texts become numbers in alphabetical order") {
@@ -217,9 +236,19 @@ TEST_CASE("Texts become numbers in alphabetical order") {
   CHECK(table.categories.at(0) == std::vector<std::string>{"adam", "eve", "zoe"});
   CHECK(table.categories.at(2) == std::vector<std::string>{"blue", "green", "red"});
   options.categories = {"colour"};
-  CHECK(failure_of("table.csv", options).message == "table.csv:1: there is no column \"colour\"");
+  CHECK(failure_of("table.csv", options).message ==
+        "table.csv:1: there is no column \"colour\", as in CsvOptions::categories, but columns 0 to 2, \"who\", "
+        "\"size\", \"kind\"");
   options.categories = {3};
-  CHECK(failure_of("table.csv", options).message == "table.csv:1: there is no column 3");
+  CHECK(failure_of("table.csv", options).message ==
+        "table.csv:1: there is no column 3, as in CsvOptions::categories, but columns 0 to 2, \"who\", \"size\", "
+        "\"kind\"");
+  options.categories = {-1};
+  options.header = false;
+  CHECK(failure_of("table.csv", options).message ==
+        "table.csv:1: there is no column -1, as in CsvOptions::categories, but columns 0 to 2; for names in the first "
+        "line, "
+        "there is CsvOptions::header");
 }
 
 TEST_CASE("Missing values are errors, or NaN and listed") {
@@ -227,7 +256,7 @@ TEST_CASE("Missing values are errors, or NaN and listed") {
   options.header = true;
   options.categories = {2};
   const std::string text = "a,b,c\n1,2,x\n,\"NA\",y\n3,?,\n";
-  CHECK(failure_of(file_of(text), options).message == "table.csv:3:1: a value is missing: \"\"");
+  CHECK(failure_of(file_of(text), options).message == "table.csv:3:1: a value is missing: \"\"" + is_missing);
   options.allow_missing = true;
   const Table table = read_csv("table.csv", options);
   REQUIRE(table.missing.size() == 4);
@@ -242,7 +271,7 @@ TEST_CASE("Missing values are errors, or NaN and listed") {
   CHECK(table.at(1, 2) == 1);
   CHECK(table.categories.at(2) == std::vector<std::string>{"x", "y"});
   options.missing = {"-"};
-  CHECK(failure_of("table.csv", options).message == "table.csv:3:1: \"\" is not a finite number");
+  CHECK(failure_of("table.csv", options).message == "table.csv:3:1: \"\"" + no_number);
   CHECK(read_csv(file_of("a,b,c\n-,2,x\n"), options).missing.size() == 1);
 }
 
