@@ -1,5 +1,7 @@
 #include "tapeloom/runtime/weights.h"
 
+#include <algorithm>
+
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/numbers.h"
 
@@ -34,6 +36,21 @@ TensorLayout checked_layout(const Program& program, const TensorLayout& given) {
   return layout;
 }
 
+std::string hint(const TensorLayout& given) {
+  if (!given.empty()) return "";
+  return "; no TensorLayout was given, so the labels of the parameters name them: give the one the file was written "
+         "with, such as tensor_layout(network)";
+}
+
+/// What a file has in place of what the layout asks for, and what to do about it.
+std::string tensors_there(const TensorFile& file, const TensorLayout& given) {
+  constexpr std::size_t most = 6;
+  std::string text = file.tensors.empty() ? ", which has none" : ", but";
+  for (std::size_t i = 0; i < std::min(file.tensors.size(), most); ++i) text += " \"" + file.tensors[i].name + "\"";
+  if (file.tensors.size() > most) text += " and others";
+  return text + hint(given);
+}
+
 }  // namespace
 
 template <class T>
@@ -54,10 +71,12 @@ void import_weights(Executor<T>& executor, const TensorFile& file, const TensorL
   const TensorLayout layout = checked_layout(executor.program(), given);
   for (const ParameterTensor& to : layout) {
     const Tensor* from = file.find(to.name);
-    if (from == nullptr) throw BindError("there is no tensor \"" + to.name + "\" in the file");
+    if (from == nullptr) {
+      throw BindError("there is no tensor \"" + to.name + "\" in the file" + tensors_there(file, given));
+    }
     if (from->shape != to.shape || from->size() != to.parameters.size()) {
       throw BindError("tensor \"" + to.name + "\" has the shape " + shape_text(from->shape) + " in the file, but " +
-                      shape_text(to.shape) + " in the program");
+                      shape_text(to.shape) + " in the program" + hint(given));
     }
   }
   const std::span<T> parameters = executor.parameters();

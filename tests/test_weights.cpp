@@ -160,4 +160,13 @@ TEST_CASE("weights: what does not fit is refused, and nothing is changed") {
   refused("has parameter 25; the program has 25", [](auto&, auto& l) { l[2].parameters[0] = ParameterId(25); });
   refused("parameter 1 is in the layout twice", [](auto&, auto& l) { l[2].parameters[0] = ParameterId(1); });
   refused("has 12 parameters, but the shape [12, 2]", [](auto&, auto& l) { l[0].shape = {12, 2}; });
+  // Without a layout, labels name the tensors. The message tells what to do.
+  refused(
+      "no tensor \"scale\" in the file, but \"layers.0.weight\" \"layers.0.bias\" \"layers.1.weight\"; no "
+      "TensorLayout was given, so the labels of the parameters name them: give the one the file was written with, "
+      "such as tensor_layout(network)",
+      [](auto&, auto& l) { l.clear(); });
+  refused("[12] in the file, but [] in the program; no TensorLayout was given",
+          [](auto& file, auto& l) { file.tensors[0].name = "scale", file.tensors[0].shape = {12}, l.clear(); });
+  refused("no tensor \"layers.0.weight\" in the file, which has none", [](auto& file, auto&) { file.tensors.clear(); });
 }
