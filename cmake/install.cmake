@@ -27,19 +27,15 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/tapeloom-config-ver
 install(FILES cmake/tapeloom-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/tapeloom-config-version.cmake
   DESTINATION ${package} COMPONENT tapeloom_development)
 
-# The archive's needs are everybody's where there is no shared object that brings its own.
-foreach(scope public private)
-  set(tapeloom_pc_${scope}_libs "")
-  set(tapeloom_pc_${scope}_packages "")
-endforeach()
+# Like find_package, pkg-config gives the archive where that is installed, with all that it needs: by its name, since a
+# linker takes the shared object of two that are there, and programs then have to be told where it is.
+set(tapeloom_pc_libs -ltapeloom)
+set(tapeloom_pc_packages "")
 if("static" IN_LIST tapeloom_kinds)
-  set(scope public)
-  if("shared" IN_LIST tapeloom_kinds)
-    set(scope private)
-  endif()
-  list(TRANSFORM tapeloom_system_libraries PREPEND " -l" OUTPUT_VARIABLE tapeloom_pc_${scope}_libs)
-  string(JOIN "" tapeloom_pc_${scope}_libs ${tapeloom_pc_${scope}_libs})
-  set(tapeloom_pc_${scope}_packages " zlib")
+  set(tapeloom_pc_libs -l:${CMAKE_STATIC_LIBRARY_PREFIX}tapeloom${CMAKE_STATIC_LIBRARY_SUFFIX})
+  list(TRANSFORM tapeloom_system_libraries PREPEND " -l" OUTPUT_VARIABLE system_libraries)
+  string(JOIN "" tapeloom_pc_libs ${tapeloom_pc_libs} ${system_libraries})
+  set(tapeloom_pc_packages " zlib")
 endif()
 foreach(directory INCLUDEDIR LIBDIR)
   set(tapeloom_pc_${directory} ${CMAKE_INSTALL_${directory}})
