@@ -47,6 +47,10 @@ using Alignment = std::align_val_t;
 constexpr std::size_t number(Alignment alignment) { return static_cast<std::size_t>(alignment); }
 }  // namespace
 
+// Where g++ sees through new but not through delete, it takes the two for no pair.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
 void* operator new(std::size_t n) { return required(counted(n)); }
 void* operator new[](std::size_t n) { return required(counted(n)); }
 void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return counted(n); }
