@@ -36,6 +36,7 @@ namespace {
 
 using runtime::Arena;
 using runtime::KernelTable;
+using runtime::PlannedProduct;
 using runtime::Product;
 using runtime::round_up;
 using runtime::Sums;
@@ -110,44 +111,48 @@ class Contest {
       for (T& number : arena_.view(piece)) number = static_cast<T>(2.0 * random_unit(random) - 1.0);
     }
     x_ = arena_.data(x), scratch_ = arena_.data(scratch);
-    T* weights = arena_.data(w);
+    const T* weights = arena_.data(w);
     Product<T>& p = product_;
-    p.c = arena_.data(c);
+    c_ = arena_.data(c);
     switch (shape.role) {
       case Role::forward:
         p.m = rows, p.n = lanes_, p.k = terms;
-        p.a = {weights, row_step, 1}, p.b = x_, p.b_stride = step, p.c_stride = step;
+        p.a_row_step = row_step, p.a_column_step = 1, p.b_stride = step, p.c_stride = step;
+        a_ = weights, b_ = x_;
         if (shape.finished) p.finish = {Op::add, Op::relu, weights + terms, row_step, false};
         break;
       case Role::inputs_gradient:
         p.m = terms, p.n = lanes_, p.k = rows;
-        p.a = {weights, 1, row_step}, p.b = arena_.data(y), p.b_stride = step, p.c_stride = step;
+        p.a_row_step = 1, p.a_column_step = row_step, p.b_stride = step, p.c_stride = step;
+        a_ = weights, b_ = arena_.data(y);
         if (shape.finished) p.finish = {Op::relu_adjoint, Op::constant, arena_.data(z), step, true};
         break;
       case Role::weights_gradient:
         transposes_ = !shape.in_place;
         p.m = rows, p.n = terms, p.k = shape.samples;
-        p.a = {arena_.data(y), step, 1}, p.b = scratch_, p.b_stride = transposes_ ? scratch_step : terms;
+        p.a_row_step = step, p.a_column_step = 1, p.b_stride = transposes_ ? scratch_step : terms;
         p.c_stride = row_step;
+        a_ = arena_.data(y), b_ = scratch_;
         kernels.transpose(terms, shape.samples, x_, step, scratch_, p.b_stride);
         by_sums_ = runtime::dots_are_cheaper(rows, terms, shape.samples, kernels.vector_lanes);
-        sums_ = rows >= terms ? Sums<T>{p.a.data, rows, step, x_, terms, step, p.c, row_step, 1, shape.samples}
-                              : Sums<T>{x_, terms, step, p.a.data, rows, step, p.c, 1, row_step, shape.samples};
+        sums_ = rows >= terms ? Sums<T>{a_, rows, step, x_, terms, step, c_, row_step, 1, shape.samples}
+                              : Sums<T>{x_, terms, step, a_, rows, step, c_, 1, row_step, shape.samples};
         break;
     }
+    planned_ = PlannedProduct<T>(kernels, p);
     const bool a_transposed = shape.role == Role::inputs_gradient;
-    generated_.emplace(XsmmShape{p.m, p.n, p.k, a_transposed ? p.a.column_step : p.a.row_step, p.b_stride, p.c_stride,
+    generated_.emplace(XsmmShape{p.m, p.n, p.k, a_transposed ? p.a_column_step : p.a_row_step, p.b_stride, p.c_stride,
                                  a_transposed, false});
   }
 
   void run_ours() {
     if (by_sums_) return kernels_.dots(sums_);
     transpose();
-    kernels_.multiply(product_);
+    planned_.run(a_, b_, c_);
   }
   void run_xsmm() {
     transpose();
-    (*generated_)(product_.a.data, product_.b, product_.c);
+    (*generated_)(a_, b_, c_);
     finish();
   }
 
@@ -159,8 +164,8 @@ class Contest {
       const std::size_t i = at / p.n, j = at % p.n;
       double sum = 0.0, size = 1.0;
       for (std::size_t k = 0; k < p.k; ++k) {
-        const double term = static_cast<double>(p.a.data[i * p.a.row_step + k * p.a.column_step]) *
-                            static_cast<double>(p.b[k * p.b_stride + j]);
+        const double term = static_cast<double>(a_[i * p.a_row_step + k * p.a_column_step]) *
+                            static_cast<double>(b_[k * p.b_stride + j]);
         sum += term, size += std::fabs(term);
       }
       if (shape_.finished && shape_.role == Role::forward) {
@@ -169,11 +174,11 @@ class Contest {
         if (p.finish.operand[i * p.finish.step + j] <= T(0)) sum = 0.0;
       }
       const double bound = size * static_cast<double>(p.k + 3) * static_cast<double>(std::numeric_limits<T>::epsilon());
-      if (std::fabs(static_cast<double>(p.c[i * p.c_stride + j]) - sum) <= bound) continue;
+      if (std::fabs(static_cast<double>(c_[i * p.c_stride + j]) - sum) <= bound) continue;
       throw std::runtime_error(std::string(library) + " computed a wrong product: " + dimensions());
     }
   }
-  void clear() { std::fill_n(product_.c, product_.m * product_.c_stride, T(9)); }
+  void clear() { std::fill_n(c_, product_.m * product_.c_stride, T(9)); }
 
   std::string dimensions() const {
     return std::to_string(product_.m) + " x " + std::to_string(product_.n) + " x " + std::to_string(product_.k);
@@ -190,7 +195,7 @@ class Contest {
     if (!shape_.finished) return;
     const Product<T>& p = product_;
     constexpr bool in_float = std::is_same_v<T, float>;
-    const auto pass = [&](auto function) { function(p.c, p.c_stride, p.m, p.n, p.finish.operand, p.finish.step); };
+    const auto pass = [&](auto function) { function(c_, p.c_stride, p.m, p.n, p.finish.operand, p.finish.step); };
     if (shape_.role == Role::forward) {
       if constexpr (in_float) {
         pass(tapeloom_bench_bias_relu_float);
@@ -210,6 +215,10 @@ class Contest {
   Arena<T> arena_;
   T *x_, *scratch_;
   Product<T> product_{};
+  PlannedProduct<T> planned_;
+  const T* a_ = nullptr;
+  const T* b_ = nullptr;
+  T* c_ = nullptr;
   bool transposes_ = false, by_sums_ = false;
   Sums<T> sums_;
   std::optional<XsmmProduct<T>> generated_;

@@ -45,6 +45,16 @@ void check_numbers(std::string_view name, std::span<const T> rows, std::size_t c
 
 }  // namespace
 
+Binding::Binding(const Program& program) : program_(&program), groups_(program.input_groups.size()) {
+  for (const Load& load : program.loads) {
+    const auto after = std::upper_bound(
+        program.input_groups.begin(), program.input_groups.end(), load.first.index,
+        [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
+    const auto group = static_cast<std::size_t>(after - program.input_groups.begin()) - 1;
+    loads_.push_back({group, load.first.index - program.input_groups[group].first.index, load.count});
+  }
+}
+
 template <class T>
 void Binding::set(std::size_t group, std::span<const T> rows, std::size_t count, std::size_t stride) {
   BoundRows bound{.stride = stride, .rows = count};
@@ -54,6 +64,7 @@ void Binding::set(std::size_t group, std::span<const T> rows, std::size_t count,
     bound.doubles = rows.data();
   }
   groups_[group] = bound;
+  rows_.reset();
 }
 
 template <class T>
@@ -82,6 +93,11 @@ void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::opt
 }
 
 std::size_t Binding::rows() const {
+  if (!rows_) rows_ = common_rows();
+  return *rows_;
+}
+
+std::size_t Binding::common_rows() const {
   std::size_t first = groups_.size();
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
@@ -104,6 +120,7 @@ void Binding::check(const BatchRows& batch) const {
   if (batch.count == 0) throw BindError("the batch is empty: a step needs at least one sample");
   std::size_t last = batch.first + batch.count - 1;
   if (batch.listed != nullptr) last = *std::max_element(batch.listed, batch.listed + batch.count);
+  if (rows_ && last >= batch.first && last < *rows_) return;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (!group.used) continue;
@@ -168,17 +185,13 @@ SampleRows<T> load_rows(const Source<Number>& from, std::size_t stride, const Ke
 }  // namespace
 
 template <class T>
-SampleRows<T> Binding::load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count,
+SampleRows<T> Binding::load(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
                             std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const {
-  const auto after =
-      std::upper_bound(program_->input_groups.begin(), program_->input_groups.end(), columns.first.index,
-                       [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
-  const auto g = static_cast<std::size_t>(after - program_->input_groups.begin()) - 1;
-  const BoundRows& rows = groups_[g];
-  const std::size_t first = columns.first.index - program_->input_groups[g].first.index;
+  const Columns& columns = loads_[index];
+  const BoundRows& rows = groups_[columns.group];
   const auto read = [&]<class Number>(const Number* numbers) {
-    return load_rows(Source<Number>{numbers + first, rows.stride, columns.count, batch, begin, count}, stride, kernels,
-                     out, gathered);
+    return load_rows(Source<Number>{numbers + columns.first, rows.stride, columns.count, batch, begin, count}, stride,
+                     kernels, out, gathered);
   };
   return rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
 }
@@ -187,9 +200,9 @@ template void Binding::bind(std::string_view, std::span<const float>, std::size_
 template void Binding::bind(std::string_view, std::span<const double>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const double>, std::size_t, std::optional<double>);
-template SampleRows<float> Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t,
+template SampleRows<float> Binding::load(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,
                                          const KernelTable<float>&, float*, float*) const;
-template SampleRows<double> Binding::load(const Load&, const BatchRows&, std::size_t, std::size_t, std::size_t,
+template SampleRows<double> Binding::load(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,
                                           const KernelTable<double>&, double*, double*) const;
 
 }  // namespace tapeloom::inline v0_1::runtime

@@ -39,7 +39,7 @@ struct SampleRows {
 
 class Binding {
  public:
-  explicit Binding(const Program& program) : program_(&program), groups_(program.input_groups.size()) {}
+  explicit Binding(const Program& program);
 
   /// Refuses NaN and numbers whose magnitude is above `largest`, if that is given.
   template <class T>
@@ -53,19 +53,28 @@ class Binding {
   /// Throws BindError unless all these rows are bound.
   void check(const BatchRows& batch) const;
 
-  /// Reads columns of the batch's samples [begin, begin + count), each into `stride` numbers of out, and repeats the
-  /// last sample up to a whole vector. The columns are of one group. Returns where they lie sample by sample: as they
-  /// were bound, or gathered at `gathered` (count x columns numbers) if that is not null, or nowhere.
+  /// Reads the columns of load `index` of the batch's samples [begin, begin + count), each into `stride` numbers of
+  /// out, and repeats the last sample up to a whole vector. The columns are of one group. Returns where they lie sample
+  /// by sample: as they were bound, or gathered at `gathered` (count x columns numbers) if that is not null, or
+  /// nowhere.
   template <class T>
-  SampleRows<T> load(const Load& columns, const BatchRows& batch, std::size_t begin, std::size_t count,
+  SampleRows<T> load(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
                      std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
 
  private:
   template <class T>
   void set(std::size_t group, std::span<const T> rows, std::size_t count, std::size_t stride);
+  std::size_t common_rows() const;
+
+  /// The columns that a load reads, which are of one group.
+  struct Columns {
+    std::size_t group, first, count;
+  };
 
   const Program* program_;
   std::vector<BoundRows> groups_;
+  std::vector<Columns> loads_;
+  mutable std::optional<std::size_t> rows_;  // once it is known that all used groups have as many
 };
 
 }  // namespace tapeloom::inline v0_1::runtime

@@ -14,9 +14,6 @@ namespace {
 constexpr std::size_t most_tile_samples = 512;
 // Tile slots that are swept together should stay in half of a 1 MiB second-level cache.
 constexpr std::size_t tile_bytes = 512 * 1024;
-// A group is worth its own totals from so many samples on.
-constexpr std::size_t least_group_samples = 128;
-constexpr std::size_t most_groups = 8;
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
 
 template <class T>
@@ -35,10 +32,11 @@ std::size_t preferred_tile_samples(const Program& program, std::size_t number_si
   return std::clamp(fitting, lane_unit, most_tile_samples);
 }
 
-std::size_t group_count(const Program& program, std::size_t samples) {
+std::size_t most_groups(const Program& program) {
+  constexpr std::size_t most = 8;
   if (program.exact) return 1;
   const std::size_t fitting = std::max<std::size_t>(most_group_totals / (program.total_count + 1), 2);
-  return std::clamp<std::size_t>(samples / least_group_samples, 1, std::min(most_groups, fitting));
+  return std::min(most, fitting);
 }
 
 namespace {
@@ -81,6 +79,7 @@ double estimate_seconds_a_sample(const Program& program, std::size_t number_size
 
 /// Neighbouring whole vectors of samples for each of `parts` parts, as evenly as that allows: part i.
 Tile part_of(std::size_t samples, std::size_t i, std::size_t parts) {
+  if (parts == 1) return {0, samples};
   const std::size_t units = (samples + lane_unit - 1) / lane_unit;
   const std::size_t begin = std::min(units * i / parts * lane_unit, samples);
   return {begin, std::min(units * (i + 1) / parts * lane_unit, samples) - begin};
@@ -96,14 +95,15 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
       kernels_(choose_kernels<T>(program)),
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
       batch_lanes_(round_up(max_samples, lane_unit)),
-      threads_(std::min(threads, group_count(program, max_samples))),
+      most_groups_(most_groups(program)),
+      threads_(std::min(threads, groups_of(max_samples))),
       seconds_a_sample_(estimate_seconds_a_sample(program, sizeof(T))),
       copies_parameters_(reads_parameters_once(program)),
       gradients_in_place_(program.gradients.size() == 1 && program.gradients[0].count == program.parameters.size() &&
                           program.trained.size() == 1 && program.trained[0].size() == program.parameters.size()) {
   uniform_ = arena_.plan(program.uniform_slots + lane_unit);  // operands are read in whole vectors
   batch_ = arena_.plan(program.batch_slots * batch_lanes_);
-  totals_ = arena_.plan((group_count(program, max_samples) - 1) * program.total_count);
+  totals_ = arena_.plan((groups_of(max_samples) - 1) * program.total_count);
   outputs_ = arena_.plan(max_samples * program.outputs.size());
   input_gradients_ = arena_.plan(program.has_input_gradients ? max_samples * program.input_count : 0);
   gradients_ = arena_.plan(program.parameters.size());
@@ -201,7 +201,7 @@ template <class T>
 void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                                  std::size_t groups, TileRunner<T>& runner) {
   const Tile all = part_of(batch.count, group, groups);
-  const std::size_t tiles = (all.count + tile_samples_ - 1) / tile_samples_;
+  const std::size_t tiles = all.count <= tile_samples_ ? 1 : (all.count + tile_samples_ - 1) / tile_samples_;
   for (std::size_t t = 0; t < tiles; ++t) {
     Tile tile = part_of(all.count, t, tiles);
     tile.begin += all.begin;
@@ -212,7 +212,7 @@ void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, con
 template <class T>
 void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const BatchRows& batch) {
   if (stage.tile.size() == 0) return;
-  const std::size_t groups = group_count(program_, batch.count);
+  const std::size_t groups = groups_of(batch.count);
   if (groups > 1 && is_worth_threads(batch.count)) {
     pool_->run(groups, [&](std::size_t group, std::size_t thread) {
       sweep_group(stage, binding, batch, group, groups, runners_[thread]);

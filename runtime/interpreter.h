@@ -1,6 +1,7 @@
 // The interpreter: what all samples of one running program share, and the loop over stages, groups and tiles.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,9 +20,11 @@ namespace tapeloom::inline v0_1::runtime {
 /// but never fewer than fill a vector. Depends on nothing but the program, so that sums are always split alike.
 std::size_t preferred_tile_samples(const Program& program, std::size_t number_size);
 
-/// Into how many groups the samples of a batch are divided; each group adds up apart, and a tree adds the groups.
-/// Depends on the program and the number of samples only, never on threads. One in exact mode.
-std::size_t group_count(const Program& program, std::size_t samples);
+/// The samples of a batch are divided into groups, at most so many; each adds up apart, and a tree adds the groups. How
+/// many there are depends on the program and the number of samples only, never on threads. One in exact mode.
+std::size_t most_groups(const Program& program);
+/// A group is worth its own totals from so many samples on.
+inline constexpr std::size_t least_group_samples = 128;
 
 template <class T>
 class Interpreter {
@@ -58,6 +61,9 @@ class Interpreter {
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
   void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                    std::size_t groups, TileRunner<T>& runner);
+  std::size_t groups_of(std::size_t samples) const {
+    return std::clamp<std::size_t>(samples / least_group_samples, 1, most_groups_);
+  }
   bool is_worth_threads(std::size_t samples) const;
   void add_groups(Range totals, std::size_t groups);
   void collect(std::size_t samples);
@@ -73,6 +79,7 @@ class Interpreter {
   const KernelTable<T>& kernels_;
   std::size_t tile_samples_;
   std::size_t batch_lanes_;  // between two batch slots
+  std::size_t most_groups_;
   std::size_t threads_;
   double seconds_a_sample_;  // estimated
   bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step

@@ -23,13 +23,6 @@ struct TileView {
   const T* uniform_slot(std::size_t slot) const { return (slot < parameter_count ? parameters : uniform) + slot; }
 };
 
-/// A matrix in memory: entry (i, j) is data[i * row_step + j * column_step].
-template <class T>
-struct Entries {
-  const T* data;
-  std::size_t row_step, column_step;
-};
-
 /// What becomes of a product p: then(op(operand(r), p)), row by row; Op::constant leaves either out. The operand's rows
 /// are `step` numbers apart and have a number for each lane, or one for all.
 template <class T>
@@ -40,18 +33,34 @@ struct Finish {
   bool per_lane = false;
 };
 
-/// C (m x n) = A (m x k) B (k x n), added to C if `accumulate`, then finished. Rows of B and C are b_stride and
-/// c_stride numbers apart; nothing after column n - 1 is touched. A product that is finished has whole vectors.
+/// C (m x n) = A (m x k) B (k x n), added to C if `accumulate`, then finished; wherever the matrices are. Entry (i, j)
+/// of A is a[i * a_row_step + j * a_column_step]; rows of B and C are b_stride and c_stride numbers apart, and nothing
+/// after column n - 1 is touched. A product that is finished has whole vectors.
 template <class T>
 struct Product {
   std::size_t m, n, k;
-  Entries<T> a;
-  const T* b;
-  std::size_t b_stride;
-  T* c;
-  std::size_t c_stride;
+  std::size_t a_row_step, a_column_step;
+  std::size_t b_stride, c_stride;
   bool accumulate = false;
   Finish<T> finish = {};
+};
+
+/// One call of the few or many that a product takes: blocks of C one below the other, or what is left to be done to
+/// rows of C. They run one after another, as KernelTable::plan puts them.
+template <class T>
+struct ProductPart {
+  /// Of the whole matrices.
+  void (*run)(const ProductPart& part, const T* a, const T* b, T* c);
+  std::size_t a_offset = 0, a_row_step, a_column_step;
+  std::size_t b_offset = 0, b_stride;
+  std::size_t c_offset = 0, c_stride;
+  std::size_t k;             ///< multiplications for each number of C
+  std::size_t blocks;        ///< or rows
+  std::size_t last_columns;  ///< of the last vector of a block, the others are whole; or all columns
+  bool accumulate = false;   ///< to what is in C
+  const T* start = nullptr;  ///< the sums start at one number a row, or at 0 if this is null
+  std::size_t start_step = 0;
+  Finish<T> finish = {};  ///< its operand is that of the part's first number
 };
 
 /// Sums over the samples. Rows of a tile have one number a sample and may be read up to a whole vector after them.
@@ -81,7 +90,9 @@ struct KernelTable {
   /// total(i, j) += the sum over the samples of row i of y times row j of x, likewise. There are at least as many rows
   /// as terms.
   void (*dots)(const Sums<T>& sums);
-  void (*multiply)(const Product<T>& product);
+  /// Cuts a product into parts, which are written to `parts` unless that is null; returns how many. It takes twice as
+  /// many at most as the same product with more columns or a larger k.
+  std::size_t (*plan)(const Product<T>& product, ProductPart<T>* parts);
   /// Instructions of these kinds. The rows of a row_extreme vary, and one operand of its reverse at least.
   Elementwise row_extreme, row_extreme_reverse;
   /// to[0, count) += from[0, count).
@@ -89,7 +100,7 @@ struct KernelTable {
   /// to[0, count) -= factor * from[0, count).
   void (*subtract_scaled)(T* to, T factor, const T* from, std::size_t count);
   /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Rows of `to` are
-  /// written in whole vectors: after their end the last row of `from` is repeated.
+  /// written in whole vectors: after their end rows of `from` are repeated.
   void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                     std::size_t to_stride);
 };

@@ -269,27 +269,46 @@ bool is_one_row(const Shape& shape) {
   return true;
 }
 
+/// One row of the result, or more that lie like one long row.
 template <class T, class F, unsigned mask>
-void elementwise(const TileView<T>& view, const Instruction& i, const Shape& shape) {
-  std::size_t rows = shape.rows, lanes = view.lanes;
-  if (rows > 1 && lanes == view.stride && is_one_row<mask, F::arity>(shape)) lanes *= rows, rows = 1;
-  for (std::size_t r = 0; r < rows; ++r) {
-    T* out = view.tile + (i.out + r) * view.stride;
-    const Operand<T, (mask & 1) != 0> a(view, i.x[0] + r * shape.step[0]);
-    if constexpr (F::arity == 1) {
-      for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) F::forward(a.at(l)).store(out + l);
+inline void elementwise_row(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t row,
+                            std::size_t lanes) {
+  T* out = view.tile + (i.out + row) * view.stride;
+  const auto slot = [&](std::size_t k) { return i.x[k] + row * shape.step[k]; };
+  const Operand<T, (mask & 1) != 0> a(view, slot(0));
+  const auto each = [&](auto&& at) {
+    std::size_t l = 0;
+    do at(l).store(out + l);
+    while ((l += Lanes<T>::count) < lanes);
+  };
+  if constexpr (F::arity == 1) {
+    each([&](std::size_t l) { return F::forward(a.at(l)); });
+  } else {
+    const Operand<T, (mask & 2) != 0> b(view, slot(1));
+    if constexpr (F::arity == 2) {
+      each([&](std::size_t l) { return F::forward(a.at(l), b.at(l)); });
     } else {
-      const Operand<T, (mask & 2) != 0> b(view, i.x[1] + r * shape.step[1]);
-      if constexpr (F::arity == 2) {
-        for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) F::forward(a.at(l), b.at(l)).store(out + l);
-      } else {
-        const Operand<T, (mask & 4) != 0> c(view, i.x[2] + r * shape.step[2]);
-        for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) {
-          F::forward(a.at(l), b.at(l), c.at(l)).store(out + l);
-        }
-      }
+      const Operand<T, (mask & 4) != 0> c(view, slot(2));
+      each([&](std::size_t l) { return F::forward(a.at(l), b.at(l), c.at(l)); });
     }
   }
+}
+
+template <class T, class F, unsigned mask>
+__attribute__((noinline)) void elementwise_rows(const TileView<T>& view, const Instruction& i, const Shape& shape) {
+  for (std::size_t r = 0; r < shape.rows; ++r) elementwise_row<T, F, mask>(view, i, shape, r, view.lanes);
+}
+
+template <class T, class F, unsigned mask>
+void elementwise(const TileView<T>& view, const Instruction& i, const Shape& shape) {
+  std::size_t lanes = view.lanes;
+  if (shape.rows > 1) {
+    if (lanes != view.stride || !is_one_row<mask, F::arity>(shape)) {
+      return elementwise_rows<T, F, mask>(view, i, shape);
+    }
+    lanes *= shape.rows;
+  }
+  elementwise_row<T, F, mask>(view, i, shape, 0, lanes);
 }
 
 #include "tapeloom/runtime/kernels_transpose.h"
@@ -319,17 +338,8 @@ void subtract_scaled(T* to, T factor, const T* from, std::size_t count) {
 
 template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
-  KernelTable<T> table{name,
-                       Lanes<T>::count,
-                       {},
-                       reduce<T>,
-                       dots<T>,
-                       multiply<T>,
-                       row_extreme<T>,
-                       row_extreme_reverse<T>,
-                       add<T>,
-                       subtract_scaled<T>,
-                       transpose<T>};
+  KernelTable<T> table{name,           Lanes<T>::count,        {},     reduce<T>,          dots<T>,     plan<T>,
+                       row_extreme<T>, row_extreme_reverse<T>, add<T>, subtract_scaled<T>, transpose<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity))
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;

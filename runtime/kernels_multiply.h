@@ -1,9 +1,9 @@
 // Matrix products in registers; part of kernels_impl.h, inside its namespace.
 //
 // A product is cut into strips of k, so that a strip of B stays in the second-level cache; a strip into panels, a few
-// vectors of columns wide; a panel into blocks of C that fit the registers: `rows` x `vectors`. A block reads a vector
-// of B and a broadcast number of A for each step of k, does rows * vectors multiplications and additions with them, and
-// finishes its sums before it stores them, if arithmetic alone does it.
+// vectors of columns wide; a panel into blocks of C that fit the registers: `rows` x `vectors`. That is planned once. A
+// block reads a vector of B and a broadcast number of A for each step of k, does rows * vectors multiplications and
+// additions with them, and finishes its sums before it stores them, if arithmetic alone does it.
 
 // 16 registers below AVX-512, 32 with it: the accumulators, `vectors` of B and one of A must fit.
 #if TAPELOOM_VECTOR_BYTES == 64
@@ -29,22 +29,6 @@ inline constexpr auto block_rows = [] {
 // from where it streams.
 template <class T>
 inline constexpr std::size_t strip = 256 * 1024 / (block_vectors * TAPELOOM_VECTOR_BYTES);
-
-/// Columns of a strip of k, as many as a block has.
-template <class T>
-struct Panel {
-  std::size_t k;
-  Entries<T> a;
-  const T* b;
-  std::size_t b_stride;
-  T* c;
-  std::size_t c_stride;
-  std::size_t last_columns;  ///< of the last vector; the others are whole
-  bool accumulate;           ///< to what is in C; of whole vectors, `finish` says it
-  const T* start;            ///< the sums start at one number a row, or at 0 if this is null
-  std::size_t start_step;
-  Finish<T> finish;  ///< what is done in registers
-};
 
 /// Ops of a sum and of an operand with a number for each lane that blocks do.
 constexpr bool is_done_in_registers(Op op) {
@@ -151,20 +135,22 @@ inline void add_products(typename Lanes<T>::Vector (&sums)[rows][vectors], const
   }
 }
 
-/// `blocks` blocks one below the other, from `row` on. `whole`: so are all their vectors.
+/// Blocks one below the other. `whole`: so are all their vectors.
 template <class T, std::size_t rows, std::size_t vectors, bool whole>
-void multiply_blocks(const Panel<T>& p, std::size_t row, std::size_t blocks) {
+void multiply_blocks(const ProductPart<T>& p, const T* a_matrix, const T* b_matrix, T* c_matrix) {
   using Vector = typename Lanes<T>::Vector;
-  const std::size_t row_step = p.a.row_step, column_step = p.a.column_step, b_stride = p.b_stride;
+  const std::size_t row_step = p.a_row_step, column_step = p.a_column_step, b_stride = p.b_stride;
   const std::size_t c_stride = p.c_stride;
   const FirstLanes<T> last(whole ? 0 : p.last_columns);
   std::size_t three_rows = 3 * row_step;
   here(three_rows);
-  const T* first_a = p.a.data + row * row_step;
-  T* c = p.c + row * c_stride;
-  const T* start = whole && p.start != nullptr ? p.start + row * p.start_step : nullptr;
-  const T* operand = whole && p.finish.operand != nullptr ? p.finish.operand + row * p.finish.step : nullptr;
-  for (; blocks > 0; --blocks) {
+  const T* first_a = a_matrix + p.a_offset;
+  const T* first_b = b_matrix + p.b_offset;
+  T* c = c_matrix + p.c_offset;
+  const T* start = whole ? p.start : nullptr;
+  const T* operand = !whole ? nullptr : p.accumulate ? c : p.finish.operand;
+  std::size_t blocks = p.blocks;
+  do {
     Vector sums[rows][vectors] = {};
     if (start != nullptr) {
 #pragma GCC unroll 16
@@ -176,7 +162,7 @@ void multiply_blocks(const Panel<T>& p, std::size_t row, std::size_t blocks) {
       }
     }
     const T* a = first_a;
-    const T* b = p.b;
+    const T* b = first_b;
     std::size_t k = p.k;
     do {
       add_products<T, rows, vectors, whole>(sums, a, row_step, three_rows, b, last);
@@ -189,16 +175,16 @@ void multiply_blocks(const Panel<T>& p, std::size_t row, std::size_t blocks) {
       store_columns<T, rows, vectors>(sums, c, c_stride, last, p.accumulate);
     }
     first_a += rows * row_step, c += rows * c_stride;
-  }
+  } while (--blocks != 0);
 }
 
 template <class T>
-using BlocksFunction = void (*)(const Panel<T>&, std::size_t row, std::size_t blocks);
+using RunPart = decltype(ProductPart<T>::run);
 
 /// multiply_blocks by vectors - 1, whether all are whole, and rows - 1, as far as they occur.
 template <class T>
 struct BlocksTable {
-  BlocksFunction<T> of[most_vectors][2][most_block_rows];
+  RunPart<T> of[most_vectors][2][most_block_rows];
 };
 template <class T>
 constexpr BlocksTable<T> make_blocks() {
@@ -216,35 +202,21 @@ constexpr BlocksTable<T> make_blocks() {
   return table;
 }
 
-/// In blocks of m rows together, whose heights differ by one at most.
-template <class T>
-inline void multiply_panel(const Panel<T>& panel, std::size_t vectors, std::size_t m) {
-  static constexpr BlocksTable<T> table = make_blocks<T>();
-  const auto& of_rows = table.of[vectors - 1][panel.last_columns == Lanes<T>::count];
-  const std::size_t most = block_rows[vectors - 1];
-  if (m <= most) return of_rows[m - 1](panel, 0, 1);
-  const auto blocks = static_cast<std::uint32_t>((m + most - 1) / most);
-  const std::uint32_t rows = static_cast<std::uint32_t>(m) / blocks, higher = static_cast<std::uint32_t>(m) % blocks;
-  if (higher > 0) of_rows[rows](panel, 0, higher);
-  of_rows[rows - 1](panel, higher * (rows + 1), blocks - higher);
-}
-
-/// Applies op(operand, c) or then(c) to rows of C.
-template <class T>
-using Finisher = void (*)(T* c, std::size_t c_stride, std::size_t rows, std::size_t lanes, const T* operand,
-                          std::size_t step);
-
+/// then(c) or op(operand, c) for rows of C.
 template <class T, class F, bool per_lane>
-void finish_rows(T* c, std::size_t c_stride, std::size_t rows, std::size_t lanes, const T* operand, std::size_t step) {
-  for (std::size_t r = 0; r < rows; ++r, c += c_stride) {
+void finish_rows(const ProductPart<T>& p, const T*, const T*, T* c_matrix) {
+  T* c = c_matrix + p.c_offset;
+  const std::size_t columns = p.last_columns;
+  [[maybe_unused]] const T* x = p.finish.operand;
+  for (std::size_t r = 0; r < p.blocks; ++r, c += p.c_stride) {
     if constexpr (F::arity == 1) {
-      for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) F::forward(Lanes<T>::load(c + l)).store(c + l);
+      for (std::size_t l = 0; l < columns; l += Lanes<T>::count) F::forward(Lanes<T>::load(c + l)).store(c + l);
     } else {
-      const T* x = operand + r * step;
-      for (std::size_t l = 0; l < lanes; l += Lanes<T>::count) {
+      for (std::size_t l = 0; l < columns; l += Lanes<T>::count) {
         const Lanes<T> of_x = per_lane ? Lanes<T>::load(x + l) : Lanes<T>(static_cast<double>(*x));
         F::forward(of_x, Lanes<T>::load(c + l)).store(c + l);
       }
+      x += p.finish.step;
     }
   }
 }
@@ -252,7 +224,7 @@ void finish_rows(T* c, std::size_t c_stride, std::size_t rows, std::size_t lanes
 /// By op, and whether the operand has a number for each lane.
 template <class T>
 struct FinisherTable {
-  Finisher<T> of[op_count][2];
+  RunPart<T> of[op_count][2];
 };
 template <class T>
 constexpr FinisherTable<T> make_finishers() {
@@ -268,67 +240,115 @@ constexpr FinisherTable<T> make_finishers() {
   return table;
 }
 
-/// What is left to be done for columns of C, while they are in the first-level cache.
+/// Cuts a product into parts.
 template <class T>
-void finish_panel(const Product<T>& p, Op op, Op then, std::size_t column, std::size_t columns) {
-  static constexpr FinisherTable<T> finishers = make_finishers<T>();
-  const Finish<T>& f = p.finish;
-  T* c = p.c + column;
-  if (op != Op::constant) {
-    const T* operand = f.operand + (f.per_lane ? column : 0);
-    finishers.of[static_cast<std::size_t>(op)][f.per_lane](c, p.c_stride, p.m, columns, operand, f.step);
+class Planner {
+ public:
+  Planner(const Product<T>& product, ProductPart<T>* parts) : p_(product), parts_(parts) {
+    const Finish<T>& f = p_.finish;
+    starts_ = f.op == Op::add && !f.per_lane;
+    // Later strips are added to C in the same way, and leave the rest.
+    in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T> && !p_.accumulate;
+    op_left_ = starts_ || in_registers_ ? Op::constant : f.op;
+    then_in_registers_ = f.then == Op::relu && op_left_ == Op::constant;
+    then_left_ = then_in_registers_ ? Op::constant : f.then;
+    while (p_.n % width == 0 && widest_ < most_vectors && p_.m <= block_rows[widest_]) ++widest_;
   }
-  if (then != Op::constant) finishers.of[static_cast<std::size_t>(then)][0](c, p.c_stride, p.m, columns, nullptr, 0);
-}
 
-template <class T>
-void multiply(const Product<T>& p) {
-  constexpr std::size_t width = Lanes<T>::count;
-  const Finish<T>& f = p.finish;
-  const bool starts = f.op == Op::add && !f.per_lane;
-  // Later strips are added to C in the same way, and leave the rest.
-  const bool in_registers = f.per_lane && is_done_in_registers(f.op) && p.k <= strip<T> && !p.accumulate;
-  const Op op_left = starts || in_registers ? Op::constant : f.op;
-  const bool then_in_registers = f.then == Op::relu && op_left == Op::constant;
-  const Op then_left = then_in_registers ? Op::constant : f.then;
+  std::size_t plan() {
+    for (std::size_t begin = 0; begin < p_.k; begin += strip<T>) add_strip(begin);
+    return count_;
+  }
 
-  std::size_t widest = block_vectors;
-  while (p.n % width == 0 && widest < most_vectors && p.m <= block_rows[widest]) ++widest;
+ private:
+  static constexpr std::size_t width = Lanes<T>::count;
 
-  Panel<T> panel;
-  panel.a = p.a, panel.b_stride = p.b_stride, panel.c_stride = p.c_stride;
-  panel.start = nullptr, panel.start_step = f.step;
-  panel.finish.operand = nullptr;
-  for (std::size_t begin = 0; begin < p.k; begin += strip<T>) {
-    panel.k = p.k - begin < strip<T> ? p.k - begin : strip<T>;
-    panel.a.data = p.a.data + begin * p.a.column_step;
-    panel.accumulate = p.accumulate || begin > 0;
-    const bool is_last = begin + panel.k == p.k;
-    if (panel.accumulate) {
-      panel.finish.op = Op::add, panel.finish.step = p.c_stride;
-    } else if (in_registers) {
-      panel.finish.op = f.op, panel.finish.step = f.step;
-    }
-    if (is_last && starts) panel.start = f.operand;
-    if (is_last && then_in_registers) panel.finish.then = f.then;
-    const T* b = p.b + begin * p.b_stride;
-    for (std::size_t column = 0, vectors = (p.n + width - 1) / width; vectors > 0;) {
+  void add_strip(std::size_t begin) {
+    const Finish<T>& f = p_.finish;
+    const std::size_t k = p_.k - begin < strip<T> ? p_.k - begin : strip<T>;
+    const bool is_last = begin + k == p_.k;
+    ProductPart<T> part{.run = nullptr,
+                        .a_row_step = p_.a_row_step,
+                        .a_column_step = p_.a_column_step,
+                        .b_stride = p_.b_stride,
+                        .c_stride = p_.c_stride,
+                        .k = k,
+                        .blocks = 0,
+                        .last_columns = 0,
+                        .accumulate = p_.accumulate || begin > 0};
+    if (part.accumulate) part.finish.op = Op::add, part.finish.step = p_.c_stride;
+    if (in_registers_) part.finish.op = f.op, part.finish.step = f.step;
+    if (is_last && then_in_registers_) part.finish.then = f.then;
+    if (is_last && starts_) part.start = f.operand, part.start_step = f.step;
+    for (std::size_t column = 0, vectors = (p_.n + width - 1) / width; vectors > 0;) {
       // A panel of one vector beside wide ones would be slow.
-      const std::size_t count = vectors <= widest ? vectors : vectors < 2 * widest ? (vectors + 1) / 2 : widest;
+      const std::size_t count = vectors <= widest_ ? vectors : vectors < 2 * widest_ ? (vectors + 1) / 2 : widest_;
       vectors -= count;
-      const std::size_t columns = vectors == 0 ? p.n - column : count * width;
-      panel.b = b + column, panel.c = p.c + column;
-      panel.last_columns = columns - (count - 1) * width;
-      if (panel.accumulate) {
-        panel.finish.operand = panel.c;
-      } else if (in_registers) {
-        panel.finish.operand = f.operand + column;
-      }
-      multiply_panel(panel, count, p.m);
-      if (is_last && (op_left != Op::constant || then_left != Op::constant)) {
-        finish_panel(p, op_left, then_left, column, columns);
-      }
+      const std::size_t columns = vectors == 0 ? p_.n - column : count * width;
+      part.a_offset = begin * p_.a_column_step;
+      part.b_offset = begin * p_.b_stride + column, part.c_offset = column;
+      part.last_columns = columns - (count - 1) * width;
+      if (in_registers_) part.finish.operand = f.operand + column;
+      add_panel(part, count);
+      if (is_last) finish_panel(column, columns);
       column += columns;
     }
   }
+
+  /// Blocks of m rows together, whose heights differ by one at most.
+  void add_panel(ProductPart<T> part, std::size_t vectors) {
+    static constexpr BlocksTable<T> table = make_blocks<T>();
+    const auto& of_rows = table.of[vectors - 1][part.last_columns == width];
+    const std::size_t most = block_rows[vectors - 1], blocks = (p_.m + most - 1) / most;
+    const std::size_t rows = p_.m / blocks, higher = p_.m % blocks;
+    const auto add_blocks = [&](std::size_t height, std::size_t number) {
+      part.run = of_rows[height - 1], part.blocks = number;
+      add(part);
+      const std::size_t done = height * number;
+      part.a_offset += done * part.a_row_step, part.c_offset += done * part.c_stride;
+      if (part.start != nullptr) part.start += done * part.start_step;
+      if (part.finish.operand != nullptr) part.finish.operand += done * part.finish.step;
+    };
+    if (higher > 0) add_blocks(rows + 1, higher);
+    add_blocks(rows, blocks - higher);
+  }
+
+  /// What is left to be done for columns of C, while they are in the first-level cache.
+  void finish_panel(std::size_t column, std::size_t columns) {
+    static constexpr FinisherTable<T> finishers = make_finishers<T>();
+    const auto add_finisher = [&](Op op, const Finish<T>& finish) {
+      if (op == Op::constant) return;
+      ProductPart<T> part{.run = finishers.of[static_cast<std::size_t>(op)][finish.per_lane],
+                          .a_row_step = 0,
+                          .a_column_step = 0,
+                          .b_stride = 0,
+                          .c_offset = column,
+                          .c_stride = p_.c_stride,
+                          .k = 0,
+                          .blocks = p_.m,
+                          .last_columns = columns,
+                          .finish = finish};
+      if (finish.per_lane) part.finish.operand += column;
+      add(part);
+    };
+    add_finisher(op_left_, p_.finish);
+    add_finisher(then_left_, {});
+  }
+
+  void add(const ProductPart<T>& part) {
+    if (parts_ != nullptr) parts_[count_] = part;
+    ++count_;
+  }
+
+  const Product<T>& p_;
+  ProductPart<T>* parts_;
+  std::size_t count_ = 0;
+  std::size_t widest_ = block_vectors;  // panel, in vectors
+  bool starts_, in_registers_, then_in_registers_;
+  Op op_left_, then_left_;
+};
+
+template <class T>
+std::size_t plan(const Product<T>& product, ProductPart<T>* parts) {
+  return Planner<T>(product, parts).plan();
 }

@@ -5,6 +5,11 @@ template <class T, std::size_t... index>
 inline Lanes<T> shuffle(Lanes<T> a, Lanes<T> b, std::index_sequence<index...>) {
   return Lanes<T>(__builtin_shufflevector(a.v, b.v, static_cast<int>(index)...));
 }
+/// Four numbers, again and again.
+template <class T, class Four, std::size_t... lane>
+inline Lanes<T> repeat(Four four, std::index_sequence<lane...>) {
+  return Lanes<T>(__builtin_shufflevector(four, four, static_cast<int>(lane % 4)...));
+}
 /// Lane j of the result is a[j] where j has not the bit `distance`, else b[j - distance] ...
 template <class T, std::size_t distance, std::size_t... lane>
 inline Lanes<T> low_halves(Lanes<T> a, Lanes<T> b, std::index_sequence<lane...>) {
@@ -62,6 +67,19 @@ inline void transpose_column(const T* from, const std::size_t* offsets, T* to, s
   Lanes<T>(column).store(to);
 }
 
+/// All columns of at most four rows, four numbers of each again and again.
+template <class T>
+void transpose_four_rows(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
+                         std::size_t to_stride) {
+  typedef T Four __attribute__((vector_size(4 * sizeof(T))));
+  const T* of_rows[4];
+  for (std::size_t r = 0; r < 4; ++r) of_rows[r] = from + (r < rows ? r : rows - 1) * from_stride;
+  for (std::size_t c = 0; c < columns; ++c, to += to_stride) {
+    const Four four = {of_rows[0][c], of_rows[1][c], of_rows[2][c], of_rows[3][c]};
+    repeat<T>(four, std::make_index_sequence<Lanes<T>::count>()).store(to);
+  }
+}
+
 /// Numbers side by side are their own transpose.
 template <class T>
 void copy_column(std::size_t rows, const T* from, T* to) {
@@ -73,13 +91,16 @@ void copy_column(std::size_t rows, const T* from, T* to) {
   for (; r < rows; ++r) to[r] = from[r];
 }
 
-/// After the last row it is taken again and again, up to a whole block.
+/// After the last row some are taken again, up to a whole block.
 template <class T>
 void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                std::size_t to_stride) {
   constexpr std::size_t width = Lanes<T>::count;
   constexpr auto all = std::make_index_sequence<width>();
   if (columns == 1 && from_stride == 1) return copy_column(rows, from, to);
+  if constexpr (width > 4) {
+    if (rows <= 4) return transpose_four_rows(rows, columns, from, from_stride, to, to_stride);
+  }
   for (std::size_t r = 0; r < rows; r += width) {
     std::size_t offsets[width];
     for (std::size_t i = 0; i < width; ++i) offsets[i] = (r + i < rows ? r + i : rows - 1) * from_stride;

@@ -107,6 +107,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view_.parameters = buffers.parameters;
   view_.parameter_count = program_.parameters.size();
   bind(loaded);
+  plan(tile_samples);
 }
 
 /// Works out, once for all steps, what does not depend on a tile.
@@ -129,12 +130,30 @@ void TileRunner<T>::bind(const std::vector<std::uint32_t>& loaded) {
   }
 }
 
+/// For tiles of so many samples. A program has one or two sizes of them, mostly.
+template <class T>
+void TileRunner<T>::plan(std::size_t samples) {
+  planned_samples_ = samples;
+  view_.lanes = round_up(samples, kernels_.vector_lanes);
+  for (Sums<T>& sums : sums_) sums.samples = samples;
+  for (TileProduct<T>& product : products_) {
+    product.product.n = view_.lanes;
+    product.planned.plan(product.product);
+  }
+  for (Outer<T>& outer : outers_) {
+    Product<T>& product = outer.product;
+    product.k = outer.sums.samples = samples;
+    outer.one_by_one = outer.scattered || dots_are_cheaper(product.m, product.n, samples, kernels_.vector_lanes);
+    if (!outer.one_by_one) outer.plan();
+  }
+}
+
 template <class T>
 void TileRunner<T>::load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile) {
   for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
     const Load& load = program_.loads[at];
     sample_rows_[at] =
-        binding.load(load, batch, tile.begin, tile.count, view_.stride, kernels_, view_.tile + load.slot * view_.stride,
+        binding.load(at, batch, tile.begin, tile.count, view_.stride, kernels_, view_.tile + load.slot * view_.stride,
                      gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
   }
 }
@@ -151,16 +170,15 @@ template <bool profiled>
 void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile,
                            T* totals, bool first) {
   [[maybe_unused]] Stopwatch<profiled> stopwatch;
-  view_.lanes = round_up(tile.count, kernels_.vector_lanes);
+  if (tile.count != planned_samples_) plan(tile.count);
   load(stage, binding, batch, tile);
   if constexpr (profiled) stopwatch.lap(load_time_);
   T* spilled = buffers_.batch + tile.begin;
-  const Instruction* end = program_.instructions.data() + stage.tile.end;
-  const auto index = [this](const Instruction* i) {
-    return static_cast<std::size_t>(i - program_.instructions.data());
-  };
-  for (const Instruction* i = program_.instructions.data() + stage.tile.begin; i != end; ++i) {
-    const Shape& shape = program_.shapes[i->shape];
+  const Instruction* i = program_.instructions.data() + stage.tile.begin;
+  const Shape* shapes = program_.shapes.data();
+  const std::uint32_t* bound = bound_.data();
+  for (std::uint32_t at = stage.tile.begin; at != stage.tile.end; ++at, ++i) {
+    const Shape& shape = shapes[i->shape];
     switch (i->kind) {
       case InstructionKind::elementwise:
         kernels_.elementwise[static_cast<std::size_t>(i->op)][i->uniform_mask](view_, *i, shape);
@@ -172,9 +190,11 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         kernels_.row_extreme_reverse(view_, *i, shape);
         break;
       case InstructionKind::dense:
-      case InstructionKind::dense_reverse:
-        multiply(products_[bound_[index(i)]]);
+      case InstructionKind::dense_reverse: {
+        const TileProduct<T>& product = products_[bound[at]];
+        product.planned.run(product.a, product.b, product.c);
         break;
+      }
       case InstructionKind::row_sum:
       case InstructionKind::copy:
       case InstructionKind::zero:
@@ -184,10 +204,10 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
       case InstructionKind::outer:
         fail_check("outer products of a tile are reduced", __FILE__, __LINE__);
       case InstructionKind::reduce:
-        reduce(*i, bound_[index(i)], shape, tile, totals, first && i->op != Op::add);
+        reduce(*i, bound[at], shape, tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::reduce_outer:
-        reduce_outer(outers_[bound_[index(i)]], tile, totals, first && i->op != Op::add);
+        reduce_outer(outers_[bound[at]], tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::guard:
         check_guard(*i, tile);
@@ -215,7 +235,7 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         store(*i, shape, tile, buffers_.input_gradients, program_.input_count);
         break;
     }
-    if constexpr (profiled) stopwatch.lap(times_[index(i)]);
+    if constexpr (profiled) stopwatch.lap(times_[at]);
   }
 }
 
@@ -251,36 +271,27 @@ void TileRunner<T>::move_rows(const Instruction& i, const Shape& s) {
   }
 }
 
-/// Without the columns, which are a tile's lanes.
+/// For the most samples.
 template <class T>
-Product<T> TileRunner<T>::bound_product(const Instruction& i, const Shape& s) const {
+TileProduct<T> TileRunner<T>::bound_product(const Instruction& i, const Shape& s) const {
   const Rows w = operand(i, s, 0), x = operand(i, s, 1);
   const bool reverse = i.kind == InstructionKind::dense_reverse;
-  const Entries<T> weights =
-      reverse ? Entries<T>{w.data, s.term_step, s.row_step} : Entries<T>{w.data, s.row_step, s.term_step};
   Product<T> product{.m = reverse ? s.terms : s.rows,
-                     .n = 0,
+                     .n = view_.stride,
                      .k = reverse ? s.rows : s.terms,
-                     .a = weights,
-                     .b = x.data,
+                     .a_row_step = reverse ? s.term_step : s.row_step,
+                     .a_column_step = reverse ? s.row_step : s.term_step,
                      .b_stride = x.step,
-                     .c = view_.tile + i.out * view_.stride,
                      .c_stride = view_.stride};
   product.finish.op = i.op, product.finish.then = i.then;
   if (i.op != Op::constant) {
     const Rows z = operand(i, s, 2);
     product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
   }
-  return product;
+  return {product, w.data, x.data, view_.tile + i.out * view_.stride, {kernels_, product}};
 }
 
-template <class T>
-void TileRunner<T>::multiply(Product<T>& product) {
-  product.n = view_.lanes;
-  kernels_.multiply(product);
-}
-
-/// Without the totals, which are a group's, and the samples.
+/// Without the totals, which are a group's.
 template <class T>
 Sums<T> TileRunner<T>::bound_sums(const Instruction& i, const Shape& s) const {
   const Rows y = operand(i, s);
@@ -291,8 +302,8 @@ template <class T>
 void TileRunner<T>::reduce(const Instruction& i, std::uint32_t bound, const Shape& s, const Tile& tile, T* totals,
                            bool first) {
   if ((i.uniform_mask & 1) == 0) {
-    Sums<T> sums = sums_[bound];
-    sums.totals = totals + i.out, sums.samples = tile.count, sums.first = first;
+    Sums<T>& sums = sums_[bound];
+    sums.totals = totals + i.out, sums.first = first;
     return kernels_.reduce(sums);
   }
   const Rows x = operand(i, s);
@@ -321,40 +332,46 @@ Outer<T> TileRunner<T>::bound_outer(const Instruction& i, const Shape& s, std::u
   Outer<T> outer{sums,
                  {.m = rows.rows,
                   .n = rows.terms,
-                  .k = 0,
-                  .a = {rows.y, rows.y_step, 1},
-                  .b = rows.x,
-                  .b_stride = rows.x_step,
-                  .c = nullptr,
+                  .k = view_.stride,
+                  .a_row_step = rows.y_step,
+                  .a_column_step = 1,
+                  .b_stride = round_up(rows.terms, lane_unit),
                   .c_stride = rows.row_step},
+                 rows.y,
+                 rows.x,
+                 rows.x_step,
                  rows.terms > 1 && rows.term_step != 1,
                  by_columns ? no_load : load,
                  i.out};
   if (outer.load != no_load) outer.load_column = i.x[1] - program_.loads[load].slot;
+  outer.first = outer.later = PlannedProduct<T>(kernels_, outer.product);
   return outer;
 }
 
 template <class T>
 void TileRunner<T>::reduce_outer(Outer<T>& outer, const Tile& tile, T* totals, bool first) {
-  Product<T>& product = outer.product;
-  if (outer.scattered || dots_are_cheaper(product.m, product.n, tile.count, kernels_.vector_lanes)) {
+  if (outer.one_by_one) {
     Sums<T>& sums = outer.sums;
-    sums.totals = totals + outer.out, sums.samples = tile.count, sums.first = first;
+    sums.totals = totals + outer.out, sums.first = first;
     return kernels_.dots(sums);
   }
   // With the terms of a sample side by side the product is an ordinary one, whose vectors run along the terms. So lie
   // the samples' own rows; other operands are transposed.
-  Product<T> p = product;
-  p.k = tile.count, p.c = totals + outer.out, p.accumulate = !first;
+  const T* b;
+  std::size_t b_stride = round_up(outer.product.n, lane_unit);
   if (outer.load != no_load && sample_rows_[outer.load].data != nullptr) {
-    p.b = sample_rows_[outer.load].data + outer.load_column;
-    p.b_stride = sample_rows_[outer.load].stride;
+    b = sample_rows_[outer.load].data + outer.load_column;
+    b_stride = sample_rows_[outer.load].stride;
   } else {
     T* scratch = arena_.data(scratch_);
-    p.b = scratch, p.b_stride = round_up(p.n, lane_unit);
-    kernels_.transpose(p.n, tile.count, product.b, product.b_stride, scratch, p.b_stride);
+    kernels_.transpose(outer.product.n, tile.count, outer.rows, outer.rows_step, scratch, b_stride);
+    b = scratch;
   }
-  kernels_.multiply(p);
+  if (b_stride != outer.product.b_stride) {
+    outer.product.b_stride = b_stride;
+    outer.plan();
+  }
+  (first ? outer.first : outer.later).run(outer.a, b, totals + outer.out);
 }
 
 template <class T>

@@ -8,6 +8,7 @@
 #include "tapeloom/runtime/arena.h"
 #include "tapeloom/runtime/binding.h"
 #include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/planned_product.h"
 #include "tapeloom/runtime/profile.h"
 
 namespace tapeloom::inline v0_1::runtime {
@@ -51,16 +52,38 @@ std::vector<std::uint32_t> find_loaded_operands(const Program& program);
 /// best on average.
 bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes);
 
+/// A dense or dense_reverse instruction: a product whose columns are a tile's lanes.
+template <class T>
+struct TileProduct {
+  Product<T> product;
+  const T* a;
+  const T* b;
+  T* c;
+  PlannedProduct<T> planned;
+};
+
 /// A reduce_outer instruction: sums of products over the samples, one by one or as a matrix product, whichever is
 /// faster for a tile's samples.
 template <class T>
 struct Outer {
   Sums<T> sums;
-  Product<T> product;  ///< without its B if that is transposed
+  Product<T> product;  ///< whose k are the samples
+  const T* a;
+  const T* rows;  ///< of B transposed
+  std::size_t rows_step;
   bool scattered;      ///< the totals do not lie as a product's result
   std::uint32_t load;  ///< whose rows are the product's B, sample by sample; or none
   std::uint32_t out;
+  PlannedProduct<T> first = {}, later = {};  ///< totals begin at zero, or go on
   std::uint32_t load_column = 0;
+  bool one_by_one = false;
+
+  void plan() {
+    product.accumulate = false;
+    first.plan(product);
+    product.accumulate = true;
+    later.plan(product);
+  }
 };
 
 template <class T>
@@ -98,10 +121,10 @@ class TileRunner {
   void load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
   void move_rows(const Instruction& i, const Shape& shape);
   void bind(const std::vector<std::uint32_t>& loaded);
-  Product<T> bound_product(const Instruction& i, const Shape& shape) const;
+  void plan(std::size_t samples);
+  TileProduct<T> bound_product(const Instruction& i, const Shape& shape) const;
   Sums<T> bound_sums(const Instruction& i, const Shape& shape) const;
   Outer<T> bound_outer(const Instruction& i, const Shape& shape, std::uint32_t load) const;
-  void multiply(Product<T>& product);
   void reduce(const Instruction& i, std::uint32_t bound, const Shape& shape, const Tile& tile, T* totals, bool first);
   void reduce_outer(Outer<T>& outer, const Tile& tile, T* totals, bool first);
   void check_guard(const Instruction& i, const Tile& tile);
@@ -116,9 +139,10 @@ class TileRunner {
   std::vector<SampleRows<T>> sample_rows_;  // of each load: its rows of this tile, sample by sample, if they are
   TileView<T> view_{};
   std::vector<std::uint32_t> bound_;  // of each instruction: which of the following it is, if any
-  std::vector<Product<T>> products_;
+  std::vector<TileProduct<T>> products_;
   std::vector<Sums<T>> sums_;
   std::vector<Outer<T>> outers_;
+  std::size_t planned_samples_ = 0;
   GuardFailure failure_;
   std::vector<InstructionTime> times_;  // of each instruction, if it is profiled
   InstructionTime load_time_;

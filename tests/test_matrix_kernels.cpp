@@ -10,6 +10,7 @@
 #include "random_graph.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/planned_product.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;
@@ -74,13 +75,11 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
   Product<T> product{.m = m,
                      .n = n,
                      .k = k,
-                     .a = {a.data(), 1, a_step},
-                     .b = b.data(),
+                     .a_row_step = by_columns ? 1 : a_step,
+                     .a_column_step = by_columns ? a_step : 1,
                      .b_stride = b_stride,
-                     .c = c.data(),
                      .c_stride = c_stride,
                      .accumulate = accumulate};
-  if (!by_columns) std::swap(product.a.row_step, product.a.column_step);
   std::vector<T> operand;
   if (whole) {
     const Op ops[] = {Op::constant,       Op::add, Op::mul, Op::exp_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
@@ -103,7 +102,7 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
                       : sum;
     }
   }
-  table.multiply(product);
+  runtime::PlannedProduct<T>(table, product).run(a.data(), b.data(), c.data());
   INFO(m << " x " << k << " by " << k << " x " << n << ", by columns " << by_columns << ", accumulated " << accumulate
          << ", finished by " << op_name(product.finish.op) << " and " << op_name(product.finish.then));
   CHECK(c == expected);
@@ -150,12 +149,16 @@ void check_transpose(const KernelTable<T>& table, Random& random, std::size_t ro
   const std::size_t to_stride = lanes + below(random, 5);
   const std::vector<T> from = whole_numbers<T>(random, (rows - 1) * from_stride + columns);
   std::vector<T> to((columns - 1) * to_stride + lanes, T(untouched)), expected = to;
+  table.transpose(rows, columns, from.data(), from_stride, to.data(), to_stride);
   for (std::size_t c = 0; c < columns; ++c) {
-    for (std::size_t r = 0; r < lanes; ++r) {
-      expected[c * to_stride + r] = from[std::min(r, rows - 1) * from_stride + c];
+    for (std::size_t r = 0; r < rows; ++r) expected[c * to_stride + r] = from[r * from_stride + c];
+    // After them come numbers of the column.
+    for (std::size_t r = rows; r < lanes; ++r) {
+      const T* column = &expected[c * to_stride];
+      const T number = to[c * to_stride + r];
+      if (std::find(column, column + rows, number) != column + rows) expected[c * to_stride + r] = number;
     }
   }
-  table.transpose(rows, columns, from.data(), from_stride, to.data(), to_stride);
   INFO(rows << " x " << columns << ", " << from_stride << " apart");
   CHECK(to == expected);
 }
@@ -170,6 +173,33 @@ TEMPLATE_TEST_CASE("matrix kernels: products of all small sizes", "", float, dou
         for (const std::size_t k : {1u, 2u, 3u, 4u, 5u, 9u}) {
           check_product(table, random, m, n, k, false);
           if (n % 4 == 0) check_product(table, random, m, m < 4 ? 3 * n : n, k, true);
+        }
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("matrix kernels: a smaller product has at most twice the parts", "", float, double) {
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    const auto parts = [&](std::size_t m, std::size_t vectors, std::size_t k, Op op) {
+      const std::size_t n = vectors * table.vector_lanes;
+      const Product<TestType> product{.m = m,
+                                      .n = n,
+                                      .k = k,
+                                      .a_row_step = k,
+                                      .a_column_step = 1,
+                                      .b_stride = n,
+                                      .c_stride = n,
+                                      .finish = {.op = op, .then = Op::tanh}};
+      return table.plan(product, nullptr);
+    };
+    for (std::size_t m = 1; m <= 100; ++m) {
+      for (const Op op : {Op::constant, Op::mul}) {
+        std::size_t most = 0;
+        for (std::size_t vectors = 1; vectors <= 40; ++vectors) {
+          const std::size_t own = parts(m, vectors, 3000, op);
+          most = std::max({most, own, parts(m, vectors, 20, op)});
+          CHECK(most <= 2 * own);
         }
       }
     }
