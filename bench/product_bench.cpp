@@ -134,7 +134,7 @@ class Contest {
         p.c_stride = row_step;
         a_ = arena_.data(y), b_ = scratch_;
         kernels.transpose(terms, shape.samples, x_, step, scratch_, p.b_stride);
-        by_sums_ = runtime::dots_are_cheaper(rows, terms, shape.samples, kernels.vector_lanes);
+        by_sums_ = runtime::dots_are_cheaper(rows, terms, shape.samples, kernels.vector_lanes, transposes_);
         sums_ = rows >= terms ? Sums<T>{a_, rows, step, x_, terms, step, c_, row_step, 1, shape.samples}
                               : Sums<T>{x_, terms, step, a_, rows, step, c_, 1, row_step, shape.samples};
         break;

@@ -311,6 +311,21 @@ void elementwise(const TileView<T>& view, const Instruction& i, const Shape& sha
   elementwise_row<T, F, mask>(view, i, shape, 0, lanes);
 }
 
+/// The first `count` lanes of x, and those of y after them.
+template <class T>
+inline Lanes<T> first_lanes(Lanes<T> x, std::size_t count, Lanes<T> y) {
+  typename Lanes<T>::Mask index;
+  for (std::size_t i = 0; i < Lanes<T>::count; ++i) index[i] = static_cast<typename Lanes<T>::Bits>(i);
+  return select(LaneMask<T>{index < static_cast<typename Lanes<T>::Bits>(count) - typename Lanes<T>::Mask{}}, x, y);
+}
+
+/// Keeps the compiler from computing addresses earlier than they are needed: those of all rows of a block, and of all
+/// ways to finish it, are more than there are registers.
+template <class P>
+inline void here(P& address) {
+  asm("" : "+r"(address));
+}
+
 #include "tapeloom/runtime/kernels_transpose.h"
 // After the above, whose shuffles they use.
 #include "tapeloom/runtime/kernels_multiply.h"

@@ -38,13 +38,6 @@ constexpr bool is_done_in_registers(Op op) {
       ;
 }
 
-/// Keeps the compiler from computing addresses earlier than they are needed: for all rows of a block, and for all ways
-/// to finish it, they are more than there are registers.
-template <class P>
-inline void here(P& address) {
-  asm("" : "+r"(address));
-}
-
 /// sums = F(operand, sums).
 template <class T, class F, std::size_t rows, std::size_t vectors>
 inline void apply_to_sums(typename Lanes<T>::Vector (&sums)[rows][vectors], const T* operand, std::size_t step) {

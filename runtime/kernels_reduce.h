@@ -24,22 +24,13 @@ inline void add_lanes(Lanes<T>* rows) {
   }
 }
 
-/// The first `count` lanes, and zeros.
-template <class T>
-inline Lanes<T> first_lanes(Lanes<T> x, std::size_t count) {
-  typename Lanes<T>::Mask index;
-  for (std::size_t i = 0; i < Lanes<T>::count; ++i) index[i] = static_cast<typename Lanes<T>::Bits>(i);
-  return select(LaneMask<T>{index < static_cast<typename Lanes<T>::Bits>(count) - typename Lanes<T>::Mask{}}, x,
-                Lanes<T>(0.0));
-}
-
 /// Adds the samples from `from` on, of which `count` are in the vector, to the partial sums.
 template <class T, std::size_t rows, std::size_t terms, bool whole>
 inline void add_samples(const T* y, std::size_t y_step, const T* x, std::size_t x_step, std::size_t count,
                         Lanes<T>* sums) {
   const auto load = [&](const T* data) {
     const Lanes<T> lanes = Lanes<T>::load(data);
-    return whole ? lanes : first_lanes(lanes, count);
+    return whole ? lanes : first_lanes(lanes, count, Lanes<T>(0.0));
   };
   typename Lanes<T>::Vector of_x[terms == 0 ? 1 : terms];
 #pragma GCC unroll 16

@@ -5,10 +5,19 @@ template <class T, std::size_t... index>
 inline Lanes<T> shuffle(Lanes<T> a, Lanes<T> b, std::index_sequence<index...>) {
   return Lanes<T>(__builtin_shufflevector(a.v, b.v, static_cast<int>(index)...));
 }
-/// Four numbers, again and again.
-template <class T, class Four, std::size_t... lane>
-inline Lanes<T> repeat(Four four, std::index_sequence<lane...>) {
-  return Lanes<T>(__builtin_shufflevector(four, four, static_cast<int>(lane % 4)...));
+template <class Numbers, std::size_t... lane>
+inline auto twice(Numbers numbers, std::index_sequence<lane...>) {
+  return __builtin_shufflevector(numbers, numbers, static_cast<int>(lane)...);
+}
+/// Some numbers, again and again. Registers of twice the size one after another, since a compiler may go through memory
+/// from four lanes to 16, which stalls.
+template <class T, std::size_t count, class Numbers>
+inline Lanes<T> repeated(Numbers numbers) {
+  if constexpr (count == Lanes<T>::count) {
+    return Lanes<T>(numbers);
+  } else {
+    return repeated<T, 2 * count>(twice(numbers, std::make_index_sequence<2 * count>()));
+  }
 }
 /// Lane j of the result is a[j] where j has not the bit `distance`, else b[j - distance] ...
 template <class T, std::size_t distance, std::size_t... lane>
@@ -50,14 +59,11 @@ inline void transpose_square(const T* from, const std::size_t* offsets, std::siz
   };
   Lanes<T> rows[] = {load(row)...};
   swap_quarters(rows);
-  if constexpr (partial) {
-    const auto store = [&](std::size_t c) {
-      if (c < columns) rows[c].store(to + c * to_stride);
-    };
-    (store(row), ...);
-  } else {
-    (rows[row].store(to + row * to_stride), ...);
-  }
+  const auto store = [&](std::size_t c) {
+    if (!partial || c < columns) rows[c].store(to);
+    to += to_stride, here(to);
+  };
+  (store(row), ...);
 }
 
 /// One column; cheaper than a square for a few.
@@ -72,11 +78,11 @@ template <class T>
 void transpose_four_rows(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                          std::size_t to_stride) {
   typedef T Four __attribute__((vector_size(4 * sizeof(T))));
-  const T* of_rows[4];
-  for (std::size_t r = 0; r < 4; ++r) of_rows[r] = from + (r < rows ? r : rows - 1) * from_stride;
+  const T* second = rows > 1 ? from + from_stride : from;
+  const T* third = rows > 2 ? second + from_stride : second;
+  const T* fourth = rows > 3 ? third + from_stride : third;
   for (std::size_t c = 0; c < columns; ++c, to += to_stride) {
-    const Four four = {of_rows[0][c], of_rows[1][c], of_rows[2][c], of_rows[3][c]};
-    repeat<T>(four, std::make_index_sequence<Lanes<T>::count>()).store(to);
+    repeated<T, 4>(Four{from[c], second[c], third[c], fourth[c]}).store(to);
   }
 }
 
@@ -87,8 +93,8 @@ void copy_column(std::size_t rows, const T* from, T* to) {
   std::size_t r = 0;
   for (; r + width <= rows; r += width) Lanes<T>::load(from + r).store(to + r);
   if (r == rows) return;
-  Lanes<T>(static_cast<double>(from[rows - 1])).store(to + r);
-  for (; r < rows; ++r) to[r] = from[r];
+  const Lanes<T> last(static_cast<double>(from[rows - 1]));
+  first_lanes(FirstLanes<T>(rows - r).load(from + r), rows - r, last).store(to + r);
 }
 
 /// After the last row some are taken again, up to a whole block.

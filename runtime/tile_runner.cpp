@@ -55,11 +55,11 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
 
 }  // namespace
 
-bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes) {
+bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes,
+                      bool transposes) {
   const auto vectors_of = [&](std::size_t numbers) { return (numbers + vector_lanes - 1) / vector_lanes; };
-  const std::size_t vectors = vectors_of(samples), term_vectors = vectors_of(terms);
-  const std::size_t dots = rows * terms * (vectors + 24);
-  const std::size_t product = (rows + 8) * term_vectors * vectors * vector_lanes + 160;
+  const std::size_t dots = rows * terms * (vectors_of(samples) + 14);
+  const std::size_t product = (rows + (transposes ? 4 : 0)) * vectors_of(terms) * samples + 60;
   return dots <= product;
 }
 
@@ -143,7 +143,8 @@ void TileRunner<T>::plan(std::size_t samples) {
   for (Outer<T>& outer : outers_) {
     Product<T>& product = outer.product;
     product.k = outer.sums.samples = samples;
-    outer.one_by_one = outer.scattered || dots_are_cheaper(product.m, product.n, samples, kernels_.vector_lanes);
+    outer.one_by_one = outer.scattered ||
+                       dots_are_cheaper(product.m, product.n, samples, kernels_.vector_lanes, outer.load == no_load);
     if (!outer.one_by_one) outer.plan();
   }
 }
