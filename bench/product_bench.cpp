@@ -82,7 +82,7 @@ std::vector<Shape> shapes_of_nets() {
 
 std::vector<Shape> shapes_of_widths() {
   std::vector<Shape> list;
-  for (const std::size_t width : {8, 16, 33, 64, 100, 256, 1024}) {
+  for (const std::size_t width : {8, 16, 33, 64, 100, 256, 512, 1024}) {
     for (const std::size_t samples : {16, 64, 256}) {
       for (const Role role : {Role::forward, Role::inputs_gradient, Role::weights_gradient}) {
         list.push_back({"square", role, width, width, samples, samples, false, role != Role::weights_gradient});

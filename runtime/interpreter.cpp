@@ -11,7 +11,7 @@ namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
-constexpr std::size_t most_tile_samples = 512;
+constexpr std::size_t most_tile_samples = 512, most_samples_for_weights = 128;
 // Tile slots that are swept together should stay in half of a 1 MiB second-level cache.
 constexpr std::size_t tile_bytes = 512 * 1024;
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
@@ -29,7 +29,10 @@ const KernelTable<T>& choose_kernels(const Program& program) {
 std::size_t preferred_tile_samples(const Program& program, std::size_t number_size) {
   const std::size_t slots = std::max<std::size_t>(program.tile_slots, 1);
   const std::size_t fitting = tile_bytes / (slots * number_size) / lane_unit * lane_unit;
-  return std::clamp(fitting, lane_unit, most_tile_samples);
+  // Each tile reads all weights, and adds to all of their gradients. Where they are more than what a tile computes, it
+  // is better to read them less often.
+  const std::size_t weights = program.parameters.size() / (2 * slots) / lane_unit * lane_unit;
+  return std::clamp(fitting, std::clamp(weights, lane_unit, most_samples_for_weights), most_tile_samples);
 }
 
 std::size_t most_groups(const Program& program) {

@@ -17,7 +17,8 @@
 namespace tapeloom::inline v0_1::runtime {
 
 /// How many samples go through a stage before the next: so many that the program's tile slots stay in a core's cache,
-/// but never fewer than fill a vector. Depends on nothing but the program, so that sums are always split alike.
+/// or more if there are many weights, but never fewer than fill a vector. Depends on nothing but the program, so that
+/// sums are always split alike.
 std::size_t preferred_tile_samples(const Program& program, std::size_t number_size);
 
 /// The samples of a batch are divided into groups, at most so many; each adds up apart, and a tree adds the groups. How

@@ -143,6 +143,8 @@ void multiply_blocks(const ProductPart<T>& p, const T* a_matrix, const T* b_matr
   const T* start = whole ? p.start : nullptr;
   const T* operand = !whole ? nullptr : p.accumulate ? c : p.finish.operand;
   std::size_t blocks = p.blocks;
+  // Numbers of A that are far apart are not foreseen by the processor.
+  const bool far_apart = rows * vectors >= accumulators / 2 && row_step == 1 && column_step >= 128;
   do {
     Vector sums[rows][vectors] = {};
     if (start != nullptr) {
@@ -157,10 +159,18 @@ void multiply_blocks(const ProductPart<T>& p, const T* a_matrix, const T* b_matr
     const T* a = first_a;
     const T* b = first_b;
     std::size_t k = p.k;
-    do {
-      add_products<T, rows, vectors, whole>(sums, a, row_step, three_rows, b, last);
-      a += column_step, b += b_stride;
-    } while (--k != 0);
+    if (far_apart) {
+      do {
+        __builtin_prefetch(reinterpret_cast<const char*>(a) + 64);
+        add_products<T, rows, vectors, whole>(sums, a, row_step, three_rows, b, last);
+        a += column_step, b += b_stride;
+      } while (--k != 0);
+    } else {
+      do {
+        add_products<T, rows, vectors, whole>(sums, a, row_step, three_rows, b, last);
+        a += column_step, b += b_stride;
+      } while (--k != 0);
+    }
     if constexpr (whole) {
       store_finished<T, rows, vectors>(sums, c, c_stride, p.finish, operand);
       if (operand != nullptr) operand += rows * p.finish.step;
@@ -249,18 +259,34 @@ class Planner {
   }
 
   std::size_t plan() {
-    for (std::size_t begin = 0; begin < p_.k; begin += strip<T>) add_strip(begin);
+    for (std::size_t begin = 0; begin < p_.k; begin += strip<T>) {
+      const std::size_t k = p_.k - begin < strip<T> ? p_.k - begin : strip<T>;
+      const std::size_t most_rows = p_.n > widest_ * width ? rows_in_cache(k) : p_.m;
+      for (std::size_t row = 0; row < p_.m; row += most_rows) {
+        add_strip(begin, k, row, p_.m - row < most_rows ? p_.m - row : most_rows);
+      }
+    }
     return count_;
   }
 
  private:
   static constexpr std::size_t width = Lanes<T>::count;
 
-  void add_strip(std::size_t begin) {
+  /// A is read once for each panel. If it is too large for the second-level cache, as many rows as leave room there for
+  /// a strip of B take their turn with all panels.
+  std::size_t rows_in_cache(std::size_t k) const {
+    constexpr std::size_t cache = 1024 * 1024 / sizeof(T);
+    if (p_.m * k <= cache) return p_.m;
+    const std::size_t height = block_rows[widest_ - 1], blocks = cache * 3 / 8 / (k * height);
+    return (blocks > 0 ? blocks : 1) * height;
+  }
+
+  /// Rows [row, row + rows) with [begin, begin + k) of k.
+  void add_strip(std::size_t begin, std::size_t k, std::size_t row, std::size_t rows) {
     const Finish<T>& f = p_.finish;
-    const std::size_t k = p_.k - begin < strip<T> ? p_.k - begin : strip<T>;
     const bool is_last = begin + k == p_.k;
     ProductPart<T> part{.run = nullptr,
+                        .a_offset = begin * p_.a_column_step + row * p_.a_row_step,
                         .a_row_step = p_.a_row_step,
                         .a_column_step = p_.a_column_step,
                         .b_stride = p_.b_stride,
@@ -272,28 +298,27 @@ class Planner {
     if (part.accumulate) part.finish.op = Op::add, part.finish.step = p_.c_stride;
     if (in_registers_) part.finish.op = f.op, part.finish.step = f.step;
     if (is_last && then_in_registers_) part.finish.then = f.then;
-    if (is_last && starts_) part.start = f.operand, part.start_step = f.step;
+    if (is_last && starts_) part.start = f.operand + row * f.step, part.start_step = f.step;
     for (std::size_t column = 0, vectors = (p_.n + width - 1) / width; vectors > 0;) {
       // A panel of one vector beside wide ones would be slow.
       const std::size_t count = vectors <= widest_ ? vectors : vectors < 2 * widest_ ? (vectors + 1) / 2 : widest_;
       vectors -= count;
       const std::size_t columns = vectors == 0 ? p_.n - column : count * width;
-      part.a_offset = begin * p_.a_column_step;
-      part.b_offset = begin * p_.b_stride + column, part.c_offset = column;
+      part.b_offset = begin * p_.b_stride + column, part.c_offset = row * p_.c_stride + column;
       part.last_columns = columns - (count - 1) * width;
-      if (in_registers_) part.finish.operand = f.operand + column;
-      add_panel(part, count);
-      if (is_last) finish_panel(column, columns);
+      if (in_registers_) part.finish.operand = f.operand + row * f.step + column;
+      add_panel(part, count, rows);
+      if (is_last) finish_panel(row, rows, column, columns);
       column += columns;
     }
   }
 
-  /// Blocks of m rows together, whose heights differ by one at most.
-  void add_panel(ProductPart<T> part, std::size_t vectors) {
+  /// Blocks of all rows together, whose heights differ by one at most.
+  void add_panel(ProductPart<T> part, std::size_t vectors, std::size_t rows) {
     static constexpr BlocksTable<T> table = make_blocks<T>();
     const auto& of_rows = table.of[vectors - 1][part.last_columns == width];
-    const std::size_t most = block_rows[vectors - 1], blocks = (p_.m + most - 1) / most;
-    const std::size_t rows = p_.m / blocks, higher = p_.m % blocks;
+    const std::size_t most = block_rows[vectors - 1], blocks = (rows + most - 1) / most;
+    const std::size_t least = rows / blocks, higher = rows % blocks;
     const auto add_blocks = [&](std::size_t height, std::size_t number) {
       part.run = of_rows[height - 1], part.blocks = number;
       add(part);
@@ -302,12 +327,12 @@ class Planner {
       if (part.start != nullptr) part.start += done * part.start_step;
       if (part.finish.operand != nullptr) part.finish.operand += done * part.finish.step;
     };
-    if (higher > 0) add_blocks(rows + 1, higher);
-    add_blocks(rows, blocks - higher);
+    if (higher > 0) add_blocks(least + 1, higher);
+    add_blocks(least, blocks - higher);
   }
 
   /// What is left to be done for columns of C, while they are in the first-level cache.
-  void finish_panel(std::size_t column, std::size_t columns) {
+  void finish_panel(std::size_t row, std::size_t rows, std::size_t column, std::size_t columns) {
     static constexpr FinisherTable<T> finishers = make_finishers<T>();
     const auto add_finisher = [&](Op op, const Finish<T>& finish) {
       if (op == Op::constant) return;
@@ -315,13 +340,13 @@ class Planner {
                           .a_row_step = 0,
                           .a_column_step = 0,
                           .b_stride = 0,
-                          .c_offset = column,
+                          .c_offset = row * p_.c_stride + column,
                           .c_stride = p_.c_stride,
                           .k = 0,
-                          .blocks = p_.m,
+                          .blocks = rows,
                           .last_columns = columns,
                           .finish = finish};
-      if (finish.per_lane) part.finish.operand += column;
+      if (finish.operand != nullptr) part.finish.operand += row * finish.step + (finish.per_lane ? column : 0);
       add(part);
     };
     add_finisher(op_left_, p_.finish);

@@ -206,6 +206,16 @@ TEMPLATE_TEST_CASE("matrix kernels: a smaller product has at most twice the part
   });
 }
 
+TEMPLATE_TEST_CASE("matrix kernels: products larger than a cache", "", float, double) {
+  Random random(8);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (int i = 0; i < 6; ++i) {
+      check_product(table, random, 701, 40 + below(random, 60), 600, i % 2 == 0);
+    }
+    check_product(table, random, 150, 100, 3000, false);
+  });
+}
+
 TEMPLATE_TEST_CASE("matrix kernels: products longer than a strip", "", float, double) {
   Random random(6);
   each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
