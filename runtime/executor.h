@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "tapeloom/core/export.h"
 #include "tapeloom/core/program.h"
@@ -62,6 +63,11 @@ class TAPELOOM_API Executor {
   /// The rows of all groups side by side, in recorded order.
   void bind(std::span<const float> rows, std::size_t row_stride = 0);
   void bind(std::span<const double> rows, std::size_t row_stride = 0);
+  /// A vector that is gone before the step.
+  template <class U>
+  void bind(std::string_view group, const std::vector<U>&& rows, std::size_t row_stride = 0) = delete;
+  template <class U>
+  void bind(const std::vector<U>&& rows, std::size_t row_stride = 0) = delete;
   /// The rows that every used group has. Throws BindError if their numbers differ or one is not bound. A program that
   /// uses no inputs has one.
   std::size_t bound_rows() const;
@@ -70,8 +76,8 @@ class TAPELOOM_API Executor {
 
   // --- running ----------------------------------------------------------------------------------------------------
   // Throws BindError if a used group is not bound, the batch is empty or larger than max_samples, or a row does not
-  // exist (a program without inputs has only row 0, everything recorded); GuardError if a recorded branch goes the other way. Then there are no results until the next good step, and
-  // the parameters are untouched.
+  // exist (a program without inputs has only row 0, everything recorded); GuardError if a recorded branch goes the
+  // other way. Then there are no results until the next good step, and the parameters are untouched.
 
   /// All bound rows (one sample for a program without inputs). Returns the loss, zero without one.
   T step();

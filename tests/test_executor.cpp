@@ -104,6 +104,26 @@ TEST_CASE("executor: rows are read in place, so a change of the data is seen by 
   CHECK(executor.step() == Approx(evaluate(net.loss, {.rows = rows, .samples = 3}).root[0]));
 }
 
+template <class... Rows>
+constexpr bool binds = requires(Executor<float> executor, Rows... rows) {
+  executor.bind(std::forward<Rows>(rows)...);
+};
+
+TEST_CASE("executor: a vector that would be gone before the step cannot be bound") {
+  using Floats = std::vector<float>;
+  using Doubles = std::vector<double>;
+  STATIC_REQUIRE(binds<Floats&>);
+  STATIC_REQUIRE(binds<const Doubles&, std::size_t>);
+  STATIC_REQUIRE(binds<const char*, Doubles&>);
+  STATIC_REQUIRE(binds<std::string, const Floats&, std::size_t>);
+  STATIC_REQUIRE(binds<std::span<const float>>);
+  STATIC_REQUIRE(binds<std::string_view, std::span<const double>>);
+  STATIC_REQUIRE(!binds<Floats>);
+  STATIC_REQUIRE(!binds<const Doubles, std::size_t>);
+  STATIC_REQUIRE(!binds<const char*, Doubles>);
+  STATIC_REQUIRE(!binds<std::string, Floats, std::size_t>);
+}
+
 TEST_CASE("executor: wrong bindings are refused with the group's name") {
   SmallNet net;
   const std::vector<double> rows = some_numbers(4 * 20);
