@@ -119,6 +119,8 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   for (std::size_t i = 0; i < program.uniform_inputs.size(); ++i)
     set_uniform_input(i, program.uniform_inputs[i].initial);
 
+  samples_ = uniform + program.samples_slot();
+
   if (!is_worth_threads(max_samples)) threads_ = 1;
   const StepBuffers<T> buffers = {uniform,      parameters.data(),     arena_.data(batch_),
                                   batch_lanes_, arena_.data(outputs_), arena_.data(input_gradients_)};
@@ -169,16 +171,16 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch)
 template <class T>
 template <bool profiled>
 GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch) {
-  T* uniform = arena_.data(uniform_);
-  if (copies_parameters_) std::copy_n(parameters_.begin(), program_.parameters.size(), uniform);
-  uniform[program_.samples_slot()] = static_cast<T>(batch.count);
-  for (TileRunner<T>& runner : runners_) runner.start();
+  if (copies_parameters_) std::copy_n(parameters_.begin(), parameters_.size(), arena_.data(uniform_));
+  *samples_ = static_cast<T>(batch.count);
   GuardFailure failure;
+  const bool guarded = !program_.guards.empty();
+  for (std::size_t i = 0; guarded && i < runners_.size(); ++i) runners_[i].start();
   for (const Stage& stage : program_.stages) {
     run_uniform_instructions<profiled>(stage.uniform, failure);
     sweep(stage, binding, batch);
   }
-  for (const TileRunner<T>& runner : runners_) failure.add(runner.failure());
+  for (std::size_t i = 0; guarded && i < runners_.size(); ++i) failure.add(runners_[i].failure());
   if (failure.guard == SIZE_MAX) collect(batch.count);
   return failure;
 }

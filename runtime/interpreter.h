@@ -87,6 +87,7 @@ class Interpreter {
   bool gradients_in_place_;  // the uniform slots have them side by side
   Arena<T> arena_;
   std::size_t uniform_, batch_, totals_, outputs_, input_gradients_, gradients_;
+  T* samples_ = nullptr;                // the uniform slot that has their number
   std::vector<TileRunner<T>> runners_;  // one a thread
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   T loss_ = T(0);
