@@ -12,8 +12,8 @@ namespace tapeloom::inline v0_1::runtime {
 namespace {
 
 constexpr std::size_t most_tile_samples = 512, most_samples_for_weights = 128;
-// Tile slots that are swept together should stay in half of a 1 MiB second-level cache.
-constexpr std::size_t tile_bytes = 512 * 1024;
+// Tile slots that are swept together should stay in little more than half of a 1 MiB second-level cache.
+constexpr std::size_t tile_bytes = 576 * 1024;
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
 
 template <class T>

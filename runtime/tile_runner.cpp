@@ -53,17 +53,9 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
   return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;
 }
 
-/// Numbers from a tile slot to the next. Rows of a long matrix a multiple of 1 KiB apart would share few sets of a
-/// second-level cache.
-std::size_t slot_stride(const Program& program, std::size_t tile_samples, std::size_t number_size) {
-  constexpr std::size_t bytes = 1024, long_rows = 256;
-  if (tile_samples * number_size % bytes != 0) return tile_samples;
-  const bool is_long = std::any_of(program.instructions.begin(), program.instructions.end(), [&](const Instruction& i) {
-    const Shape& shape = program.shapes[i.shape];
-    return (i.kind == InstructionKind::dense && shape.terms > long_rows) ||
-           (i.kind == InstructionKind::dense_reverse && shape.rows > long_rows);
-  });
-  return is_long ? tile_samples + lane_unit : tile_samples;
+/// Numbers from a tile slot to the next. Slots a multiple of 1 KiB apart would share few sets of the caches.
+std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size) {
+  return tile_samples * number_size % 1024 == 0 ? tile_samples + lane_unit : tile_samples;
 }
 
 }  // namespace
@@ -106,7 +98,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
       gathered_(program.loads.size(), no_piece),
       sample_rows_(program.loads.size()),
       times_(profiled ? program.instructions.size() : 0) {
-  view_.stride = slot_stride(program, tile_samples, sizeof(T));
+  view_.stride = slot_stride(tile_samples, sizeof(T));
   tile_ = arena_.plan(program.tile_slots * view_.stride);
   scratch_ = arena_.plan(scratch_numbers(program, tile_samples));
   for (std::size_t n = 0; n < loaded.size(); ++n) {
