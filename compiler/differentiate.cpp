@@ -3,6 +3,7 @@
 
 #include "tapeloom/compiler/expression.h"
 #include "tapeloom/compiler/passes.h"
+#include "tapeloom/compiler/row_scatter.h"
 #include "tapeloom/compiler/schedule.h"
 #include "tapeloom/core/check.h"
 #include "tapeloom/core/evaluate.h"
@@ -142,8 +143,20 @@ class Differentiator {
 
   void sum_samples(BlockId uniform) {
     per_sample_.take(uniform, amounts_, destinations_);
+    const auto together = [&](const View& amount) { return amount.block == amounts_[0].block; };
+    if (amounts_.size() > 8 && std::ranges::all_of(amounts_, together)) return sum_together(uniform);
     for (std::size_t k = 0; k < amounts_.size(); ++k) {
       contributions_.add(uniform, destinations_[k], g_.add_batch_sum(amounts_[k]));
+    }
+  }
+
+  /// One sum over the samples for contributions that are there together.
+  void sum_together(BlockId uniform) {
+    const View sums = g_.add_batch_sum(g_.add_concat(amounts_));
+    std::uint32_t row = 0;
+    for (std::size_t k = 0; k < amounts_.size(); ++k) {
+      contributions_.add(uniform, destinations_[k], sums.part(row, amounts_[k].rows));
+      row += amounts_[k].rows;
     }
   }
 
@@ -175,7 +188,7 @@ class Differentiator {
         if (!needs(x)) return;
         return g_.varying(x) ? contribute(x, adjoint) : contribute_per_sample(x, adjoint);
       case BlockKind::row_sum:
-        if (needs(x)) pass_on(id, x, adjoint.repeated(x.rows));
+        if (needs(x)) pass_on(id, x, each_repeated(adjoint, x.rows / g_[id].rows));
         return;
       case BlockKind::row_extreme:
         if (needs(x)) pass_on(id, x, g_.add_row_extreme_reverse(g_[id].op, x, adjoint));
@@ -192,25 +205,45 @@ class Differentiator {
     }
   }
 
+  /// Each row so many times.
+  View each_repeated(const View& x, std::uint32_t times) {
+    if (x.rows == 1) return x.repeated(times);
+    if (times == 1) return x;
+    std::vector<View> parts;
+    for (std::uint32_t r = 0; r < x.rows; ++r) parts.push_back(x.part(r, 1).repeated(times));
+    return g_.add_concat(parts);
+  }
+
+  /// Many parts of one block are passed on together.
   void reverse_concat(BlockId id, const View& adjoint) {
+    constexpr std::size_t few = 3;
+    RowScatter scatter;
     std::uint32_t row = 0;
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       const View part = g_.operand(id, k);
-      if (needs(part)) pass_on(id, part, adjoint.part(row, part.rows));
+      const View amount = adjoint.part(row, part.rows);
       row += part.rows;
+      if (!needs(part)) continue;
+      const bool summed = g_[id].varying && !g_.varying(part);
+      if (summed || g_.operands(id).size() <= few) {
+        pass_on(id, part, amount);
+      } else {
+        scatter.add(part, amount);
+      }
     }
+    scatter.each(g_, [&](const View& to, const View& amount) { contribute(to, amount); });
   }
 
   /// Y = W X: the adjoint of X is W^T times that of Y, the adjoint of W is that of Y times X^T, over all samples.
   void reverse_dense(BlockId id, const View& adjoint) {
     const View weights = g_.operand(id, 0), x = g_.operand(id, 1);
-    const Matrix matrix = g_.matrix(id);
-    if (needs(x)) pass_on(id, x, g_.add_dense_reverse(weights, matrix, adjoint));
+    const Weights w = g_.weights(id);
+    if (needs(x)) pass_on(id, x, g_.add_dense_reverse(weights, w, adjoint));
     if (needs(weights)) {
       // The same adjoint for every sample comes out of the sum.
       const bool factors_out = g_.varying(x) && !g_.varying(adjoint);
-      const View outer = g_.add_outer(adjoint, factors_out ? g_.add_batch_sum(x) : x);
-      contributions_.add(weights.block, Destination{weights.row, matrix}, outer);
+      const View outer = g_.add_outer(adjoint, factors_out ? g_.add_batch_sum(x) : x, w.places, w.own);
+      contributions_.add(weights.block, Destination{weights.row, w.all()}, outer);
     }
   }
 

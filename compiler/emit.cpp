@@ -2,11 +2,11 @@
 
 #include <array>
 #include <bit>
-#include <map>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "tapeloom/compiler/instruction_writer.h"
 #include "tapeloom/compiler/sinks.h"
 #include "tapeloom/compiler/slot_pool.h"
 #include "tapeloom/compiler/totals.h"
@@ -20,6 +20,8 @@ constexpr std::uint32_t none = Sinks::none;
 constexpr std::uint32_t to_the_end = UINT32_MAX - 1;
 // Uniform rows are computed in whole vectors, so they need room for one at their end.
 constexpr std::uint32_t uniform_unit = 16;
+// Of more parts, rows are copied or added one by one, by one instruction for all.
+constexpr std::size_t few_parts = 3;
 
 class Emitter {
  public:
@@ -30,7 +32,8 @@ class Emitter {
         totals_(place_totals(graph, schedule, !program.exact)),
         sinks_(find_sinks(graph, schedule)),
         reuse_(reuse_slots),
-        uniforms_(0, reuse_slots) {}
+        uniforms_(0, reuse_slots),
+        writer_(graph, slot_, program) {}
 
   void run() {
     place_leaves();
@@ -214,7 +217,7 @@ class Emitter {
       } else {
         Instruction reload{.kind = InstructionKind::reload, .out = slot_[id.index]};
         reload.x[0] = sinks_.batch_slot[id.index];
-        reload.shape = shape({.rows = block.rows});
+        reload.shape = writer_.shape({.rows = block.rows});
         p_.instructions.push_back(reload);
       }
     }
@@ -222,32 +225,13 @@ class Emitter {
 
   // --- instructions -------------------------------------------------------------------------------------------------
 
-  std::uint32_t shape(const Shape& wanted) {
-    if (wanted == Shape{}) return 0;
-    const auto [at, is_new] = shapes_.try_emplace(wanted, count(p_.shapes));
-    if (is_new) p_.shapes.push_back(wanted);
-    return at->second;
-  }
-
-  /// Sets operand k of an instruction to a view's rows.
-  void set_operand(Instruction& instruction, Shape& shape, std::size_t k, const View& x) const {
-    const bool uniform = !g_.varying(x);
-    const std::uint32_t slot = slot_[x.block.index];
-    TAPELOOM_CHECK(slot != none);
-    instruction.x[k] = slot + x.row;
-    shape.step[k] = x.rows == 1 ? 0 : x.step;
-    if (uniform) instruction.uniform_mask = static_cast<std::uint8_t>(instruction.uniform_mask | 1u << k);
-  }
-
-  static Shape of_matrix(const Matrix& m) { return {m.rows, m.terms, m.row_step, m.term_step, {}}; }
-
   void emit_block(BlockId id, std::uint32_t out) {
     const Block& block = g_[id];
     std::uint32_t nodes = block.nodes;
     const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
       Instruction instruction{.kind = kind, .op = block.op, .then = block.then, .out = at};
-      for (std::size_t k = 0; k < operands.size(); ++k) set_operand(instruction, with, k, operands[k]);
-      instruction.shape = shape(with);
+      for (std::size_t k = 0; k < operands.size(); ++k) writer_.set_operand(instruction, with, k, operands[k]);
+      instruction.shape = writer_.shape(with);
       instruction.nodes = std::exchange(nodes, 0);
       p_.instructions.push_back(instruction);
     };
@@ -255,33 +239,40 @@ class Emitter {
     switch (block.kind) {
       case BlockKind::elementwise:
         if (lies_on_totals(id)) return;
+        if (block.rows == 1) return writer_.add_scalar(id, out);
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
       case BlockKind::row_sum:
-        return add(InstructionKind::row_sum, {.rows = x[0].rows}, x, out);
+        return add(InstructionKind::row_sum, {.rows = x[0].rows / block.rows, .terms = block.rows}, x, out);
       case BlockKind::row_extreme:
-        return add(InstructionKind::row_extreme, {.rows = x[0].rows}, x, out);
+        return add(InstructionKind::row_extreme, {.rows = x[0].rows / block.rows, .terms = block.rows}, x, out);
       case BlockKind::row_extreme_reverse:
-        return add(InstructionKind::row_extreme_reverse, {.rows = block.rows}, x, out);
+        return add(InstructionKind::row_extreme_reverse, {.rows = block.rows / x[1].rows, .terms = x[1].rows}, x, out);
       case BlockKind::dense:
-        return add(InstructionKind::dense, of_matrix(g_.matrix(id)), x, out);
+        return add(InstructionKind::dense, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::dense_reverse:
-        return add(InstructionKind::dense_reverse, of_matrix(g_.matrix(id)), x, out);
+        return add(InstructionKind::dense_reverse, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::outer:
-        return add(InstructionKind::outer, {x[0].rows, x[1].rows, x[1].rows, 1, {}}, x, out);
+        return add(InstructionKind::outer, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::concat:
+        if (x.size() > few_parts && !p_.exact) return writer_.add_gather(id, out);
         for (const View& part : x) {
           add(InstructionKind::copy, {.rows = part.rows}, std::array{part}, out);
           out += part.rows;
         }
         return;
-      case BlockKind::assemble:
+      case BlockKind::assemble: {
         if (!lies_on_totals(id)) add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
+        std::vector<std::size_t> added;
         for (std::size_t k = 0; k < x.size(); ++k) {
-          if (lies_on_totals(id) && lies_in(id, x[k])) continue;
+          if (!lies_on_totals(id) || !lies_in(id, x[k])) added.push_back(k);
+        }
+        if (added.size() > few_parts && !p_.exact) return writer_.add_rows(id, added, out);
+        for (std::size_t k : added) {
           const Destination& to_row = g_.destination(id, k);
-          add(InstructionKind::add_at, of_matrix(to_row.shape), std::array{x[k]}, out + to_row.row);
+          add(InstructionKind::add_at, InstructionWriter::of_matrix(to_row.shape), std::array{x[k]}, out + to_row.row);
         }
         return;
+      }
       case BlockKind::constant:
       case BlockKind::parameter:
       case BlockKind::input:
@@ -305,7 +296,7 @@ class Emitter {
       const Sink& sink = sinks_.list[at];
       Instruction instruction{.kind = sink.kind, .out = sink.out};
       Shape with{.rows = sink.rows.rows};
-      set_operand(instruction, with, 0, sink.rows);
+      writer_.set_operand(instruction, with, 0, sink.rows);
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
         const TotalPlace& place = totals_.of_block.at(sink.total.index);
         instruction.out = place.place;
@@ -313,7 +304,10 @@ class Emitter {
         if (!started_.insert(place.place).second) instruction.op = Op::add;
         with.terms = place.shape.terms, with.row_step = place.shape.row_step, with.term_step = place.shape.term_step;
         if (sink.kind == InstructionKind::reduce_outer) {
-          set_operand(instruction, with, 1, g_.operand(sink.total, 1));
+          const Weights& w = g_.weights(sink.total);
+          writer_.set_operand(instruction, with, 1, g_.operand(sink.total, 1));
+          with.rows = w.matrix.rows, with.places = w.places;
+          if (w.own) with.place_step = with.rows * with.row_step;
         } else if (place.shape.rows == 1) {
           with.terms = 1, with.row_step = place.shape.term_step;
         }
@@ -324,7 +318,7 @@ class Emitter {
         instruction.kind = InstructionKind::store_sample;
         instruction.x[1] = p_.outputs[sink.out].sample;
       }
-      instruction.shape = shape(with);
+      instruction.shape = writer_.shape(with);
       to.push_back(instruction);
     }
   }
@@ -391,7 +385,7 @@ class Emitter {
   SlotPool uniforms_;
   LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
   LargeVector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
-  std::map<Shape, std::uint32_t> shapes_;
+  InstructionWriter writer_;
   std::unordered_set<std::uint32_t> started_;  // places of totals that something has been added to
   std::vector<Instruction> emitted_;           // sinks of the uniform value at hand
   std::vector<Instruction> deferred_;          // sinks of uniform values, for the stage's tiles

@@ -1,6 +1,9 @@
 #include "tapeloom/compiler/extreme_roller.h"
 
 #include <algorithm>
+#include <bit>
+#include <map>
+#include <vector>
 
 namespace tapeloom::inline v0_1::compiler {
 
@@ -12,7 +15,8 @@ constexpr std::size_t most_rows = 1 << 24;
 }  // namespace
 
 void ExtremeRoller::roll(std::span<const NodeId> members) {
-  count_ = r_.terms(members[0]).size();
+  const auto length = [&](NodeId node) { return r_.terms(node).size(); };
+  count_ = length(*std::ranges::max_element(members, {}, length));
   extremes_.assign(members.begin(), members.end());
   std::stable_sort(extremes_.begin(), extremes_.end(), [&](NodeId a, NodeId b) { return before(a, b); });
   twins_.clear();
@@ -25,13 +29,31 @@ void ExtremeRoller::roll(std::span<const NodeId> members) {
     }
   }
   extremes_.resize(kept);
-  for (std::size_t begin = 0; begin < kept;) {
+  std::vector<std::size_t> ends;
+  for (std::size_t begin = 0; begin < kept; begin = ends.back()) {
     std::size_t end = begin + 1;
     while (end < kept && continues(extremes_[begin], extremes_[begin + 1], extremes_[end], end - begin)) ++end;
+    ends.push_back(end);
+  }
+  // Many runs are one block whose operands are gathered.
+  if (ends.size() > Placer::few_runs) ends = {kept};
+  std::size_t begin = 0;
+  for (std::size_t end : ends) {
     emit(std::span(extremes_).subspan(begin, end - begin));
     begin = end;
   }
   for (const auto& [twin, node] : twins_) p_.place_like(twin, node, r_.nodes(twin));
+}
+
+/// If repeated operands were to be most of it, extremes of about the same length go together.
+void ExtremeRoller::roll_ragged(std::span<const NodeId> members) {
+  const auto length = [&](NodeId node) { return r_.terms(node).size(); };
+  std::size_t longest = 0, operands = 0;
+  for (NodeId node : members) longest = std::max(longest, length(node)), operands += length(node);
+  if (longest * members.size() <= 3 * operands) return roll(members);
+  std::map<int, std::vector<NodeId>> by_length;
+  for (NodeId node : members) by_length[static_cast<int>(std::bit_width(length(node)) / 2)].push_back(node);
+  for (const auto& [bits, some] : by_length) roll(some);
 }
 
 /// By the places of their operands, and where those are constants, by their numbers.
@@ -62,23 +84,29 @@ bool ExtremeRoller::continues(NodeId first, NodeId second, NodeId here, std::siz
   return true;
 }
 
-/// In as few blocks as may be.
+/// Side by side if their operands are and there are few of them, else one after another.
 void ExtremeRoller::emit(std::span<const NodeId> extremes) {
-  if (extremes.size() < count_ - 1 && count_ <= most_rows) {
-    for (NodeId each : extremes) {
-      const View row = row_extreme(each);
-      p_.place(std::span(&each, 1), row);
-      g_.stands_for(row.block, r_.nodes(each));
-    }
-    return;
+  constexpr std::size_t few = 5;
+  bool few_in_place = count_ <= few && (extremes.size() >= count_ - 1 || count_ * extremes.size() > most_rows);
+  for (std::size_t k = 0; few_in_place && k < count_; ++k) {
+    nodes_.clear();
+    for (NodeId each : extremes) nodes_.push_back(operand(each, k));
+    few_in_place = r_.terms(extremes[0]).size() == count_ && p_.in_place(nodes_);
   }
-  p_.place(extremes, side_by_side(extremes));
+  p_.place(extremes, few_in_place || count_ > most_rows ? side_by_side(extremes) : row_extremes(extremes));
 }
 
-View ExtremeRoller::row_extreme(NodeId extreme) {
+View ExtremeRoller::row_extremes(std::span<const NodeId> extremes) {
   nodes_.clear();
-  for (std::size_t k = 0; k < count_; ++k) nodes_.push_back(operand(extreme, k));
-  return g_.add_row_extreme(r_.tape().op(extreme), p_.view(nodes_));
+  std::size_t recorded = 0;
+  for (NodeId each : extremes) {
+    for (std::size_t k = 0; k < count_; ++k) nodes_.push_back(operand(each, k));
+    recorded += r_.nodes(each);
+  }
+  const auto rows = static_cast<std::uint32_t>(extremes.size());
+  const View result = g_.add_row_extreme(r_.tape().op(extremes[0]), p_.view(nodes_), rows);
+  g_.stands_for(result.block, recorded);
+  return result;
 }
 
 View ExtremeRoller::side_by_side(std::span<const NodeId> extremes) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -9,22 +10,27 @@
 
 namespace tapeloom::inline v0_1::compiler {
 
-/// Classes of extremes: max or min of as many operands each. One of many operands is a row_extreme block; many of a few
-/// operands, as in pooling, are elementwise blocks with a row for each.
+/// Classes of extremes: max or min of as many operands each. Those of many operands are row_extreme blocks; many of a
+/// few operands, as in pooling, are elementwise blocks with a row for each.
 class ExtremeRoller {
  public:
   ExtremeRoller(Graph& graph, const Recording& recording, Placer& placer) : g_(graph), r_(recording), p_(placer) {}
 
   void roll(std::span<const NodeId> members);
+  /// Extremes of a family, of more or fewer operands: the last one counts as often as need be, which changes nothing.
+  void roll_ragged(std::span<const NodeId> members);
 
  private:
-  NodeId operand(NodeId extreme, std::size_t k) const { return r_.terms(extreme)[k].a; }
+  NodeId operand(NodeId extreme, std::size_t k) const {
+    const auto terms = r_.terms(extreme);
+    return terms[std::min(k, terms.size() - 1)].a;
+  }
   bool before(NodeId a, NodeId b) const;
   bool twins(NodeId a, NodeId b) const;
   bool continues(NodeId first, NodeId second, NodeId here, std::size_t distance) const;
   void emit(std::span<const NodeId> extremes);
   View side_by_side(std::span<const NodeId> extremes);
-  View row_extreme(NodeId extreme);
+  View row_extremes(std::span<const NodeId> extremes);
 
   Graph& g_;
   const Recording& r_;

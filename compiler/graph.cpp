@@ -47,10 +47,12 @@ View Graph::add_batch_sum(const View& operand) {
   return sum;
 }
 
-View Graph::add_row_sum(const View& operand) { return append({.kind = BlockKind::row_sum}, std::span(&operand, 1)); }
+View Graph::add_row_sum(const View& operand, std::uint32_t sums) {
+  return append({.kind = BlockKind::row_sum, .rows = sums}, std::span(&operand, 1));
+}
 
-View Graph::add_row_extreme(Op op, const View& operand) {
-  return append({.kind = BlockKind::row_extreme, .op = op}, std::span(&operand, 1));
+View Graph::add_row_extreme(Op op, const View& operand, std::uint32_t extremes) {
+  return append({.kind = BlockKind::row_extreme, .op = op, .rows = extremes}, std::span(&operand, 1));
 }
 
 View Graph::add_row_extreme_reverse(Op op, const View& x, const View& adjoint) {
@@ -83,23 +85,28 @@ View Graph::add_assemble(std::uint32_t rows, std::span<const View> parts, std::s
   return append({.kind = BlockKind::assemble, .rows = rows, .payload = first}, parts);
 }
 
-View Graph::add_dense(const View& first_weight, const Matrix& weights, const View& x) {
+View Graph::add_dense(const View& first_weight, const Weights& weights, const View& x) {
   const View operands[] = {first_weight, x};
-  matrices_.push_back(weights);
-  const auto matrix = static_cast<std::uint32_t>(matrices_.size() - 1);
-  return append({.kind = BlockKind::dense, .rows = weights.rows, .payload = matrix}, operands);
+  weights_.push_back(weights);
+  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  return append({.kind = BlockKind::dense, .rows = weights.places * weights.matrix.rows, .payload = payload}, operands);
 }
 
-View Graph::add_dense_reverse(const View& first_weight, const Matrix& weights, const View& y) {
+View Graph::add_dense_reverse(const View& first_weight, const Weights& weights, const View& y) {
   const View operands[] = {first_weight, y};
-  matrices_.push_back(weights);
-  const auto matrix = static_cast<std::uint32_t>(matrices_.size() - 1);
-  return append({.kind = BlockKind::dense_reverse, .rows = weights.terms, .payload = matrix}, operands);
+  weights_.push_back(weights);
+  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  const std::uint32_t rows = weights.places * weights.matrix.terms;
+  return append({.kind = BlockKind::dense_reverse, .rows = rows, .payload = payload}, operands);
 }
 
-View Graph::add_outer(const View& y, const View& x) {
+View Graph::add_outer(const View& y, const View& x, std::uint32_t places, bool own) {
   const View operands[] = {y, x};
-  const View outer = append({.kind = BlockKind::outer, .rows = y.rows * x.rows}, operands);
+  const std::uint32_t rows = y.rows / places, terms = x.rows / places;
+  weights_.push_back({{rows, terms, terms, 1}, places, own});
+  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  const View outer =
+      append({.kind = BlockKind::outer, .rows = rows * terms * (own ? places : 1), .payload = payload}, operands);
   blocks_.back().varying = false;
   return outer;
 }
@@ -127,9 +134,9 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
     case BlockKind::batch_sum:
       return add_batch_sum(operands[0]);
     case BlockKind::row_sum:
-      return add_row_sum(operands[0]);
+      return add_row_sum(operands[0], block.rows);
     case BlockKind::row_extreme:
-      return add_row_extreme(block.op, operands[0]);
+      return add_row_extreme(block.op, operands[0], block.rows);
     case BlockKind::row_extreme_reverse:
       return add_row_extreme_reverse(block.op, operands[0], operands[1]);
     case BlockKind::concat:
@@ -138,14 +145,14 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
       return add_assemble(block.rows, operands, {from.destinations_.data() + block.payload, operands.size()});
     case BlockKind::dense:
     case BlockKind::dense_reverse: {
-      matrices_.push_back(from.matrix(id));
+      weights_.push_back(from.weights(id));
       Block copy = block;
       copy.varying = false, copy.nodes = 0;
-      copy.payload = static_cast<std::uint32_t>(matrices_.size() - 1);
+      copy.payload = static_cast<std::uint32_t>(weights_.size() - 1);
       return append(copy, operands);
     }
     case BlockKind::outer:
-      return add_outer(operands[0], operands[1]);
+      return add_outer(operands[0], operands[1], from.weights(id).places, from.weights(id).own);
   }
   fail_check("a block kind", __FILE__, __LINE__);
 }

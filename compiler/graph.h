@@ -53,6 +53,23 @@ struct Matrix {
   friend bool operator==(const Matrix&, const Matrix&) = default;
 };
 
+/// Products at several places side by side: place p multiplies the p-th rows of X, as many as a matrix has terms. Their
+/// matrices are the same, or one after another as the rows of one.
+struct Weights {
+  Matrix matrix;  ///< of the first place
+  std::uint32_t places = 1;
+  bool own = false;  ///< each place has its own
+
+  friend bool operator==(const Weights&, const Weights&) = default;
+
+  /// All there are.
+  Matrix all() const {
+    return {own ? places * matrix.rows : matrix.rows, matrix.terms, matrix.row_step, matrix.term_step};
+  }
+  /// How far apart those of neighbouring places are.
+  std::uint32_t place_step() const { return own ? matrix.rows * matrix.row_step : 0; }
+};
+
 /// Where an operand of an assemble block is added: its row i * terms + j to row `row` + entry (i, j).
 struct Destination {
   std::uint32_t row = 0;
@@ -62,21 +79,21 @@ struct Destination {
 };
 
 enum class BlockKind : std::uint8_t {
-  constant,             ///< payload: index of the first row in Graph's numbers
-  parameter,            ///< payload: ParameterId of the first row; the others follow
-  input,                ///< payload: InputId of the first row; the others follow
-  uniform_input,        ///< payload: UniformInputId
-  samples,              ///< the number of samples of the batch, as a number
-  elementwise,          ///< op, row by row and column by column; a uniform operand meets every column
-  batch_sum,            ///< sum over the columns; of a uniform operand, the number of samples times it
-  row_sum,              ///< one row: the sum over the rows of x0
-  row_extreme,          ///< one row: op(op(x0(0), x0(1)), x0(2)) ..., op being max or min
-  row_extreme_reverse,  ///< as many rows as x0: x1 at the row that row_extreme takes, 0 elsewhere
+  constant,       ///< payload: index of the first row in Graph's numbers
+  parameter,      ///< payload: ParameterId of the first row; the others follow
+  input,          ///< payload: InputId of the first row; the others follow
+  uniform_input,  ///< payload: UniformInputId
+  samples,        ///< the number of samples of the batch, as a number
+  elementwise,    ///< op, row by row and column by column; a uniform operand meets every column
+  batch_sum,      ///< sum over the columns; of a uniform operand, the number of samples times it
+  row_sum,        ///< row i is the sum over as many rows of x0, the i-th ones
+  row_extreme,    ///< row i is op(op(a, b), c) ... of as many rows a, b, c ... of x0, the i-th ones; op: max or min
+  row_extreme_reverse,  ///< as many rows as x0: row i of x1 at the row that row i of the row_extreme takes, 0 elsewhere
   concat,               ///< the rows of the operands, one operand after the other
   assemble,             ///< zeros, to which each operand's rows are added at Graph::destination
-  dense,          ///< rows x columns = W X, finished; x0 = the first entry of W, laid out as Graph::matrix, x1 = X
+  dense,          ///< rows x columns = W X, finished; x0 = the first entry of W, laid out as Graph::weights, x1 = X
   dense_reverse,  ///< terms x columns = W^T Y, finished; x0 and W likewise, x1 = Y
-  outer,          ///< rows x terms, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
+  outer,          ///< Graph::weights, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
 };
 
 struct Block {
@@ -216,8 +233,8 @@ class Graph {
   const Destination& destination(BlockId id, std::size_t k) const {
     return destinations_[blocks_[id.index].payload + k];
   }
-  /// Of a dense or dense_reverse block: how W lies in the block of its first operand.
-  const Matrix& matrix(BlockId id) const { return matrices_[blocks_[id.index].payload]; }
+  /// Of a dense or dense_reverse block: how W lies in the block of its first operand. Of an outer block: how it lies.
+  const Weights& weights(BlockId id) const { return weights_[blocks_[id.index].payload]; }
 
   View add_constant(double number) { return add_constants(std::span(&number, 1)); }
   View add_constants(std::span<const double> numbers);
@@ -227,16 +244,19 @@ class Graph {
   }
   View add_elementwise(Op op, std::span<const View> operands);
   View add_batch_sum(const View& operand);
-  View add_row_sum(const View& operand);
-  View add_row_extreme(Op op, const View& operand);
+  /// Sums of as many rows each, one after another.
+  View add_row_sum(const View& operand, std::uint32_t sums = 1);
+  /// Extremes of as many rows each, one after another.
+  View add_row_extreme(Op op, const View& operand, std::uint32_t extremes = 1);
   /// `adjoint` is that of the row_extreme of x.
   View add_row_extreme_reverse(Op op, const View& x, const View& adjoint);
   /// The views one after another; a single view, or neighbours of one block, are returned as they are.
   View add_concat(std::span<const View> parts);
   View add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations);
-  View add_dense(const View& first_weight, const Matrix& weights, const View& x);
-  View add_dense_reverse(const View& first_weight, const Matrix& weights, const View& y);
-  View add_outer(const View& y, const View& x);
+  View add_dense(const View& first_weight, const Weights& weights, const View& x);
+  View add_dense_reverse(const View& first_weight, const Weights& weights, const View& y);
+  /// The sum over the columns of Y X^T, at so many places; with `own`, it is not added up over the places.
+  View add_outer(const View& y, const View& x, std::uint32_t places, bool own);
   /// The product of that block, finished as Block::op and Block::then say; `operand` is empty without an op.
   View add_finished(BlockId product, Op op, std::span<const View> operand, Op then);
   /// A block like `block` of `from`, with other operands.
@@ -268,7 +288,7 @@ class Graph {
   ViewList operands_;
   LargeVector<double> numbers_;
   LargeVector<Destination> destinations_;
-  LargeVector<Matrix> matrices_;
+  LargeVector<Weights> weights_;
 };
 
 inline void ViewList::push_back(const Graph& graph, const View& view) {

@@ -62,6 +62,10 @@ std::string shape(const Matrix& matrix) {
   return text + ")";
 }
 
+std::string places(const Weights& weights) {
+  return " at " + std::to_string(weights.places) + " places" + (weights.own ? ", each its own" : "");
+}
+
 std::string equation(const Graph& graph, BlockId id) {
   const Block& block = graph[id];
   std::string text = kind_name(block);
@@ -81,7 +85,11 @@ std::string equation(const Graph& graph, BlockId id) {
       text += "->" + std::to_string(to.row) + shape(to.shape);
     }
   }
-  if (block.kind == BlockKind::dense || block.kind == BlockKind::dense_reverse) text += " W" + shape(graph.matrix(id));
+  if (block.kind == BlockKind::dense || block.kind == BlockKind::dense_reverse)
+    text += " W" + shape(graph.weights(id).matrix);
+  const bool product =
+      block.kind == BlockKind::dense || block.kind == BlockKind::dense_reverse || block.kind == BlockKind::outer;
+  if (product && graph.weights(id).places > 1) text += places(graph.weights(id));
   if (block.kind != BlockKind::elementwise && block.op != Op::constant) text += std::string(", ") + op_name(block.op);
   if (block.then != Op::constant) text += std::string(", ") + op_name(block.then);
   return text;

@@ -79,7 +79,9 @@ class Merger {
       }
       return true;
     }
-    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse) return g_.matrix(p) == g_.matrix(q);
+    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse || left.kind == BlockKind::outer) {
+      return g_.weights(p) == g_.weights(q);
+    }
     return !operands(a).empty() || left.payload == right.payload;
   }
 

@@ -8,7 +8,7 @@
 namespace tapeloom::inline v0_1::compiler {
 
 Placer::Placer(Graph& graph, const Recording& recording)
-    : g_(graph), r_(recording), at_(recording.size(), Coordinate{nowhere, 0}) {
+    : g_(graph), r_(recording), at_(recording.size() + 1, Coordinate{nowhere, 0}) {
   const Tape& tape = recording.tape();
   const auto live = [&](NodeId node) { return node.index < r_.size() && r_.role(node) != Recording::Role::dead; };
   // Leaves stand as they were recorded: all parameters in one block, and a block for each group of inputs.
@@ -63,7 +63,7 @@ bool Placer::evenly_spaced(std::span<const NodeId> nodes, std::uint32_t& step) c
 
 View Placer::constants(std::span<const NodeId> nodes) {
   std::vector<double> numbers;
-  for (NodeId node : nodes) numbers.push_back(r_.tape().data(node));
+  for (NodeId node : nodes) numbers.push_back(number(node));
   const auto same_bits = [&](double number) {
     return number == numbers[0] && std::signbit(number) == std::signbit(numbers[0]);
   };
@@ -106,13 +106,17 @@ bool Placer::in_place(std::span<const NodeId> nodes) const {
 
 bool Placer::is_matrix(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape) const {
   const auto terms = static_cast<std::uint32_t>(parameters.size() / rows);
-  const auto id = [&](std::uint32_t i, std::uint32_t j) { return at_[parameters[i * terms + j].index].row; };
-  const std::uint32_t first = id(0, 0);
-  shape = {rows, terms, rows > 1 ? id(1, 0) - first : 0, terms > 1 ? id(0, 1) - first : 1};
-  bool regular = (rows == 1 || id(1, 0) > first) && (terms == 1 || id(0, 1) > first);
+  const auto place = [&](std::uint32_t i, std::uint32_t j) { return at_[parameters[i * terms + j].index]; };
+  const Coordinate first = place(0, 0);
+  shape = {rows, terms, 0, 1};
+  if (first.block == nowhere) return false;
+  if (rows > 1) shape.row_step = place(1, 0).row - first.row;
+  if (terms > 1) shape.term_step = place(0, 1).row - first.row;
+  bool regular = (rows == 1 || place(1, 0).row > first.row) && (terms == 1 || place(0, 1).row > first.row);
   for (std::uint32_t i = 0; i < rows && regular; ++i) {
     for (std::uint32_t j = 0; j < terms && regular; ++j) {
-      regular = id(i, j) == first + std::uint64_t{i} * shape.row_step + std::uint64_t{j} * shape.term_step;
+      const std::uint64_t row = first.row + std::uint64_t{i} * shape.row_step + std::uint64_t{j} * shape.term_step;
+      regular = place(i, j).row == row && place(i, j).block == first.block;
     }
   }
   return regular;

@@ -22,14 +22,17 @@ class Placer {
   Placer(Graph& graph, const Recording& recording);
 
   static constexpr std::uint32_t nowhere = UINT32_MAX;
+  /// Of more runs of rows, it is better to gather the rows.
+  static constexpr std::size_t few_runs = 3;
 
-  bool is_constant(NodeId node) const { return r_.is(node, Op::constant); }
-  bool is_parameter(NodeId node) const { return r_.is(node, Op::parameter); }
+  /// Stands for the constant 0, which need not have been recorded.
+  NodeId zero() const { return NodeId(r_.size()); }
+  bool is_constant(NodeId node) const { return node == zero() || r_.is(node, Op::constant); }
+  bool is_parameter(NodeId node) const { return node != zero() && r_.is(node, Op::parameter); }
+  /// Of a constant.
+  double number(NodeId node) const { return node == zero() ? 0.0 : r_.tape().data(node); }
   /// Constants come before everything that has a place.
-  Coordinate at(NodeId node) const {
-    if (is_constant(node)) return {0, 0};
-    return {at_[node.index].block + 1, at_[node.index].row};
-  }
+  Coordinate at(NodeId node) const { return {at_[node.index].block + 1, at_[node.index].row}; }
   /// Puts the nodes at the rows of a view.
   void place(std::span<const NodeId> nodes, const View& rows);
   /// Puts a node that computes what another one does where that one is; it stands for so many recorded nodes.
@@ -45,7 +48,10 @@ class Placer {
   /// The parameters of a matrix, row by row: the first weight and how the others lie.
   View weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape);
   /// The coordinates of all nodes, once everything is placed.
-  LargeVector<Coordinate> take_places() { return std::move(at_); }
+  LargeVector<Coordinate> take_places() {
+    at_.pop_back();
+    return std::move(at_);
+  }
 
  private:
   bool evenly_spaced(std::span<const NodeId> nodes, std::uint32_t& step) const;
@@ -53,7 +59,7 @@ class Placer {
 
   Graph& g_;
   const Recording& r_;
-  LargeVector<Coordinate> at_;
+  LargeVector<Coordinate> at_;  // of each node, and of zero(); nowhere is one block before the first
 };
 
 }  // namespace tapeloom::inline v0_1::compiler

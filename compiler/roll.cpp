@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "tapeloom/compiler/classes.h"
 #include "tapeloom/compiler/extreme_roller.h"
@@ -25,11 +26,11 @@ class ElementwiseRoller {
     for (NodeId node : members) members_.push_back(member(node));
     sort_members();
     set_twins_aside();
-    for (std::size_t begin = 0; begin < members_.size();) {
-      const std::size_t end = run_end(begin);
-      emit(begin, end);
-      begin = end;
-    }
+    ends_.clear();
+    for (std::size_t end = 0; end < members_.size(); ends_.push_back(end)) end = run_end(end);
+    if (better_together()) ends_ = {members_.size()};
+    std::size_t begin = 0;
+    for (std::size_t end : ends_) emit(std::exchange(begin, end), end);
     for (const auto& [twin, node] : twins_) p_.place_like(twin, node, 1);
   }
 
@@ -46,7 +47,7 @@ class ElementwiseRoller {
     const Operands x = r_.tape().operands(node);
     for (std::size_t k = 0; k < x.count; ++k) m.operand[k] = x.node[k];
     // The class of a product does not tell its factors' order.
-    if (r_.is(node, Op::mul) && c_.of_node[m.operand[0].index] > c_.of_node[m.operand[1].index]) {
+    if (r_.is(node, Op::mul) && c_.family_of(m.operand[0]) > c_.family_of(m.operand[1])) {
       std::swap(m.operand[0], m.operand[1]);
     }
     for (std::size_t k = 0; k < x.count; ++k) {
@@ -98,6 +99,32 @@ class ElementwiseRoller {
     return end;
   }
 
+  /// Many runs are one block whose operands are gathered, unless each run is what a block makes that it can be computed
+  /// with, such as a product.
+  bool better_together() {
+    constexpr std::size_t many = 8;  // where two operands are to be gathered
+    if (ends_.size() <= Placer::few_runs || (ends_.size() < many && gathered_operands() > 1)) return false;
+    std::size_t begin = 0;
+    for (std::size_t end : ends_) {
+      const bool again = begin > 0 && members_[begin].at[0].block == members_[begin - 1].at[0].block;
+      if (again || end - begin == 1 || !reads_whole_block(std::exchange(begin, end), end)) return true;
+    }
+    return false;
+  }
+  std::size_t gathered_operands() {
+    std::size_t gathered = 0;
+    for (std::size_t k = 0; k < op_arity(r_.tape().op(members_[0].node)); ++k) {
+      nodes_.clear();
+      for (const Member& m : members_) nodes_.push_back(m.operand[k]);
+      gathered += !p_.in_place(nodes_);
+    }
+    return gathered;
+  }
+  bool reads_whole_block(std::size_t begin, std::size_t end) const {
+    const Coordinate at = members_[begin].at[0];
+    return at.block != 0 && at.row == 0 && g_[BlockId(std::size_t{at.block - 1})].rows == end - begin;
+  }
+
   void emit(std::size_t begin, std::size_t end) {
     const NodeId first = members_[begin].node;
     const Op op = r_.tape().op(first);
@@ -126,6 +153,7 @@ class ElementwiseRoller {
   const Classes& c_;
   Placer& p_;
   LargeVector<Member> members_;
+  LargeVector<std::size_t> ends_;                 // of the runs
   LargeVector<std::pair<NodeId, NodeId>> twins_;  // and the member that each is the twin of
   LargeVector<NodeId> nodes_;
 };
@@ -145,15 +173,26 @@ Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> output
   ElementwiseRoller elementwise(graph, recording, classes, placer);
   SumRoller sums(graph, recording, classes, placer);
   ExtremeRoller extremes(graph, recording, placer);
-  for (std::size_t c = 0; c + 1 < classes.begin.size(); ++c) {
-    const auto members = std::span(classes.members).subspan(classes.begin[c], classes.begin[c + 1] - classes.begin[c]);
-    if (members.empty()) continue;
-    if (recording.role(members[0]) == Recording::Role::sum) {
-      sums.roll(members);
-    } else if (recording.role(members[0]) == Recording::Role::extreme) {
-      extremes.roll(members);
-    } else {
-      elementwise.roll(members);
+  const auto members_of = [&](std::size_t first, std::size_t last) {
+    return std::span(classes.members).subspan(classes.begin[first], classes.begin[last] - classes.begin[first]);
+  };
+  for (std::size_t f = 0; f + 1 < classes.family_begin.size(); ++f) {
+    const std::size_t first = classes.family_begin[f], last = classes.family_begin[f + 1];
+    if (last - first > Placer::few_runs) {
+      const auto members = members_of(first, last);
+      recording.role(members[0]) == Recording::Role::sum ? sums.roll_ragged(members) : extremes.roll_ragged(members);
+      continue;
+    }
+    for (std::size_t c = first; c < last; ++c) {
+      const auto members = members_of(c, c + 1);
+      if (members.empty()) continue;
+      if (recording.role(members[0]) == Recording::Role::sum) {
+        sums.roll(members);
+      } else if (recording.role(members[0]) == Recording::Role::extreme) {
+        extremes.roll(members);
+      } else {
+        elementwise.roll(members);
+      }
     }
   }
 

@@ -25,10 +25,10 @@ class Simplifier {
   }
 
   /// Operands that varied may not any more, once simplified: then the sum over the samples is theirs alone.
-  View outer(const View& y, const View& x, bool varied) {
+  View outer(const View& y, const View& x, const Weights& w, bool varied) {
     if (!varied || (g_.varying(y) && g_.varying(x))) return nothing;
-    if (g_.varying(x)) return g_.add_outer(y, g_.add_batch_sum(x));
-    return g_.add_outer(g_.varying(y) ? g_.add_batch_sum(y) : times_samples(y), x);
+    if (g_.varying(x)) return g_.add_outer(y, g_.add_batch_sum(x), w.places, w.own);
+    return g_.add_outer(g_.varying(y) ? g_.add_batch_sum(y) : times_samples(y), x, w.places, w.own);
   }
 
  private:
@@ -124,8 +124,8 @@ Graph simplify(const Graph& graph, bool before_differentiation) {
     } else if (graph[id].kind == BlockKind::batch_sum) {
       simpler = Simplifier(out, before_differentiation).batch_sum(operands[0]);
     } else if (graph[id].kind == BlockKind::outer) {
-      simpler =
-          Simplifier(out, before_differentiation).outer(operands[0], operands[1], graph.varying(graph.operand(id, 0)));
+      const bool varied = graph.varying(graph.operand(id, 0));
+      simpler = Simplifier(out, before_differentiation).outer(operands[0], operands[1], graph.weights(id), varied);
     }
     return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
   });

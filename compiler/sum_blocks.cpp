@@ -6,18 +6,26 @@
 
 namespace tapeloom::inline v0_1::compiler {
 
+namespace {
+
+/// Where places stop to go on as the first two from `begin` do.
+template <class Place>
+std::size_t even_end(std::size_t begin, std::size_t last, Place&& place) {
+  std::size_t end = begin + 1;
+  if (end == last || place(end).block != place(begin).block || place(end).row <= place(begin).row) return end;
+  const std::uint32_t step = place(end).row - place(begin).row;
+  while (end < last && place(end).block == place(begin).block && place(end).row == place(end - 1).row + step) ++end;
+  return end;
+}
+
+}  // namespace
+
 void SumRoller::emit(std::span<const Row> rows) {
   nodes_left_ = 0;
   for (const Row& row : rows) nodes_left_ += r_.nodes(row.node);
   View total = emit_products(rows);
   if (total != nothing) stands_for(total, rows.size() * (2 * pair_count_ - 1));
-  for (std::size_t j = 0; j < bias_count_; ++j) {
-    nodes_.clear();
-    for (const Row& row : rows) nodes_.push_back(biases_[row.first_bias + j]);
-    const bool adds = total != nothing;
-    total = add(total, p_.view(nodes_), false);
-    if (adds) stands_for(total, rows.size());
-  }
+  total = emit_biases(rows, total);
   total = emit_rest(rows, total);
   stands_for(total, nodes_left_);
   nodes_.clear();
@@ -34,21 +42,30 @@ void SumRoller::emit_one_by_one(std::span<const Row> rows) {
   p_.place(sums, p_.view(sums));
 }
 
-/// W X for the products with parameters, or nothing. Where W is not in one piece, as that of W x + U h, it is a sum of
-/// products; where its columns lie in another order than the rows of X, those are gathered in the order of the columns,
-/// since the numbers of W are more.
+/// W X for the products with weights, or nothing.
 View SumRoller::emit_products(std::span<const Row> rows) {
-  if (pair_count_ == 0) return nothing;
-  columns_.resize(pair_count_);
-  std::iota(columns_.begin(), columns_.end(), 0u);
-  if (columns_in_place(rows, 0, pair_count_)) return emit_columns(rows, 0, pair_count_);
+  View total = nothing;
+  if (added_pairs_ > 0) total = emit_product(rows, 0, added_pairs_);
+  if (pair_count_ > added_pairs_) total = add(total, emit_product(rows, added_pairs_, pair_count_), true);
+  return total;
+}
+
+/// The same for products from `first` up to `last` of each sum. Where W is not in one piece, as that of W x + U h, it
+/// is a sum of products; where its columns lie in another order than the rows of X, those are gathered in the order of
+/// the columns, since the numbers of W are more.
+View SumRoller::emit_product(std::span<const Row> rows, std::size_t first, std::size_t last) {
+  columns_.resize(last - first);
+  std::iota(columns_.begin(), columns_.end(), static_cast<std::uint32_t>(first));
+  if (columns_in_place(rows, 0, columns_.size())) return emit_columns(rows, 0, columns_.size());
   const View parts = emit_parts(rows);
   if (parts != nothing) return parts;
   const auto weight = [&](std::uint32_t j) { return p_.at(pairs_[rows[0].first_pair + j].weight); };
   const auto by_weight = [&](std::uint32_t a, std::uint32_t b) { return weight(a) < weight(b); };
   std::stable_sort(columns_.begin(), columns_.end(), by_weight);
-  if (rows.size() == 1 || !columns_in_place(rows, 0, pair_count_)) std::iota(columns_.begin(), columns_.end(), 0u);
-  return emit_columns(rows, 0, pair_count_);
+  if (rows.size() == 1 || !columns_in_place(rows, 0, columns_.size())) {
+    std::iota(columns_.begin(), columns_.end(), static_cast<std::uint32_t>(first));
+  }
+  return emit_columns(rows, 0, columns_.size());
 }
 
 /// Whether the weights are those of a few layers of the same values, such as the gates of a cell: then each is a
@@ -57,7 +74,8 @@ bool SumRoller::are_several_matrices(std::size_t begin, std::size_t last) {
   if (pair_count_ == 0) return false;
   std::size_t runs = 0;
   for (std::size_t i = begin; i < last; ++runs) i = even_rows_end(i, last);
-  if (runs == 1 || 4 * runs > last - begin) return false;
+  constexpr std::size_t most = 8;
+  if (runs == 1 || runs > most || 4 * runs > last - begin) return false;
   const auto rows = std::span(rows_).subspan(begin, last - begin);
   columns_.resize(pair_count_);
   std::iota(columns_.begin(), columns_.end(), 0u);
@@ -66,19 +84,14 @@ bool SumRoller::are_several_matrices(std::size_t begin, std::size_t last) {
 
 /// Where the first weights of sums do not go on as the first two from `begin` do.
 std::size_t SumRoller::even_rows_end(std::size_t begin, std::size_t last) const {
-  const auto place = [&](std::size_t i) { return p_.at(pairs_[rows_[i].first_pair].weight).row; };
-  std::size_t end = begin + 1;
-  if (end == last || place(end) <= place(begin)) return end;
-  const std::uint32_t step = place(end) - place(begin);
-  while (end < last && place(end) == place(end - 1) + step) ++end;
-  return end;
+  return even_end(begin, last, [&](std::size_t i) { return p_.at(pairs_[rows_[i].first_pair].weight); });
 }
 
 /// As a sum of a few products with neighbouring columns of W, or nothing.
 View SumRoller::emit_parts(std::span<const Row> rows) {
   if (!parts_in_place(rows)) return nothing;
   View total = nothing;
-  for (std::size_t begin = 0, end = 0; begin < pair_count_; begin = end) {
+  for (std::size_t begin = 0, end = 0; begin < columns_.size(); begin = end) {
     end = even_columns_end(rows[0], begin);
     total = add(total, emit_columns(rows, begin, end), false);
   }
@@ -88,7 +101,7 @@ View SumRoller::emit_parts(std::span<const Row> rows) {
 bool SumRoller::parts_in_place(std::span<const Row> rows) {
   constexpr std::size_t most = 4;
   std::size_t parts = 0;
-  for (std::size_t begin = 0, end = 0; begin < pair_count_; begin = end, ++parts) {
+  for (std::size_t begin = 0, end = 0; begin < columns_.size(); begin = end, ++parts) {
     end = even_columns_end(rows[0], begin);
     if (parts == most || !columns_in_place(rows, begin, end)) return false;
   }
@@ -97,49 +110,104 @@ bool SumRoller::parts_in_place(std::span<const Row> rows) {
 
 /// Where the weights of a sum do not go on as the first two from `begin` do.
 std::size_t SumRoller::even_columns_end(const Row& row, std::size_t begin) const {
-  const auto place = [&](std::size_t k) { return p_.at(pairs_[row.first_pair + columns_[k]].weight).row; };
-  std::size_t end = begin + 1;
-  if (end == pair_count_ || place(end) <= place(begin)) return end;
-  const std::uint32_t step = place(end) - place(begin);
-  while (end < pair_count_ && place(end) == place(end - 1) + step) ++end;
-  return end;
+  const auto place = [&](std::size_t k) { return p_.at(pairs_[row.first_pair + columns_[k]].weight); };
+  return even_end(begin, columns_.size(), place);
 }
 
 bool SumRoller::columns_in_place(std::span<const Row> rows, std::size_t begin, std::size_t end) {
+  Matrix shape;
+  list_weights(rows, begin, end);
+  return p_.is_matrix(nodes_, static_cast<std::uint32_t>(matrix_rows(rows)), shape);
+}
+
+/// How many rows of weights there are.
+std::size_t SumRoller::matrix_rows(std::span<const Row> rows) const {
+  return own_ ? rows.size() : rows.size() / places_;
+}
+
+void SumRoller::list_weights(std::span<const Row> rows, std::size_t begin, std::size_t end) {
   nodes_.clear();
-  for (const Row& row : rows) {
+  for (const Row& row : rows.first(matrix_rows(rows))) {
     for (std::size_t k = begin; k < end; ++k) nodes_.push_back(pairs_[row.first_pair + columns_[k]].weight);
   }
-  Matrix shape;
-  return p_.is_matrix(nodes_, static_cast<std::uint32_t>(rows.size()), shape);
 }
 
 View SumRoller::emit_columns(std::span<const Row> rows, std::size_t begin, std::size_t end) {
+  const std::size_t rows_a_place = rows.size() / places_;
+  if (end - begin == 1) return emit_column(rows, columns_[begin]);
   nodes_.clear();
-  for (std::size_t k = begin; k < end; ++k) nodes_.push_back(pairs_[rows[0].first_pair + columns_[k]].other);
-  const View x = p_.view(nodes_);
-  nodes_.clear();
-  for (const Row& row : rows) {
-    for (std::size_t k = begin; k < end; ++k) nodes_.push_back(pairs_[row.first_pair + columns_[k]].weight);
+  for (std::size_t first = 0; first < rows.size(); first += rows_a_place) {
+    for (std::size_t k = begin; k < end; ++k) nodes_.push_back(pairs_[rows[first].first_pair + columns_[k]].other);
   }
-  const auto count = static_cast<std::uint32_t>(rows.size());
-  if (end - begin == 1) return g_.add_elementwise(Op::mul, {p_.view(nodes_), x.repeated(count)});
-  Matrix shape;
-  const View first = p_.weights(nodes_, count, shape);
-  return g_.add_dense(first, shape, x);
+  const View x = p_.view(nodes_);
+  list_weights(rows, begin, end);
+  Weights weights;
+  const View first = p_.weights(nodes_, static_cast<std::uint32_t>(matrix_rows(rows)), weights.matrix);
+  weights.places = static_cast<std::uint32_t>(places_), weights.own = own_;
+  weights.matrix.rows = static_cast<std::uint32_t>(rows_a_place);
+  return g_.add_dense(first, weights, x);
 }
 
-/// The j-th other term of every sum, one j after another; of a single sum, terms of one class together.
-View SumRoller::emit_rest(std::span<const Row> rows, View total) {
-  for (std::size_t j = 0; j < rest_count_;) {
-    const Term term = rest_[rows[0].first_rest + j];
-    const std::size_t end = j + (rows.size() == 1 ? alike_terms(rows[0], j) : 1);
-    View value = rest_view(rows, j, end - j);
-    if (rows.size() == 1 && end - j > 1) value = g_.add_row_sum(value);
-    total = add(total, value, term.negative);
-    j = end;
+/// Of a single column: row by row.
+View SumRoller::emit_column(std::span<const Row> rows, std::uint32_t column) {
+  const auto list = [&](NodeId Pair::*factor) {
+    nodes_.clear();
+    for (const Row& row : rows) nodes_.push_back(pairs_[row.first_pair + column].*factor);
+    return p_.view(nodes_);
+  };
+  const View weights = list(&Pair::weight);
+  return g_.add_elementwise(Op::mul, {weights, list(&Pair::other)});
+}
+
+View SumRoller::emit_biases(std::span<const Row> rows, View total) {
+  const bool together = bias_count_ > Placer::few_runs;
+  const std::size_t count = together ? bias_count_ : 1;
+  for (std::size_t j = 0; j < bias_count_; j += count) {
+    nodes_.clear();
+    for (const Row& row : rows) {
+      for (std::size_t k = j; k < j + count; ++k) nodes_.push_back(biases_[row.first_bias + k]);
+    }
+    View value = p_.view(nodes_);
+    if (together) value = g_.add_row_sum(value, static_cast<std::uint32_t>(rows.size()));
+    const bool adds = total != nothing;
+    total = add(total, value, false);
+    if (adds) stands_for(total, rows.size() * count);
   }
   return total;
+}
+
+/// The j-th other term of every sum, one j after another; terms of one class together where that is better.
+View SumRoller::emit_rest(std::span<const Row> rows, View total) {
+  for (std::size_t j = 0, count = 0; j < rest_count_; j += count) {
+    const Term term = rest_[rows[0].first_rest + j];
+    count = alike_terms(rows[0], j);
+    const bool together = !better_one_after_another(rows, j, count);
+    for (std::size_t k = j; k < (together ? j + 1 : j + count); ++k) {
+      View value = rest_view(rows, k, together ? count : 1);
+      if (together && count > 1) value = g_.add_row_sum(value, static_cast<std::uint32_t>(rows.size()));
+      total = add(total, value, term.negative);
+    }
+  }
+  return total;
+}
+
+/// Alike terms that lie side by side from sum to sum are added one after another, unless there are many.
+bool SumRoller::better_one_after_another(std::span<const Row> rows, std::size_t first, std::size_t count) {
+  constexpr std::size_t few = 3, many = 4;
+  if (rows.size() == 1 || count > many) return false;
+  bool in_place = true;
+  for (std::size_t j = first; count > few && in_place && j < first + count; ++j) {
+    in_place = this->in_place(rows, j, 1, &Term::a) && this->in_place(rows, j, 1, &Term::b);
+  }
+  return in_place;
+}
+
+bool SumRoller::in_place(std::span<const Row> rows, std::size_t first, std::size_t count, NodeId Term::*factor) {
+  nodes_.clear();
+  for (const Row& row : rows) {
+    for (std::size_t j = first; j < first + count; ++j) nodes_.push_back(rest_[row.first_rest + j].*factor);
+  }
+  return p_.in_place(nodes_);
 }
 
 View SumRoller::rest_view(std::span<const Row> rows, std::size_t first, std::size_t count) {
@@ -158,6 +226,7 @@ View SumRoller::rest_view(std::span<const Row> rows, std::size_t first, std::siz
 }
 
 void SumRoller::stands_for(const View& rows, std::size_t nodes) {
+  nodes = std::min(nodes, nodes_left_);  // zeros that were added stand for none
   g_.stands_for(rows.block, nodes);
   nodes_left_ -= nodes;
 }

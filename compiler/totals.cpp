@@ -57,7 +57,7 @@ class TotalPlacer {
   /// How many terms the rows of a total, or of a sum of some, have.
   std::uint32_t terms(BlockId id) const {
     if (const auto sum = sums_.find(id.index); sum != sums_.end()) return sum->second;
-    return g_[id].kind == BlockKind::outer ? g_.operand(id, 1).rows : 1;
+    return g_[id].kind == BlockKind::outer ? g_.weights(id).matrix.terms : 1;
   }
 
   /// True if a total, or a sum of some, is used as a whole by `user` of the same phase, and by nothing else.

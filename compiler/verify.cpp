@@ -54,15 +54,16 @@ class Verifier {
         expect(g_.operands(id).size() == 1 && g_.operand(id, 0).rows == block.rows, id, "one operand of as many rows");
         return expect(!block.varying, id, "a batch sum is uniform");
       case BlockKind::row_sum:
-        expect(g_.operands(id).size() == 1 && block.rows == 1, id, "one operand, one row");
+        expect(g_.operands(id).size() == 1 && g_.operand(id, 0).rows % block.rows == 0, id,
+               "sums of as many rows each");
         break;
       case BlockKind::row_extreme:
-        expect(g_.operands(id).size() == 1 && block.rows == 1, id, "one operand, one row");
+        expect(g_.operands(id).size() == 1 && g_.operand(id, 0).rows % block.rows == 0, id, "as many rows each");
         expect(block.op == Op::max || block.op == Op::min, id, "max or min");
         break;
       case BlockKind::row_extreme_reverse:
         expect(g_.operands(id).size() == 2 && block.rows == g_.operand(id, 0).rows, id, "as many rows as there were");
-        expect(g_.operand(id, 1).rows == 1, id, "one adjoint");
+        expect(block.rows % g_.operand(id, 1).rows == 0, id, "an adjoint for as many rows each");
         expect(block.op == Op::max || block.op == Op::min, id, "max or min");
         break;
       case BlockKind::concat:
@@ -77,19 +78,25 @@ class Verifier {
         break;
       case BlockKind::dense:
       case BlockKind::dense_reverse: {
-        const Matrix& w = g_.matrix(id);
+        const Weights& w = g_.weights(id);
         const bool reverse = block.kind == BlockKind::dense_reverse;
-        expect(block.rows == (reverse ? w.terms : w.rows), id, "as many rows as W (or W^T) has");
-        expect(g_.operand(id, 1).rows == (reverse ? w.rows : w.terms), id, "as many operand rows as W takes");
-        expect(entry_end(g_.operand(id, 0).row, w) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
+        const std::uint32_t rows = w.places * w.matrix.rows, terms = w.places * w.matrix.terms;
+        expect(block.rows == (reverse ? terms : rows), id, "as many rows as W (or W^T) has");
+        expect(g_.operand(id, 1).rows == (reverse ? rows : terms), id, "as many operand rows as W takes");
+        expect(entry_end(g_.operand(id, 0).row, w.all()) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
         expect(!g_.varying(g_.operand(id, 0)), id, "weights are uniform");
         check_finish(id);
         break;
       }
-      case BlockKind::outer:
-        expect(block.rows == g_.operand(id, 0).rows * g_.operand(id, 1).rows, id, "rows times terms");
+      case BlockKind::outer: {
+        const Weights& w = g_.weights(id);
+        expect(
+            g_.operand(id, 0).rows == w.places * w.matrix.rows && g_.operand(id, 1).rows == w.places * w.matrix.terms,
+            id, "as many rows and terms at each place");
+        expect(block.rows == w.all().rows * w.matrix.terms, id, "rows times terms");
         expect(g_.varying(g_.operand(id, 0)) == g_.varying(g_.operand(id, 1)), id, "both operands vary, or neither");
         return expect(!block.varying, id, "an outer product is uniform");
+      }
     }
     expect(block.varying == any_varying, id, "varying where an operand is");
   }

@@ -116,7 +116,10 @@ std::string matrix_text(const Shape& s) {
   if (s.term_step != 1 || (s.rows > 1 && s.row_step != s.terms)) {
     text += ", steps " + std::to_string(s.row_step) + " " + std::to_string(s.term_step);
   }
-  return text + ")";
+  text += ")";
+  if (s.places == 1) return text;
+  text += " at " + std::to_string(s.places) + " places";
+  return s.place_step == 0 ? text : text + " by " + std::to_string(s.place_step);
 }
 
 /// A product and what is done to it.
@@ -131,6 +134,30 @@ std::string finished(const Instruction& instruction, const std::string& operand,
   return instruction.then == Op::constant ? text : op_name(instruction.then) + ("(" + text + ")");
 }
 
+/// At most eight of a list, after which dots stand for the others.
+template <class Text>
+std::string listed(std::size_t count, Text&& text_of) {
+  constexpr std::size_t most = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(count, most); ++i) text += (i > 0 ? " " : "") + text_of(i);
+  return count > most ? text + " ... (" + std::to_string(count) + ")" : text;
+}
+
+/// The slots that a gather or add_rows instruction reads.
+std::string indexed_slots(const Program& program, const Instruction& instruction, const Shape& shape, bool in_tile,
+                          std::size_t words) {
+  return listed(shape.rows, [&](std::size_t r) {
+    const std::uint32_t index = program.indices[instruction.x[0] + words * r + words - 1];
+    const bool uniform = !in_tile || (index & Program::uniform_slot) != 0;
+    return named(uniform ? 'u' : 't', index & ~Program::uniform_slot);
+  });
+}
+
+/// The rows that an add_rows instruction adds to.
+std::string indexed_rows(const Program& program, const Instruction& instruction, const Shape& shape) {
+  return listed(shape.rows, [&](std::size_t r) { return std::to_string(program.indices[instruction.x[0] + 2 * r]); });
+}
+
 std::string instruction_text(const Program& program, const Instruction& instruction, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
   const auto x = [&](std::size_t k, std::uint32_t rows) {
@@ -141,38 +168,47 @@ std::string instruction_text(const Program& program, const Instruction& instruct
   const std::uint32_t out = instruction.out;
   const std::string total = "total " + named('u', program.first_total() + out);
   const std::string to = slots(place, out, shape.rows, 1) + " = ";
+  const std::uint32_t rows = shape.places * shape.rows, terms = shape.places * shape.terms;  // of products
   switch (instruction.kind) {
     case InstructionKind::elementwise: {
       const std::string operands[3] = {x(0, shape.rows), x(1, shape.rows), x(2, shape.rows)};
       return to + expression(instruction.op, operands);
     }
     case InstructionKind::row_sum:
-      return named(place, out) + " = row sum of " + x(0, shape.rows);
+      return slots(place, out, shape.terms, 1) + " = row sum of " + x(0, shape.rows * shape.terms);
     case InstructionKind::row_extreme:
-      return named(place, out) + " = row " + op_name(instruction.op) + " of " + x(0, shape.rows);
+      return slots(place, out, shape.terms, 1) + " = row " + op_name(instruction.op) + " of " +
+             x(0, shape.rows * shape.terms);
     case InstructionKind::row_extreme_reverse:
-      return to + x(1, 1) + " at the row " + op_name(instruction.op) + " of " + x(0, shape.rows);
+      return slots(place, out, shape.rows * shape.terms, 1) + " = " + x(1, shape.terms) + " at the row " +
+             op_name(instruction.op) + " of " + x(0, shape.rows * shape.terms);
     case InstructionKind::copy:
       return to + x(0, shape.rows);
     case InstructionKind::zero:
       return to + "0";
     case InstructionKind::add_at:
       return named(place, out) + " " + matrix_text(shape) + " += " + x(0, shape.rows * shape.terms);
+    case InstructionKind::gather:
+      return to + indexed_slots(program, instruction, shape, in_tile, 1);
+    case InstructionKind::add_rows:
+      return slots(place, out, instruction.x[1], 1) + " at " + indexed_rows(program, instruction, shape) +
+             " += " + indexed_slots(program, instruction, shape, in_tile, 2);
     case InstructionKind::dense:
-      return to + finished(instruction, x(2, shape.rows),
-                           named('u', instruction.x[0]) + " " + matrix_text(shape) + " * " + x(1, shape.terms));
+      return slots(place, out, rows, 1) + " = " +
+             finished(instruction, x(2, rows),
+                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " * " + x(1, terms));
     case InstructionKind::dense_reverse:
-      return slots(place, out, shape.terms, 1) + " = " +
-             finished(instruction, x(2, shape.terms),
-                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " transposed * " + x(1, shape.rows));
+      return slots(place, out, terms, 1) + " = " +
+             finished(instruction, x(2, terms),
+                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " transposed * " + x(1, rows));
     case InstructionKind::outer:
-      return named(place, out) + " " + matrix_text(shape) + " = " + x(0, shape.rows) + " outer " + x(1, shape.terms);
+      return named(place, out) + " " + matrix_text(shape) + " = " + x(0, rows) + " outer " + x(1, terms);
     case InstructionKind::reduce:
       return total +
              (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") +
              " += " + x(0, shape.rows);
     case InstructionKind::reduce_outer:
-      return total + " " + matrix_text(shape) + " += " + x(0, shape.rows) + " outer " + x(1, shape.terms);
+      return total + " " + matrix_text(shape) + " += " + x(0, rows) + " outer " + x(1, terms);
     case InstructionKind::guard:
       return "guard " + std::to_string(out) + " holds where " + (program.guards[out].expected ? "" : "not ") + x(0, 1);
     case InstructionKind::spill:

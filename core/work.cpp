@@ -6,7 +6,7 @@ namespace tapeloom::inline v0_1 {
 
 InstructionWork work_of(const Program& program, const Instruction& instruction, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
-  const std::uint64_t rows = shape.rows, terms = shape.terms;
+  const std::uint64_t rows = shape.rows, terms = shape.terms, places = shape.places;
   const auto read = [&](std::size_t k, std::uint64_t count) -> std::uint64_t {
     if (in_tile && (instruction.uniform_mask >> k & 1) != 0) return 0;
     return shape.step[k] == 0 ? 1 : count;
@@ -17,7 +17,7 @@ InstructionWork work_of(const Program& program, const Instruction& instruction, 
   if (has_then) finish += std::string(", ") + op_name(instruction.then);
   const auto finish_flops = [&](std::uint64_t count) { return count * (has_op + has_then); };
   const auto finish_reads = [&](std::uint64_t count) { return has_op ? read(2, count) : 0; };
-  const std::uint64_t weights = in_tile ? 0 : rows * terms;
+  const std::uint64_t weights = in_tile ? 0 : places * rows * terms;
   switch (instruction.kind) {
     case InstructionKind::elementwise: {
       InstructionWork work{op_name(instruction.op), rows, 1, rows, rows};
@@ -25,38 +25,53 @@ InstructionWork work_of(const Program& program, const Instruction& instruction, 
       return work;
     }
     case InstructionKind::row_sum:
-      return {"row sum", rows, 1, rows - 1, 1 + read(0, rows)};
+      return {"row sum", rows * terms, 1, (rows - 1) * terms, terms + read(0, rows * terms)};
     case InstructionKind::row_extreme:
-      return {std::string("row ") + op_name(instruction.op), rows, 1, rows - 1, 1 + read(0, rows)};
+      return {std::string("row ") + op_name(instruction.op), rows * terms, 1, (rows - 1) * terms,
+              terms + read(0, rows * terms)};
     case InstructionKind::row_extreme_reverse:
-      return {std::string("row ") + op_name(instruction.op) + " reverse", rows, 1, rows - 1,
-              rows + read(0, rows) + read(1, 1)};
+      return {std::string("row ") + op_name(instruction.op) + " reverse", rows * terms, 1, (rows - 1) * terms,
+              rows * terms + read(0, rows * terms) + read(1, terms)};
     case InstructionKind::copy:
       return {"copy", rows, 1, 0, rows + read(0, rows)};
     case InstructionKind::zero:
       return {"zero", rows, 1, 0, rows};
     case InstructionKind::add_at:
       return {"add at", rows, terms, rows * terms, 2 * rows * terms + read(0, rows * terms)};
+    case InstructionKind::gather:
+      return {"gather", rows, 1, 0, 2 * rows};
+    case InstructionKind::add_rows:
+      return {"add rows", rows, 1, rows, 3 * rows};
     case InstructionKind::dense:
       return {"dense" + finish,
-              rows,
+              places * rows,
               terms,
-              2 * rows * terms + finish_flops(rows),
-              rows + read(1, terms) + finish_reads(rows) + weights,
+              places * 2 * rows * terms + finish_flops(places * rows),
+              places * rows + read(1, places * terms) + finish_reads(places * rows) + weights,
               true};
     case InstructionKind::dense_reverse:
       return {"dense reverse" + finish,
-              rows,
+              places * rows,
               terms,
-              2 * rows * terms + finish_flops(terms),
-              terms + read(1, rows) + finish_reads(terms) + weights,
+              places * 2 * rows * terms + finish_flops(places * terms),
+              places * terms + read(1, places * rows) + finish_reads(places * terms) + weights,
               true};
     case InstructionKind::outer:
-      return {"outer", rows, terms, rows * terms, rows * terms + read(0, rows) + read(1, terms), true};
+      return {"outer",
+              places * rows,
+              terms,
+              places * rows * terms,
+              places * rows * terms + read(0, places * rows) + read(1, places * terms),
+              true};
     case InstructionKind::reduce:
       return {"total", rows, 1, rows, read(0, rows)};
     case InstructionKind::reduce_outer:
-      return {"total outer", rows, terms, 2 * rows * terms, read(0, rows) + read(1, terms), true};
+      return {"total outer",
+              places * rows,
+              terms,
+              places * 2 * rows * terms,
+              read(0, places * rows) + read(1, places * terms),
+              true};
     case InstructionKind::guard:
       return {"guard", 1, 1, 0, read(0, 1)};
     case InstructionKind::spill:

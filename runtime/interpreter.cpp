@@ -49,7 +49,9 @@ bool reads_parameters_once(const Program& program) {
   const auto is_parameter = [&](std::uint32_t slot) { return slot < program.parameters.size(); };
   for (const Stage& stage : program.stages) {
     for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) {
-      for (std::uint32_t x : program.instructions[i].x) {
+      const Instruction& instruction = program.instructions[i];
+      if (instruction.kind == InstructionKind::gather || instruction.kind == InstructionKind::add_rows) return true;
+      for (std::uint32_t x : instruction.x) {
         if (is_parameter(x)) return true;
       }
     }
@@ -73,7 +75,7 @@ double estimate_seconds_a_sample(const Program& program, std::size_t number_size
       const Shape& s = program.shapes[i.shape];
       const bool product = i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse ||
                            i.kind == InstructionKind::reduce_outer;
-      const double rows = s.rows;
+      const double rows = static_cast<double>(s.rows) * s.places;
       seconds += product ? 2.0 * rows * s.terms / 100e9 : rows / 10e9;
     }
   }
@@ -196,7 +198,7 @@ void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure
       const bool holds = (uniform[i.x[0]] != T(0)) == program_.guards[i.out].expected;
       if (!holds) failure.add({i.out, 0});
     } else {
-      run_uniform(i, program_.shapes[i.shape], kernels_, uniform);
+      run_uniform(program_, i, kernels_, uniform);
     }
     if constexpr (profiled) stopwatch.lap(profile_->instructions[at]);
   }

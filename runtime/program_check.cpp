@@ -1,5 +1,6 @@
 #include "tapeloom/runtime/program_check.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -33,6 +34,8 @@ class Checker {
     results();
     for (const Shape& shape : p_.shapes) {
       require(shape.rows > 0 && shape.terms > 0 && Wide{shape.rows} * shape.terms <= UINT32_MAX, "a shape of no size");
+      const Wide longer = std::max(shape.rows, shape.terms);
+      require(shape.places > 0 && longer * shape.places <= UINT32_MAX, "a shape of no size");
     }
     for (const Load& load : p_.loads) check(load);
     for (const Stage& stage : p_.stages) check(stage);
@@ -136,8 +139,9 @@ class Checker {
   }
   static Wide last_entry(Wide first, const Shape& s) {
     const Wide rows = (s.rows - Wide{1}) * s.row_step, terms = (s.terms - Wide{1}) * s.term_step;
-    require(rows <= UINT32_MAX && terms <= UINT32_MAX, "a matrix outside the slots");
-    return first + rows + terms;
+    const Wide places = (s.places - Wide{1}) * s.place_step;
+    require(rows <= UINT32_MAX && terms <= UINT32_MAX && places <= UINT32_MAX, "a matrix outside the slots");
+    return first + rows + terms + places;
   }
   void write_entries(const Instruction& i, const Shape& s, bool in_tile) const {
     const Wide last = last_entry(i.out, s);
@@ -155,8 +159,8 @@ class Checker {
         return check_elementwise(i, s, in_tile);
       case InstructionKind::row_sum:
         require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
-        read(i, s, 0, s.rows, in_tile);
-        return write(i.out, 1, in_tile);
+        read(i, s, 0, Wide{s.rows} * s.terms, in_tile);
+        return write(i.out, s.terms, in_tile);
       case InstructionKind::row_extreme:
       case InstructionKind::row_extreme_reverse:
         return check_extreme(i, s, in_tile);
@@ -169,14 +173,20 @@ class Checker {
         require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
         read(i, s, 0, Wide{s.rows} * s.terms, in_tile);
         return write_entries(i, s, in_tile);
+      case InstructionKind::gather:
+        check_indexed(i, s, 1, in_tile);
+        return write(i.out, s.rows, in_tile);
+      case InstructionKind::add_rows:
+        check_indexed(i, s, 2, in_tile);
+        return write(i.out, i.x[1], in_tile);
       case InstructionKind::dense:
-        return check_product(i, s, s.rows, s.terms, in_tile);
+        return check_product(i, s, Wide{s.places} * s.rows, Wide{s.places} * s.terms, in_tile);
       case InstructionKind::dense_reverse:
-        return check_product(i, s, s.terms, s.rows, in_tile);
+        return check_product(i, s, Wide{s.places} * s.terms, Wide{s.places} * s.rows, in_tile);
       case InstructionKind::outer:
         require(!in_tile, "a product of a tile that is not added up");
-        read(i, s, 0, s.rows, false);
-        read(i, s, 1, s.terms, false);
+        read(i, s, 0, Wide{s.places} * s.rows, false);
+        read(i, s, 1, Wide{s.places} * s.terms, false);
         return write_entries(i, s, false);
       case InstructionKind::guard:
         require(in_tile || is_uniform(i, 0), "a guard on a tile outside of it");
@@ -195,6 +205,19 @@ class Checker {
     throw Fault{"an instruction of no kind"};
   }
 
+  /// Rows that are read one by one, and of two words a row, those that they are added to.
+  void check_indexed(const Instruction& i, const Shape& s, Wide words, bool in_tile) const {
+    require(!p_.exact, "rows one by one in an exact program");
+    require(i.x[0] + words * s.rows <= p_.indices.size(), "indices that are not there");
+    const std::uint32_t* index = p_.indices.data() + i.x[0];
+    for (std::uint32_t r = 0; r < s.rows; ++r) {
+      if (words == 2) require(*index++ < i.x[1], "a row added to none of the result");
+      const bool uniform = in_tile && (*index & Program::uniform_slot) != 0;
+      read(uniform ? *index & ~Program::uniform_slot : *index, 1, 1, !in_tile || uniform);
+      ++index;
+    }
+  }
+
   void check_elementwise(const Instruction& i, const Shape& s, bool in_tile) const {
     const std::size_t arity = op_arity(i.op);
     require(op_kind(i.op) != OpKind::leaf && op_kind(i.op) != OpKind::reduction && arity > 0,
@@ -210,9 +233,10 @@ class Checker {
     require(s.rows <= 1u << 24, "an extreme of more rows than numbers can count");
     const bool reverse = i.kind == InstructionKind::row_extreme_reverse;
     require(!in_tile || i.uniform_mask < (reverse ? 3 : 1), "an extreme of nothing of the tile");
-    read(i, s, 0, s.rows, in_tile);
-    if (reverse) read(i, s, 1, 1, in_tile);
-    write(i.out, reverse ? s.rows : 1, in_tile);
+    const Wide all = Wide{s.rows} * s.terms;
+    read(i, s, 0, all, in_tile);
+    if (reverse) read(i, s, 1, s.terms, in_tile);
+    write(i.out, reverse ? all : s.terms, in_tile);
   }
 
   void check_product(const Instruction& i, const Shape& s, Wide results, Wide terms, bool in_tile) const {
@@ -248,8 +272,8 @@ class Checker {
       require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
     } else if (i.kind == InstructionKind::reduce_outer) {
       require(!p_.exact, "a matrix product in a tile of an exact program");
-      read_lanes(i, s, 0, s.rows);
-      read_lanes(i, s, 1, s.terms);
+      read_lanes(i, s, 0, Wide{s.places} * s.rows);
+      read_lanes(i, s, 1, Wide{s.places} * s.terms);
       require(s.terms == 1 || s.term_step > 0, "totals on top of each other");
       require(last_entry(i.out, s) < p_.total_count, "a total that is not there");
     } else if (i.kind == InstructionKind::spill) {

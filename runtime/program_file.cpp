@@ -22,7 +22,7 @@ namespace {
 // numbers in lists of names that stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_version = 2;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -45,6 +45,10 @@ constexpr const char* kind_name(InstructionKind kind) {
       return "zero";
     case InstructionKind::add_at:
       return "add_at";
+    case InstructionKind::gather:
+      return "gather";
+    case InstructionKind::add_rows:
+      return "add_rows";
     case InstructionKind::dense:
       return "dense";
     case InstructionKind::dense_reverse:
@@ -223,9 +227,10 @@ void fields(Archive& file, Struct& all) {
     for (auto& operand : x) file(operand);
     file(nodes);
   } else if constexpr (std::is_same_v<Plain, Shape>) {
-    auto& [rows, terms, row_step, term_step, step] = all;
+    auto& [rows, terms, row_step, term_step, step, places, place_step] = all;
     file(rows), file(terms), file(row_step), file(term_step);
     for (auto& one : step) file(one);
+    file(places), file(place_step);
   } else {
     static_assert(std::is_same_v<Plain, Stage>);
     auto& [uniform, tile, inputs, totals] = all;
@@ -236,13 +241,14 @@ void fields(Archive& file, Struct& all) {
 template <class Archive, class AnyProgram>
 void program_fields(Archive& file, AnyProgram& program) {
   auto& [parameters, input_groups, input_count, uniform_inputs, constants, guards, outputs, loss_slot, trained,
-         gradients, has_gradients, has_input_gradients, exact, instructions, shapes, stages, loads, total_count,
-         uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recorded_nodes, live_nodes,
-         leaf_nodes] = program;
+         gradients, has_gradients, has_input_gradients, exact, instructions, shapes, indices, stages, loads,
+         total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recorded_nodes,
+         live_nodes, leaf_nodes] = program;
   each(file, parameters), each(file, input_groups), file(input_count), each(file, uniform_inputs);
   each(file, constants), each(file, guards), each(file, outputs), file(loss_slot), each(file, trained);
   each(file, gradients), file(has_gradients), file(has_input_gradients), file(exact);
-  each(file, instructions), each(file, shapes), each(file, stages), each(file, loads), file(total_count);
+  each(file, instructions), each(file, shapes), each(file, indices), each(file, stages), each(file, loads),
+      file(total_count);
   file(uniform_slots), file(tile_slots), file(batch_slots), file(recorded_samples), each(file, recorded_rows);
   file(recorded_nodes), file(live_nodes), file(leaf_nodes);
 }

@@ -4,6 +4,7 @@
 
 #include "tapeloom/core/check.h"
 #include "tapeloom/runtime/stopwatch.h"
+#include "tapeloom/runtime/tile_rows.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
@@ -16,17 +17,22 @@ constexpr std::size_t no_piece = SIZE_MAX;
 std::uint64_t written_slots(const Instruction& i, const Shape& s) {
   switch (i.kind) {
     case InstructionKind::elementwise:
-    case InstructionKind::row_extreme_reverse:
     case InstructionKind::copy:
     case InstructionKind::zero:
-    case InstructionKind::dense:
+    case InstructionKind::gather:
     case InstructionKind::reload:
       return s.rows;
+    case InstructionKind::dense:
+      return std::uint64_t{s.places} * s.rows;
+    case InstructionKind::add_rows:
+      return i.x[1];
     case InstructionKind::dense_reverse:
-      return s.terms;
+      return std::uint64_t{s.places} * s.terms;
     case InstructionKind::row_sum:
     case InstructionKind::row_extreme:
-      return 1;
+      return s.terms;
+    case InstructionKind::row_extreme_reverse:
+      return std::uint64_t{s.rows} * s.terms;
     case InstructionKind::add_at:
       return std::uint64_t{s.rows - 1} * s.row_step + std::uint64_t{s.terms - 1} * s.term_step + 1;
     case InstructionKind::outer:
@@ -58,6 +64,19 @@ std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size) {
   return tile_samples * number_size % 1024 == 0 ? tile_samples + lane_unit : tile_samples;
 }
 
+/// A product at one of its places.
+Instruction at_place(Instruction i, const Shape& s, std::uint32_t place) {
+  if (i.kind == InstructionKind::reduce_outer) {
+    i.x[0] += place * s.rows * s.step[0], i.x[1] += place * s.terms * s.step[1], i.out += place * s.place_step;
+    return i;
+  }
+  const bool reverse = i.kind == InstructionKind::dense_reverse;
+  const std::uint32_t results = reverse ? s.terms : s.rows, terms = reverse ? s.rows : s.terms;
+  i.x[0] += place * s.place_step, i.x[1] += place * terms * s.step[1], i.x[2] += place * results * s.step[2];
+  i.out += place * results;
+  return i;
+}
+
 }  // namespace
 
 bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes,
@@ -78,7 +97,7 @@ std::vector<std::uint32_t> find_loaded_operands(const Program& program) {
         const Instruction& i = program.instructions[n];
         const Shape& shape = program.shapes[i.shape];
         if (i.kind == InstructionKind::reduce_outer && (i.uniform_mask & 2) == 0 && shape.step[1] == 1 &&
-            i.x[1] >= begin && i.x[1] + shape.terms <= end) {
+            i.x[1] >= begin && i.x[1] + std::uint64_t{shape.places} * shape.terms <= end) {
           loaded[n] = at;
         }
         const std::uint64_t written = written_slots(i, shape);
@@ -128,9 +147,15 @@ void TileRunner<T>::bind(const std::vector<std::uint32_t>& loaded) {
       const Instruction& i = program_.instructions[at];
       const Shape& shape = program_.shapes[i.shape];
       const bool product = i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
-      if (product) bound_[at] = add(products_, bound_product(i, shape));
       if (i.kind == InstructionKind::reduce) bound_[at] = add(sums_, bound_sums(i, shape));
-      if (i.kind == InstructionKind::reduce_outer) bound_[at] = add(outers_, bound_outer(i, shape, loaded[at]));
+      if (product) bound_[at] = static_cast<std::uint32_t>(products_.size());
+      if (i.kind == InstructionKind::reduce_outer) bound_[at] = static_cast<std::uint32_t>(outers_.size());
+      for (std::uint32_t p = 0; p < shape.places; ++p) {
+        if (product) products_.push_back(bound_product(at_place(i, shape, p), shape));
+        if (i.kind == InstructionKind::reduce_outer) {
+          outers_.push_back(bound_outer(at_place(i, shape, p), shape, loaded[at]));
+        }
+      }
     }
   }
 }
@@ -189,23 +214,23 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
       case InstructionKind::elementwise:
         kernels_.elementwise[static_cast<std::size_t>(i->op)][i->uniform_mask](view_, *i, shape);
         break;
-      case InstructionKind::row_extreme:
-        kernels_.row_extreme(view_, *i, shape);
-        break;
-      case InstructionKind::row_extreme_reverse:
-        kernels_.row_extreme_reverse(view_, *i, shape);
-        break;
       case InstructionKind::dense:
       case InstructionKind::dense_reverse: {
-        const TileProduct<T>& product = products_[bound[at]];
-        product.planned.run(product.a, product.b, product.c);
+        const TileProduct<T>* product = &products_[bound[at]];
+        for (std::uint32_t p = 0; p < shape.places; ++p, ++product) {
+          product->planned.run(product->a, product->b, product->c);
+        }
         break;
       }
       case InstructionKind::row_sum:
+      case InstructionKind::row_extreme:
+      case InstructionKind::row_extreme_reverse:
       case InstructionKind::copy:
       case InstructionKind::zero:
       case InstructionKind::add_at:
-        move_rows(*i, shape);
+      case InstructionKind::gather:
+      case InstructionKind::add_rows:
+        run_rows(program_, *i, kernels_, view_);
         break;
       case InstructionKind::outer:
         fail_check("outer products of a tile are reduced", __FILE__, __LINE__);
@@ -213,7 +238,10 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         reduce(*i, bound[at], shape, tile, totals, first && i->op != Op::add);
         break;
       case InstructionKind::reduce_outer:
-        reduce_outer(outers_[bound[at]], tile, totals, first && i->op != Op::add);
+        for (std::uint32_t p = 0; p < shape.places; ++p) {
+          reduce_outer(outers_[bound[at] + p], tile, totals,
+                       first && i->op != Op::add && (p == 0 || shape.place_step != 0));
+        }
         break;
       case InstructionKind::guard:
         check_guard(*i, tile);
@@ -242,38 +270,6 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         break;
     }
     if constexpr (profiled) stopwatch.lap(times_[at]);
-  }
-}
-
-/// The instructions that move or add whole rows of the tile.
-template <class T>
-void TileRunner<T>::move_rows(const Instruction& i, const Shape& s) {
-  const std::size_t stride = view_.stride, lanes = view_.lanes;
-  T* out = view_.tile + i.out * stride;
-  const Rows x = operand(i, s, 0);
-  const auto copy_row = [&](std::size_t r, T* to) {
-    x.lane_step == 1 ? static_cast<void>(std::copy_n(x.row(r), lanes, to))
-                     : static_cast<void>(std::fill_n(to, lanes, *x.row(r)));
-  };
-  if (i.kind == InstructionKind::zero) {
-    for (std::uint32_t r = 0; r < s.rows; ++r) std::fill_n(out + r * stride, lanes, T(0));
-  } else if (i.kind == InstructionKind::copy) {
-    for (std::uint32_t r = 0; r < s.rows; ++r) copy_row(r, out + r * stride);
-  } else if (i.kind == InstructionKind::row_sum) {
-    copy_row(0, out);
-    for (std::uint32_t r = 1; r < s.rows; ++r) kernels_.add(out, x.row(r), lanes);
-  } else {
-    for (std::uint32_t r = 0; r < s.rows; ++r) {
-      for (std::uint32_t t = 0; t < s.terms; ++t) {
-        T* to = out + (r * s.row_step + t * s.term_step) * stride;
-        const T* from = x.row(r * s.terms + t);
-        if (x.lane_step == 1) {
-          kernels_.add(to, from, lanes);
-        } else {
-          for (std::size_t l = 0; l < lanes; ++l) to[l] += *from;
-        }
-      }
-    }
   }
 }
 

@@ -120,7 +120,6 @@ class TileRunner {
   void run_as(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
               bool first);
   void load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
-  void move_rows(const Instruction& i, const Shape& shape);
   void bind(const std::vector<std::uint32_t>& loaded);
   void plan(std::size_t samples);
   TileProduct<T> bound_product(const Instruction& i, const Shape& shape) const;

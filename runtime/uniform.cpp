@@ -53,10 +53,42 @@ std::pair<T, std::uint32_t> extreme(Op op, const T* x, const Shape& s) {
   return op == Op::max ? extreme<ops::Max>(x, s) : extreme<ops::Min>(x, s);
 }
 
+/// A product at one of its places.
+template <class T>
+void run_product(const Instruction& i, const Shape& s, std::uint32_t place, T* slots) {
+  const auto entry = [&](std::uint32_t row, std::uint32_t term) {
+    return place * s.place_step + row * s.row_step + term * s.term_step;
+  };
+  T* out = slots + i.out;
+  const T *x = slots + i.x[0], *y = slots + i.x[1];
+  if (i.kind == InstructionKind::outer) {
+    x += place * s.rows * s.step[0], y += place * s.terms * s.step[1];
+    const bool adds = place > 0 && s.place_step == 0;
+    for (std::uint32_t r = 0; r < s.rows; ++r) {
+      for (std::uint32_t t = 0; t < s.terms; ++t) {
+        const T product = x[r * s.step[0]] * y[t * s.step[1]];
+        T& to = out[entry(r, t)];
+        to = adds ? to + product : product;
+      }
+    }
+    return;
+  }
+  const bool reverse = i.kind == InstructionKind::dense_reverse;
+  const std::uint32_t results = reverse ? s.terms : s.rows, terms = reverse ? s.rows : s.terms;
+  out += place * results, y += place * terms * s.step[1];
+  std::fill_n(out, results, T(0));
+  for (std::uint32_t r = 0; r < s.rows; ++r) {
+    for (std::uint32_t t = 0; t < s.terms; ++t) {
+      reverse ? out[t] += x[entry(r, t)] * y[r * s.step[1]] : out[r] += x[entry(r, t)] * y[t * s.step[1]];
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
-void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& kernels, T* slots) {
+void run_uniform(const Program& program, const Instruction& i, const KernelTable<T>& kernels, T* slots) {
+  const Shape& s = program.shapes[i.shape];
   T* out = slots + i.out;
   const T* x = slots + i.x[0];
   const T* y = slots + i.x[1];
@@ -66,20 +98,26 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
       return run_elementwise(i, s, kernels, slots);
     case InstructionKind::row_sum: {
       // Neighbours are like the samples of one row. (Exact programs have no sums of rows.)
-      if (s.step[0] == 1) return kernels.reduce({.y = x, .rows = 1, .totals = out, .samples = s.rows});
-      T sum = x[0];
-      for (std::uint32_t r = 1; r < s.rows; ++r) sum += x[r * s.step[0]];
-      *out = sum;
+      if (s.step[0] == 1) {
+        return kernels.reduce(
+            {.y = x, .rows = s.terms, .y_step = s.rows, .totals = out, .row_step = 1, .samples = s.rows});
+      }
+      for (std::uint32_t n = 0; n < s.terms; ++n, x += s.rows * s.step[0]) {
+        T sum = x[0];
+        for (std::uint32_t r = 1; r < s.rows; ++r) sum += x[r * s.step[0]];
+        out[n] = sum;
+      }
       return;
     }
     case InstructionKind::row_extreme:
-      *out = extreme(i.op, x, s).first;
+      for (std::uint32_t n = 0; n < s.terms; ++n) out[n] = extreme(i.op, x + n * s.rows * s.step[0], s).first;
       return;
-    case InstructionKind::row_extreme_reverse: {
-      const std::uint32_t row = extreme(i.op, x, s).second;
-      for (std::uint32_t r = 0; r < s.rows; ++r) out[r] = r == row ? *y : T(0);
+    case InstructionKind::row_extreme_reverse:
+      for (std::uint32_t n = 0; n < s.terms; ++n, out += s.rows) {
+        const std::uint32_t row = extreme(i.op, x + n * s.rows * s.step[0], s).second;
+        for (std::uint32_t r = 0; r < s.rows; ++r) out[r] = r == row ? y[n * s.step[1]] : T(0);
+      }
       return;
-    }
     case InstructionKind::copy:
       for (std::uint32_t r = 0; r < s.rows; ++r) out[r] = x[r * s.step[0]];
       return;
@@ -95,23 +133,20 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
         for (std::uint32_t t = 0; t < s.terms; ++t) out[entry(r, t)] += x[(r * s.terms + t) * s.step[0]];
       }
       return;
+    case InstructionKind::gather: {
+      const std::uint32_t* from = program.indices.data() + i.x[0];
+      for (std::uint32_t r = 0; r < s.rows; ++r) out[r] = slots[from[r]];
+      return;
+    }
+    case InstructionKind::add_rows: {
+      const std::uint32_t* pair = program.indices.data() + i.x[0];
+      for (std::uint32_t r = 0; r < s.rows; ++r, pair += 2) out[pair[0]] += slots[pair[1]];
+      return;
+    }
     case InstructionKind::dense:
-      for (std::uint32_t r = 0; r < s.rows; ++r) {
-        T sum = T(0);
-        for (std::uint32_t t = 0; t < s.terms; ++t) sum += x[entry(r, t)] * y[t * s.step[1]];
-        out[r] = sum;
-      }
-      return;
     case InstructionKind::dense_reverse:
-      std::fill_n(out, s.terms, T(0));
-      for (std::uint32_t r = 0; r < s.rows; ++r) {
-        for (std::uint32_t t = 0; t < s.terms; ++t) out[t] += x[entry(r, t)] * y[r * s.step[1]];
-      }
-      return;
     case InstructionKind::outer:
-      for (std::uint32_t r = 0; r < s.rows; ++r) {
-        for (std::uint32_t t = 0; t < s.terms; ++t) out[entry(r, t)] = x[r * s.step[0]] * y[t * s.step[1]];
-      }
+      for (std::uint32_t p = 0; p < s.places; ++p) run_product(i, s, p, slots);
       return;
     case InstructionKind::reduce:
     case InstructionKind::reduce_outer:
@@ -126,7 +161,7 @@ void run_uniform(const Instruction& i, const Shape& s, const KernelTable<T>& ker
   fail_check("an instruction that runs once a step", __FILE__, __LINE__);
 }
 
-template void run_uniform(const Instruction&, const Shape&, const KernelTable<float>&, float*);
-template void run_uniform(const Instruction&, const Shape&, const KernelTable<double>&, double*);
+template void run_uniform(const Program&, const Instruction&, const KernelTable<float>&, float*);
+template void run_uniform(const Program&, const Instruction&, const KernelTable<double>&, double*);
 
 }  // namespace tapeloom::inline v0_1::runtime

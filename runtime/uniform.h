@@ -7,6 +7,6 @@ namespace tapeloom::inline v0_1::runtime {
 
 /// Runs one instruction whose operands and result are uniform slots (every kind but guards).
 template <class T>
-void run_uniform(const Instruction& instruction, const Shape& shape, const KernelTable<T>& kernels, T* slots);
+void run_uniform(const Program& program, const Instruction& instruction, const KernelTable<T>& kernels, T* slots);
 
 }  // namespace tapeloom::inline v0_1::runtime

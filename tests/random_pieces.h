@@ -1,8 +1,10 @@
 // Pieces of random nets: layers, and the oddities around them that rolling must see through or leave alone.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "random_layers.h"
@@ -36,7 +38,7 @@ class PieceWriter : public LayerWriter {
 
   std::size_t make_piece(const std::vector<std::size_t>& widths) {
     const std::size_t n = widths.back();
-    switch (below(random_, 18)) {
+    switch (below(random_, 21)) {
       default:
         return make_dense(n, width());
       case 7:
@@ -61,6 +63,12 @@ class PieceWriter : public LayerWriter {
         return make_repetition(n);
       case 17:
         return make_weights_of_weights(n);
+      case 18:
+        return make_computed_weights(n);
+      case 19:
+        return make_places(n);
+      case 20:
+        return make_connections(n);
     }
   }
 
@@ -230,6 +238,82 @@ class PieceWriter : public LayerWriter {
           total = way == 3 ? total - flow.now[j] * -right[j] : total + weight * flow.now[j];
         }
         out.push_back(total / static_cast<double>(n));
+      }
+      flow.now = out;
+    });
+    return outputs;
+  }
+
+  /// A layer whose weights are each computed from a parameter, added or subtracted.
+  std::size_t make_computed_weights(std::size_t n) {
+    tell("computed weights");
+    const std::size_t outputs = width(), way = below(random_, 6);
+    const bool subtracted = chance(random_, 0.3);
+    const Value scale = chance(random_, 0.5) ? parameter() : uniform();
+    std::vector<Values> weights(outputs);
+    for (Values& row : weights) {
+      Value length = 0.3;
+      for (std::size_t j = 0; j < n; ++j) row.push_back(parameter(0.7)), length = length + square(row.back());
+      for (Value& each : row) {
+        each = way == 0   ? tanh(each)
+               : way == 1 ? each * scale
+               : way == 2 ? each / sqrt(length)
+               : way == 3 ? each * (chance(random_, 0.3) ? 0.0 : number(0.5, 1.5))
+               : way == 4 ? Value(each.data())
+                          : each * each - scale;
+      }
+    }
+    pieces_.push_back([=](Flow& flow) {
+      Values out;
+      for (std::size_t i = 0; i < outputs; ++i) {
+        Value total = flow.now[0] * 0.5;
+        for (std::size_t j = 0; j < n; ++j) {
+          const Value term = weights[i][j] * flow.now[j];
+          total = subtracted && j % 2 == 1 ? total - term : total + term;
+        }
+        out.push_back(sin(total));
+      }
+      flow.now = out;
+    });
+    return outputs;
+  }
+
+  /// One layer of neighbours from every place on.
+  std::size_t make_places(std::size_t n) {
+    tell("places");
+    const std::size_t size = 1 + below(random_, std::min<std::size_t>(n, 5)), step = 1 + below(random_, size);
+    const std::size_t outputs = 1 + below(random_, 3), count = (n - size) / step + 1;
+    const auto layer = make_layer(size, outputs);
+    pieces_.push_back([=](Flow& flow) {
+      Values out;
+      for (std::size_t p = 0; p < count; ++p) {
+        const auto from = flow.now.begin() + static_cast<std::ptrdiff_t>(p * step);
+        for (const Value& each : layer(Values(from, from + static_cast<std::ptrdiff_t>(size)))) out.push_back(each);
+      }
+      flow.now = out;
+    });
+    return count * outputs;
+  }
+
+  /// Neurons that read some values each: as many, or about half of them, or all up to their own.
+  std::size_t make_connections(std::size_t n) {
+    tell("connections");
+    const std::size_t outputs = 2 * width(), way = below(random_, 4), some = 1 + below(random_, n);
+    std::vector<std::vector<std::pair<std::size_t, Value>>> terms(outputs);
+    for (std::size_t i = 0; i < outputs; ++i) {
+      for (std::size_t k = 0; k < some; ++k) {
+        if (way == 1 && chance(random_, 0.5)) continue;
+        if (way == 2 && k > i) break;
+        terms[i].push_back({below(random_, n), parameter()});
+      }
+    }
+    const Value bias = parameter();
+    pieces_.push_back([=](Flow& flow) {
+      Values out;
+      for (const auto& list : terms) {
+        Value total = bias;
+        for (const auto& [j, w] : list) total = total + (way == 3 ? tanh(w - flow.now[j]) : w * flow.now[j]);
+        out.push_back(atan(total));
       }
       flow.now = out;
     });

@@ -241,3 +241,34 @@ TEST_CASE("fold: samples whose labels all differ, or all agree") {
     expect_like_evaluate(loss, {}, 5);
   }
 }
+
+TEST_CASE("fold: samples that are not all alike take no more instructions, however many they are") {
+  using LossOf = Value (*)(const std::vector<Value>& scores, std::size_t label);
+  const std::pair<const char*, LossOf> losses[] = {
+      {"a probability or the other",
+       [](auto& z, auto label) {
+         const Value p = 1.0 / (1.0 + exp(-z[0]));
+         return label == 0 ? -log(p) : -log(1.0 - p);
+       }},
+      {"margins of one side or the other",
+       [](auto& z, auto label) { return label == 0 ? relu(1.0 - z[0]) : relu(1.0 + z[0]); }},
+      {"margins to all other classes", class_losses[4].second},
+      {"the label's square", class_losses[3].second},
+      {"weights of 1 and 2", [](auto& z, auto label) { return squared_error(z[0], 0.5, label % 2 == 0 ? 1.0 : 2.0); }},
+  };
+  for (const auto& [name, loss_of] : losses) {
+    INFO(name);
+    std::size_t few = 0;
+    for (const std::size_t samples : {20, 50, 200}) {
+      Classifier net(samples, 4);
+      Value loss = 0.0;
+      for (std::size_t s = 0; s < samples; ++s) loss = loss + loss_of(net.scores[s], net.labels[s]);
+      Executor<double> executor(compile(loss, {.verify = true}));
+      expect_step_like_evaluate(executor, loss, {}, {}, 1, 40000);
+      const std::size_t instructions = executor.program().instructions.size();
+      if (samples < 200) few = std::max(few, instructions);
+      CHECK(instructions <= few);
+    }
+    std::printf("fold: %zu instructions for samples that are not all alike, %s\n", few, name);
+  }
+}

@@ -112,12 +112,15 @@ class Recomputation {
         for (std::size_t sample = 0; sample < samples(); ++sample) sum += operand(id, 0, row, sample);
         return sum;
       case BlockKind::row_sum:
-        for (std::size_t i = 0; i < g_.operand(id, 0).rows; ++i) sum += operand(id, 0, i, s);
+        for (std::size_t i = 0, terms = g_.operand(id, 0).rows / block.rows; i < terms; ++i) {
+          sum += operand(id, 0, row * terms + i, s);
+        }
         return sum;
       case BlockKind::row_extreme: {
-        double extreme = operand(id, 0, 0, s);
-        for (std::size_t i = 1; i < g_.operand(id, 0).rows; ++i) {
-          const std::array<double, 3> x = {extreme, operand(id, 0, i, s), 0.0};
+        const std::size_t terms = g_.operand(id, 0).rows / block.rows;
+        double extreme = operand(id, 0, row * terms, s);
+        for (std::size_t i = 1; i < terms; ++i) {
+          const std::array<double, 3> x = {extreme, operand(id, 0, row * terms + i, s), 0.0};
           extreme = forward_op(block.op, x);
         }
         return extreme;
@@ -129,12 +132,13 @@ class Recomputation {
         }
         break;
       case BlockKind::dense: {
-        const Matrix& w = g_.matrix(id);
+        const Matrix& w = g_.weights(id).matrix;
+        const std::size_t place = row / w.rows, of_weights = g_.weights(id).own ? row : row % w.rows;
         View weight = g_.operand(id, 0);
         for (std::size_t j = 0; j < w.terms; ++j) {
-          const std::size_t entry = row * w.row_step + j * w.term_step;
+          const std::size_t entry = of_weights * w.row_step + j * w.term_step;
           weight.step = 1;
-          sum += read(weight, entry, s) * operand(id, 1, j, s);
+          sum += read(weight, entry, s) * operand(id, 1, place * w.terms + j, s);
         }
         return sum;
       }

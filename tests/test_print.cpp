@@ -69,7 +69,11 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   program.gradients = {{ParameterId(0), 1, 5}};
   program.exact = true;
   using enum InstructionKind;
-  program.shapes = {Shape{}, Shape{.rows = 2, .step = {1, 0, 0}}, Shape{3, 2, 4, 1, {0, 1, 0}}};
+  program.shapes = {
+      Shape{}, Shape{.rows = 2, .step = {1, 0, 0}}, Shape{3, 2, 4, 1, {0, 1, 0}},
+      Shape{.rows = 2, .terms = 3, .step = {1, 0, 0}},
+      Shape{.rows = 1, .terms = 2, .row_step = 2, .term_step = 1, .step = {0, 1, 0}, .places = 3, .place_step = 2}};
+  program.indices = {5, 2 | Program::uniform_slot, 3, 6, 0, 2 | Program::uniform_slot};
   program.instructions = {
       {elementwise, Op::sub, Op::constant, 0b11, 0, 6, {0, 2}},
       {guard, Op::constant, Op::constant, 0b1, 0, 1, {6}},
@@ -86,6 +90,10 @@ TEST_CASE("a program is printed as equations, stage by stage") {
       {copy, Op::constant, Op::constant, 0, 1, 8, {4}},
       {zero, Op::constant, Op::constant, 0, 1, 8, {}},
       {add_at, Op::constant, Op::constant, 0, 2, 8, {4}},
+      {gather, Op::constant, Op::constant, 0, 1, 8, {0}},
+      {add_rows, Op::constant, Op::constant, 0, 1, 8, {2, 4}},
+      {row_sum, Op::constant, Op::constant, 0, 3, 8, {4}},
+      {dense, Op::constant, Op::constant, 0b1, 4, 8, {0, 4}},
       {dense, Op::add, Op::relu, 0b101, 2, 8, {0, 4, 2}},
       {dense_reverse, Op::tanh_adjoint, Op::constant, 0b1, 2, 8, {0, 4, 6}},
       {reduce_outer, Op::constant, Op::constant, 0, 2, 0, {4, 8}},
@@ -98,14 +106,14 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   };
   program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
   program.total_count = 1;
-  program.stages = {{{0, 2}, {2, 19}, {0, 2}, {0, 1}}, {{19, 21}, {21, 24}, {2, 2}, {1, 1}}};
+  program.stages = {{{0, 2}, {2, 23}, {0, 2}, {0, 1}}, {{23, 25}, {25, 28}, {2, 2}, {1, 1}}};
   program.uniform_slots = 8;
   program.tile_slots = 4;
   program.batch_slots = 5;
   program.recorded_nodes = 20;
   program.live_nodes = 12;
   CHECK(to_string(program) ==
-        "program of 24 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "program of 28 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
         "slots: 8 uniform, 4 tile, 5 batch\n"
         "leaves\n"
         "  u0 = parameter \"w\", initially 0.5\n"
@@ -134,6 +142,10 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    t8:+2 = t4:+2\n"
         "    t8:+2 = 0\n"
         "    t8 (3 x 2, steps 4 1) += t4\n"
+        "    t8:+2 = t5 u2\n"
+        "    t8:+4 at 3 0 += t6 u2\n"
+        "    t8:+3 = row sum of t4:+6\n"
+        "    t8:+3 = u0 (1 x 2) at 3 places by 2 * t4:+6\n"
         "    t8:+3 = relu(u0 (3 x 2, steps 4 1) * t4:+2 + u2)\n"
         "    t8:+2 = tanh_adjoint(t6, u0 (3 x 2, steps 4 1) transposed * t4:+3)\n"
         "    total u5 (3 x 2, steps 4 1) += t4 outer t8:+2\n"

@@ -146,12 +146,12 @@ TEST_CASE("program file: recorded samples that are all alike have no inputs") {
 TEST_CASE("program file: the frame is checked") {
   save_program(path, some_program());
   const std::string whole = read_bytes(path);
-  CHECK(whole.starts_with("TAPELOOM" + little_endian(1, 4)));
+  CHECK(whole.starts_with("TAPELOOM" + little_endian(2, 4)));
   check_refused("", "byte 0: the file is cut short: no header");
   check_refused("TAPE", "byte 0: the file is cut short: no header");
   check_refused("PK\x03\x04 something else", "byte 0: this is no saved program");
-  check_refused("TAPELOOM" + little_endian(2, 4) + whole.substr(12),
-                "byte 8: a program in version 2 of the format; this library reads version 1");
+  check_refused("TAPELOOM" + little_endian(1, 4) + whole.substr(12),
+                "byte 8: a program in version 1 of the format; this library reads version 2");
   check_refused(whole + "x", "byte " + std::to_string(whole.size()) + ": the file goes on behind the program");
   for (std::size_t kept = 20; kept < whole.size(); kept += 1 + kept / 50) {
     check_refused(whole.substr(0, kept), "byte " + std::to_string(kept) + ": the file is cut short");
@@ -161,7 +161,7 @@ TEST_CASE("program file: the frame is checked") {
     damaged[at] = static_cast<char>(damaged[at] ^ 4);
     check_refused(damaged, "byte " + std::to_string(whole.size() - 8) + ": the file is damaged");
   }
-  check_refused("TAPELOOM" + little_endian(1, 4) + little_endian(UINT64_MAX, 8) + whole.substr(20),
+  check_refused("TAPELOOM" + little_endian(2, 4) + little_endian(UINT64_MAX, 8) + whole.substr(20),
                 "byte " + std::to_string(whole.size()) + ": the file is cut short");
   CHECK_THROWS_SAYING(DataError, "none.tapeloom: cannot open", load_program("none.tapeloom"));
   CHECK_THROWS_SAYING(DataError, "cannot write", save_program("no/such/directory", some_program()));
@@ -241,6 +241,7 @@ TEST_CASE("program file: what would be read or written outside is found") {
   check_fault("gradients outside", [](Program& p) { p.gradients[0].slot = p.uniform_slots; });
   check_fault("no size", [](Program& p) { p.shapes[0].rows = 0; });
   check_fault("no size", [](Program& p) { p.shapes[0].terms = 0; });
+  check_fault("no size", [](Program& p) { p.shapes[0].places = 0; });
   check_fault("no size", [](Program& p) { p.shapes[0].rows = p.shapes[0].terms = UINT32_MAX; });
   check_fault("a load outside", [](Program& p) { p.loads[0].slot = p.tile_slots; });
   check_fault("of one group", [](Program& p) {
@@ -322,6 +323,31 @@ TEST_CASE("program file: instructions that reach outside are found") {
     fault("a total by an op", kind, [](Program&, Instruction& i) { i.then = Op::tanh; });
     fault("a total that goes on", kind, [](Program&, Instruction& i) { i.op = Op::add; });
   }
+  for (const Kind kind : {Kind::dense, Kind::dense_reverse, Kind::reduce_outer}) {
+    fault("outside", kind, [](Program& p, Instruction& i) { shape_of(p, i).places = 1000; });
+  }
+  for (const Kind kind : {Kind::dense, Kind::dense_reverse}) {
+    fault("a matrix outside", kind, [](Program& p, Instruction& i) {
+      shape_of(p, i).places = 2, p.shapes[i.shape].place_step = far;
+      p.tile_slots += 1000;
+    });
+  }
+  for (const Kind kind : {Kind::gather, Kind::add_rows}) {
+    const auto indexed = [&](const std::string& what, std::initializer_list<std::uint32_t> indices) {
+      fault(what, Kind::reduce_outer, [&](Program& p, Instruction& i) {
+        i = {.kind = kind, .x = {static_cast<std::uint32_t>(p.indices.size()), 1}};
+        if (kind == Kind::add_rows) p.indices.push_back(0);
+        p.indices.insert(p.indices.end(), indices);
+      });
+    };
+    indexed("indices that are not there", {});
+    indexed("an operand outside", {far - 1});
+    indexed("an operand outside", {UINT32_MAX});
+  }
+  fault("added to none", Kind::reduce_outer, [](Program& p, Instruction& i) {
+    i = {.kind = Kind::add_rows, .x = {static_cast<std::uint32_t>(p.indices.size()), 1}};
+    p.indices.insert(p.indices.end(), {1, 0});
+  });
   fault("a guard that", Kind::guard, [](Program&, Instruction& i) { i.out = 1; });
   fault("a spill", Kind::spill, [](Program& p, Instruction& i) { i.out = p.batch_slots; });
   fault("not of the tile", Kind::spill, [](Program&, Instruction& i) { i.uniform_mask = 1; });
@@ -382,6 +408,7 @@ TEST_CASE("program file: exact programs have no rows in their tiles") {
   fault("sum of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::row_sum; });
   fault("sum of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::add_at; });
   fault("choice of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::row_extreme, i.op = Op::max; });
+  fault("rows one by one", [](Program&, Instruction& i) { i.kind = InstructionKind::gather; });
   fault("matrix product", [](Program&, Instruction& i) { i.kind = InstructionKind::dense; });
   fault("matrix product", [](Program&, Instruction& i) { i.kind = InstructionKind::reduce_outer; });
 }

@@ -1,69 +1,11 @@
 // Pieces of nets beyond perceptrons, each at several widths: the number of instructions stays the same, and loss,
 // gradients and outputs are evaluate()'s.
-#include <algorithm>
-#include <cstdio>
-#include <functional>
-#include <random>
-
-#include "against_evaluate.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
+#include "pieces.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
 
 namespace {
-
-using Values = std::vector<Value>;
-
-/// Writes a net with outputs of a layer for it to work on.
-struct Writer {
-  Tape tape;
-  std::mt19937_64 random{5};
-  Values x = tape.inputs("x", 5);
-
-  Values layer(const Values& from, std::size_t outputs, const Activation& activation = linear) {
-    return MLP(tape, from.size(), {{outputs, activation}}, uniform_initializer(random, -1.0, 1.0))(from);
-  }
-  Values parameters(std::size_t count, double first) {
-    Values result;
-    for (std::size_t i = 0; i < count; ++i) result.push_back(tape.parameter(first + 0.01 * static_cast<double>(i)));
-    return result;
-  }
-  /// Row i of a matrix times a list as long.
-  Value product(const Values& matrix, std::size_t i, std::span<const Value> list) {
-    return dot(std::span(matrix).subspan(i * list.size(), list.size()), list);
-  }
-  /// (z - mean) / deviation, scaled and shifted.
-  Values normalised(const Values& z, bool scaled = true) {
-    const double n = static_cast<double>(z.size());
-    const Value mean = sum(z) / n;
-    Value variance = 0.0;
-    for (const Value& each : z) variance = variance + square(each - mean);
-    const Value scale = 1.0 / sqrt(variance / n + 1e-5);
-    const Values gain = parameters(z.size(), 0.9), shift = parameters(z.size(), -0.1);
-    Values result;
-    for (std::size_t i = 0; i < z.size(); ++i) {
-      const Value normal = (z[i] - mean) * scale;
-      result.push_back(scaled ? gain[i] * normal + shift[i] : normal);
-    }
-    return result;
-  }
-  Values softmax(const Values& z) {
-    Value largest = z[0];
-    for (const Value& each : z) largest = max(largest, each);
-    Values e;
-    for (const Value& each : z) e.push_back(exp(each - largest));
-    const Value total = sum(e);
-    for (Value& each : e) each = each / total;
-    return e;
-  }
-};
-
-struct Piece {
-  const char* name;
-  std::function<Value(Writer&, std::size_t width)> loss;  // of one sample
-};
 
 const Piece pieces[] = {
     {"layer norm", [](Writer& w, std::size_t n) { return square(w.layer(w.normalised(w.layer(w.x, n)), 1)[0]); }},
@@ -165,23 +107,9 @@ const Piece pieces[] = {
 
 }  // namespace
 
-TEST_CASE("widths: the number of instructions does not depend on them") {
-  for (const Piece& piece : pieces) {
-    INFO(piece.name);
-    std::size_t few = 0;
-    for (const std::size_t width : {16, 21, 40, 96}) {
-      Writer writer;
-      const Value each = piece.loss(writer, width), loss = batch_mean(each);
-      const Program program = compile(loss);
-      if (few == 0) few = program.instructions.size();
-      CHECK(program.instructions.size() == few);
-    }
-    std::printf("widths: %zu instructions, %s\n", few, piece.name);
-  }
-}
+TEST_CASE("widths: the number of instructions does not depend on them") { expect_no_more_when_wider(pieces); }
 
-TEST_CASE(
-    "widths: a layer whose inputs come in another order takes an instruction more for each, not for each weight") {
+TEST_CASE("widths: a layer whose inputs come in another order gathers them by one instruction") {
   const auto instructions = [](std::size_t width) {
     Writer w;
     Values z = w.layer(w.x, width, tanh);
@@ -193,23 +121,9 @@ TEST_CASE(
     expect_step_like_evaluate(executor, loss, outputs, rows, 33, 40000);
     return executor.program().instructions.size();
   };
-  CHECK(instructions(64) <= 40 + 2 * 64);
+  CHECK(instructions(64) == instructions(16));
 }
 
 TEST_CASE("widths: what is computed is what evaluate() computes") {
-  for (const Piece& piece : pieces) {
-    INFO(piece.name);
-    for (const std::size_t width : {1, 2, 3, 16, 21}) {
-      INFO("width " << width);
-      Writer writer;
-      const Value each = piece.loss(writer, width), loss = batch_mean(each);
-      const std::vector<Value> outputs = {each};
-      const std::vector<double> rows = some_numbers(5 * 33);
-      for (const bool simplify : {true, false}) {
-        CompileOptions options{.outputs = outputs, .input_gradients = true, .simplify = simplify, .verify = true};
-        Executor<double> executor(compile(loss, options), {.max_samples = 33});
-        expect_step_like_evaluate(executor, loss, outputs, rows, 33, 40000);
-      }
-    }
-  }
+  expect_pieces_like_evaluate(pieces, std::vector<std::size_t>{1, 2, 3, 16, 21});
 }

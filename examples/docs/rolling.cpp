@@ -68,7 +68,7 @@ std::vector<Value> elementwise(Tape& tape, const std::vector<Value>& x) {
   return y;
 }
 
-/// Each row has other inputs: no matrix, but rows of an own length each.
+/// Each row has another length.
 std::vector<Value> triangle(Tape& tape, const std::vector<Value>& x) {
   std::vector<Value> y;
   for (std::size_t i = 0; i < x.size(); ++i) {

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "tapeloom/core/program.h"
+#include "tapeloom/runtime/kernels.h"
+
+namespace tapeloom::inline v0_1::runtime {
+
+/// Runs a tile's instruction that moves, adds or compares whole rows: row_sum, row_extreme and its reverse, copy, zero,
+/// add_at, gather or add_rows.
+template <class T>
+void run_rows(const Program& program, const Instruction& instruction, const KernelTable<T>& kernels,
+              const TileView<T>& view);
+
+}  // namespace tapeloom::inline v0_1::runtime
