@@ -178,10 +178,12 @@ Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> output
   };
   for (std::size_t f = 0; f + 1 < classes.family_begin.size(); ++f) {
     const std::size_t first = classes.family_begin[f], last = classes.family_begin[f + 1];
-    if (last - first > Placer::few_runs) {
-      const auto members = members_of(first, last);
-      recording.role(members[0]) == Recording::Role::sum ? sums.roll_ragged(members) : extremes.roll_ragged(members);
-      continue;
+    if (const auto members = members_of(first, last); last - first > Placer::few_runs) {
+      const bool of_sums = recording.role(members[0]) == Recording::Role::sum;
+      if (!of_sums || sums.better_filled_up(members)) {
+        of_sums ? sums.roll_ragged(members) : extremes.roll_ragged(members);
+        continue;
+      }
     }
     for (std::size_t c = first; c < last; ++c) {
       const auto members = members_of(c, c + 1);

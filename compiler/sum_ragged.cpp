@@ -20,6 +20,23 @@ void SumRoller::roll_ragged(std::span<const NodeId> members) {
   for (const auto& [bits, some] : by_length) roll_padded(some);
 }
 
+/// Filling up gathers what weights are multiplied with, which costs more than an instruction for each long row that
+/// reads it in place.
+bool SumRoller::better_filled_up(std::span<const NodeId> members) {
+  constexpr std::size_t many = 12;
+  std::size_t terms = 0;
+  std::vector<NodeId> others;
+  for (NodeId node : members) {
+    others.clear();
+    for (const Term& term : r_.terms(node)) {
+      if (is_pair(term, false)) others.push_back(is_weight(term.a, term.b, false) ? term.b : term.a);
+    }
+    if (others.empty() || !p_.in_place(others)) return true;
+    terms += others.size();
+  }
+  return terms <= many * members.size();
+}
+
 void SumRoller::roll_padded(std::span<const NodeId> members) {
   const auto length = [&](NodeId node) { return r_.terms(node).size(); };
   start(r_.terms(*std::ranges::max_element(members, {}, length)));

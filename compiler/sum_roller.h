@@ -21,6 +21,8 @@ class SumRoller {
   /// Sums of a family, with more or fewer terms: what a sum has not is made up for by zeros, each with a zero for a
   /// factor, so that infinity and NaN stay where they are.
   void roll_ragged(std::span<const NodeId> members);
+  /// Whether that is better than those of each length apart, which are read in place if they line up.
+  bool better_filled_up(std::span<const NodeId> members);
 
  private:
   /// A weight times something else.
