@@ -10,11 +10,9 @@
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/planned_product.h"
 #include "tapeloom/runtime/profile.h"
+#include "tapeloom/runtime/tile_plan.h"
 
 namespace tapeloom::inline v0_1::runtime {
-
-// A whole number of vectors for every instruction set and number type.
-inline constexpr std::size_t lane_unit = 16;
 
 /// The first guard that failed in a step, and its first sample.
 struct GuardFailure {
@@ -41,17 +39,6 @@ struct StepBuffers {
   T* outputs = nullptr;
   T* input_gradients = nullptr;
 };
-
-/// The index of the load whose columns an instruction's second operand still is, if any, for each instruction.
-std::vector<std::uint32_t> find_loaded_operands(const Program& program);
-
-/// Whether `rows` x `terms` sums of products over the samples are faster one by one, which adds up the lanes of each,
-/// than as a matrix product, for which the terms may have to be transposed. A sum costs a multiplication for every
-/// vector of samples and 14 more for its lanes; a product one for every row, sample and vector of terms, as many as for
-/// 4 rows to transpose, and 60 to start: measured for 1,204 shapes of 1 to 128 rows with AVX2 and AVX-512, where the
-/// choice is 1.7% from the best on the geometric mean.
-bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes,
-                      bool transposes);
 
 /// A dense or dense_reverse instruction: a product whose columns are a tile's lanes.
 template <class T>
