@@ -1,8 +1,6 @@
 #include "tapeloom/compiler/extreme_roller.h"
 
 #include <algorithm>
-#include <bit>
-#include <map>
 #include <vector>
 
 namespace tapeloom::inline v0_1::compiler {
@@ -47,13 +45,7 @@ void ExtremeRoller::roll(std::span<const NodeId> members) {
 
 /// If repeated operands were to be most of it, extremes of about the same length go together.
 void ExtremeRoller::roll_ragged(std::span<const NodeId> members) {
-  const auto length = [&](NodeId node) { return r_.terms(node).size(); };
-  std::size_t longest = 0, operands = 0;
-  for (NodeId node : members) longest = std::max(longest, length(node)), operands += length(node);
-  if (longest * members.size() <= 3 * operands) return roll(members);
-  std::map<int, std::vector<NodeId>> by_length;
-  for (NodeId node : members) by_length[static_cast<int>(std::bit_width(length(node)) / 2)].push_back(node);
-  for (const auto& [bits, some] : by_length) roll(some);
+  for (const auto& some : r_.of_about_one_length(members)) roll(some);
 }
 
 /// By the places of their operands, and where those are constants, by their numbers.

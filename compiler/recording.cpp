@@ -1,6 +1,8 @@
 #include "tapeloom/compiler/recording.h"
 
 #include <algorithm>
+#include <bit>
+#include <map>
 
 #include "tapeloom/core/evaluate.h"
 
@@ -134,6 +136,20 @@ std::size_t Recording::sum_index(NodeId sum) const {
 std::span<const Term> Recording::terms(NodeId sum) const {
   const std::size_t at = sum_index(sum);
   return std::span(terms_).subspan(first_term_[at], first_term_[at + 1] - first_term_[at]);
+}
+
+std::vector<std::vector<NodeId>> Recording::of_about_one_length(std::span<const NodeId> members) const {
+  std::size_t longest = 0, all = 0;
+  for (NodeId node : members) longest = std::max(longest, terms(node).size()), all += terms(node).size();
+  std::vector<std::vector<NodeId>> lists;
+  if (longest * members.size() <= 3 * all) {
+    lists.emplace_back(members.begin(), members.end());
+    return lists;
+  }
+  std::map<int, std::vector<NodeId>> by_length;
+  for (NodeId node : members) by_length[static_cast<int>(std::bit_width(terms(node).size()) / 2)].push_back(node);
+  for (auto& [bits, some] : by_length) lists.push_back(std::move(some));
+  return lists;
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "tapeloom/core/growing.h"
 #include "tapeloom/core/tape.h"
@@ -41,6 +42,9 @@ class Recording {
   bool has_terms(NodeId node) const { return role(node) == Role::sum || role(node) == Role::extreme; }
   /// Of a sum or extreme, in recorded order.
   std::span<const Term> terms(NodeId sum) const;
+  /// Sums or extremes that are to be filled up to the longest of a list: one list, or, if most of the terms were to be
+  /// filled in, lists of those of about the same length.
+  std::vector<std::vector<NodeId>> of_about_one_length(std::span<const NodeId> members) const;
   /// How many recorded nodes became that sum or extreme, itself included.
   std::size_t nodes(NodeId sum) const { return sum_sizes_[sum_index(sum)]; }
   bool is(NodeId node, Op op) const { return tape_.op(node) == op; }

@@ -1,7 +1,5 @@
 // Sums that differ in how many terms of each kind they have, as the rows of a triangular matrix do.
 #include <algorithm>
-#include <bit>
-#include <map>
 #include <numeric>
 #include <utility>
 
@@ -11,13 +9,7 @@ namespace tapeloom::inline v0_1::compiler {
 
 /// If zeros were to be most of it, sums of about the same length go together.
 void SumRoller::roll_ragged(std::span<const NodeId> members) {
-  const auto length = [&](NodeId node) { return r_.terms(node).size(); };
-  std::size_t longest = 0, terms = 0;
-  for (NodeId node : members) longest = std::max(longest, length(node)), terms += length(node);
-  if (longest * members.size() <= 3 * terms) return roll_padded(members);
-  std::map<int, std::vector<NodeId>> by_length;
-  for (NodeId node : members) by_length[static_cast<int>(std::bit_width(length(node)) / 2)].push_back(node);
-  for (const auto& [bits, some] : by_length) roll_padded(some);
+  for (const auto& some : r_.of_about_one_length(members)) roll_padded(some);
 }
 
 /// Filling up gathers what weights are multiplied with, which costs more than an instruction for each long row that
