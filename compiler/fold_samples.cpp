@@ -1,14 +1,12 @@
 #include "tapeloom/compiler/fold_samples.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <map>
 #include <unordered_map>
+#include <utility>
 
+#include "tapeloom/compiler/sample_data.h"
 #include "tapeloom/compiler/sample_picks.h"
 #include "tapeloom/compiler/sample_sums.h"
-#include "tapeloom/compiler/unique_table.h"
 #include "tapeloom/core/value.h"
 
 namespace tapeloom::inline v0_1::compiler {
@@ -21,14 +19,16 @@ constexpr std::uint32_t shared = UINT32_MAX - 1;
 
 class SampleFolder {
  public:
-  /// With `picks`, samples may read different ones of values that compute alike.
-  SampleFolder(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool picks)
-      : tape_(tape), loss_(loss), outputs_(outputs), may_pick_(picks) {}
+  /// With `picks`, samples may read different ones of values that compute alike. With `join`, terms that have something
+  /// in common are of one sample, which may have several terms that compute alike.
+  SampleFolder(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool picks, bool join)
+      : tape_(tape), loss_(loss), outputs_(outputs), may_pick_(picks), join_(join) {}
 
   std::optional<FoldedSamples> run() {
     if (!sums_.find(tape_, loss_, outputs_, may_pick_)) return std::nullopt;
-    if (!assign_columns() || !columns_stand_alone() || !columns_are_alike()) return std::nullopt;
-    collect_data();
+    if (!(join_ ? join_terms() : assign_columns()) || !columns_stand_alone() || !columns_are_alike())
+      return std::nullopt;
+    data_.collect(tape_, sums_, columns_);
     if (!collect_picks()) return std::nullopt;
     return build();
   }
@@ -46,7 +46,8 @@ class SampleFolder {
   // --- columns ------------------------------------------------------------------------------------------------------
 
   bool assign_columns() {
-    column_.assign(sums_.uses.size(), outside);
+    columns_.samples = sums_.samples;
+    columns_.of.assign(sums_.uses.size(), outside);
     for (Group& group : sums_.groups) {
       const bool first = &group == &sums_.groups.front();
       std::vector<NodeId> by_column(sums_.samples, NodeId(std::size_t{outside}));
@@ -62,6 +63,63 @@ class SampleFolder {
     return true;
   }
 
+  /// Columns are terms of the largest group that reach a node in common, and whatever else only one of them reaches.
+  bool join_terms() {
+    const std::vector<NodeId> terms = sums_.groups[0].terms;
+    columns_.of.assign(sums_.uses.size(), outside);
+    std::vector<std::uint32_t> joined_to(terms.size());
+    const auto first_of = [&](std::uint32_t term) {
+      while (joined_to[term] != term) term = joined_to[term] = joined_to[joined_to[term]];
+      return term;
+    };
+    std::vector<NodeId> stack;
+    for (std::uint32_t i = 0; i < terms.size(); ++i) {
+      joined_to[i] = i;
+      for (stack = {terms[i]}; !stack.empty();) {
+        const NodeId node = stack.back();
+        stack.pop_back();
+        if (is_leaf(node) || !sums_.has_data[node.index]) continue;
+        std::uint32_t& of = columns_.of[node.index];
+        if (of == outside) {
+          of = i;
+          for (NodeId x : tape_.operands(node)) stack.push_back(x);
+        } else {
+          const std::uint32_t a = first_of(of), b = first_of(i);
+          joined_to[std::max(a, b)] = std::min(a, b);
+        }
+      }
+    }
+    std::vector<std::uint32_t> column(terms.size());
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < terms.size(); ++i) column[i] = first_of(i) == i ? count++ : column[first_of(i)];
+    if (count < 2 || count == terms.size()) return false;
+    for (std::uint32_t& of : columns_.of) of = of == outside ? outside : column[of];
+    columns_.samples = count;
+    return split_groups();
+  }
+
+  /// Makes groups of one term a sample of those that have as many of every sample, and leaves out the others.
+  bool split_groups() {
+    sums_.regroup(tape_, columns_.samples);
+    for (const Group& group : std::exchange(sums_.groups, {})) {
+      std::vector<std::vector<NodeId>> terms(columns_.samples);
+      for (NodeId term : group.terms) {
+        const std::uint32_t column = known_column(term);
+        if (column < columns_.samples) terms[column].push_back(term);
+      }
+      const std::size_t each = group.terms.size() / columns_.samples;
+      if (!std::ranges::all_of(terms, [&](const auto& of_sample) { return of_sample.size() == each; })) continue;
+      for (std::size_t k = 0; k < each; ++k) {
+        Group& part = sums_.groups.emplace_back(Group{group.sum, group.negative, {}, group.all});
+        for (std::uint32_t s = 0; s < columns_.samples; ++s) {
+          part.terms.push_back(terms[s][k]);
+          claim(terms[s][k], s);
+        }
+      }
+    }
+    return !sums_.groups.empty();
+  }
+
   /// The column of the first part of the term that has one, else outside.
   std::uint32_t known_column(NodeId term) {
     std::vector<NodeId> stack = {term};
@@ -70,8 +128,9 @@ class SampleFolder {
     while (!stack.empty()) {
       const NodeId node = stack.back();
       stack.pop_back();
-      if (column_[node.index] < sums_.samples) return column_[node.index];
-      if (seen_[node.index] == visit_ || column_[node.index] == shared || is_leaf(node) || !sums_.has_data[node.index])
+      if (columns_.has(node)) return columns_.of[node.index];
+      if (seen_[node.index] == visit_ || columns_.of[node.index] == shared || is_leaf(node) ||
+          !sums_.has_data[node.index])
         continue;
       seen_[node.index] = visit_;
       for (NodeId x : tape_.operands(node)) stack.push_back(x);
@@ -86,7 +145,7 @@ class SampleFolder {
       const auto [node, wanted] = stack.back();
       stack.pop_back();
       if (is_leaf(node) || !sums_.has_data[node.index]) continue;
-      std::uint32_t& has = column_[node.index];
+      std::uint32_t& has = columns_.of[node.index];
       if (has == wanted || has == shared) continue;
       has = has == outside ? wanted : shared;
       for (NodeId x : tape_.operands(node)) stack.push_back({x, has});
@@ -98,7 +157,7 @@ class SampleFolder {
     LargeVector<std::uint8_t> is_term(sums_.uses.size(), 0);
     for (const Group& group : sums_.groups) {
       for (NodeId term : group.terms) {
-        if (column_[term.index] >= sums_.samples) return false;
+        if (!columns_.has(term)) return false;
         is_term[term.index] = 1;
       }
     }
@@ -106,8 +165,8 @@ class SampleFolder {
       const NodeId node{std::size_t{i}};
       if (sums_.uses[i] == 0 || is_leaf(node)) continue;
       for (NodeId x : tape_.operands(node)) {
-        const std::uint32_t column = column_[x.index];
-        if (column >= sums_.samples || column == column_[i]) continue;
+        const std::uint32_t column = columns_.of[x.index];
+        if (column >= sums_.samples || column == columns_.of[i]) continue;
         if (!(is_term[x.index] && sums_.chain_of[i] != outside && folded(NodeId(std::size_t{sums_.chain_of[i]}))))
           return false;
       }
@@ -122,34 +181,32 @@ class SampleFolder {
   /// The k-th nodes of all columns have the same op of the same operands, constants apart.
   bool columns_are_alike() {
     std::vector<std::uint32_t> sizes(sums_.samples, 0);
-    place_.assign(sums_.uses.size(), 0);
+    columns_.at.assign(sums_.uses.size(), 0);
     for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) {
-      if (column_[i] < sums_.samples) place_[i] = sizes[column_[i]]++;
+      if (columns_.of[i] < sums_.samples) columns_.at[i] = sizes[columns_.of[i]]++;
     }
-    column_size_ = sizes[0];
-    if (!std::ranges::all_of(sizes, [&](std::uint32_t size) { return size == column_size_; })) return false;
-    members_.resize(sums_.samples * column_size_);
+    columns_.size = sizes[0];
+    if (!std::ranges::all_of(sizes, [&](std::uint32_t size) { return size == columns_.size; })) return false;
+    columns_.members.resize(sums_.samples * columns_.size);
     for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) {
-      if (column_[i] < sums_.samples) members_[column_[i] * column_size_ + place_[i]] = NodeId(std::size_t{i});
+      if (columns_.of[i] < sums_.samples)
+        columns_.members[columns_.of[i] * columns_.size + columns_.at[i]] = NodeId(std::size_t{i});
     }
     // Column by column, as they mostly lie on the tape.
     for (std::uint32_t s = 1; s < sums_.samples; ++s) {
-      for (std::size_t k = 0; k < column_size_; ++k) {
-        if (!alike(member(0, k), member(s, k))) return false;
+      for (std::size_t k = 0; k < columns_.size; ++k) {
+        if (!alike(columns_.member(0, k), columns_.member(s, k))) return false;
       }
     }
     for (std::uint32_t g = 0; g < sums_.groups.size(); ++g) {
       const std::vector<NodeId>& terms = sums_.groups[g].terms;
       for (NodeId term : terms) {
-        if (place_[term.index] != place_[terms[0].index] && !may_read({g, SamplePicks::term}, term, terms[0]))
+        if (columns_.at[term.index] != columns_.at[terms[0].index] && !may_read({g, SamplePicks::term}, term, terms[0]))
           return false;
       }
     }
     return true;
   }
-
-  /// The k-th node of a column.
-  NodeId member(std::uint32_t column, std::size_t k) const { return members_[column * column_size_ + k]; }
 
   /// True if a reader of one may read the other in another sample.
   bool may_read(const SamplePicks::Reader& reader, NodeId a, NodeId b) {
@@ -164,80 +221,40 @@ class SampleFolder {
     for (std::uint32_t k = 0; k < x.count; ++k) {
       const NodeId p = x.node[k], q = y.node[k];
       if (is(p, Op::constant) && is(q, Op::constant)) continue;
-      if (column_[p.index] < sums_.samples && column_[q.index] < sums_.samples) {
-        if (place_[p.index] != place_[q.index] && !may_read({place_[a.index], k}, p, q)) return false;
-      } else if (p != q) {
+      if (columns_.has(p) && columns_.has(q)) {
+        if (columns_.at[p.index] != columns_.at[q.index] && !may_read({columns_.at[a.index], k}, p, q)) return false;
+      } else if (p != q && !sums_.same(tape_, p, q)) {
         return false;
       }
     }
     return true;
   }
 
-  // --- data ---------------------------------------------------------------------------------------------------------
-
-  /// The constants that columns read: literals, or inputs. All read them in the same places.
-  void collect_data() {
-    std::vector<std::array<std::uint32_t, 2>> places;  // operand j of the k-th node
-    for (std::uint32_t k = 0; k < column_size_; ++k) {
-      const Operands x = tape_.operands(member(0, k));
-      for (std::uint32_t j = 0; j < x.count; ++j) {
-        if (is(x.node[j], Op::constant)) places.push_back({k, j});
-      }
-    }
-    // Column by column, as they mostly lie on the tape.
-    std::vector<std::vector<double>> numbers(places.size(), std::vector<double>(sums_.samples));
-    for (std::uint32_t s = 0; s < sums_.samples; ++s) {
-      for (std::size_t i = 0; i < places.size(); ++i) {
-        numbers[i][s] = tape_.data(tape_.operands(member(s, places[i][0])).node[places[i][1]]);
-      }
-    }
-    std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> known;  // looked up, never walked
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      const auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
-      const std::uint64_t first = bits(numbers[i][0]);
-      if (std::ranges::all_of(numbers[i], [&](double number) { return bits(number) == first; })) continue;
-      std::uint64_t hash = 0;
-      for (double number : numbers[i]) hash = mix(hash, bits(number));
-      input_of_[places[i]] = find_or_add(known[hash], std::move(numbers[i]));
-    }
-  }
+  // --- picks ---------------------------------------------------------------------------------------------------------
 
   /// What each sample picks from, and a number for each that says which; false if that were more than there is now.
   bool collect_picks() {
     if (picks_.empty()) return true;
     std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> places;  // by hash; looked up, never walked
-    for (std::uint32_t k = 0; k < column_size_; ++k) places[sums_.hash[member(0, k).index]].push_back(k);
+    for (std::uint32_t k = 0; k < columns_.size; ++k) places[sums_.hash[columns_.member(0, k).index]].push_back(k);
     std::size_t total = 0;
-    std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> known;
     return picks_.each([&](const SamplePicks::Reader& reader, SamplePicks::Pick& pick) {
       const auto read = [&](std::uint32_t s) {
         if (reader[1] == SamplePicks::term) return sums_.groups[reader[0]].terms[s];
-        return tape_.operands(member(s, reader[0])).node[reader[1]];
+        return tape_.operands(columns_.member(s, reader[0])).node[reader[1]];
       };
       const std::vector<std::uint32_t>& all = places[sums_.hash[read(0).index]];
       const std::uint32_t end = reader[1] == SamplePicks::term ? UINT32_MAX : reader[0];
       pick.candidates.assign(all.begin(), std::lower_bound(all.begin(), all.end(), end));
       std::vector<double> numbers;
-      std::uint64_t hash = 0;
       for (std::uint32_t s = 0; s < sums_.samples; ++s) {
-        const auto at = std::lower_bound(pick.candidates.begin(), pick.candidates.end(), place_[read(s).index]);
+        const auto at = std::lower_bound(pick.candidates.begin(), pick.candidates.end(), columns_.at[read(s).index]);
         numbers.push_back(static_cast<double>(at - pick.candidates.begin()));
-        hash = mix(hash, std::bit_cast<std::uint64_t>(numbers.back()));
       }
-      pick.input = find_or_add(known[hash], std::move(numbers));
+      pick.input = data_.add(std::move(numbers));
       total += pick.candidates.size();
-      return total <= 4 * column_size_;
+      return total <= 4 * columns_.size;
     });
-  }
-
-  std::uint32_t find_or_add(std::vector<std::uint32_t>& candidates, std::vector<double> numbers) {
-    const auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
-    for (std::uint32_t input : candidates) {
-      if (std::ranges::equal(data_[input], numbers, {}, bits, bits)) return input;
-    }
-    data_.push_back(std::move(numbers));
-    candidates.push_back(static_cast<std::uint32_t>(data_.size() - 1));
-    return candidates.back();
   }
 
   // --- the folded recording -----------------------------------------------------------------------------------------
@@ -256,19 +273,19 @@ class SampleFolder {
       const Value value = to.uniform_input(tape_.data(input.node), input.name);
       if (input.node.index < moved_.size()) set_moved(input.node, value);
     }
-    if (!data_.empty()) inputs_ = to.inputs("(recorded samples)", data_.size());
+    if (!data_.inputs().empty()) inputs_ = to.inputs("(recorded samples)", data_.inputs().size());
     for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) move(to, NodeId(std::size_t{i}));
 
     result.loss = moved(loss_).on(to).id();
     for (NodeId output : outputs_) {
-      const std::uint32_t column = column_[output.index];
-      const NodeId first = column < sums_.samples ? member(0, place_[output.index]) : output;
+      const std::uint32_t column = columns_.of[output.index];
+      const NodeId first = column < sums_.samples ? columns_.member(0, columns_.at[output.index]) : output;
       result.outputs.push_back({moved(first).on(to).id(), column < sums_.samples ? column : 0});
     }
     result.samples = sums_.samples;
-    result.rows.reserve(sums_.samples * data_.size());
+    result.rows.reserve(sums_.samples * data_.inputs().size());
     for (std::uint32_t s = 0; s < sums_.samples; ++s) {
-      for (const std::vector<double>& column : data_) result.rows.push_back(column[s]);
+      for (const std::vector<double>& column : data_.inputs()) result.rows.push_back(column[s]);
     }
     return result;
   }
@@ -283,8 +300,7 @@ class SampleFolder {
   }
 
   void move(Tape& to, NodeId node) {
-    if (sums_.uses[node.index] == 0 || is_leaf(node) ||
-        (column_[node.index] < sums_.samples && column_[node.index] != 0)) {
+    if (sums_.uses[node.index] == 0 || is_leaf(node) || (columns_.has(node) && columns_.of[node.index] != 0)) {
       return;
     }
     const std::uint32_t sum = sums_.chain_of[node.index];
@@ -295,11 +311,11 @@ class SampleFolder {
     const Operands x = tape_.operands(node);
     Value operands[3];
     for (std::uint32_t j = 0; j < x.count; ++j) {
-      const SamplePicks::Pick* pick = column_[node.index] == 0 ? picks_.find({place_[node.index], j}) : nullptr;
-      const auto input = column_[node.index] == 0 ? input_of_.find({place_[node.index], j}) : input_of_.end();
-      operands[j] = pick != nullptr            ? picked(*pick)
-                    : input != input_of_.end() ? inputs_[input->second]
-                                               : moved(x.node[j]);
+      const SamplePicks::Pick* pick =
+          columns_.of[node.index] == 0 ? picks_.find({columns_.at[node.index], j}) : nullptr;
+      const std::uint32_t input =
+          columns_.of[node.index] == 0 ? data_.input_of({columns_.at[node.index], j}) : SampleData::none;
+      operands[j] = pick != nullptr ? picked(*pick) : input != SampleData::none ? inputs_[input] : moved(x.node[j]);
     }
     // Something of constants alone would be a plain number, and stay one.
     for (Value& operand : operands) operand = operand.is_plain() ? to.constant(operand.data()) : operand;
@@ -308,7 +324,7 @@ class SampleFolder {
 
   Value picked(const SamplePicks::Pick& pick) const {
     std::vector<Value> candidates;
-    for (std::uint32_t place : pick.candidates) candidates.push_back(moved(member(0, place)));
+    for (std::uint32_t place : pick.candidates) candidates.push_back(moved(columns_.member(0, place)));
     return SamplePicks::picked(inputs_[pick.input], candidates);
   }
 
@@ -317,7 +333,7 @@ class SampleFolder {
     Value total = 0.0;
     const auto add = [&](Value term, bool negative) { total = negative ? total - term : total + term; };
     for (const SampleSums::Term& term : sums_.terms_of(tape_, sum)) {
-      if (column_[term.node.index] >= sums_.samples) add(moved(term.node), term.negative);
+      if (!columns_.has(term.node)) add(moved(term.node), term.negative);
     }
     for (std::uint32_t g = 0; g < sums_.groups.size(); ++g) {
       const Group& group = sums_.groups[g];
@@ -332,30 +348,34 @@ class SampleFolder {
   const Tape& tape_;
   NodeId loss_;
   std::span<const NodeId> outputs_;
-  bool may_pick_;
+  bool may_pick_, join_;
   bool joined_ = true;  // later groups have parts that the first one's samples have
   SampleSums sums_;
-  LargeVector<std::uint32_t> column_;
+  SampleColumns columns_;
   LargeVector<std::uint32_t> seen_;
   std::uint32_t visit_ = 0;
-  std::size_t column_size_ = 0;
-  LargeVector<NodeId> members_;                                     // one column after another, each in recorded order
-  LargeVector<std::uint32_t> place_;                                // of a node in its column
-  std::map<std::array<std::uint32_t, 2>, std::uint32_t> input_of_;  // of operand j of the k-th node
   SamplePicks picks_;
-  std::vector<std::vector<double>> data_;  // of each input
-  LargeVector<std::uint32_t> moved_;       // what stands for each node, in values_
+  SampleData data_;
+  LargeVector<std::uint32_t> moved_;  // what stands for each node, in values_
   std::vector<Value> values_ = {Value()}, inputs_;
 };
 
 }  // namespace
 
 std::optional<FoldedSamples> fold_samples(const Tape& tape, NodeId loss, std::span<const NodeId> outputs) {
-  SampleFolder same(tape, loss, outputs, false);
-  std::optional<FoldedSamples> result = same.run();
-  if (result && same.complete()) return result;
-  std::optional<FoldedSamples> picking = SampleFolder(tape, loss, outputs, true).run();
-  return picking && (!result || picking->samples > result->samples) ? std::move(picking) : std::move(result);
+  std::optional<FoldedSamples> best;
+  for (const bool picks : {false, true}) {
+    for (const bool join : {false, true}) {
+      SampleFolder folder(tape, loss, outputs, picks, join);
+      std::optional<FoldedSamples> folded = folder.run();
+      if (!folded) continue;
+      const bool complete = folder.complete();
+      if (!best || folded->samples > best->samples) best = std::move(folded);
+      if (complete && !picks) return best;
+      break;
+    }
+  }
+  return best;
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -1,6 +1,8 @@
 #include "tapeloom/compiler/sample_sums.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 
 #include "tapeloom/compiler/unique_table.h"
 
@@ -101,6 +103,15 @@ void SampleSums::find_outer_groups(const Tape& tape) {
   }
 }
 
+void SampleSums::regroup(const Tape& tape, std::uint32_t count) {
+  groups.clear();
+  samples = count;
+  for (std::uint32_t i = static_cast<std::uint32_t>(uses.size()); i-- > 0;) {
+    if (chain_of[i] == i) find_groups_of(tape, NodeId(std::size_t{i}), count);
+  }
+  std::erase_if(groups, [&](const Group& group) { return group.terms.size() % count != 0; });
+}
+
 void SampleSums::find_groups_of(const Tape& tape, NodeId sum, std::size_t least) {
   LargeVector<Term>& terms = terms_of(tape, sum);
   std::erase_if(terms, [&](const Term& term) { return !has_data[term.node.index] || is_leaf(tape, term.node); });
@@ -140,15 +151,41 @@ LargeVector<SampleSums::Term>& SampleSums::terms_of(const Tape& tape, NodeId sum
   return terms_;
 }
 
-bool SampleSums::complete() const {
-  // Groups of one sum follow one another.
-  for (std::size_t i = 0; i < groups.size();) {
-    std::size_t terms = 0, end = i;
-    for (; end < groups.size() && groups[end].sum == groups[i].sum; ++end) terms += groups[end].terms.size();
-    if (terms != groups[i].all) return false;
-    i = end;
+bool SampleSums::same(const Tape& tape, NodeId a, NodeId b) {
+  if (has_data[a.index] || has_data[b.index]) return false;
+  if (same_.empty()) find_same(tape);
+  return same_[a.index] == same_[b.index];
+}
+
+void SampleSums::find_same(const Tape& tape) {
+  same_.resize(uses.size());
+  UniqueTable table;
+  const auto operands = [&](std::uint32_t i) {
+    std::array<std::uint32_t, 3> same{};
+    const Operands x = tape.operands(NodeId(std::size_t{i}));
+    for (std::uint32_t k = 0; k < x.count; ++k) same[k] = same_[x.node[k].index];
+    return same;
+  };
+  const auto hash_of = [&](std::uint32_t i) {
+    std::uint64_t h = static_cast<std::uint64_t>(tape.op(NodeId(std::size_t{i})));
+    for (const std::uint32_t x : operands(i)) h = mix(h, x);
+    return h;
+  };
+  for (std::uint32_t i = 0; i < same_.size(); ++i) {
+    const NodeId node{std::size_t{i}};
+    same_[i] = i;
+    if (uses[i] == 0 || has_data[i] || is_leaf(tape, node)) continue;
+    const auto equal = [&](std::uint32_t other) {
+      return tape.op(NodeId(std::size_t{other})) == tape.op(node) && operands(other) == operands(i);
+    };
+    same_[i] = table.find_or_enter(i, UniqueTable::no_parts, equal, hash_of);
   }
-  return true;
+}
+
+bool SampleSums::complete() const {
+  std::map<std::uint32_t, std::size_t> terms;  // of each sum
+  for (const Group& group : groups) terms[group.sum.index] += group.terms.size();
+  return std::ranges::all_of(groups, [&](const Group& group) { return terms[group.sum.index] == group.all; });
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

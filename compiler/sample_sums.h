@@ -37,9 +37,13 @@ struct SampleSums {
   /// False if there are no such sums, or something live varies already. Alike are nodes that compute the same function
   /// of any constants and of the same parameters, or with `any_parameters` of any.
   bool find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters);
+  /// Takes all groups whose size is a multiple of so many samples, of the sums that were looked at.
+  void regroup(const Tape& tape, std::uint32_t count);
   /// The terms of a sum in recorded order, until the next call. Marks the +, - and negations that nothing else uses as
   /// part of the sum.
   LargeVector<Term>& terms_of(const Tape& tape, NodeId sum);
+  /// Whether they are the same function of parameters alone, recorded again.
+  bool same(const Tape& tape, NodeId a, NodeId b);
   /// True if the sums with groups have no other terms of constants.
   bool complete() const;
 
@@ -50,8 +54,10 @@ struct SampleSums {
   void find_outer_groups(const Tape& tape);
   /// Adds the groups of `least` or more terms that a sum has.
   void find_groups_of(const Tape& tape, NodeId sum, std::size_t least);
+  void find_same(const Tape& tape);
 
   LargeVector<Term> terms_, stack_;
+  LargeVector<std::uint32_t> same_;  // of nodes of parameters alone: the first that computes the same
 };
 
 }  // namespace tapeloom::inline v0_1::compiler

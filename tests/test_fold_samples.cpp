@@ -2,6 +2,7 @@
 // one sample with inputs; the results are the reference's.
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <random>
 
 #include "against_evaluate.h"
@@ -271,4 +272,106 @@ TEST_CASE("fold: samples that are not all alike take no more instructions, howev
     }
     std::printf("fold: %zu instructions for samples that are not all alike, %s\n", few, name);
   }
+}
+
+namespace {
+
+/// Hand-written neurons of plain numbers, each of which is recorded anew where it is used: `order` is that of a
+/// neuron's terms.
+Value hand_written(Tape& tape, std::span<const double> rows, std::size_t features,
+                   const std::function<std::size_t(std::size_t neuron, std::size_t term)>& order) {
+  constexpr std::size_t neurons = 9;
+  std::vector<Value> weights, out;
+  for (std::size_t i = 0; i < neurons * features; ++i) weights.push_back(tape.parameter(0.01 * static_cast<double>(i)));
+  for (std::size_t i = 0; i < neurons; ++i) out.push_back(tape.parameter(0.3 - 0.05 * static_cast<double>(i)));
+  Value loss = 0.0;
+  for (std::size_t first = 0; first < rows.size(); first += features + 1) {
+    Value score = 0.0;
+    for (std::size_t i = 0; i < neurons; ++i) {
+      Value z = 0.0;
+      for (std::size_t k = 0; k < features; ++k) {
+        const std::size_t j = order(i, k);
+        z = z + weights[i * features + j] * rows[first + j];
+      }
+      score = score + out[i] * tanh(z);
+    }
+    loss = loss + square(score - rows[first + features]);
+  }
+  return loss;
+}
+
+}  // namespace
+
+TEST_CASE("fold: features are in the order of their weights, whatever that of the terms") {
+  constexpr std::size_t samples = 12;
+  for (const std::size_t features : {2, 3, 4, 8, 20}) {
+    INFO(features << " features");
+    std::vector<double> rows = some_numbers(samples * (features + 1));
+    const auto compare = [&] {
+      std::vector<Instruction> instructions;
+      for (const int way : {0, 1, 2}) {
+        Tape tape;
+        const Value loss = hand_written(tape, rows, features, [&](std::size_t neuron, std::size_t term) {
+          return way == 0 ? term : way == 1 ? features - 1 - term : (term + 7 * neuron) % features;
+        });
+        expect_like_evaluate(loss, {}, samples);
+        const Program program = compile(loss);
+        CHECK(program.input_count == features + 1);
+        if (way == 0) instructions = program.instructions;
+        CHECK(program.instructions == instructions);
+      }
+      return instructions.size();
+    };
+    const std::size_t instructions = compare();
+    // A feature that is always 1, and two that are the same.
+    for (std::size_t s = 0; s < samples; ++s) rows[s * (features + 1)] = 1.0;
+    CHECK(compare() == instructions);
+    for (std::size_t s = 0; s < samples; ++s) rows[s * (features + 1)] = rows[s * (features + 1) + 1];
+    CHECK(compare() == instructions);
+  }
+}
+
+TEST_CASE("fold: samples may have several terms that are alike, if they have something in common") {
+  const auto instructions = [](std::size_t samples) {
+    Tape tape;
+    std::mt19937_64 random(3);
+    const MLP model(tape, 3, {{4, tapeloom::tanh}, {2}}, uniform_initializer(random, -1.0, 1.0));
+    const std::vector<double> rows = some_numbers(7 * samples);
+    Value near = 0.0, small = 0.0, steps = 0.0;
+    for (std::size_t s = 0; s < samples; ++s) {
+      const auto row = std::span(rows).subspan(7 * s, 7);
+      const std::vector<Value> a = model(row.first(3)), b = model(row.subspan(3, 3));
+      near = near + square(square(a[0] - b[0]) + square(a[1] - b[1]) - row[6]);
+      small = small + square(a[0]) + square(b[0]);
+      steps = steps + relu(a[1] * b[0]) + relu(b[1] * a[0]);
+    }
+    const Value loss = near + 0.01 * small + steps / static_cast<double>(samples);
+    expect_like_evaluate(loss, {}, static_cast<std::uint32_t>(samples));
+    return compile(loss).instructions.size();
+  };
+  CHECK(instructions(30) == instructions(6));
+}
+
+TEST_CASE("fold: what is computed from parameters alone may be recorded for each sample") {
+  const auto instructions = [](std::size_t samples) {
+    Tape tape;
+    std::vector<Value> means, widths;
+    for (std::size_t i = 0; i < 6; ++i) {
+      means.push_back(tape.parameter(0.2 * static_cast<double>(i) - 0.4));
+      widths.push_back(tape.parameter(0.1 * static_cast<double>(i) - 0.3));
+    }
+    const std::vector<double> data = some_numbers(samples);
+    Value loss = 0.0;
+    for (const double x : data) {
+      Value density = 0.0;
+      for (std::size_t i = 0; i < means.size(); ++i) {
+        const Value z = (x - means[i]) / exp(widths[i]);
+        density = density + exp(-0.5 * z * z) / exp(widths[i]);
+      }
+      loss = loss - log(density);
+    }
+    expect_like_evaluate(loss, {}, static_cast<std::uint32_t>(samples));
+    return compile(loss).instructions.size();
+  };
+  CHECK(instructions(40) == instructions(5));
 }
