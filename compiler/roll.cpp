@@ -28,7 +28,10 @@ class ElementwiseRoller {
     set_twins_aside();
     ends_.clear();
     for (std::size_t end = 0; end < members_.size(); ends_.push_back(end)) end = run_end(end);
-    if (better_together()) ends_ = {members_.size()};
+    if (better_together()) {
+      ends_ = {members_.size()};
+      sort_for_fewer_gathered();
+    }
     std::size_t begin = 0;
     for (std::size_t end : ends_) emit(std::exchange(begin, end), end);
     for (const auto& [twin, node] : twins_) p_.place_like(twin, node, 1);
@@ -110,6 +113,19 @@ class ElementwiseRoller {
       if (again || end - begin == 1 || !reads_whole_block(std::exchange(begin, end), end)) return true;
     }
     return false;
+  }
+  /// Members of one block need not be in the order of their first operand: a weight times an input is in that of the
+  /// weights if those are read in place then.
+  void sort_for_fewer_gathered() {
+    std::size_t fewest = gathered_operands();
+    for (std::size_t k = 1; k < op_arity(r_.tape().op(members_[0].node)); ++k) {
+      const LargeVector<Member> before = members_;
+      const auto by_operand = [&](const Member& a, const Member& b) { return a.at[k] < b.at[k]; };
+      std::stable_sort(members_.begin(), members_.end(), by_operand);
+      const std::size_t gathered = gathered_operands();
+      if (gathered >= fewest) members_ = before;
+      fewest = std::min(fewest, gathered);
+    }
   }
   std::size_t gathered_operands() {
     std::size_t gathered = 0;

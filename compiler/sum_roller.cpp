@@ -147,12 +147,36 @@ void SumRoller::sort_rest(std::size_t first) {
     const auto key = [&](NodeId node) { return std::tuple(c_.family_of(node), p_.at(node)); };
     if (term.product && key(term.b) < key(term.a)) std::swap(term.a, term.b);
   }
-  const auto key = [&](const Term& term) {
+  const auto alike = [&](const Term& term) {
     const std::uint32_t b = term.product ? c_.family_of(term.b) : 0;
-    return std::tuple(term.negative, term.product, c_.family_of(term.a), b, p_.at(term.a), p_.at(term.b));
+    return std::tuple(term.negative, term.product, c_.family_of(term.a), b);
   };
-  std::stable_sort(rest_.begin() + static_cast<std::ptrdiff_t>(first), rest_.end(),
-                   [&](const Term& a, const Term& b) { return key(a) < key(b); });
+  const auto key = [&](const Term& term) { return std::tuple(alike(term), p_.at(term.a), p_.at(term.b)); };
+  const auto from = rest_.begin() + static_cast<std::ptrdiff_t>(first);
+  std::stable_sort(from, rest_.end(), [&](const Term& a, const Term& b) { return key(a) < key(b); });
+  for (auto begin = from; begin != rest_.end();) {
+    const auto other = [&](const Term& term) { return alike(term) != alike(*begin); };
+    const auto end = std::find_if(begin, rest_.end(), other);
+    if (begin->product) sort_products({begin, end});
+    begin = end;
+  }
+}
+
+/// Alike products by their second factors, if those repeat less than the first ones do: what repeats is gathered in any
+/// order, and the others may be read in place.
+void SumRoller::sort_products(std::span<Term> products) {
+  const auto distinct = [&](NodeId Term::*factor) {
+    std::size_t count = 1;
+    for (std::size_t i = 1; i < products.size(); ++i) {
+      count += p_.at(products[i - 1].*factor) != p_.at(products[i].*factor);
+    }
+    return count;
+  };
+  const std::size_t of_a = distinct(&Term::a);
+  if (of_a == 1 || of_a == products.size()) return;
+  const LargeVector<Term> before(products.begin(), products.end());
+  std::ranges::stable_sort(products, {}, [&](const Term& term) { return p_.at(term.b); });
+  if (distinct(&Term::b) <= of_a) std::ranges::copy(before, products.begin());
 }
 
 // --- which sums go together

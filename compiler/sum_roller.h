@@ -47,6 +47,7 @@ class SumRoller {
   void take_pairs_for_rest();
   bool each_has_its_own_columns() const;
   void sort_rest(std::size_t first);
+  void sort_products(std::span<Term> products);
   bool same_columns(const Row& a, const Row& b) const;
   bool columns_before(const Row& a, const Row& b) const;
   bool rows_before(const Row& a, const Row& b) const;

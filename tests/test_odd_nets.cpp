@@ -276,6 +276,16 @@ const Piece no_order[] = {
          return z;
        });
      }},
+    {"weights times products of two lists",
+     [](Writer& w, std::size_t n) {
+       return added_up(w, n, [&](auto, const Values& h) {
+         Value z = 0.0;
+         for (std::size_t i = 0; i < 3; ++i) {
+           for (std::size_t j = 0; j < 4; ++j) z = z + weight(w) * h[i % h.size()] * h[(3 + j) % h.size()];
+         }
+         return z;
+       });
+     }},
     {"products of all pairs",
      [](Writer& w, std::size_t n) {
        const Values h = w.layer(w.x, n, tanh);
@@ -344,4 +354,25 @@ TEST_CASE("odd nets: a wide layer at places of the inputs, whose rows are read a
   const std::vector<double> rows = some_numbers(samples * x.size());
   expect_programs_like_evaluate(loss, {each}, rows, samples, 40000);
   CHECK(compile(loss).instructions.size() <= 40);
+}
+
+TEST_CASE("odd nets: of weights times products of two lists, only the lists are gathered") {
+  Tape tape;
+  std::mt19937_64 random(3);
+  const Values x = tape.inputs("x", 8);
+  Value each = 0.0;
+  for (std::size_t k = 0; k < 20; ++k) {
+    Value z = 0.0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      for (std::size_t j = 0; j < 4; ++j) z = z + tape.parameter(2.0 * random_unit(random) - 1.0) * x[i] * x[4 + j];
+    }
+    each = each + square(z);
+  }
+  const Value loss = batch_mean(each);
+  const std::vector<double> rows = some_numbers(70 * x.size());
+  expect_programs_like_evaluate(loss, {each}, rows, 70, 40000);
+  const Program program = compile(loss);
+  const auto gathers = [](const Instruction& i) { return i.kind == InstructionKind::gather; };
+  // Two forward, and the adjoints of the sums, one for each of their terms.
+  CHECK(std::ranges::count_if(program.instructions, gathers) <= 3);
 }
