@@ -14,6 +14,9 @@ namespace {
 constexpr std::size_t most_tile_samples = 512, most_samples_for_weights = 128;
 // Tile slots that are swept together should stay in little more than half of a 1 MiB second-level cache.
 constexpr std::size_t tile_bytes = 576 * 1024;
+// Where that leaves few samples, instructions of a few rows take longer to start than to run. Reading slots from the
+// third-level cache takes less.
+constexpr std::size_t most_tile_bytes = 16 * 1024 * 1024, least_numbers = 512, most_samples_to_start = 128;
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
 
 template <class T>
@@ -24,11 +27,24 @@ const KernelTable<T>& choose_kernels(const Program& program) {
   return kernels<T>();
 }
 
+/// So many that an instruction computes `least_numbers` on average each time it is started, within limits.
+std::size_t samples_worth_starting(const Program& program) {
+  std::size_t instructions = 0, rows = 0;
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
+      const Shape& shape = program.shapes[program.instructions[i].shape];
+      ++instructions, rows += std::size_t{shape.rows} * shape.places;
+    }
+  }
+  return rows == 0 ? 0 : std::min(least_numbers * instructions / rows, most_samples_to_start);
+}
+
 }  // namespace
 
 std::size_t preferred_tile_samples(const Program& program, std::size_t number_size) {
   const std::size_t slots = std::max<std::size_t>(program.tile_slots, 1);
-  const std::size_t fitting = tile_bytes / (slots * number_size) / lane_unit * lane_unit;
+  const std::size_t started = std::min(samples_worth_starting(program), most_tile_bytes / (slots * number_size));
+  const std::size_t fitting = std::max(tile_bytes / (slots * number_size), started) / lane_unit * lane_unit;
   // Each tile reads all weights, and adds to all of their gradients. Where they are more than what a tile computes, it
   // is better to read them less often.
   const std::size_t weights = program.parameters.size() / (2 * slots) / lane_unit * lane_unit;

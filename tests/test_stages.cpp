@@ -182,3 +182,22 @@ TEST_CASE("stages: a guard behind a batch statistic") {
   rows.assign(rows.size(), 2.0);
   CHECK(executor.step() == Approx(16.0));
 }
+
+TEST_CASE("stages: instructions of one row compute enough samples at a time to be worth starting") {
+  Tape tape;
+  const Value w = tape.parameter(0.9), x = tape.inputs("x", 1)[0];
+  Value y = x;
+  for (int i = 0; i < 4000; ++i) y = w * sin(y) + x;
+  const Value loss = batch_mean(square(y));
+  const std::vector<double> rows = some_numbers(300);
+  Executor<double> executor(compile(loss), {.max_samples = 300});
+  CHECK(executor.tile_samples() >= 64);
+  CHECK(executor.tile_samples() < 300);
+  executor.bind(rows);
+  const Evaluation expected = evaluate(loss, {.rows = rows, .samples = 300});
+  CHECK(executor.step() == Approx(expected.root[0]));
+  CHECK(executor.gradients()[0] == Approx(expected.gradients[0]));
+  // Where that takes too much memory, it is less.
+  for (int i = 0; i < 60000; ++i) y = w * sin(y) + x;
+  CHECK(Executor<double>(compile(batch_mean(y)), {.max_samples = 300}).arena_bytes() < 40'000'000);
+}
