@@ -17,16 +17,21 @@ namespace {
 constexpr std::uint32_t outside = SampleSums::outside;
 constexpr std::uint32_t shared = UINT32_MAX - 1;
 
+/// What samples are taken to be.
+struct Way {
+  bool outer = false;  ///< terms of the last sum that has several alike, rather than of the longest
+  bool join = false;   ///< of alike terms, all that have something in common are one sample's
+  bool picks = false;  ///< samples may read different ones of values that compute alike
+};
+
 class SampleFolder {
  public:
-  /// With `picks`, samples may read different ones of values that compute alike. With `join`, terms that have something
-  /// in common are of one sample, which may have several terms that compute alike.
-  SampleFolder(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool picks, bool join)
-      : tape_(tape), loss_(loss), outputs_(outputs), may_pick_(picks), join_(join) {}
+  SampleFolder(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, const Way& way)
+      : tape_(tape), loss_(loss), outputs_(outputs), way_(way) {}
 
   std::optional<FoldedSamples> run() {
-    if (!sums_.find(tape_, loss_, outputs_, may_pick_)) return std::nullopt;
-    if (!(join_ ? join_terms() : assign_columns()) || !columns_stand_alone() || !columns_are_alike())
+    if (!sums_.find(tape_, loss_, outputs_, way_.picks, way_.outer)) return std::nullopt;
+    if (!(way_.join ? join_terms() : assign_columns()) || !columns_stand_alone() || !columns_are_alike())
       return std::nullopt;
     data_.collect(tape_, sums_, columns_);
     if (!collect_picks()) return std::nullopt;
@@ -210,7 +215,7 @@ class SampleFolder {
 
   /// True if a reader of one may read the other in another sample.
   bool may_read(const SamplePicks::Reader& reader, NodeId a, NodeId b) {
-    if (!may_pick_ || sums_.hash[a.index] != sums_.hash[b.index]) return false;
+    if (!way_.picks || sums_.hash[a.index] != sums_.hash[b.index]) return false;
     picks_.note(reader);
     return true;
   }
@@ -348,7 +353,7 @@ class SampleFolder {
   const Tape& tape_;
   NodeId loss_;
   std::span<const NodeId> outputs_;
-  bool may_pick_, join_;
+  Way way_;
   bool joined_ = true;  // later groups have parts that the first one's samples have
   SampleSums sums_;
   SampleColumns columns_;
@@ -363,10 +368,16 @@ class SampleFolder {
 }  // namespace
 
 std::optional<FoldedSamples> fold_samples(const Tape& tape, NodeId loss, std::span<const NodeId> outputs) {
+  // A few alike terms may be batches of samples; of more, each may have as many alike places as there are terms.
+  constexpr std::uint32_t few = 3;
+  SampleFolder outer(tape, loss, outputs, {.outer = true});
+  if (std::optional<FoldedSamples> folded = outer.run(); folded && folded->samples > few && outer.complete()) {
+    return folded;
+  }
   std::optional<FoldedSamples> best;
   for (const bool picks : {false, true}) {
     for (const bool join : {false, true}) {
-      SampleFolder folder(tape, loss, outputs, picks, join);
+      SampleFolder folder(tape, loss, outputs, {.join = join, .picks = picks});
       std::optional<FoldedSamples> folded = folder.run();
       if (!folded) continue;
       const bool complete = folder.complete();

@@ -23,10 +23,8 @@ void SampleData::collect(const Tape& tape, const SampleSums& sums, const SampleC
   decide_on_data();
   std::erase_if(constants_, [](const Constant& constant) { return !constant.data; });
   tell_apart();
-  // Now those that are one input have the same numbers and `which`; put first the one that meets the first weight.
-  std::stable_sort(constants_.begin(), constants_.end(), [](const Constant& a, const Constant& b) {
-    return std::tuple(a.weight, a.place) < std::tuple(b.weight, b.place);
-  });
+  // Now those that are one input have the same numbers and `which`.
+  std::ranges::sort(constants_, {}, [](const Constant& c) { return std::tuple(c.recorded, c.weight, c.place); });
   const std::vector<std::vector<double>> numbers = std::exchange(inputs_, {});
   known_.clear();
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> inputs;
@@ -68,6 +66,7 @@ void SampleData::find_constants(const Tape& tape, const SampleColumns& columns) 
   for (std::uint32_t s = 0; s < columns.samples; ++s) {
     for (std::size_t i = 0; i < constants_.size(); ++i) {
       const NodeId node = operand(s, constants_[i].place);
+      if (s == 0) constants_[i].recorded = node.index;
       numbers[i][s] = tape.data(node);
       constants_[i].identity = mix(constants_[i].identity, node.index);
     }
@@ -119,9 +118,10 @@ void SampleData::tell_apart() {
   for (Constant& constant : constants_) {
     if (readers[constant.identity] > 1) {
       constant.which = constant.identity | 1ull << 63;
-    } else if (constant.sum != none) {
-      in_sums.push_back(&constant);
+      continue;
     }
+    constant.recorded = none;
+    if (constant.sum != none) in_sums.push_back(&constant);
   }
   const auto key = [](const Constant* c) { return std::tuple(c->sum, c->numbers, c->weight, c->place); };
   std::ranges::sort(in_sums, {}, key);

@@ -29,8 +29,8 @@ struct SampleColumns {
 /// The constants of recorded samples: those that are data become inputs, the others stay literals. Data are constants
 /// that differ from sample to sample, and of the products w * x that are added up with such, all x: a feature may have
 /// the same number in all samples. Equal numbers are one input, but not if a sum multiplies them with different
-/// weights: features may be alike, too. Inputs come in the order of the weights they meet first, then in recorded
-/// order.
+/// weights: features may be alike, too. Inputs come in recorded order, and after them, in the order of the weights they
+/// meet first, those of which each use was recorded anew.
 class SampleData {
  public:
   /// Operand j of the k-th node of every sample.
@@ -51,8 +51,9 @@ class SampleData {
  private:
   struct Constant {
     Place place;
-    std::uint32_t numbers;   // index into inputs_
-    std::uint64_t identity;  // of the nodes of all samples
+    std::uint32_t numbers;          // index into inputs_
+    std::uint64_t identity;         // of the nodes of all samples
+    std::uint32_t recorded = none;  // the node of the first sample, if it is read in several places
     std::uint32_t sum = none, weight = none;
     bool data = false;
     std::uint64_t which = 0;  // of several inputs with the same numbers

@@ -19,10 +19,10 @@ bool is_chain(const Tape& tape, NodeId node) {
 
 }  // namespace
 
-bool SampleSums::find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters) {
+bool SampleSums::find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters, bool outer) {
   if (!find_live(tape, loss, outputs)) return false;
   hash_nodes(tape, any_parameters);
-  any_parameters ? find_outer_groups(tape) : find_groups(tape);
+  any_parameters || outer ? find_outer_groups(tape) : find_groups(tape);
   return !groups.empty();
 }
 
@@ -43,13 +43,14 @@ bool SampleSums::find_live(const Tape& tape, NodeId loss, std::span<const NodeId
 }
 
 void SampleSums::hash_nodes(const Tape& tape, bool any_parameters) {
+  constexpr std::uint64_t start = 0x243f6a8885a308d3;  // with a small number, op and index could make up for each other
   hash.assign(uses.size(), 0);
   has_data.assign(uses.size(), false);
   for (std::uint32_t i = 0; i < uses.size(); ++i) {
     const NodeId node{std::size_t{i}};
     if (uses[i] == 0) continue;
     const Op op = tape.op(node);
-    std::uint64_t h = mix(1, static_cast<std::uint64_t>(op));
+    std::uint64_t h = mix(start, static_cast<std::uint64_t>(op));
     if (op == Op::constant) {
       has_data[i] = true;
     } else if (is_leaf(tape, node)) {
@@ -78,8 +79,8 @@ void SampleSums::find_groups(const Tape& tape) {
   samples = groups.empty() ? 0 : static_cast<std::uint32_t>(most);
 }
 
-/// Where neurons of any parameters are alike, so are the terms of sums within a sample. So the sums that come last tell
-/// how many samples there are, and nothing below their terms is looked at.
+/// Where neurons of any parameters are alike, so are the terms of sums within a sample, as are those of one layer at
+/// many places. So the sums that come last tell how many samples there are, and nothing below their terms is looked at.
 void SampleSums::find_outer_groups(const Tape& tape) {
   chain_of.assign(uses.size(), outside);
   LargeVector<bool> below(uses.size(), false);

@@ -31,12 +31,13 @@ struct SampleSums {
   LargeVector<std::uint64_t> hash;      ///< equal for nodes that compute alike
   LargeVector<bool> has_data;           ///< depends on a constant
   LargeVector<std::uint32_t> chain_of;  ///< the sum that a +, - or negation belongs to
-  std::vector<Group> groups;            ///< the largest there are (or, of any parameters, in the last sum), of one size
+  std::vector<Group> groups;            ///< the largest there are (or of the last sum, with `outer`), of one size
   std::uint32_t samples = 0;            ///< that size
 
   /// False if there are no such sums, or something live varies already. Alike are nodes that compute the same function
-  /// of any constants and of the same parameters, or with `any_parameters` of any.
-  bool find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters);
+  /// of any constants and of the same parameters, or with `any_parameters` of any. With `outer`, or any parameters,
+  /// sums below terms of others are left alone, however large they are.
+  bool find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters, bool outer);
   /// Takes all groups whose size is a multiple of so many samples, of the sums that were looked at.
   void regroup(const Tape& tape, std::uint32_t count);
   /// The terms of a sum in recorded order, until the next call. Marks the +, - and negations that nothing else uses as

@@ -375,3 +375,52 @@ TEST_CASE("fold: what is computed from parameters alone may be recorded for each
   };
   CHECK(instructions(40) == instructions(5));
 }
+
+TEST_CASE("fold: two samples of a linear model, whichever parameters it has") {
+  for (std::size_t unused = 0; unused < 4; ++unused) {
+    Tape tape;
+    for (std::size_t i = 0; i < unused; ++i) tape.parameter(1.0);
+    const Value w = tape.parameter(0.2), v = tape.parameter(0.5);
+    const double rows[2][3] = {{0.1, 0.2, 0.3}, {0.5, 0.7, 0.9}};
+    Value loss = 0.0;
+    for (const auto& [a, b, target] : rows) {
+      const Value error = w * a + v * b + tape.constant(target) * -1.0;
+      loss = loss + error * error;
+    }
+    expect_like_evaluate(loss, {}, 2);
+  }
+}
+
+TEST_CASE("fold: images that are recorded once a sample are read as images that are bound") {
+  const auto score = [](std::span<const Value> kernels, std::span<const Value> image) {
+    Value total = 0.0;
+    for (std::size_t c = 0; c < 4; ++c) {
+      for (std::size_t i = 0; i < 4; ++i) {
+        for (std::size_t j = 0; j < 4; ++j) {
+          Value z = 0.0;
+          for (std::size_t k = 0; k < 9; ++k) z = z + kernels[9 * c + k] * image[6 * (i + k / 3) + j + k % 3];
+          total = total + relu(z);
+        }
+      }
+    }
+    return square(total - image[36]);
+  };
+  const auto kernels = [](Tape& tape) {
+    std::vector<Value> result;
+    for (int i = 0; i < 36; ++i) result.push_back(tape.parameter(0.02 * i - 0.3));
+    return result;
+  };
+  Tape recorded, bound;
+  const std::vector<Value> weights = kernels(recorded), same = kernels(bound);
+  const std::vector<double> rows = some_numbers(10 * 37);
+  Value loss = 0.0;
+  for (std::size_t s = 0; s < 10; ++s) {
+    std::vector<Value> image;
+    for (std::size_t k = 0; k < 37; ++k) image.push_back(recorded.constant(rows[37 * s + k]));
+    loss = loss + score(weights, image);
+  }
+  expect_like_evaluate(loss, {}, 10);
+  const Program one = compile(batch_sum(score(same, bound.inputs("image", 37))));
+  const auto kind = [](const Instruction& instruction) { return instruction.kind; };
+  CHECK(std::ranges::equal(compile(loss).instructions, one.instructions, {}, kind, kind));
+}
