@@ -239,12 +239,25 @@ inline Lanes<float> tanh(Lanes<float> x) {
   return clamp(c * p / q, one);
 }
 
-/// Lane by lane: a power is rare, and its special cases are many.
+#ifdef TAPELOOM_MVEC
+#define TAPELOOM_GLUE_TWO_(letter, lanes, function) _ZGV##letter##lanes##vv_##function
+#define TAPELOOM_GLUE_TWO(letter, lanes, function) TAPELOOM_GLUE_TWO_(letter, lanes, function)
+extern "C" Floats::Vector TAPELOOM_GLUE_TWO(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, powf)(Floats::Vector, Floats::Vector);
+extern "C" Doubles::Vector TAPELOOM_GLUE_TWO(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, pow)(Doubles::Vector,
+                                                                                       Doubles::Vector);
+inline Floats pow(Floats a, Floats b) {
+  return Floats(TAPELOOM_GLUE_TWO(TAPELOOM_MVEC, TAPELOOM_MVEC_FLOAT, powf)(a.v, b.v));
+}
+inline Doubles pow(Doubles a, Doubles b) {
+  return Doubles(TAPELOOM_GLUE_TWO(TAPELOOM_MVEC, TAPELOOM_MVEC_DOUBLE, pow)(a.v, b.v));
+}
+#else
 template <class T>
 inline Lanes<T> pow(Lanes<T> a, Lanes<T> b) {
   for (std::size_t i = 0; i < Lanes<T>::count; ++i) a.v[i] = std::pow(a.v[i], b.v[i]);
   return a;
 }
+#endif
 
 /// An operand of one row: a slot of the tile, or one number for all lanes.
 template <class T, bool uniform>
