@@ -30,13 +30,14 @@
 #include "bench/xsmm_product.h"
 #include "tapeloom/runtime/arena.h"
 #include "tapeloom/runtime/interpreter.h"
+#include "tapeloom/runtime/planned_calls.h"
 
 namespace tapeloom::bench {
 namespace {
 
 using runtime::Arena;
 using runtime::KernelTable;
-using runtime::PlannedProduct;
+using runtime::PlannedCalls;
 using runtime::Product;
 using runtime::round_up;
 using runtime::Sums;
@@ -135,18 +136,23 @@ class Contest {
         a_ = arena_.data(y), b_ = scratch_;
         kernels.transpose(terms, shape.samples, x_, step, scratch_, p.b_stride);
         by_sums_ = runtime::dots_are_cheaper(rows, terms, shape.samples, kernels.vector_lanes, transposes_);
-        sums_ = rows >= terms ? Sums<T>{a_, rows, step, x_, terms, step, c_, row_step, 1, shape.samples}
-                              : Sums<T>{x_, terms, step, a_, rows, step, c_, 1, row_step, shape.samples};
+        if (by_sums_) {
+          const bool swapped = terms > rows;
+          sums_of_ = swapped ? x_ : a_, by_ = swapped ? a_ : x_;
+          sums_ = swapped ? Sums{terms, step, rows, step, 1, row_step, shape.samples}
+                          : Sums{rows, step, terms, step, row_step, 1, shape.samples};
+        }
         break;
     }
-    planned_ = PlannedProduct<T>(kernels, p);
+    planned_ = PlannedCalls<T>(kernels, p);
+    if (by_sums_) planned_.make_room(sums_), planned_.plan(sums_);
     const bool a_transposed = shape.role == Role::inputs_gradient;
     generated_.emplace(XsmmShape{p.m, p.n, p.k, a_transposed ? p.a_column_step : p.a_row_step, p.b_stride, p.c_stride,
                                  a_transposed, false});
   }
 
   void run_ours() {
-    if (by_sums_) return kernels_.dots(sums_);
+    if (by_sums_) return planned_.run(sums_of_, by_, c_);
     transpose();
     planned_.run(a_, b_, c_);
   }
@@ -215,12 +221,14 @@ class Contest {
   Arena<T> arena_;
   T *x_, *scratch_;
   Product<T> product_{};
-  PlannedProduct<T> planned_;
+  PlannedCalls<T> planned_;
   const T* a_ = nullptr;
   const T* b_ = nullptr;
   T* c_ = nullptr;
   bool transposes_ = false, by_sums_ = false;
-  Sums<T> sums_;
+  const T* sums_of_ = nullptr;  // multiplied by
+  const T* by_ = nullptr;
+  Sums sums_;
   std::optional<XsmmProduct<T>> generated_;
 };
 

@@ -33,48 +33,43 @@ struct Finish {
   bool per_lane = false;
 };
 
-/// C (m x n) = A (m x k) B (k x n), added to C if `accumulate`, then finished; wherever the matrices are. Entry (i, j)
-/// of A is a[i * a_row_step + j * a_column_step]; rows of B and C are b_stride and c_stride numbers apart, and nothing
-/// after column n - 1 is touched. A product that is finished has whole vectors.
+/// C (m x n) = A (m x k) B (k x n), or += if it is not finished; wherever the matrices are. Entry (i, j) of A is
+/// a[i * a_row_step + j * a_column_step]; rows of B and C are b_stride and c_stride numbers apart, and nothing after
+/// column n - 1 is touched. A product that is finished has whole vectors.
 template <class T>
 struct Product {
   std::size_t m, n, k;
   std::size_t a_row_step, a_column_step;
   std::size_t b_stride, c_stride;
-  bool accumulate = false;
   Finish<T> finish = {};
 };
 
-/// One call of the few or many that a product takes: blocks of C one below the other, or what is left to be done to
-/// rows of C. They run one after another, as KernelTable::plan puts them.
-template <class T>
-struct ProductPart {
-  /// Of the whole matrices.
-  void (*run)(const ProductPart& part, const T* a, const T* b, T* c);
-  std::size_t a_offset = 0, a_row_step, a_column_step;
-  std::size_t b_offset = 0, b_stride;
-  std::size_t c_offset = 0, c_stride;
-  std::size_t k;             ///< multiplications for each number of C
-  std::size_t blocks;        ///< or rows
-  std::size_t last_columns;  ///< of the last vector of a block, the others are whole; or all columns
-  bool accumulate = false;   ///< to what is in C
-  const T* start = nullptr;  ///< the sums start at one number a row, or at 0 if this is null
-  std::size_t start_step = 0;
-  Finish<T> finish = {};  ///< its operand is that of the part's first number
+/// Sums over the samples, in an order that depends on their number alone: c[i * c_row_step + j * c_column_step] = or +=
+/// the sum of row i of A times row j of B, or of row i of A if there are no rows of B. Rows have one number a sample
+/// and may be read up to a whole vector after them. There are at least as many rows of A as of B.
+struct Sums {
+  std::size_t a_rows = 1, a_stride = 0;
+  std::size_t b_rows = 0, b_stride = 0;
+  std::size_t c_row_step = 0, c_column_step = 0;
+  std::size_t samples = 0;
 };
 
-/// Sums over the samples. Rows of a tile have one number a sample and may be read up to a whole vector after them.
-/// total(i, j) is totals[i * row_step + j * term_step].
+/// One call of the few or many that a product, or sums, take. They run one after another, as KernelTable::plan puts
+/// them.
 template <class T>
-struct Sums {
-  const T* y = nullptr;
-  std::size_t rows = 1, y_step = 0;
-  const T* x = nullptr;  ///< of dots
-  std::size_t terms = 0, x_step = 0;
-  T* totals = nullptr;
-  std::size_t row_step = 0, term_step = 0;
-  std::size_t samples = 0;
-  bool first = true;  ///< totals begin at zero
+struct KernelCall {
+  /// Of the whole matrices; `accumulate` to C.
+  void (*run)(const KernelCall& call, const T* a, const T* b, T* c, bool accumulate);
+  std::size_t a_offset = 0, a_row_step = 0, a_column_step = 0;
+  std::size_t b_offset = 0, b_stride = 0;
+  std::size_t c_offset = 0, c_stride = 0, c_column_step = 1;
+  std::size_t k = 0;             ///< multiplications for each number of C
+  std::size_t blocks = 0;        ///< one below the other; or rows
+  std::size_t last_columns = 0;  ///< of the last vector of a block, the others are whole; or all columns
+  bool continues = false;        ///< what earlier calls have put in C
+  const T* start = nullptr;      ///< the sums start at one number a row, or at 0 if this is null
+  std::size_t start_step = 0;
+  Finish<T> finish = {};  ///< its operand is that of the call's first number
 };
 
 template <class T>
@@ -85,14 +80,11 @@ struct KernelTable {
   std::size_t vector_lanes;
   /// By op and Instruction::uniform_mask. The result may be the same slots as an operand read row by row.
   Elementwise elementwise[op_count][8];
-  /// total(i, 0) += the sum of row i of y over the samples, in an order that depends on their number alone.
-  void (*reduce)(const Sums<T>& sums);
-  /// total(i, j) += the sum over the samples of row i of y times row j of x, likewise. There are at least as many rows
-  /// as terms.
-  void (*dots)(const Sums<T>& sums);
-  /// Cuts a product into parts, which are written to `parts` unless that is null; returns how many. It takes twice as
+  /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. It takes twice as
   /// many at most as the same product with more columns or a larger k.
-  std::size_t (*plan)(const Product<T>& product, ProductPart<T>* parts);
+  std::size_t (*plan)(const Product<T>& product, KernelCall<T>* calls);
+  /// Likewise; how many calls sums take does not depend on the samples.
+  std::size_t (*plan_sums)(const Sums& sums, KernelCall<T>* calls);
   /// Instructions of these kinds. The rows of a row_extreme vary, and one operand of its reverse at least.
   Elementwise row_extreme, row_extreme_reverse;
   /// to[0, count) += from[0, count).

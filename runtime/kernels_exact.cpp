@@ -29,14 +29,21 @@ void elementwise(const TileView<double>& view, const Instruction& i, const Shape
   }
 }
 
-void reduce(const Sums<double>& s) {
-  for (std::size_t r = 0; r < s.rows; ++r) {
-    const double* row = s.y + r * s.y_step;
-    double& total = s.totals[r * s.row_step];
-    double sum = s.first ? row[0] : total;
-    for (std::size_t i = s.first ? 1 : 0; i < s.samples; ++i) sum += row[i];
+void sum_rows(const KernelCall<double>& call, const double* a, const double*, double* c, bool accumulate) {
+  for (std::size_t r = 0; r < call.blocks; ++r) {
+    const double* row = a + r * call.a_row_step;
+    double& total = c[r * call.c_stride];
+    double sum = accumulate ? total : row[0];
+    for (std::size_t i = accumulate ? 0 : 1; i < call.k; ++i) sum += row[i];
     total = sum;
   }
+}
+
+std::size_t plan_sums(const Sums& s, KernelCall<double>* calls) {
+  if (calls != nullptr) {
+    *calls = {.run = sum_rows, .a_row_step = s.a_stride, .c_stride = s.c_row_step, .k = s.samples, .blocks = s.a_rows};
+  }
+  return 1;
 }
 
 void add(double* to, const double* from, std::size_t count) {
@@ -52,7 +59,7 @@ void transpose(std::size_t rows, std::size_t columns, const double* from, std::s
 
 constexpr KernelTable<double> make_table() {
   // Exact programs are not rolled: they have no rows to multiply or to add.
-  KernelTable<double> table{"exact", 1, {}, reduce, nullptr, nullptr, nullptr, nullptr, add, nullptr, transpose};
+  KernelTable<double> table{"exact", 1, {}, nullptr, plan_sums, nullptr, nullptr, add, nullptr, transpose};
 #define TAPELOOM_OP(name, Struct) \
   for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
 #include "tapeloom/core/ops.def"

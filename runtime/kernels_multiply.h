@@ -130,7 +130,7 @@ inline void add_products(typename Lanes<T>::Vector (&sums)[rows][vectors], const
 
 /// Blocks one below the other. `whole`: so are all their vectors.
 template <class T, std::size_t rows, std::size_t vectors, bool whole>
-void multiply_blocks(const ProductPart<T>& p, const T* a_matrix, const T* b_matrix, T* c_matrix) {
+void multiply_blocks(const KernelCall<T>& p, const T* a_matrix, const T* b_matrix, T* c_matrix, bool accumulate) {
   using Vector = typename Lanes<T>::Vector;
   const std::size_t row_step = p.a_row_step, column_step = p.a_column_step, b_stride = p.b_stride;
   const std::size_t c_stride = p.c_stride;
@@ -141,7 +141,8 @@ void multiply_blocks(const ProductPart<T>& p, const T* a_matrix, const T* b_matr
   const T* first_b = b_matrix + p.b_offset;
   T* c = c_matrix + p.c_offset;
   const T* start = whole ? p.start : nullptr;
-  const T* operand = !whole ? nullptr : p.accumulate ? c : p.finish.operand;
+  accumulate |= p.continues;
+  const T* operand = !whole ? nullptr : accumulate ? c : p.finish.operand;
   std::size_t blocks = p.blocks;
   // Numbers of A that are far apart are not foreseen by the processor.
   const bool far_apart = rows * vectors >= accumulators / 2 && row_step == 1 && column_step >= 128;
@@ -175,19 +176,19 @@ void multiply_blocks(const ProductPart<T>& p, const T* a_matrix, const T* b_matr
       store_finished<T, rows, vectors>(sums, c, c_stride, p.finish, operand);
       if (operand != nullptr) operand += rows * p.finish.step;
     } else {
-      store_columns<T, rows, vectors>(sums, c, c_stride, last, p.accumulate);
+      store_columns<T, rows, vectors>(sums, c, c_stride, last, accumulate);
     }
     first_a += rows * row_step, c += rows * c_stride;
   } while (--blocks != 0);
 }
 
 template <class T>
-using RunPart = decltype(ProductPart<T>::run);
+using RunCall = decltype(KernelCall<T>::run);
 
 /// multiply_blocks by vectors - 1, whether all are whole, and rows - 1, as far as they occur.
 template <class T>
 struct BlocksTable {
-  RunPart<T> of[most_vectors][2][most_block_rows];
+  RunCall<T> of[most_vectors][2][most_block_rows];
 };
 template <class T>
 constexpr BlocksTable<T> make_blocks() {
@@ -207,7 +208,7 @@ constexpr BlocksTable<T> make_blocks() {
 
 /// then(c) or op(operand, c) for rows of C.
 template <class T, class F, bool per_lane>
-void finish_rows(const ProductPart<T>& p, const T*, const T*, T* c_matrix) {
+void finish_rows(const KernelCall<T>& p, const T*, const T*, T* c_matrix, bool) {
   T* c = c_matrix + p.c_offset;
   const std::size_t columns = p.last_columns;
   [[maybe_unused]] const T* x = p.finish.operand;
@@ -227,7 +228,7 @@ void finish_rows(const ProductPart<T>& p, const T*, const T*, T* c_matrix) {
 /// By op, and whether the operand has a number for each lane.
 template <class T>
 struct FinisherTable {
-  RunPart<T> of[op_count][2];
+  RunCall<T> of[op_count][2];
 };
 template <class T>
 constexpr FinisherTable<T> make_finishers() {
@@ -243,15 +244,15 @@ constexpr FinisherTable<T> make_finishers() {
   return table;
 }
 
-/// Cuts a product into parts.
+/// Cuts a product into calls.
 template <class T>
 class Planner {
  public:
-  Planner(const Product<T>& product, ProductPart<T>* parts) : p_(product), parts_(parts) {
+  Planner(const Product<T>& product, KernelCall<T>* calls) : p_(product), calls_(calls) {
     const Finish<T>& f = p_.finish;
     starts_ = f.op == Op::add && !f.per_lane;
     // Later strips are added to C in the same way, and leave the rest.
-    in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T> && !p_.accumulate;
+    in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T>;
     op_left_ = starts_ || in_registers_ ? Op::constant : f.op;
     then_in_registers_ = f.then == Op::relu && op_left_ == Op::constant;
     then_left_ = then_in_registers_ ? Op::constant : f.then;
@@ -285,47 +286,45 @@ class Planner {
   void add_strip(std::size_t begin, std::size_t k, std::size_t row, std::size_t rows) {
     const Finish<T>& f = p_.finish;
     const bool is_last = begin + k == p_.k;
-    ProductPart<T> part{.run = nullptr,
-                        .a_offset = begin * p_.a_column_step + row * p_.a_row_step,
-                        .a_row_step = p_.a_row_step,
-                        .a_column_step = p_.a_column_step,
-                        .b_stride = p_.b_stride,
-                        .c_stride = p_.c_stride,
-                        .k = k,
-                        .blocks = 0,
-                        .last_columns = 0,
-                        .accumulate = p_.accumulate || begin > 0};
-    if (part.accumulate) part.finish.op = Op::add, part.finish.step = p_.c_stride;
-    if (in_registers_) part.finish.op = f.op, part.finish.step = f.step;
-    if (is_last && then_in_registers_) part.finish.then = f.then;
-    if (is_last && starts_) part.start = f.operand + row * f.step, part.start_step = f.step;
+    KernelCall<T> call{.run = nullptr,
+                       .a_offset = begin * p_.a_column_step + row * p_.a_row_step,
+                       .a_row_step = p_.a_row_step,
+                       .a_column_step = p_.a_column_step,
+                       .b_stride = p_.b_stride,
+                       .c_stride = p_.c_stride,
+                       .k = k,
+                       .continues = begin > 0};
+    // What a block is added to is its operand then.
+    call.finish.op = in_registers_ ? f.op : Op::add, call.finish.step = in_registers_ ? f.step : p_.c_stride;
+    if (is_last && then_in_registers_) call.finish.then = f.then;
+    if (is_last && starts_) call.start = f.operand + row * f.step, call.start_step = f.step;
     for (std::size_t column = 0, vectors = (p_.n + width - 1) / width; vectors > 0;) {
       // A panel of one vector beside wide ones would be slow.
       const std::size_t count = vectors <= widest_ ? vectors : vectors < 2 * widest_ ? (vectors + 1) / 2 : widest_;
       vectors -= count;
       const std::size_t columns = vectors == 0 ? p_.n - column : count * width;
-      part.b_offset = begin * p_.b_stride + column, part.c_offset = row * p_.c_stride + column;
-      part.last_columns = columns - (count - 1) * width;
-      if (in_registers_) part.finish.operand = f.operand + row * f.step + column;
-      add_panel(part, count, rows);
+      call.b_offset = begin * p_.b_stride + column, call.c_offset = row * p_.c_stride + column;
+      call.last_columns = columns - (count - 1) * width;
+      if (in_registers_) call.finish.operand = f.operand + row * f.step + column;
+      add_panel(call, count, rows);
       if (is_last) finish_panel(row, rows, column, columns);
       column += columns;
     }
   }
 
   /// Blocks of all rows together, whose heights differ by one at most.
-  void add_panel(ProductPart<T> part, std::size_t vectors, std::size_t rows) {
+  void add_panel(KernelCall<T> call, std::size_t vectors, std::size_t rows) {
     static constexpr BlocksTable<T> table = make_blocks<T>();
-    const auto& of_rows = table.of[vectors - 1][part.last_columns == width];
+    const auto& of_rows = table.of[vectors - 1][call.last_columns == width];
     const std::size_t most = block_rows[vectors - 1], blocks = (rows + most - 1) / most;
     const std::size_t least = rows / blocks, higher = rows % blocks;
     const auto add_blocks = [&](std::size_t height, std::size_t number) {
-      part.run = of_rows[height - 1], part.blocks = number;
-      add(part);
+      call.run = of_rows[height - 1], call.blocks = number;
+      add(call);
       const std::size_t done = height * number;
-      part.a_offset += done * part.a_row_step, part.c_offset += done * part.c_stride;
-      if (part.start != nullptr) part.start += done * part.start_step;
-      if (part.finish.operand != nullptr) part.finish.operand += done * part.finish.step;
+      call.a_offset += done * call.a_row_step, call.c_offset += done * call.c_stride;
+      if (call.start != nullptr) call.start += done * call.start_step;
+      if (call.finish.operand != nullptr) call.finish.operand += done * call.finish.step;
     };
     if (higher > 0) add_blocks(least + 1, higher);
     add_blocks(least, blocks - higher);
@@ -336,30 +335,26 @@ class Planner {
     static constexpr FinisherTable<T> finishers = make_finishers<T>();
     const auto add_finisher = [&](Op op, const Finish<T>& finish) {
       if (op == Op::constant) return;
-      ProductPart<T> part{.run = finishers.of[static_cast<std::size_t>(op)][finish.per_lane],
-                          .a_row_step = 0,
-                          .a_column_step = 0,
-                          .b_stride = 0,
-                          .c_offset = row * p_.c_stride + column,
-                          .c_stride = p_.c_stride,
-                          .k = 0,
-                          .blocks = rows,
-                          .last_columns = columns,
-                          .finish = finish};
-      if (finish.operand != nullptr) part.finish.operand += row * finish.step + (finish.per_lane ? column : 0);
-      add(part);
+      KernelCall<T> call{.run = finishers.of[static_cast<std::size_t>(op)][finish.per_lane],
+                         .c_offset = row * p_.c_stride + column,
+                         .c_stride = p_.c_stride,
+                         .blocks = rows,
+                         .last_columns = columns,
+                         .finish = finish};
+      if (finish.operand != nullptr) call.finish.operand += row * finish.step + (finish.per_lane ? column : 0);
+      add(call);
     };
     add_finisher(op_left_, p_.finish);
     add_finisher(then_left_, {});
   }
 
-  void add(const ProductPart<T>& part) {
-    if (parts_ != nullptr) parts_[count_] = part;
+  void add(const KernelCall<T>& call) {
+    if (calls_ != nullptr) calls_[count_] = call;
     ++count_;
   }
 
   const Product<T>& p_;
-  ProductPart<T>* parts_;
+  KernelCall<T>* calls_;
   std::size_t count_ = 0;
   std::size_t widest_ = block_vectors;  // panel, in vectors
   bool starts_, in_registers_, then_in_registers_;
@@ -367,6 +362,6 @@ class Planner {
 };
 
 template <class T>
-std::size_t plan(const Product<T>& product, ProductPart<T>* parts) {
-  return Planner<T>(product, parts).plan();
+std::size_t plan(const Product<T>& product, KernelCall<T>* calls) {
+  return Planner<T>(product, calls).plan();
 }

@@ -26,30 +26,30 @@ inline void add_lanes(Lanes<T>* rows) {
 
 /// Adds the samples from `from` on, of which `count` are in the vector, to the partial sums.
 template <class T, std::size_t rows, std::size_t terms, bool whole>
-inline void add_samples(const T* y, std::size_t y_step, const T* x, std::size_t x_step, std::size_t count,
+inline void add_samples(const T* a, std::size_t a_step, const T* b, std::size_t b_step, std::size_t count,
                         Lanes<T>* sums) {
   const auto load = [&](const T* data) {
     const Lanes<T> lanes = Lanes<T>::load(data);
     return whole ? lanes : first_lanes(lanes, count, Lanes<T>(0.0));
   };
-  typename Lanes<T>::Vector of_x[terms == 0 ? 1 : terms];
+  typename Lanes<T>::Vector of_b[terms == 0 ? 1 : terms];
 #pragma GCC unroll 16
-  for (std::size_t t = 0; t < terms; ++t) of_x[t] = load(x + t * x_step).v;
+  for (std::size_t t = 0; t < terms; ++t) of_b[t] = load(b + t * b_step).v;
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < rows; ++r) {
-    const Lanes<T> of_y = load(y + r * y_step);
+    const Lanes<T> of_a = load(a + r * a_step);
     if constexpr (terms == 0) {
-      sums[r] = sums[r] + of_y;
+      sums[r] = sums[r] + of_a;
     } else {
 #pragma GCC unroll 16
-      for (std::size_t t = 0; t < terms; ++t) sums[r * terms + t].v += of_y.v * of_x[t];
+      for (std::size_t t = 0; t < terms; ++t) sums[r * terms + t].v += of_a.v * of_b[t];
     }
   }
 }
 
-/// Adds rows x terms partial sums, each a vector, to their totals.
+/// Writes rows x terms sums, the lanes of a vector each, or adds them to what is there.
 template <class T, std::size_t rows, std::size_t terms>
-inline void add_to_totals(Lanes<T>* sums, T* totals, std::size_t row_step, std::size_t term_step, bool first) {
+inline void store_sums(Lanes<T>* sums, T* c, std::size_t row_step, std::size_t column_step, bool accumulate) {
   constexpr std::size_t width = Lanes<T>::count, count = rows * terms;
   T results[(count + width - 1) / width * width];
   const auto finish = [&]<std::size_t begin>() {
@@ -68,42 +68,36 @@ inline void add_to_totals(Lanes<T>* sums, T* totals, std::size_t row_step, std::
     for (std::size_t r = 0; r < rows; ++r) {
 #pragma GCC unroll 16
       for (std::size_t t = 0; t < terms; ++t) {
-        function(totals[r * row_step + t * term_step], results[r * terms + t]);
+        function(c[r * row_step + t * column_step], results[r * terms + t]);
       }
     }
   };
-  if (first) {
-    each([](T& total, T sum) { total = sum; });
-  } else {
+  if (accumulate) {
     each([](T& total, T sum) { total += sum; });
+  } else {
+    each([](T& total, T sum) { total = sum; });
   }
 }
 
-/// The sums of `rows` rows of y from `row` on, or of their products with `terms` rows of x from `term` on if there are
-/// any.
+/// The sums of `rows` rows of A, or of their products with `terms` rows of B if there are any.
 template <class T, std::size_t rows, std::size_t terms>
-void sum_block(const Sums<T>& s, std::size_t row, std::size_t term) {
+void sum_block(const KernelCall<T>& call, const T* a_matrix, const T* b_matrix, T* c_matrix, bool accumulate) {
   constexpr std::size_t width = Lanes<T>::count, totals = terms == 0 ? 1 : terms;
-  const T* y = s.y + row * s.y_step;
-  const T* x = terms == 0 ? y : s.x + term * s.x_step;
+  const T* a = a_matrix + call.a_offset;
+  const T* b = terms == 0 ? a : b_matrix + call.b_offset;
+  const std::size_t a_step = call.a_row_step, b_step = call.b_stride;
   Lanes<T> sums[rows * totals] = {};
   std::size_t i = 0;
-  for (; i + width <= s.samples; i += width) {
-    add_samples<T, rows, terms, true>(y + i, s.y_step, x + i, s.x_step, width, sums);
-  }
-  if (i < s.samples) add_samples<T, rows, terms, false>(y + i, s.y_step, x + i, s.x_step, s.samples - i, sums);
-  add_to_totals<T, rows, totals>(sums, s.totals + row * s.row_step + term * s.term_step, s.row_step, s.term_step,
-                                 s.first);
+  for (; i + width <= call.k; i += width) add_samples<T, rows, terms, true>(a + i, a_step, b + i, b_step, width, sums);
+  if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, b + i, b_step, call.k - i, sums);
+  store_sums<T, rows, totals>(sums, c_matrix + call.c_offset, call.c_stride, call.c_column_step, accumulate);
 }
-
-template <class T>
-using SumFunction = void (*)(const Sums<T>&, std::size_t row, std::size_t term);
 
 /// sum_block for 1, 2, ... rows and so many terms; at most `most_rows`.
 template <class T>
 struct SumFunctions {
   std::size_t most_rows;
-  SumFunction<T> of_rows[most_sums];
+  RunCall<T> of_rows[most_sums];
 };
 template <class T, std::size_t terms, std::size_t... index>
 constexpr SumFunctions<T> sum_functions(std::index_sequence<index...>) {
@@ -115,24 +109,30 @@ constexpr SumFunctions<T> sum_functions() {
 }
 
 template <class T>
-void sum_rows(const Sums<T>& s, std::size_t term, const SumFunctions<T>& functions) {
-  const std::size_t most = functions.most_rows;
-  std::size_t row = 0;
-  for (; row + most < s.rows; row += most) functions.of_rows[most - 1](s, row, term);
-  functions.of_rows[s.rows - row - 1](s, row, term);
-}
-
-template <class T>
-void reduce(const Sums<T>& s) {
-  static constexpr SumFunctions<T> functions = sum_functions<T, 0>();
-  sum_rows(s, 0, functions);
-}
-
-template <class T>
-void dots(const Sums<T>& s) {
-  static constexpr SumFunctions<T> of_terms[] = {sum_functions<T, 1>(), sum_functions<T, 2>(), sum_functions<T, 3>(),
-                                                 sum_functions<T, 4>()};
-  std::size_t term = 0;
-  for (; term + 4 < s.terms; term += 4) sum_rows(s, term, of_terms[3]);
-  sum_rows(s, term, of_terms[s.terms - term - 1]);
+std::size_t plan_sums(const Sums& s, KernelCall<T>* calls) {
+  constexpr std::size_t most_terms = 4;
+  static constexpr SumFunctions<T> of_terms[] = {sum_functions<T, 0>(), sum_functions<T, 1>(), sum_functions<T, 2>(),
+                                                 sum_functions<T, 3>(), sum_functions<T, most_terms>()};
+  std::size_t count = 0, term = 0;
+  do {
+    const std::size_t terms = s.b_rows - term < most_terms ? s.b_rows - term : most_terms;
+    const SumFunctions<T>& functions = of_terms[terms];
+    for (std::size_t row = 0, rows; row < s.a_rows; row += rows) {
+      rows = s.a_rows - row < functions.most_rows ? s.a_rows - row : functions.most_rows;
+      if (calls != nullptr) {
+        calls[count] = {.run = functions.of_rows[rows - 1],
+                        .a_offset = row * s.a_stride,
+                        .a_row_step = s.a_stride,
+                        .b_offset = term * s.b_stride,
+                        .b_stride = s.b_stride,
+                        .c_offset = row * s.c_row_step + term * s.c_column_step,
+                        .c_stride = s.c_row_step,
+                        .c_column_step = s.c_column_step,
+                        .k = s.samples};
+      }
+      ++count;
+    }
+    term += terms;
+  } while (term < s.b_rows);
+  return count;
 }

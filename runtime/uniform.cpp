@@ -35,6 +35,19 @@ void run_elementwise(const Instruction& i, const Shape& shape, const KernelTable
   }
 }
 
+/// out[n] = the sum of x[n * rows, (n + 1) * rows), for all `terms` of them.
+template <class T>
+void add_up_neighbours(const KernelTable<T>& kernels, const T* x, const Shape& s, T* out) {
+  constexpr std::size_t most_calls = 8;
+  KernelCall<T> calls[most_calls];
+  for (std::size_t begin = 0, rows; begin < s.terms; begin += rows, x += rows * s.rows, out += rows) {
+    rows = std::min<std::size_t>(s.terms - begin, most_calls);  // each is a call at most
+    const std::size_t count =
+        kernels.plan_sums({.a_rows = rows, .a_stride = s.rows, .c_row_step = 1, .samples = s.rows}, calls);
+    for (std::size_t c = 0; c < count; ++c) calls[c].run(calls[c], x, nullptr, out, false);
+  }
+}
+
 /// The rows folded by F, ops::Max or ops::Min, and the row that gets the adjoint.
 template <class F, class T>
 std::pair<T, std::uint32_t> extreme(const T* x, const Shape& s) {
@@ -99,8 +112,7 @@ void run_uniform(const Program& program, const Instruction& i, const KernelTable
     case InstructionKind::row_sum: {
       // Neighbours are like the samples of one row. (Exact programs have no sums of rows.)
       if (s.step[0] == 1) {
-        return kernels.reduce(
-            {.y = x, .rows = s.terms, .y_step = s.rows, .totals = out, .row_step = 1, .samples = s.rows});
+        return add_up_neighbours(kernels, x, s, out);
       }
       for (std::uint32_t n = 0; n < s.terms; ++n, x += s.rows * s.step[0]) {
         T sum = x[0];

@@ -10,7 +10,7 @@
 #include "random_graph.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/kernels.h"
-#include "tapeloom/runtime/planned_product.h"
+#include "tapeloom/runtime/planned_calls.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;
@@ -78,8 +78,7 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
                      .a_row_step = by_columns ? 1 : a_step,
                      .a_column_step = by_columns ? a_step : 1,
                      .b_stride = b_stride,
-                     .c_stride = c_stride,
-                     .accumulate = accumulate};
+                     .c_stride = c_stride};
   std::vector<T> operand;
   if (whole) {
     const Op ops[] = {Op::constant,       Op::add, Op::mul, Op::exp_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
@@ -102,7 +101,7 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
                       : sum;
     }
   }
-  runtime::PlannedProduct<T>(table, product).run(a.data(), b.data(), c.data());
+  runtime::PlannedCalls<T>(table, product).run(a.data(), b.data(), c.data(), accumulate);
   INFO(m << " x " << k << " by " << k << " x " << n << ", by columns " << by_columns << ", accumulated " << accumulate
          << ", finished by " << op_name(product.finish.op) << " and " << op_name(product.finish.then));
   CHECK(c == expected);
@@ -119,27 +118,21 @@ void check_sums(const KernelTable<T>& table, Random& random, std::size_t rows, s
   const bool by_columns = below(random, 2) == 0;
   const std::size_t row_step = by_columns ? 1 : columns + below(random, 3), term_step = by_columns ? rows + 1 : 1;
   std::vector<T> totals((rows - 1) * row_step + (columns - 1) * term_step + 1, T(untouched)), expected = totals;
-  const Sums<T> sums{y.data(),
-                     rows,
-                     y_step,
-                     x.data(),
-                     terms,
-                     y_step,
-                     totals.data(),
-                     row_step,
-                     term_step,
-                     samples,
-                     below(random, 2) == 0};
+  const Sums sums{rows, y_step, terms, y_step, row_step, term_step, samples};
+  const bool accumulate = below(random, 2) == 0;
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < columns; ++j) {
       T sum = 0;
       for (std::size_t s = 0; s < samples; ++s) sum += y[i * y_step + s] * (terms == 0 ? T(1) : x[j * y_step + s]);
       T& to = expected[i * row_step + j * term_step];
-      to = sums.first ? sum : to + sum;
+      to = accumulate ? to + sum : sum;
     }
   }
-  terms == 0 ? table.reduce(sums) : table.dots(sums);
-  INFO(rows << " rows, " << terms << " terms, " << samples << " samples, first " << sums.first);
+  runtime::PlannedCalls<T> calls(table);
+  calls.make_room(sums);
+  calls.plan(sums);
+  calls.run(y.data(), x.data(), totals.data(), accumulate);
+  INFO(rows << " rows, " << terms << " terms, " << samples << " samples, accumulated " << accumulate);
   CHECK(totals == expected);
 }
 
@@ -179,9 +172,9 @@ TEMPLATE_TEST_CASE("matrix kernels: products of all small sizes", "", float, dou
   });
 }
 
-TEMPLATE_TEST_CASE("matrix kernels: a smaller product has at most twice the parts", "", float, double) {
+TEMPLATE_TEST_CASE("matrix kernels: a smaller product has at most twice the calls", "", float, double) {
   each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
-    const auto parts = [&](std::size_t m, std::size_t vectors, std::size_t k, Op op) {
+    const auto calls = [&](std::size_t m, std::size_t vectors, std::size_t k, Op op) {
       const std::size_t n = vectors * table.vector_lanes;
       const Product<TestType> product{.m = m,
                                       .n = n,
@@ -197,8 +190,8 @@ TEMPLATE_TEST_CASE("matrix kernels: a smaller product has at most twice the part
       for (const Op op : {Op::constant, Op::mul}) {
         std::size_t most = 0;
         for (std::size_t vectors = 1; vectors <= 40; ++vectors) {
-          const std::size_t own = parts(m, vectors, 3000, op);
-          most = std::max({most, own, parts(m, vectors, 20, op)});
+          const std::size_t own = calls(m, vectors, 3000, op);
+          most = std::max({most, own, calls(m, vectors, 20, op)});
           CHECK(most <= 2 * own);
         }
       }
