@@ -116,7 +116,7 @@ std::size_t Binding::common_rows() const {
   return 1;
 }
 
-void Binding::check(const BatchRows& batch) const {
+void Binding::check_each(const BatchRows& batch) const {
   if (batch.count == 0) throw BindError("the batch is empty: a step needs at least one sample");
   std::size_t last = batch.first + batch.count - 1;
   if (batch.listed != nullptr) last = *std::max_element(batch.listed, batch.listed + batch.count);
@@ -134,7 +134,7 @@ void Binding::check(const BatchRows& batch) const {
 
 namespace {
 
-/// What load() reads: `columns` numbers of each sample.
+/// What gather() reads: `columns` numbers of each sample.
 template <class Number>
 struct Source {
   const Number* numbers;
@@ -154,20 +154,14 @@ void gather(const Source<Number>& from, std::size_t first, std::size_t count, st
   }
 }
 
-/// Rows that are not side by side, or of another type, are first brought together: all, or some at a time.
+/// All rows together, or some at a time.
 template <class T, class Number>
-SampleRows<T> load_rows(const Source<Number>& from, std::size_t stride, const KernelTable<T>& kernels, T* out,
-                        T* gathered) {
-  const auto transposed = [&](const T* rows, std::size_t row_stride) {
-    kernels.transpose(from.count, from.columns, rows, row_stride, out, stride);
-    return SampleRows<T>{rows, row_stride};
-  };
-  if constexpr (std::is_same_v<T, Number>) {
-    if (from.batch.listed == nullptr) return transposed(from.row(0), from.row_stride);
-  }
+SampleRows<T> gather_rows(const Source<Number>& from, std::size_t stride, const KernelTable<T>& kernels, T* out,
+                          T* gathered) {
   if (gathered != nullptr) {
     gather(from, 0, from.count, 0, from.columns, gathered, from.columns);
-    return transposed(gathered, from.columns);
+    kernels.transpose(from.count, from.columns, gathered, from.columns, out, stride);
+    return {gathered, from.columns};
   }
   constexpr std::size_t some_rows = 16, some_columns = 256;
   T together[some_rows * some_columns];
@@ -185,13 +179,13 @@ SampleRows<T> load_rows(const Source<Number>& from, std::size_t stride, const Ke
 }  // namespace
 
 template <class T>
-SampleRows<T> Binding::load(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
-                            std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const {
+SampleRows<T> Binding::gather(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
+                              std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const {
   const Columns& columns = loads_[index];
   const BoundRows& rows = groups_[columns.group];
   const auto read = [&]<class Number>(const Number* numbers) {
-    return load_rows(Source<Number>{numbers + columns.first, rows.stride, columns.count, batch, begin, count}, stride,
-                     kernels, out, gathered);
+    const Source<Number> source{numbers + columns.first, rows.stride, columns.count, batch, begin, count};
+    return gather_rows(source, stride, kernels, out, gathered);
   };
   return rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
 }
@@ -200,9 +194,9 @@ template void Binding::bind(std::string_view, std::span<const float>, std::size_
 template void Binding::bind(std::string_view, std::span<const double>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const double>, std::size_t, std::optional<double>);
-template SampleRows<float> Binding::load(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,
-                                         const KernelTable<float>&, float*, float*) const;
-template SampleRows<double> Binding::load(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,
-                                          const KernelTable<double>&, double*, double*) const;
+template SampleRows<float> Binding::gather(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,
+                                           const KernelTable<float>&, float*, float*) const;
+template SampleRows<double> Binding::gather(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,
+                                            const KernelTable<double>&, double*, double*) const;
 
 }  // namespace tapeloom::inline v0_1::runtime

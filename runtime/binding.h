@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "tapeloom/core/program.h"
@@ -20,6 +21,14 @@ struct BoundRows {
   std::size_t stride = 0;
   std::size_t rows = 0;
   bool bound() const { return floats != nullptr || doubles != nullptr; }
+  template <class T>
+  const T* numbers() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return floats;
+    } else {
+      return doubles;
+    }
+  }
 };
 
 /// The samples of one step: rows first, ..., or the listed ones.
@@ -51,20 +60,33 @@ class Binding {
   /// uses no inputs, the rows of the first bound group, or one.
   std::size_t rows() const;
   /// Throws BindError unless all these rows are bound.
-  void check(const BatchRows& batch) const;
+  void check(const BatchRows& batch) const {
+    const std::size_t last = batch.first + batch.count - 1;
+    if (!rows_ || batch.listed != nullptr || last < batch.first || last >= *rows_) check_each(batch);
+  }
 
-  /// Reads the columns of load `index` of the batch's samples [begin, begin + count), each into `stride` numbers of
-  /// out, and repeats the last sample up to a whole vector. The columns are of one group. Returns where they lie sample
-  /// by sample: as they were bound, or gathered at `gathered` (count x columns numbers) if that is not null, or
-  /// nowhere.
+  /// The columns of load `index` of the batch's samples from `begin` on where they were bound, if they lie there as a
+  /// step needs them; otherwise null.
   template <class T>
-  SampleRows<T> load(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
-                     std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
+  SampleRows<T> in_place(std::size_t index, const BatchRows& batch, std::size_t begin) const {
+    const Columns& columns = loads_[index];
+    const BoundRows& rows = groups_[columns.group];
+    if (rows.numbers<T>() == nullptr || batch.listed != nullptr) return {};
+    return {rows.numbers<T>() + columns.first + (batch.first + begin) * rows.stride, rows.stride};
+  }
+
+  /// Brings columns together that are not in place: those of load `index` of the batch's samples [begin, begin +
+  /// count), each into `stride` numbers of out, and repeats the last sample up to a whole vector. Returns where they
+  /// lie sample by sample: gathered at `gathered` (count x columns numbers) if that is not null, or nowhere.
+  template <class T>
+  SampleRows<T> gather(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
+                       std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
 
  private:
   template <class T>
   void set(std::size_t group, std::span<const T> rows, std::size_t count, std::size_t stride);
   std::size_t common_rows() const;
+  void check_each(const BatchRows& batch) const;
 
   /// The columns that a load reads, which are of one group.
   struct Columns {

@@ -20,11 +20,11 @@ constexpr std::size_t most_tile_bytes = 16 * 1024 * 1024, least_numbers = 512, m
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
 
 template <class T>
-const KernelTable<T>& choose_kernels(const Program& program) {
+const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_samples) {
   if constexpr (std::is_same_v<T, double>) {
     if (program.exact) return exact_kernels();
   }
-  return kernels<T>();
+  return kernels<T>(max_samples);
 }
 
 /// So many that an instruction computes `least_numbers` on average each time it is started, within limits.
@@ -145,7 +145,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
                             std::size_t threads, bool profiled)
     : program_(program),
       parameters_(parameters),
-      kernels_(choose_kernels<T>(program)),
+      kernels_(choose_kernels<T>(program, max_samples)),
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
       batch_lanes_(round_up(max_samples, lane_unit)),
       most_groups_(most_groups(program)),
@@ -169,7 +169,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   for (std::size_t i = 0; i < program.uniform_inputs.size(); ++i)
     set_uniform_input(i, program.uniform_inputs[i].initial);
 
-  samples_ = uniform + program.samples_slot();
+  samples_ = uniform + program.samples_slot(), first_totals_ = uniform + program.first_total();
 
   if (!is_worth_threads(max_samples)) threads_ = 1;
   const StepBuffers<T> buffers = {uniform,      parameters.data(),     arena_.data(batch_),
@@ -245,6 +245,8 @@ void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure
     if (i.kind == InstructionKind::guard) {
       const bool holds = (uniform[i.x[0]] != T(0)) == program_.guards[i.out].expected;
       if (!holds) failure.add({i.out, 0});
+    } else if (i.kind == InstructionKind::elementwise && program_.shapes[i.shape].rows == 1) {
+      run_scalar(i, uniform);
     } else {
       run_uniform(program_, i, kernels_, uniform);
     }
@@ -268,6 +270,9 @@ template <class T>
 void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const BatchRows& batch) {
   if (stage.tile.size() == 0) return;
   const std::size_t groups = groups_of(batch.count);
+  if (groups == 1 && batch.count <= tile_samples_) {
+    return runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
+  }
   if (groups > 1 && is_worth_threads(batch.count)) {
     pool_->run(groups, [&](std::size_t group, std::size_t thread) {
       sweep_group(stage, binding, batch, group, groups, runners_[thread]);

@@ -71,8 +71,7 @@ class Interpreter {
   void collect_gradients();
   /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
   T* totals_of(std::size_t group) {
-    return group == 0 ? arena_.data(uniform_) + program_.first_total()
-                      : arena_.data(totals_) + (group - 1) * program_.total_count;
+    return group == 0 ? first_totals_ : arena_.data(totals_) + (group - 1) * program_.total_count;
   }
 
   const Program& program_;
@@ -88,6 +87,7 @@ class Interpreter {
   Arena<T> arena_;
   std::size_t uniform_, batch_, totals_, outputs_, input_gradients_, gradients_;
   T* samples_ = nullptr;                // the uniform slot that has their number
+  T* first_totals_ = nullptr;           // the uniform slots that have the first group's
   std::vector<TileRunner<T>> runners_;  // one a thread
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   T loss_ = T(0);

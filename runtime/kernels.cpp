@@ -29,8 +29,8 @@ struct Choice {
   const KernelTable<double>* of_double;
 };
 
-/// The fastest first.
-const Choice* find_choice() {
+/// The fastest first. `number_size` in bytes.
+const Choice* find_choice(std::size_t most_samples, std::size_t number_size) {
   static const Choice choices[] = {
 #ifdef TAPELOOM_HAVE_X86_KERNELS
       {"avx512",
@@ -44,9 +44,11 @@ const Choice* find_choice() {
   };
   const char* forced = std::getenv("TAPELOOM_ISA");
   std::string names;
+  const bool is_forced = forced != nullptr && *forced != '\0';
+  const bool half_full = most_samples <= 64 / number_size / 2;
   for (const Choice& choice : choices) {
     if (!choice.supported) continue;
-    if (forced == nullptr || *forced == '\0' || choice.name == forced) return &choice;
+    if (is_forced ? choice.name == forced : choice.name != "avx512" || !half_full) return &choice;
     names += names.empty() ? "" : ", ";
     names += choice.name;
   }
@@ -56,8 +58,8 @@ const Choice* find_choice() {
 }  // namespace
 
 template <class T>
-const KernelTable<T>& kernels() {
-  const Choice* choice = find_choice();
+const KernelTable<T>& kernels(std::size_t most_samples) {
+  const Choice* choice = find_choice(most_samples, sizeof(T));
   if constexpr (std::is_same_v<T, float>) {
     return *choice->of_float;
   } else {
@@ -65,7 +67,7 @@ const KernelTable<T>& kernels() {
   }
 }
 
-template const KernelTable<float>& kernels<float>();
-template const KernelTable<double>& kernels<double>();
+template const KernelTable<float>& kernels<float>(std::size_t);
+template const KernelTable<double>& kernels<double>(std::size_t);
 
 }  // namespace tapeloom::inline v0_1::runtime

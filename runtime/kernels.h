@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "tapeloom/core/op.h"
 #include "tapeloom/core/program.h"
@@ -97,10 +98,11 @@ struct KernelTable {
                     std::size_t to_stride);
 };
 
-/// The fastest table this processor can run. The environment variable TAPELOOM_ISA (baseline, avx2, avx512) forces
-/// one; throws BindError if the processor or the build does not have it.
+/// The fastest table this processor can run, for steps of at most so many samples: vectors of AVX-512 that are not even
+/// half full are slower than those of AVX2. The environment variable TAPELOOM_ISA (baseline, avx2, avx512) forces one;
+/// throws BindError if the processor or the build does not have it.
 template <class T>
-const KernelTable<T>& kernels();
+const KernelTable<T>& kernels(std::size_t most_samples = SIZE_MAX);
 
 /// Scalar libm, samples added one after another: what exact mode promises.
 const KernelTable<double>& exact_kernels();

@@ -61,12 +61,16 @@ inline void store_finished(typename Lanes<T>::Vector (&sums)[rows][vectors], T* 
   if (finish.op == Op::name) apply_to_sums<T, ops::Struct>(sums, operand, finish.step);
 #include "tapeloom/core/ops.def"
   }
-  if (finish.then == Op::relu) {
+  const auto then = [&]<class F>(F) {
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < rows; ++r) {
 #pragma GCC unroll 8
-      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = ops::Relu::forward(Lanes<T>(sums[r][v])).v;
+      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = F::forward(Lanes<T>(sums[r][v])).v;
     }
+  };
+  if (finish.then == Op::relu) then(ops::Relu());
+  if constexpr (vectors == 1 && rows <= 4) {
+    if (finish.then == Op::tanh) then(ops::Tanh());
   }
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < rows; ++r, c += c_stride) {
@@ -254,7 +258,8 @@ class Planner {
     // Later strips are added to C in the same way, and leave the rest.
     in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T>;
     op_left_ = starts_ || in_registers_ ? Op::constant : f.op;
-    then_in_registers_ = f.then == Op::relu && op_left_ == Op::constant;
+    then_in_registers_ =
+        (f.then == Op::relu || (f.then == Op::tanh && p_.m <= 4 && p_.n <= width)) && op_left_ == Op::constant;
     then_left_ = then_in_registers_ ? Op::constant : f.then;
     while (p_.n % width == 0 && widest_ < most_vectors && p_.m <= block_rows[widest_]) ++widest_;
   }

@@ -44,9 +44,14 @@ bool TileRunner<T>::load(const Stage& stage, const Binding& binding, const Batch
   bool moved = false;
   for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
     const Load& load = program_.loads[at];
-    const SampleRows<T> rows =
-        binding.load(at, batch, tile.begin, tile.count, view_.stride, kernels_, view_.tile + load.slot * view_.stride,
-                     gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
+    T* out = view_.tile + load.slot * view_.stride;
+    SampleRows<T> rows = binding.in_place<T>(at, batch, tile.begin);
+    if (rows.data != nullptr) {
+      kernels_.transpose(tile.count, load.count, rows.data, rows.stride, out, view_.stride);
+    } else {
+      rows = binding.gather(at, batch, tile.begin, tile.count, view_.stride, kernels_, out,
+                            gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
+    }
     moved = moved || rows.stride != sample_rows_[at].stride;
     sample_rows_[at] = rows;
   }
