@@ -73,10 +73,6 @@ struct Executor<T>::State {
   T step(const runtime::BatchRows& batch) {
     samples = 0;
     check_rows(batch);
-    if (batch.count > options.max_samples) {
-      throw BindError("the batch has " + std::to_string(batch.count) +
-                      " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
-    }
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
         interpreter.run(binding, recorded > 0 ? runtime::BatchRows{0, recorded, nullptr} : batch);
@@ -90,10 +86,19 @@ struct Executor<T>::State {
   /// Without inputs there are no rows to choose among: a step of some would be one of all that was recorded.
   void check_rows(const runtime::BatchRows& batch) const {
     const bool has_inputs = program->recorded_samples == 0 && !program->input_groups.empty();
-    if (has_inputs || batch.count == 0) return binding.check(batch);
-    if (batch.count == 1 && batch.row(0) == 0) return;
-    throw BindError(std::string("a step of chosen rows needs inputs: ") + without_inputs() +
-                    "; step() computes it as a whole");
+    if (has_inputs || batch.count == 0) {
+      binding.check(batch);
+    } else if (batch.count != 1 || batch.row(0) != 0) {
+      refuse_chosen_rows();
+    }
+    if (batch.count > options.max_samples) refuse_samples(batch.count);
+  }
+  [[noreturn]] void refuse_chosen_rows() const {
+    throw BindError("a step of chosen rows needs inputs: " + without_inputs() + "; step() computes it as a whole");
+  }
+  [[noreturn]] void refuse_samples(std::size_t count) const {
+    throw BindError("the batch has " + std::to_string(count) +
+                    " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
   }
 
   void check_binds() const {

@@ -227,8 +227,8 @@ GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& bat
   const bool guarded = !program_.guards.empty();
   for (std::size_t i = 0; guarded && i < runners_.size(); ++i) runners_[i].start();
   for (const Stage& stage : program_.stages) {
-    run_uniform_instructions<profiled>(stage.uniform, failure);
-    sweep(stage, binding, batch);
+    if (stage.uniform.size() > 0) run_uniform_instructions<profiled>(stage.uniform, failure);
+    if (stage.tile.size() > 0) sweep(stage, binding, batch);
   }
   for (std::size_t i = 0; guarded && i < runners_.size(); ++i) failure.add(runners_[i].failure());
   if (failure.guard == SIZE_MAX) collect(batch.count);
@@ -240,8 +240,9 @@ template <bool profiled>
 void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure) {
   [[maybe_unused]] Stopwatch<profiled> stopwatch;
   T* uniform = arena_.data(uniform_);
+  const Instruction* instructions = program_.instructions.data();
   for (std::uint32_t at = range.begin; at < range.end; ++at) {
-    const Instruction& i = program_.instructions[at];
+    const Instruction& i = instructions[at];
     if (i.kind == InstructionKind::guard) {
       const bool holds = (uniform[i.x[0]] != T(0)) == program_.guards[i.out].expected;
       if (!holds) failure.add({i.out, 0});
@@ -268,7 +269,6 @@ void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, con
 
 template <class T>
 void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const BatchRows& batch) {
-  if (stage.tile.size() == 0) return;
   const std::size_t groups = groups_of(batch.count);
   if (groups == 1 && batch.count <= tile_samples_) {
     return runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);

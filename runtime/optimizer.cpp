@@ -33,14 +33,16 @@ void check_trains(const Executor<T>& executor) {
       "CompileOptions::gradients, or all of its parameters are frozen, or its loss depends on none of them");
 }
 
+[[noreturn]] void refuse_parameters(std::size_t before, std::size_t now) {
+  throw BindError("this optimizer has been updating " + std::to_string(before) + " parameters; the executor has " +
+                  std::to_string(now));
+}
+
 /// Allocates the moments at the first update; later there must be as many as parameters.
 template <class T>
 void check_moments(std::vector<T>& moments, std::size_t count, std::uint64_t steps) {
   if (steps == 0) moments.assign(count, T(0));
-  if (moments.size() != count) {
-    throw BindError("this optimizer has been updating " + std::to_string(moments.size()) +
-                    " parameters; the executor has " + std::to_string(count));
-  }
+  if (moments.size() != count) refuse_parameters(moments.size(), count);
 }
 
 /// Throws BindError unless `state` is of that kind, with moments of these names and of one length.
@@ -99,29 +101,29 @@ void Sgd<T>::set_learning_rate(double rate) {
 template <class T>
 void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   check_moments(velocity_, gradients.size(), steps_);
+  ++steps_;
+  const Program& program = executor.program();
   const T rate = static_cast<T>(options_.learning_rate);
+  T* p = executor.parameters().data();
+  const T* gradient = gradients.data();
+  if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !program.exact) {
+    static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
+    for (const Range trained : program.trained) {
+      kernels.subtract_scaled(p + trained.begin, rate, gradient + trained.begin, trained.size());
+    }
+    return;
+  }
   const T momentum = static_cast<T>(options_.momentum);
   const T decay = static_cast<T>(options_.weight_decay);
   const bool nesterov = options_.nesterov;
-  T* p = executor.parameters().data();
-  const T* gradient = gradients.data();
   T* v = velocity_.data();
-  if (momentum == T(0) && decay == T(0) && !executor.program().exact) {
-    static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
-    for (const Range trained : executor.program().trained) {
-      kernels.subtract_scaled(p + trained.begin, rate, gradient + trained.begin, trained.size());
-    }
-    ++steps_;
-    return;
-  }
-  for (const Range trained : executor.program().trained) {
+  for (const Range trained : program.trained) {
     for (std::size_t i = trained.begin; i < trained.end; ++i) {
       const T g = gradient[i] + decay * p[i];
       v[i] = momentum * v[i] + g;
       p[i] -= rate * (nesterov ? g + momentum * v[i] : v[i]);
     }
   }
-  ++steps_;
 }
 
 template <class T>
