@@ -1,6 +1,8 @@
 // Expression: the number type with which the op table's formulas write blocks into a Graph.
 #pragma once
 
+#include <algorithm>
+
 #include "tapeloom/compiler/graph.h"
 
 namespace tapeloom::inline v0_1::compiler {
@@ -27,7 +29,11 @@ class Expression {
     View rows[3];
     std::size_t k = 0;
     for (const Expression& operand : operands) rows[k++] = operand.rows(*graph, count);
-    return {*graph, graph->add_elementwise(op, std::span<const View>(rows, k))};
+    // What is the same for all rows is computed for one.
+    const bool alike = count > 1 && std::all_of(rows, rows + k, [](const View& view) { return view.step == 0; });
+    if (alike) std::transform(rows, rows + k, rows, [](const View& view) { return view.part(0, 1); });
+    const View result = graph->add_elementwise(op, std::span<const View>(rows, k));
+    return {*graph, alike ? result.repeated(count) : result};
   }
 
  private:

@@ -86,8 +86,8 @@ struct KernelTable {
   std::size_t (*plan)(const Product<T>& product, KernelCall<T>* calls);
   /// Likewise; how many calls sums take does not depend on the samples.
   std::size_t (*plan_sums)(const Sums& sums, KernelCall<T>* calls);
-  /// Instructions of these kinds. The rows of a row_extreme vary, and one operand of its reverse at least.
-  Elementwise row_extreme, row_extreme_reverse;
+  /// Instructions of these kinds. The rows of a row_sum or row_extreme vary, and one operand of its reverse at least.
+  Elementwise row_sum, row_extreme, row_extreme_reverse;
   /// to[0, count) += from[0, count).
   void (*add)(T* to, const T* from, std::size_t count);
   /// to[0, count) -= factor * from[0, count).

@@ -354,7 +354,7 @@ inline void here(P& address) {
 #include "tapeloom/runtime/kernels_multiply.h"
 #include "tapeloom/runtime/kernels_reduce.h"
 
-#include "tapeloom/runtime/kernels_extreme.h"
+#include "tapeloom/runtime/kernels_fold.h"
 
 template <class T>
 void add(T* to, const T* from, std::size_t count) {
@@ -376,9 +376,17 @@ void subtract_scaled(T* to, T factor, const T* from, std::size_t count) {
 
 template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
-  KernelTable<T> table{
-      name,   Lanes<T>::count,    {},          plan<T>, plan_sums<T>, row_extreme<T>, row_extreme_reverse<T>,
-      add<T>, subtract_scaled<T>, transpose<T>};
+  KernelTable<T> table{name,
+                       Lanes<T>::count,
+                       {},
+                       plan<T>,
+                       plan_sums<T>,
+                       row_sum<T>,
+                       row_extreme<T>,
+                       row_extreme_reverse<T>,
+                       add<T>,
+                       subtract_scaled<T>,
+                       transpose<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity))
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;

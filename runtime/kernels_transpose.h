@@ -49,13 +49,16 @@ inline void swap_quarters(Lanes<T>* rows) {
   }
 }
 
-/// A square block of registers; of the columns only the first `columns`, if they are less than a vector.
+/// A square block of registers; of the columns only the first `columns`, if they are less than a vector. After row
+/// `last` comes that row again.
 template <class T, bool partial, std::size_t... row>
-inline void transpose_square(const T* from, const std::size_t* offsets, std::size_t columns, T* to,
+inline void transpose_square(const T* from, std::size_t from_stride, std::size_t last, std::size_t columns, T* to,
                              std::size_t to_stride, std::index_sequence<row...>) {
   [[maybe_unused]] const FirstLanes<T> first(columns);
   const auto load = [&](std::size_t r) {
-    return partial ? first.load(from + offsets[r]) : Lanes<T>::load(from + offsets[r]);
+    const Lanes<T> lanes = partial ? first.load(from) : Lanes<T>::load(from);
+    from += r < last ? from_stride : 0;
+    return lanes;
   };
   Lanes<T> rows[] = {load(row)...};
   swap_quarters(rows);
@@ -68,9 +71,25 @@ inline void transpose_square(const T* from, const std::size_t* offsets, std::siz
 
 /// One column; cheaper than a square for a few.
 template <class T, std::size_t... row>
-inline void transpose_column(const T* from, const std::size_t* offsets, T* to, std::index_sequence<row...>) {
-  const typename Lanes<T>::Vector column = {from[offsets[row]]...};
+inline void transpose_column(const T* from, std::size_t from_stride, std::size_t last, T* to,
+                             std::index_sequence<row...>) {
+  const typename Lanes<T>::Vector column = {from[(row < last ? row : last) * from_stride]...};
   Lanes<T>(column).store(to);
+}
+
+/// Every other number of two vectors, from lane `first` of the first on.
+template <class T, std::size_t first, std::size_t... lane>
+inline Lanes<T> every_other(Lanes<T> a, Lanes<T> b, std::index_sequence<lane...>) {
+  return shuffle(a, b, std::index_sequence<(2 * lane + first)...>());
+}
+
+/// Two columns with nothing between the rows, as many rows as lanes.
+template <class T>
+inline void transpose_pairs(const T* from, T* to, std::size_t to_stride) {
+  constexpr auto all = std::make_index_sequence<Lanes<T>::count>();
+  const Lanes<T> a = Lanes<T>::load(from), b = Lanes<T>::load(from + Lanes<T>::count);
+  every_other<T, 0>(a, b, all).store(to);
+  every_other<T, 1>(a, b, all).store(to + to_stride);
 }
 
 /// All columns of at most four rows, four numbers of each again and again.
@@ -97,27 +116,36 @@ void copy_column(std::size_t rows, const T* from, T* to) {
   first_lanes(FirstLanes<T>(rows - r).load(from + r), rows - r, last).store(to + r);
 }
 
-/// After the last row some are taken again, up to a whole block.
+template <class T>
+__attribute__((noinline)) void transpose_blocks(std::size_t rows, std::size_t columns, const T* from,
+                                                std::size_t from_stride, T* to, std::size_t to_stride) {
+  constexpr std::size_t width = Lanes<T>::count;
+  constexpr auto all = std::make_index_sequence<width>();
+  for (std::size_t r = 0; r < rows; r += width, from += width * from_stride, to += width) {
+    const std::size_t last = rows - r - 1;
+    if (columns == 2 && from_stride == 2 && last + 1 >= width) {
+      transpose_pairs(from, to, to_stride);
+      continue;
+    }
+    std::size_t c = 0;
+    for (; c + width <= columns; c += width) {
+      transpose_square<T, false>(from + c, from_stride, last, width, to + c * to_stride, to_stride, all);
+    }
+    if (columns - c > width / 4) {
+      transpose_square<T, true>(from + c, from_stride, last, columns - c, to + c * to_stride, to_stride, all);
+    } else {
+      for (; c < columns; ++c) transpose_column(from + c, from_stride, last, to + c * to_stride, all);
+    }
+  }
+}
+
+/// After the last row comes that row again, up to a whole block.
 template <class T>
 void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                std::size_t to_stride) {
-  constexpr std::size_t width = Lanes<T>::count;
-  constexpr auto all = std::make_index_sequence<width>();
   if (columns == 1 && from_stride == 1) return copy_column(rows, from, to);
-  if constexpr (width > 4) {
+  if constexpr (Lanes<T>::count > 4) {
     if (rows <= 4) return transpose_four_rows(rows, columns, from, from_stride, to, to_stride);
   }
-  for (std::size_t r = 0; r < rows; r += width) {
-    std::size_t offsets[width];
-    for (std::size_t i = 0; i < width; ++i) offsets[i] = (r + i < rows ? r + i : rows - 1) * from_stride;
-    std::size_t c = 0;
-    for (; c + width <= columns; c += width) {
-      transpose_square<T, false>(from + c, offsets, width, to + c * to_stride + r, to_stride, all);
-    }
-    if (columns - c > width / 4) {
-      transpose_square<T, true>(from + c, offsets, columns - c, to + c * to_stride + r, to_stride, all);
-    } else {
-      for (; c < columns; ++c) transpose_column(from + c, offsets, to + c * to_stride + r, all);
-    }
-  }
+  transpose_blocks(rows, columns, from, from_stride, to, to_stride);
 }

@@ -22,6 +22,7 @@ class RowMover {
     for (std::uint32_t r = 0; r < s_.rows; ++r) set(result(r), operand(r));
   }
   void sum() const {
+    if ((i_.uniform_mask & 1) == 0) return kernels_.row_sum(view_, i_, s_);
     for (std::uint32_t n = 0; n < s_.terms; ++n) {
       set(result(n), operand(n * s_.rows));
       for (std::uint32_t r = 1; r < s_.rows; ++r) add(result(n), operand(n * s_.rows + r));

@@ -1,4 +1,33 @@
-// The largest or smallest of the rows of a tile, and where it is; part of kernels_impl.h, inside its namespace.
+// The sum of the rows of a tile, and the largest or smallest of them and where it is; part of kernels_impl.h, inside
+// its namespace.
+
+/// One after another; some vectors of lanes at a time, so that the additions of one need not wait for each other.
+template <class T, std::size_t vectors>
+inline void sum_rows_of(const T* x, std::size_t step, std::size_t rows, T* out) {
+  Lanes<T> sums[vectors];
+#pragma GCC unroll 4
+  for (std::size_t v = 0; v < vectors; ++v) sums[v] = Lanes<T>::load(x + v * Lanes<T>::count);
+  for (std::size_t r = 1; r < rows; ++r) {
+    x += step;
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < vectors; ++v) sums[v] = sums[v] + Lanes<T>::load(x + v * Lanes<T>::count);
+  }
+#pragma GCC unroll 4
+  for (std::size_t v = 0; v < vectors; ++v) sums[v].store(out + v * Lanes<T>::count);
+}
+
+template <class T>
+void row_sum(const TileView<T>& view, const Instruction& i, const Shape& shape) {
+  constexpr std::size_t width = Lanes<T>::count, most = 4 * width;
+  const std::size_t step = shape.step[0] * view.stride;
+  const T* x = view.tile + i.x[0] * view.stride;
+  T* out = view.tile + i.out * view.stride;
+  for (std::size_t n = 0; n < shape.terms; ++n, x += shape.rows * step, out += view.stride) {
+    std::size_t l = 0;
+    for (; l + most <= view.lanes; l += most) sum_rows_of<T, 4>(x + l, step, shape.rows, out + l);
+    for (; l < view.lanes; l += width) sum_rows_of<T, 1>(x + l, step, shape.rows, out + l);
+  }
+}
 
 /// The rows of operand 0, folded by F (ops::Max or ops::Min) for the lanes from `lane` on, and the index of the row
 /// that gets the adjoint: F gives it all to one of its two operands. Indices are numbers, exact up to 2^24 rows.
