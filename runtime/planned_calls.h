@@ -21,24 +21,26 @@ class PlannedCalls {
     plan(product);
   }
 
-  /// For all products that have at most as many columns, and at most as large a k.
-  void make_room(const Product<T>& largest) { make_room(2 * kernels_->plan(largest, nullptr)); }
-  /// For these sums over any number of samples.
-  void make_room(const Sums& sums) { make_room(kernels_->plan_sums(sums, nullptr)); }
+  /// For all products that have at most as many columns, and at most as large a k. Returns how many calls that are.
+  std::size_t make_room(const Product<T>& largest) { return make_room(2 * kernels_->plan(largest, nullptr)); }
+  /// For these sums over any number of samples; likewise.
+  std::size_t make_room(const Sums& sums) { return make_room(kernels_->plan_sums(sums, nullptr)); }
 
   /// Both allocate nothing if there is room.
   void plan(const Product<T>& product) { count_ = kernels_->plan(product, calls_.data()); }
   void plan(const Sums& sums) { count_ = kernels_->plan_sums(sums, calls_.data()); }
 
   std::span<const KernelCall<T>> calls() const { return {calls_.data(), count_}; }
-  std::size_t room() const { return calls_.size(); }
 
   void run(const T* a, const T* b, T* c, bool accumulate = false) const {
     for (const KernelCall<T>& call : calls()) call.run(call, a, b, c, accumulate);
   }
 
  private:
-  void make_room(std::size_t calls) { calls_.resize(std::max(calls_.size(), calls)); }
+  std::size_t make_room(std::size_t calls) {
+    calls_.resize(std::max(calls_.size(), calls));
+    return calls;
+  }
 
   const KernelTable<T>* kernels_ = nullptr;
   std::vector<KernelCall<T>> calls_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "tapeloom/core/check.h"
-#include "tapeloom/runtime/stopwatch.h"
 #include "tapeloom/runtime/tile_rows.h"
 
 namespace tapeloom::inline v0_1::runtime {
@@ -36,26 +35,44 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view_.uniform = buffers.uniform;
   view_.parameters = buffers.parameters;
   view_.parameter_count = program_.parameters.size();
-  tasks_.emplace(program, kernels, view_, loaded);
+  planner_.emplace(program, kernels, view_, loaded);
+  for (TileCalls<T>& plan : plans_) plan = planner_->make_room();
 }
 
 template <class T>
-bool TileRunner<T>::load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile) {
-  bool moved = false;
+void TileRunner<T>::load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile) {
   for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
     const Load& load = program_.loads[at];
     T* out = view_.tile + load.slot * view_.stride;
-    SampleRows<T> rows = binding.in_place<T>(at, batch, tile.begin);
+    SampleRows<T>& rows = sample_rows_[at];
+    rows = binding.in_place<T>(at, batch, tile.begin);
     if (rows.data != nullptr) {
       kernels_.transpose(tile.count, load.count, rows.data, rows.stride, out, view_.stride);
     } else {
       rows = binding.gather(at, batch, tile.begin, tile.count, view_.stride, kernels_, out,
                             gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
     }
-    moved = moved || rows.stride != sample_rows_[at].stride;
-    sample_rows_[at] = rows;
   }
-  return moved;
+}
+
+template <class T>
+bool TileRunner<T>::fits(const TileCalls<T>& calls, std::size_t samples) const {
+  if (calls.samples != samples) return false;
+  for (std::size_t l = 0; l < sample_rows_.size(); ++l) {
+    if (calls.load_strides[l] != sample_rows_[l].stride) return false;
+  }
+  return true;
+}
+
+template <class T>
+const TileCalls<T>& TileRunner<T>::calls_for(std::size_t samples) {
+  for (std::size_t looked = 0; !fits(plans_[plan_], samples); ++looked) {
+    plan_ = (plan_ + 1) % plans_.size();
+    if (looked < plans_.size()) continue;
+    planner_->plan(samples, sample_rows_, plans_[plan_]);
+  }
+  view_.lanes = round_up(samples, kernels_.vector_lanes);
+  return plans_[plan_];
 }
 
 template <class T>
@@ -70,58 +87,58 @@ template <bool profiled>
 void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile,
                            T* totals, bool first) {
   [[maybe_unused]] Stopwatch<profiled> stopwatch;
-  const bool moved = load(stage, binding, batch, tile);
-  if (moved || tile.count != tasks_->samples()) plan(tile.count);
+  load(stage, binding, batch, tile);
+  const TileCalls<T>& plan = calls_for(tile.count);
   if constexpr (profiled) stopwatch.lap(load_time_);
-  using Kind = typename TileTask<T>::Kind;
+  using Kind = typename TileCall<T>::Kind;
   const T* rows = nullptr;
-  const std::span<const TileTask<T>> tasks = tasks_->of(stage);
-  const TileTask<T>* task = tasks.data();
-  for (const TileTask<T>* end = task + tasks.size(); task != end; ++task) {
-    switch (task->kind) {
-      case Kind::elementwise:
-        task->whole.kernel(view_, *task->whole.instruction, *task->whole.shape);
+  const auto list = plan.of_stage(static_cast<std::size_t>(&stage - program_.stages.data()));
+  const TileCall<T>* next = list.data();
+  for (const TileCall<T>* end = next + list.size(); next != end; ++next) {
+    switch (next->kind) {
+      case Kind::instructions:
+        run_instructions<profiled>(*next, tile, totals, first, stopwatch);
+        continue;
+      case Kind::product:
+        next->call.run(next->call, next->a, next->b, next->c, false);
         break;
-      case Kind::product: {
-        const auto& [call, a, b, c] = task->call;
-        call->run(*call, a, b, c, false);
+      case Kind::sums:
+        next->call.run(next->call, next->a, next->b, totals + next->out, !(first && next->begins));
         break;
-      }
-      case Kind::sums: {
-        const auto& [call, a, b, c] = task->call;
-        call->run(*call, a, b, totals + task->out, !(first && task->begins));
-        break;
-      }
       case Kind::rows:
-        rows = rows_of(*task->totals, tile.count);
+        rows = rows_of(next->rows, tile.count);
         break;
-      case Kind::rows_product: {
-        const auto& [call, a, b, c] = task->call;
-        call->run(*call, a, rows, totals + task->out, !(first && task->begins));
-        break;
-      }
-      case Kind::other:
-        run_other(*task->whole.instruction, *task->whole.shape, tile, totals, first);
+      case Kind::rows_product:
+        next->call.run(next->call, next->a, rows, totals + next->out, !(first && next->begins));
         break;
     }
     if constexpr (profiled) {
-      if (task + 1 == end || task[1].at != task->at) stopwatch.lap(times_[task->at]);
+      if (next + 1 == end || next[1].at != next->at) stopwatch.lap(times_[next->at]);
     }
   }
 }
 
 template <class T>
-void TileRunner<T>::plan(std::size_t samples) {
-  view_.lanes = round_up(samples, kernels_.vector_lanes);
-  tasks_->plan(samples, sample_rows_);
+template <bool profiled>
+void TileRunner<T>::run_instructions(const TileCall<T>& list, const Tile& tile, T* totals, bool first,
+                                     [[maybe_unused]] Stopwatch<profiled>& stopwatch) {
+  for (std::uint32_t at = list.at; at != list.end; ++at) {
+    const Instruction& i = program_.instructions[at];
+    const Shape& shape = program_.shapes[i.shape];
+    if (i.kind == InstructionKind::elementwise) {
+      kernels_.elementwise[static_cast<std::size_t>(i.op)][i.uniform_mask](view_, i, shape);
+    } else {
+      run_other(i, shape, tile, totals, first);
+    }
+    if constexpr (profiled) stopwatch.lap(times_[at]);
+  }
 }
 
 template <class T>
-const T* TileRunner<T>::rows_of(const TileTotals<T>& totals, std::size_t samples) {
-  if (totals.load != no_load) return sample_rows_[totals.load].data + totals.load_column;
+const T* TileRunner<T>::rows_of(const TileRows<T>& rows, std::size_t samples) {
+  if (rows.load != no_load) return sample_rows_[rows.load].data + rows.load_column;
   T* scratch = arena_.data(scratch_);
-  const Product<T>& product = totals.product;
-  kernels_.transpose(product.n, samples, totals.rows, totals.rows_step, scratch, product.b_stride);
+  kernels_.transpose(rows.columns, samples, rows.rows, rows.step, scratch, rows.stride);
   return scratch;
 }
 
@@ -169,7 +186,7 @@ void TileRunner<T>::run_other(const Instruction& i, const Shape& shape, const Ti
     case InstructionKind::reduce_outer:
       break;
   }
-  fail_check("a tile's instruction that is not planned", __FILE__, __LINE__);
+  fail_check("a tile's instruction that is no call", __FILE__, __LINE__);
 }
 
 /// A uniform number is added once for each sample: exact mode counts its roundings.

@@ -1,6 +1,7 @@
 // One worker's part of a step: its own tile slots, and the loop over a stage's instructions for one tile of samples.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -10,7 +11,8 @@
 #include "tapeloom/runtime/binding.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/profile.h"
-#include "tapeloom/runtime/tile_tasks.h"
+#include "tapeloom/runtime/stopwatch.h"
+#include "tapeloom/runtime/tile_calls.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
@@ -62,11 +64,13 @@ class TileRunner {
   template <bool profiled>
   void run_as(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
               bool first);
-  /// Returns whether rows of samples lie otherwise than before.
-  bool load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
-  void plan(std::size_t samples);
-  /// The terms of a sample side by side, for a product with them.
-  const T* rows_of(const TileTotals<T>& totals, std::size_t samples);
+  void load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
+  const TileCalls<T>& calls_for(std::size_t samples);
+  bool fits(const TileCalls<T>& calls, std::size_t samples) const;
+  template <bool profiled>
+  void run_instructions(const TileCall<T>& list, const Tile& tile, T* totals, bool first,
+                        Stopwatch<profiled>& stopwatch);
+  const T* rows_of(const TileRows<T>& rows, std::size_t samples);
   void run_other(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
   void reduce_uniform(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
   void check_guard(const Instruction& i, const Tile& tile);
@@ -80,7 +84,9 @@ class TileRunner {
   std::vector<std::size_t> gathered_;       // of each load: its piece of the arena, or none
   std::vector<SampleRows<T>> sample_rows_;  // of each load: its rows of this tile, sample by sample, if they are
   TileView<T> view_{};
-  std::optional<TileTasks<T>> tasks_;
+  std::optional<TilePlanner<T>> planner_;
+  std::array<TileCalls<T>, 4> plans_;  // for the latest sizes of tiles; a batch is cut into few
+  std::size_t plan_ = 0;               // the latest
   GuardFailure failure_;
   std::vector<InstructionTime> times_;  // of each instruction, if it is profiled
   InstructionTime load_time_;

@@ -1,4 +1,6 @@
-#include "tapeloom/runtime/tile_tasks.h"
+#include "tapeloom/runtime/tile_calls.h"
+
+#include <algorithm>
 
 #include "tapeloom/runtime/arena.h"
 
@@ -16,40 +18,51 @@ bool has_planned_totals(const Instruction& i) {
 }  // namespace
 
 template <class T>
-TileTasks<T>::TileTasks(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
-                        const std::vector<std::uint32_t>& loaded)
-    : program_(program), kernels_(kernels), stage_begins_(program.stages.size() + 1) {
-  std::size_t most_tasks = 0;
+TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
+                            const std::vector<std::uint32_t>& loaded)
+    : program_(program), kernels_(kernels), planned_(kernels) {
   for (const Stage& stage : program.stages) {
+    bool in_run = false;
     for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
       const Instruction& i = program.instructions[at];
       const Shape& shape = program.shapes[i.shape];
       if (is_product(i)) {
         for (std::uint32_t p = 0; p < shape.places; ++p) {
           products_.push_back(bound_product(view, at_place(i, shape, p), shape));
-          most_tasks += products_.back().calls.room();
+          most_calls_ += planned_.make_room(products_.back().product);
         }
       } else if (has_planned_totals(i)) {
         const bool outer = i.kind == InstructionKind::reduce_outer;
         for (std::uint32_t p = 0; p < (outer ? shape.places : 1); ++p) {
           totals_.push_back(outer ? bound_outer(view, at_place(i, shape, p), shape, loaded[at])
                                   : bound_sums(view, i, shape));
-          totals_.back().begins = i.op != Op::add && (p == 0 || shape.place_step != 0);
-          most_tasks += totals_.back().calls.room() + 1;
+          TileTotals<T>& totals = totals_.back();
+          totals.begins = i.op != Op::add && (p == 0 || shape.place_step != 0);
+          const std::size_t by_sums = planned_.make_room(totals.sums);
+          most_calls_ += totals.may_multiply ? std::max(by_sums, planned_.make_room(totals.product) + 1) : by_sums;
         }
-      } else {
-        ++most_tasks;
+      } else if (!in_run) {
+        ++most_calls_;
       }
+      in_run = !is_product(i) && !has_planned_totals(i);
     }
   }
-  tasks_.reserve(most_tasks);
 }
 
 template <class T>
-void TileTasks<T>::plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows) {
-  using Kind = typename TileTask<T>::Kind;
-  samples_ = samples;
-  tasks_.clear();
+TileCalls<T> TilePlanner<T>::make_room() const {
+  TileCalls<T> calls;
+  calls.load_strides.resize(program_.loads.size());
+  calls.stage_begins.resize(program_.stages.size() + 1);
+  calls.calls.reserve(most_calls_);
+  return calls;
+}
+
+template <class T>
+void TilePlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, TileCalls<T>& calls) {
+  calls.samples = samples;
+  for (std::size_t l = 0; l < loaded_rows.size(); ++l) calls.load_strides[l] = loaded_rows[l].stride;
+  calls.calls.clear();
   TileProduct<T>* product = products_.data();
   TileTotals<T>* totals = totals_.data();
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
@@ -58,59 +71,61 @@ void TileTasks<T>::plan(std::size_t samples, std::span<const SampleRows<T>> load
       const Instruction& i = program_.instructions[at];
       const Shape& shape = program_.shapes[i.shape];
       if (is_product(i)) {
-        for (std::uint32_t p = 0; p < shape.places; ++p) add_product(at, *product++);
+        for (std::uint32_t p = 0; p < shape.places; ++p) add_product(at, *product++, calls);
       } else if (has_planned_totals(i)) {
         const std::uint32_t places = i.kind == InstructionKind::reduce ? 1 : shape.places;
-        for (std::uint32_t p = 0; p < places; ++p) add_totals(at, *totals++, loaded_rows);
-      } else if (i.kind == InstructionKind::elementwise) {
-        const auto kernel = kernels_.elementwise[static_cast<std::size_t>(i.op)][i.uniform_mask];
-        tasks_.push_back({.kind = Kind::elementwise, .at = at, .whole = {kernel, &i, &shape}});
+        for (std::uint32_t p = 0; p < places; ++p) add_totals(at, *totals++, calls);
       } else {
-        tasks_.push_back({.kind = Kind::other, .at = at, .whole = {nullptr, &i, &shape}});
+        const bool goes_on =
+            calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == TileCall<T>::Kind::instructions;
+        if (!goes_on) calls.calls.push_back({.kind = TileCall<T>::Kind::instructions, .at = at, .rows = {}});
+        calls.calls.back().end = at + 1;
       }
     }
-    stage_begins_[s + 1] = tasks_.size();
+    calls.stage_begins[s + 1] = calls.calls.size();
   }
 }
 
 template <class T>
-void TileTasks<T>::add_product(std::uint32_t at, TileProduct<T>& product) {
-  product.product.n = round_up(samples_, kernels_.vector_lanes);
-  product.calls.plan(product.product);
-  for (const KernelCall<T>& call : product.calls.calls()) {
-    tasks_.push_back({.kind = TileTask<T>::Kind::product, .at = at, .call = {&call, product.a, product.b, product.c}});
+void TilePlanner<T>::add_product(std::uint32_t at, TileProduct<T>& product, TileCalls<T>& calls) {
+  product.product.n = round_up(calls.samples, kernels_.vector_lanes);
+  planned_.plan(product.product);
+  for (const KernelCall<T>& call : planned_.calls()) {
+    calls.calls.push_back(
+        {.kind = TileCall<T>::Kind::product, .at = at, .a = product.a, .b = product.b, .c = product.c, .call = call});
   }
 }
 
 template <class T>
-void TileTasks<T>::add_totals(std::uint32_t at, TileTotals<T>& totals, std::span<const SampleRows<T>> loaded_rows) {
-  using Kind = typename TileTask<T>::Kind;
+void TilePlanner<T>::add_totals(std::uint32_t at, TileTotals<T>& totals, TileCalls<T>& calls) {
   Product<T>& product = totals.product;
   const bool loads = totals.load != no_load;
   const bool multiplies =
-      totals.may_multiply && !dots_are_cheaper(product.m, product.n, samples_, kernels_.vector_lanes, !loads);
-  const auto add_calls = [&](Kind kind, const T* a, const T* b) {
-    for (const KernelCall<T>& call : totals.calls.calls()) {
-      tasks_.push_back(
-          {.kind = kind, .begins = totals.begins, .at = at, .out = totals.out, .call = {&call, a, b, nullptr}});
+      totals.may_multiply && !dots_are_cheaper(product.m, product.n, calls.samples, kernels_.vector_lanes, !loads);
+  const auto add_planned = [&](typename TileCall<T>::Kind kind, const T* a, const T* b) {
+    for (const KernelCall<T>& call : planned_.calls()) {
+      calls.calls.push_back(
+          {.kind = kind, .begins = totals.begins, .at = at, .out = totals.out, .a = a, .b = b, .call = call});
     }
   };
   if (multiplies) {
-    product.k = samples_;
-    product.b_stride = loads ? loaded_rows[totals.load].stride : round_up(product.n, lane_unit);
-    totals.calls.plan(product);
-    tasks_.push_back({.kind = Kind::rows, .at = at, .totals = &totals});
-    add_calls(Kind::rows_product, totals.product_a, nullptr);
+    product.k = calls.samples;
+    product.b_stride = loads ? calls.load_strides[totals.load] : round_up(product.n, lane_unit);
+    const TileRows<T> rows = {totals.rows,      totals.rows_step, product.n,
+                              product.b_stride, totals.load,      totals.load_column};
+    calls.calls.push_back({.kind = TileCall<T>::Kind::rows, .at = at, .rows = rows});
+    planned_.plan(product);
+    add_planned(TileCall<T>::Kind::rows_product, totals.product_a, nullptr);
   } else {
-    totals.sums.samples = samples_;
-    totals.calls.plan(totals.sums);
-    add_calls(Kind::sums, totals.a, totals.b);
+    totals.sums.samples = calls.samples;
+    planned_.plan(totals.sums);
+    add_planned(TileCall<T>::Kind::sums, totals.a, totals.b);
   }
 }
 
 /// For the most samples.
 template <class T>
-TileProduct<T> TileTasks<T>::bound_product(const TileView<T>& view, const Instruction& i, const Shape& s) const {
+TileProduct<T> TilePlanner<T>::bound_product(const TileView<T>& view, const Instruction& i, const Shape& s) const {
   const TileOperand<T> w(view, i, s, 0), x(view, i, s, 1);
   const bool reverse = i.kind == InstructionKind::dense_reverse;
   Product<T> product{.m = reverse ? s.terms : s.rows,
@@ -125,24 +140,18 @@ TileProduct<T> TileTasks<T>::bound_product(const TileView<T>& view, const Instru
     const TileOperand<T> z(view, i, s, 2);
     product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
   }
-  TileProduct<T> bound = {product, w.data, x.data, view.tile + i.out * view.stride, PlannedCalls<T>(kernels_)};
-  bound.calls.make_room(product);
-  return bound;
+  return {product, w.data, x.data, view.tile + i.out * view.stride};
 }
 
 template <class T>
-TileTotals<T> TileTasks<T>::bound_sums(const TileView<T>& view, const Instruction& i, const Shape& s) const {
+TileTotals<T> TilePlanner<T>::bound_sums(const TileView<T>& view, const Instruction& i, const Shape& s) const {
   const TileOperand<T> y(view, i, s);
-  TileTotals<T> totals{
-      .sums = {.a_rows = s.rows, .a_stride = y.step, .c_row_step = s.row_step}, .a = y.data, .out = i.out};
-  totals.calls = PlannedCalls<T>(kernels_);
-  totals.calls.make_room(totals.sums);
-  return totals;
+  return {.sums = {.a_rows = s.rows, .a_stride = y.step, .c_row_step = s.row_step}, .a = y.data, .out = i.out};
 }
 
 template <class T>
-TileTotals<T> TileTasks<T>::bound_outer(const TileView<T>& view, const Instruction& i, const Shape& s,
-                                        std::uint32_t load) const {
+TileTotals<T> TilePlanner<T>::bound_outer(const TileView<T>& view, const Instruction& i, const Shape& s,
+                                          std::uint32_t load) const {
   /// Rows of the tile that are multiplied, and how far apart their totals are.
   struct Side {
     TileOperand<T> of;
@@ -173,13 +182,10 @@ TileTotals<T> TileTasks<T>::bound_outer(const TileView<T>& view, const Instructi
   totals.product_a = a.of.data;
   totals.rows = b.of.data, totals.rows_step = b.of.step;
   if (!by_columns && load != no_load) totals.load = load, totals.load_column = i.x[1] - program_.loads[load].slot;
-  totals.calls = PlannedCalls<T>(kernels_);
-  totals.calls.make_room(totals.sums);
-  totals.calls.make_room(totals.product);
   return totals;
 }
 
-template class TileTasks<float>;
-template class TileTasks<double>;
+template class TilePlanner<float>;
+template class TilePlanner<double>;
 
 }  // namespace tapeloom::inline v0_1::runtime

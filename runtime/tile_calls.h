@@ -1,4 +1,4 @@
-// What a tile's instructions come down to: a list of kernel calls, worked out once for all tiles of one size.
+// What a tile's products and sums come down to: a list of kernel calls, worked out once for all tiles of one size.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,6 @@ struct TileProduct {
   const T* a;
   const T* b;
   T* c;
-  PlannedCalls<T> calls;
 };
 
 /// A reduce or reduce_outer instruction at one of its places: sums over the samples. Those of products of rows may be
@@ -47,7 +46,6 @@ struct TileTotals {
   const T* b = nullptr;  ///< of products of rows
   std::uint32_t out;
   bool begins = false;  ///< no instruction of the stage has added to these totals before
-  PlannedCalls<T> calls = {};
   // As a matrix product. The terms of a sample lie side by side in its B: these are bound rows, or it is a transpose.
   bool may_multiply = false;
   Product<T> product = {};
@@ -58,62 +56,67 @@ struct TileTotals {
   std::uint32_t load_column = 0;
 };
 
-/// One call, or what is done for an instruction that is none.
+/// Rows of samples side by side, to be transposed or found where they were bound.
 template <class T>
-struct TileTask {
+struct TileRows {
+  const T* rows;  ///< each of the numbers of a column
+  std::size_t step, columns, stride;
+  std::uint32_t load, load_column;
+};
+
+/// One call, or what is done in its place.
+template <class T>
+struct TileCall {
   enum class Kind : std::uint8_t {
-    elementwise,   ///< a kernel that reads the instruction
+    instructions,  ///< [at, end), which are no products and no sums
     product,       ///< a call with result c
     sums,          ///< a call with result totals + out
     rows,          ///< finds or transposes the rows that ...
     rows_product,  ///< ... a call multiplies, with result totals + out
-    other,
-  };
-  struct Whole {
-    typename KernelTable<T>::Elementwise kernel;
-    const Instruction* instruction;
-    const Shape* shape;
-  };
-  struct Call {
-    const KernelCall<T>* call;
-    const T* a;
-    const T* b;
-    T* c;
   };
 
   Kind kind;
-  bool begins = false;    ///< of sums and products of rows: the first that is added to these totals in the stage
+  bool begins = false;    ///< the first in the stage to be added to these totals
   std::uint32_t at;       ///< the instruction's index
+  std::uint32_t end = 0;  ///< of instructions
   std::uint32_t out = 0;  ///< the first total
+  const T* a = nullptr;
+  const T* b = nullptr;
+  T* c = nullptr;
   union {
-    Whole whole;
-    Call call;
-    const TileTotals<T>* totals;
+    KernelCall<T> call;
+    TileRows<T> rows;
   };
 };
 
+/// For tiles of so many samples, when the loads' rows are so far apart.
 template <class T>
-class TileTasks {
+struct TileCalls {
+  std::size_t samples = 0;
+  std::vector<std::size_t> load_strides;
+  std::vector<TileCall<T>> calls;         ///< of all stages
+  std::vector<std::size_t> stage_begins;  ///< and the end
+
+  std::span<const TileCall<T>> of_stage(std::size_t stage) const {
+    return std::span(calls).subspan(stage_begins[stage], stage_begins[stage + 1] - stage_begins[stage]);
+  }
+};
+
+template <class T>
+class TilePlanner {
  public:
   /// `loaded` is find_loaded_operands(program). The view's slots, and the program, stay where they are.
-  TileTasks(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
-            const std::vector<std::uint32_t>& loaded);
-  TileTasks(TileTasks&&) = default;
+  TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
+              const std::vector<std::uint32_t>& loaded);
 
-  /// For tiles of so many samples, when the loads' rows lie as these do. A program has one or two sizes of tiles,
-  /// mostly. Allocates nothing.
-  void plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows);
-  /// The samples of the plan.
-  std::size_t samples() const { return samples_; }
-  /// Of one of the program's stages.
-  std::span<const TileTask<T>> of(const Stage& stage) const {
-    const auto index = static_cast<std::size_t>(&stage - program_.stages.data());
-    return {tasks_.data() + stage_begins_[index], tasks_.data() + stage_begins_[index + 1]};
-  }
+  /// Nothing planned yet, with room for everything.
+  TileCalls<T> make_room() const;
+  /// Works the calls out. Allocates nothing.
+  void plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, TileCalls<T>& calls);
 
  private:
-  void add_product(std::uint32_t at, TileProduct<T>& product);
-  void add_totals(std::uint32_t at, TileTotals<T>& totals, std::span<const SampleRows<T>> loaded_rows);
+  void add_product(std::uint32_t at, TileProduct<T>& product, TileCalls<T>& calls);
+  void add_totals(std::uint32_t at, TileTotals<T>& totals, TileCalls<T>& calls);
   TileProduct<T> bound_product(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   TileTotals<T> bound_sums(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   TileTotals<T> bound_outer(const TileView<T>& view, const Instruction& i, const Shape& shape,
@@ -123,12 +126,11 @@ class TileTasks {
   const KernelTable<T>& kernels_;
   std::vector<TileProduct<T>> products_;  // in the order of their instructions
   std::vector<TileTotals<T>> totals_;     // likewise
-  std::vector<TileTask<T>> tasks_;
-  std::vector<std::size_t> stage_begins_;
-  std::size_t samples_ = 0;
+  PlannedCalls<T> planned_;               // of one product or some sums
+  std::size_t most_calls_ = 0;
 };
 
-extern template class TileTasks<float>;
-extern template class TileTasks<double>;
+extern template class TilePlanner<float>;
+extern template class TilePlanner<double>;
 
 }  // namespace tapeloom::inline v0_1::runtime
