@@ -57,15 +57,23 @@ View SumRoller::emit_product(std::span<const Row> rows, std::size_t first, std::
   columns_.resize(last - first);
   std::iota(columns_.begin(), columns_.end(), static_cast<std::uint32_t>(first));
   if (columns_in_place(rows, 0, columns_.size())) return emit_columns(rows, 0, columns_.size());
-  const View parts = emit_parts(rows);
-  if (parts != nothing) return parts;
+  const bool one_by_one = are_single_columns(rows[0]);
+  if (!one_by_one && parts_in_place(rows)) return emit_parts(rows);
   const auto weight = [&](std::uint32_t j) { return p_.at(pairs_[rows[0].first_pair + j].weight); };
   const auto by_weight = [&](std::uint32_t a, std::uint32_t b) { return weight(a) < weight(b); };
   std::stable_sort(columns_.begin(), columns_.end(), by_weight);
-  if (rows.size() == 1 || !columns_in_place(rows, 0, columns_.size())) {
-    std::iota(columns_.begin(), columns_.end(), static_cast<std::uint32_t>(first));
-  }
+  if (rows.size() > 1 && columns_in_place(rows, 0, columns_.size())) return emit_columns(rows, 0, columns_.size());
+  std::iota(columns_.begin(), columns_.end(), static_cast<std::uint32_t>(first));
+  if (one_by_one && parts_in_place(rows)) return emit_parts(rows);
   return emit_columns(rows, 0, columns_.size());
+}
+
+/// Whether no column of W lies beside the one before it.
+bool SumRoller::are_single_columns(const Row& row) const {
+  for (std::size_t k = 0; k < columns_.size(); ++k) {
+    if (even_columns_end(row, k) > k + 1) return false;
+  }
+  return true;
 }
 
 /// Whether the weights are those of a few layers of the same values, such as the gates of a cell: then each is a
@@ -87,9 +95,8 @@ std::size_t SumRoller::even_rows_end(std::size_t begin, std::size_t last) const 
   return even_end(begin, last, [&](std::size_t i) { return p_.at(pairs_[rows_[i].first_pair].weight); });
 }
 
-/// As a sum of a few products with neighbouring columns of W, or nothing.
+/// As a sum of a few products with neighbouring columns of W.
 View SumRoller::emit_parts(std::span<const Row> rows) {
-  if (!parts_in_place(rows)) return nothing;
   View total = nothing;
   for (std::size_t begin = 0, end = 0; begin < columns_.size(); begin = end) {
     end = even_columns_end(rows[0], begin);

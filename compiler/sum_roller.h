@@ -72,6 +72,7 @@ class SumRoller {
   View emit_product(std::span<const Row> rows, std::size_t first, std::size_t last);
   bool are_several_matrices(std::size_t begin, std::size_t last);
   std::size_t even_rows_end(std::size_t begin, std::size_t last) const;
+  bool are_single_columns(const Row& row) const;
   bool parts_in_place(std::span<const Row> rows);
   View emit_parts(std::span<const Row> rows);
   View emit_columns(std::span<const Row> rows, std::size_t begin, std::size_t end);

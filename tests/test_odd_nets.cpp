@@ -373,6 +373,28 @@ TEST_CASE("odd nets: of weights times products of two lists, only the lists are 
   expect_programs_like_evaluate(loss, {each}, rows, 70, 40000);
   const Program program = compile(loss);
   const auto gathers = [](const Instruction& i) { return i.kind == InstructionKind::gather; };
-  // Two forward, and the adjoints of the sums, one for each of their terms.
-  CHECK(std::ranges::count_if(program.instructions, gathers) <= 3);
+  CHECK(std::ranges::count_if(program.instructions, gathers) <= 3);  // two, and the adjoints of the sums
+}
+
+TEST_CASE("odd nets: a few inputs in the opposite order of their weights are one product") {
+  for (const std::size_t inputs : {2, 3, 4, 9}) {
+    INFO(inputs << " inputs");
+    std::size_t in_order = 0;
+    for (const bool reversed : {false, true}) {
+      Tape tape;
+      std::mt19937_64 random(3);
+      const Values x = tape.inputs("x", inputs);
+      Value each = 0.0;
+      for (std::size_t i = 0; i < 20; ++i) {
+        Values weights(inputs);
+        for (Value& weight : weights) weight = tape.parameter(2.0 * random_unit(random) - 1.0);
+        if (reversed) std::reverse(weights.begin(), weights.end());
+        each = each + square(tanh(dot(weights, x)));
+      }
+      expect_programs_like_evaluate(batch_mean(each), {each}, some_numbers(70 * inputs), 70, 40000);
+      const std::size_t instructions = compile(batch_mean(each)).instructions.size();
+      if (!reversed) in_order = instructions;
+      CHECK(instructions <= in_order + std::min<std::size_t>(inputs, 3));  // what copies or gathers the inputs
+    }
+  }
 }
