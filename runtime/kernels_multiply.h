@@ -15,6 +15,8 @@ inline constexpr std::size_t block_vectors = 2, accumulators = 8, most_block_row
 #endif
 /// Of products that have so few rows that a block needs more vectors to be busy; whole ones alone.
 inline constexpr std::size_t most_vectors = 8;
+/// Rows of products of one block and one vector, where every instruction around them counts.
+inline constexpr std::size_t most_small_rows = 4;
 
 /// By vectors - 1: the most rows of a block.
 inline constexpr auto block_rows = [] {
@@ -52,7 +54,7 @@ inline void apply_to_sums(typename Lanes<T>::Vector (&sums)[rows][vectors], cons
 }
 
 /// Finishes and stores the sums of a block.
-template <class T, std::size_t rows, std::size_t vectors>
+template <class T, std::size_t rows, std::size_t vectors, bool small>
 inline void store_finished(typename Lanes<T>::Vector (&sums)[rows][vectors], T* c, std::size_t c_stride,
                            const Finish<T>& finish, const T* operand) {
   if (operand != nullptr) {
@@ -69,7 +71,7 @@ inline void store_finished(typename Lanes<T>::Vector (&sums)[rows][vectors], T* 
     }
   };
   if (finish.then == Op::relu) then(ops::Relu());
-  if constexpr (vectors == 1 && rows <= 4) {
+  if constexpr (small) {
     if (finish.then == Op::tanh) then(ops::Tanh());
   }
 #pragma GCC unroll 16
@@ -132,8 +134,8 @@ inline void add_products(typename Lanes<T>::Vector (&sums)[rows][vectors], const
   }
 }
 
-/// Blocks one below the other. `whole`: so are all their vectors.
-template <class T, std::size_t rows, std::size_t vectors, bool whole>
+/// Blocks one below the other. `whole`: so are all their vectors. `small`: one block of one vector.
+template <class T, std::size_t rows, std::size_t vectors, bool whole, bool small = false>
 void multiply_blocks(const KernelCall<T>& p, const T* a_matrix, const T* b_matrix, T* c_matrix, bool accumulate) {
   using Vector = typename Lanes<T>::Vector;
   const std::size_t row_step = p.a_row_step, column_step = p.a_column_step, b_stride = p.b_stride;
@@ -177,13 +179,13 @@ void multiply_blocks(const KernelCall<T>& p, const T* a_matrix, const T* b_matri
       } while (--k != 0);
     }
     if constexpr (whole) {
-      store_finished<T, rows, vectors>(sums, c, c_stride, p.finish, operand);
+      store_finished<T, rows, vectors, small>(sums, c, c_stride, p.finish, operand);
       if (operand != nullptr) operand += rows * p.finish.step;
     } else {
       store_columns<T, rows, vectors>(sums, c, c_stride, last, accumulate);
     }
     first_a += rows * row_step, c += rows * c_stride;
-  } while (--blocks != 0);
+  } while (!small && --blocks != 0);
 }
 
 template <class T>
@@ -193,6 +195,7 @@ using RunCall = decltype(KernelCall<T>::run);
 template <class T>
 struct BlocksTable {
   RunCall<T> of[most_vectors][2][most_block_rows];
+  RunCall<T> small[2][most_small_rows];  ///< by whether they are whole, and rows - 1
 };
 template <class T>
 constexpr BlocksTable<T> make_blocks() {
@@ -207,6 +210,11 @@ constexpr BlocksTable<T> make_blocks() {
     (enter.template operator()<index + 1>(std::make_index_sequence<block_rows[index]>()), ...);
   }
   (std::make_index_sequence<most_vectors>());
+  [&]<std::size_t... row>(std::index_sequence<row...>) {
+    ((table.small[0][row] = multiply_blocks<T, row + 1, 1, false, true>), ...);
+    ((table.small[1][row] = multiply_blocks<T, row + 1, 1, true, true>), ...);
+  }
+  (std::make_index_sequence<most_small_rows>());
   return table;
 }
 
@@ -258,8 +266,8 @@ class Planner {
     // Later strips are added to C in the same way, and leave the rest.
     in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T>;
     op_left_ = starts_ || in_registers_ ? Op::constant : f.op;
-    then_in_registers_ =
-        (f.then == Op::relu || (f.then == Op::tanh && p_.m <= 4 && p_.n <= width)) && op_left_ == Op::constant;
+    small_ = p_.m <= most_small_rows && p_.n <= width && p_.k <= strip<T>;
+    then_in_registers_ = (f.then == Op::relu || (f.then == Op::tanh && small_)) && op_left_ == Op::constant;
     then_left_ = then_in_registers_ ? Op::constant : f.then;
     while (p_.n % width == 0 && widest_ < most_vectors && p_.m <= block_rows[widest_]) ++widest_;
   }
@@ -320,7 +328,8 @@ class Planner {
   /// Blocks of all rows together, whose heights differ by one at most.
   void add_panel(KernelCall<T> call, std::size_t vectors, std::size_t rows) {
     static constexpr BlocksTable<T> table = make_blocks<T>();
-    const auto& of_rows = table.of[vectors - 1][call.last_columns == width];
+    const bool whole = call.last_columns == width;
+    const RunCall<T>* of_rows = small_ ? table.small[whole] : table.of[vectors - 1][whole];
     const std::size_t most = block_rows[vectors - 1], blocks = (rows + most - 1) / most;
     const std::size_t least = rows / blocks, higher = rows % blocks;
     const auto add_blocks = [&](std::size_t height, std::size_t number) {
@@ -362,7 +371,7 @@ class Planner {
   KernelCall<T>* calls_;
   std::size_t count_ = 0;
   std::size_t widest_ = block_vectors;  // panel, in vectors
-  bool starts_, in_registers_, then_in_registers_;
+  bool small_, starts_, in_registers_, then_in_registers_;
   Op op_left_, then_left_;
 };
 

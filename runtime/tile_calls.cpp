@@ -102,10 +102,15 @@ void TilePlanner<T>::add_totals(std::uint32_t at, TileTotals<T>& totals, TileCal
   const bool loads = totals.load != no_load;
   const bool multiplies =
       totals.may_multiply && !dots_are_cheaper(product.m, product.n, calls.samples, kernels_.vector_lanes, !loads);
-  const auto add_planned = [&](typename TileCall<T>::Kind kind, const T* a, const T* b) {
+  const auto add_planned = [&](const T* a, const T* b) {
     for (const KernelCall<T>& call : planned_.calls()) {
-      calls.calls.push_back(
-          {.kind = kind, .begins = totals.begins, .at = at, .out = totals.out, .a = a, .b = b, .call = call});
+      calls.calls.push_back({.kind = TileCall<T>::Kind::sums,
+                             .begins = totals.begins,
+                             .at = at,
+                             .out = totals.out,
+                             .a = a,
+                             .b = b,
+                             .call = call});
     }
   };
   if (multiplies) {
@@ -115,11 +120,11 @@ void TilePlanner<T>::add_totals(std::uint32_t at, TileTotals<T>& totals, TileCal
                               product.b_stride, totals.load,      totals.load_column};
     calls.calls.push_back({.kind = TileCall<T>::Kind::rows, .at = at, .rows = rows});
     planned_.plan(product);
-    add_planned(TileCall<T>::Kind::rows_product, totals.product_a, nullptr);
+    add_planned(totals.product_a, nullptr);
   } else {
     totals.sums.samples = calls.samples;
     planned_.plan(totals.sums);
-    add_planned(TileCall<T>::Kind::sums, totals.a, totals.b);
+    add_planned(totals.a, totals.b);
   }
 }
 

@@ -71,8 +71,7 @@ struct TileCall {
     instructions,  ///< [at, end), which are no products and no sums
     product,       ///< a call with result c
     sums,          ///< a call with result totals + out
-    rows,          ///< finds or transposes the rows that ...
-    rows_product,  ///< ... a call multiplies, with result totals + out
+    rows,          ///< finds or transposes the rows that are b in the calls after it which have none
   };
 
   Kind kind;

@@ -45,6 +45,7 @@ void TileRunner<T>::load(const Stage& stage, const Binding& binding, const Batch
     const Load& load = program_.loads[at];
     T* out = view_.tile + load.slot * view_.stride;
     SampleRows<T>& rows = sample_rows_[at];
+    const std::size_t stride = rows.stride;
     rows = binding.in_place<T>(at, batch, tile.begin);
     if (rows.data != nullptr) {
       kernels_.transpose(tile.count, load.count, rows.data, rows.stride, out, view_.stride);
@@ -52,6 +53,7 @@ void TileRunner<T>::load(const Stage& stage, const Binding& binding, const Batch
       rows = binding.gather(at, batch, tile.begin, tile.count, view_.stride, kernels_, out,
                             gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
     }
+    rows_moved_ = rows_moved_ || rows.stride != stride;
   }
 }
 
@@ -66,6 +68,8 @@ bool TileRunner<T>::fits(const TileCalls<T>& calls, std::size_t samples) const {
 
 template <class T>
 const TileCalls<T>& TileRunner<T>::calls_for(std::size_t samples) {
+  if (plans_[plan_].samples == samples && !rows_moved_) return plans_[plan_];
+  rows_moved_ = false;
   for (std::size_t looked = 0; !fits(plans_[plan_], samples); ++looked) {
     plan_ = (plan_ + 1) % plans_.size();
     if (looked < plans_.size()) continue;
@@ -94,26 +98,24 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
   const T* rows = nullptr;
   const auto list = plan.of_stage(static_cast<std::size_t>(&stage - program_.stages.data()));
   const TileCall<T>* next = list.data();
-  for (const TileCall<T>* end = next + list.size(); next != end; ++next) {
-    switch (next->kind) {
+  for (const TileCall<T>* end = next + list.size(); next != end;) {
+    const TileCall<T>& call = *next++;
+    switch (call.kind) {
       case Kind::instructions:
-        run_instructions<profiled>(*next, tile, totals, first, stopwatch);
+        run_instructions<profiled>(call, tile, totals, first, stopwatch);
         continue;
       case Kind::product:
-        next->call.run(next->call, next->a, next->b, next->c, false);
+        call.call.run(call.call, call.a, call.b, call.c, false);
         break;
       case Kind::sums:
-        next->call.run(next->call, next->a, next->b, totals + next->out, !(first && next->begins));
+        call.call.run(call.call, call.a, call.b != nullptr ? call.b : rows, totals + call.out, !(first && call.begins));
         break;
       case Kind::rows:
-        rows = rows_of(next->rows, tile.count);
-        break;
-      case Kind::rows_product:
-        next->call.run(next->call, next->a, rows, totals + next->out, !(first && next->begins));
+        rows = rows_of(call.rows, tile.count);
         break;
     }
     if constexpr (profiled) {
-      if (next + 1 == end || next[1].at != next->at) stopwatch.lap(times_[next->at]);
+      if (next == end || next->at != call.at) stopwatch.lap(times_[call.at]);
     }
   }
 }
@@ -122,9 +124,11 @@ template <class T>
 template <bool profiled>
 void TileRunner<T>::run_instructions(const TileCall<T>& list, const Tile& tile, T* totals, bool first,
                                      [[maybe_unused]] Stopwatch<profiled>& stopwatch) {
+  const Instruction* instructions = program_.instructions.data();
+  const Shape* shapes = program_.shapes.data();
   for (std::uint32_t at = list.at; at != list.end; ++at) {
-    const Instruction& i = program_.instructions[at];
-    const Shape& shape = program_.shapes[i.shape];
+    const Instruction& i = instructions[at];
+    const Shape& shape = shapes[i.shape];
     if (i.kind == InstructionKind::elementwise) {
       kernels_.elementwise[static_cast<std::size_t>(i.op)][i.uniform_mask](view_, i, shape);
     } else {

@@ -87,6 +87,7 @@ class TileRunner {
   std::optional<TilePlanner<T>> planner_;
   std::array<TileCalls<T>, 4> plans_;  // for the latest sizes of tiles; a batch is cut into few
   std::size_t plan_ = 0;               // the latest
+  bool rows_moved_ = false;            // since then, the samples of a load got another stride
   GuardFailure failure_;
   std::vector<InstructionTime> times_;  // of each instruction, if it is profiled
   InstructionTime load_time_;
