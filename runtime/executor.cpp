@@ -18,10 +18,10 @@ namespace {
 
 template <class T>
 std::shared_ptr<ParameterBuffer<T>> initial_parameters(const Program& program) {
-  auto buffer = std::make_shared<ParameterBuffer<T>>();
-  for (const ProgramParameter& parameter : program.parameters) {
-    buffer->numbers.push_back(static_cast<T>(parameter.initial));
-    buffer->labels.push_back(parameter.label);
+  auto buffer = std::make_shared<ParameterBuffer<T>>(program.parameters.size());
+  for (std::size_t i = 0; i < program.parameters.size(); ++i) {
+    buffer->numbers[i] = static_cast<T>(program.parameters[i].initial);
+    buffer->labels.push_back(program.parameters[i].label);
   }
   return buffer;
 }
@@ -50,7 +50,7 @@ struct Executor<T>::State {
         options(with),
         parameters(std::move(shared)),
         binding(*program),
-        interpreter(*program, std::span<const T>(parameters->numbers).first(program->parameters.size()),
+        interpreter(*program, parameters->numbers.first(program->parameters.size()),
                     std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
                     options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
                     options.profile) {
@@ -239,11 +239,11 @@ std::span<const T> Executor<T>::input_gradients() const {
 
 template <class T>
 std::span<const T> Executor<T>::parameters() const {
-  return std::span<const T>(state_->parameters->numbers).first(state_->program->parameters.size());
+  return state_->parameters->numbers.first(state_->program->parameters.size());
 }
 template <class T>
 std::span<T> Executor<T>::parameters() {
-  return std::span<T>(state_->parameters->numbers).first(state_->program->parameters.size());
+  return state_->parameters->numbers.first(state_->program->parameters.size());
 }
 template <class T>
 void Executor<T>::set_parameters(std::span<const T> numbers) {

@@ -154,7 +154,9 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
       copies_parameters_(reads_parameters_once(program)),
       gradients_in_place_(program.gradients.size() == 1 && program.gradients[0].count == program.parameters.size() &&
                           program.trained.size() == 1 && program.trained[0].size() == program.parameters.size()) {
-  uniform_ = arena_.plan(program.uniform_slots + lane_unit);  // operands are read in whole vectors
+  // Totals begin on a cache line, so that gradients do, and operands are read in whole vectors.
+  const std::size_t gap = round_up(program.first_total(), lane_unit) - program.first_total();
+  const std::size_t uniform_piece = arena_.plan(gap + program.uniform_slots + lane_unit);
   batch_ = arena_.plan(program.batch_slots * batch_lanes_);
   totals_ = arena_.plan((groups_of(max_samples) - 1) * program.total_count);
   outputs_ = arena_.plan(max_samples * program.outputs.size());
@@ -162,7 +164,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   gradients_ = arena_.plan(program.parameters.size());
   arena_.allocate();
 
-  T* uniform = arena_.data(uniform_);
+  T* uniform = uniform_ = arena_.data(uniform_piece) + gap;
   for (std::size_t i = 0; i < program.constants.size(); ++i) {
     uniform[program.first_constant() + i] = static_cast<T>(program.constants[i]);
   }
@@ -195,7 +197,7 @@ std::size_t Interpreter<T>::arena_bytes() const {
 
 template <class T>
 void Interpreter<T>::set_uniform_input(std::size_t index, double number) {
-  arena_.data(uniform_)[program_.first_uniform_input() + index] = static_cast<T>(number);
+  uniform_[program_.first_uniform_input() + index] = static_cast<T>(number);
 }
 
 template <class T>
@@ -221,7 +223,7 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch)
 template <class T>
 template <bool profiled>
 GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch) {
-  if (copies_parameters_) std::copy_n(parameters_.begin(), parameters_.size(), arena_.data(uniform_));
+  if (copies_parameters_) std::copy_n(parameters_.begin(), parameters_.size(), uniform_);
   *samples_ = static_cast<T>(batch.count);
   GuardFailure failure;
   const bool guarded = !program_.guards.empty();
@@ -239,7 +241,7 @@ template <class T>
 template <bool profiled>
 void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure) {
   [[maybe_unused]] Stopwatch<profiled> stopwatch;
-  T* uniform = arena_.data(uniform_);
+  T* uniform = uniform_;
   const Instruction* instructions = program_.instructions.data();
   for (std::uint32_t at = range.begin; at < range.end; ++at) {
     const Instruction& i = instructions[at];
@@ -317,7 +319,7 @@ void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
 
 template <class T>
 void Interpreter<T>::collect(std::size_t samples) {
-  const T* uniform = arena_.data(uniform_);
+  const T* uniform = uniform_;
   if (program_.loss_slot != Program::no_slot) loss_ = uniform[program_.loss_slot];
   if (!gradients_in_place_) collect_gradients();
   T* outputs = arena_.data(outputs_);
@@ -332,7 +334,7 @@ template <class T>
 void Interpreter<T>::collect_gradients() {
   T* gradients = arena_.data(gradients_);
   for (const GradientPiece& piece : program_.gradients) {
-    std::copy_n(arena_.data(uniform_) + piece.slot, piece.count, gradients + piece.first.index);
+    std::copy_n(uniform_ + piece.slot, piece.count, gradients + piece.first.index);
   }
   std::uint32_t frozen = 0;
   for (const Range trained : program_.trained) {

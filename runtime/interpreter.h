@@ -42,8 +42,7 @@ class Interpreter {
 
   T loss() const { return loss_; }
   std::span<const T> gradients() {
-    const T* numbers =
-        gradients_in_place_ ? arena_.data(uniform_) + program_.gradients[0].slot : arena_.data(gradients_);
+    const T* numbers = gradients_in_place_ ? uniform_ + program_.gradients[0].slot : arena_.data(gradients_);
     return {numbers, program_.parameters.size()};
   }
   std::span<const T> outputs(std::size_t samples) { return {arena_.data(outputs_), samples * program_.outputs.size()}; }
@@ -85,7 +84,8 @@ class Interpreter {
   bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step
   bool gradients_in_place_;  // the uniform slots have them side by side
   Arena<T> arena_;
-  std::size_t uniform_, batch_, totals_, outputs_, input_gradients_, gradients_;
+  T* uniform_ = nullptr;  // slot 0
+  std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;
   T* samples_ = nullptr;                // the uniform slot that has their number
   T* first_totals_ = nullptr;           // the uniform slots that have the first group's
   std::vector<TileRunner<T>> runners_;  // one a thread

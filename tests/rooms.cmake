@@ -13,7 +13,7 @@ set(own_core "tapeloom/core/")
 set(own_compiler "tapeloom/(core|compiler)/")
 set(own_runtime "tapeloom/(core|runtime)/")
 
-set(eigen_headers arena.h interpreter.h tile_runner.h)
+set(eigen_headers arena.h interpreter.h parameter_buffer.h tile_runner.h)
 
 set(wrong "")
 set(checked 0)
