@@ -26,10 +26,14 @@ struct Way {
 
 class SampleFolder {
  public:
-  SampleFolder(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, const Way& way)
-      : tape_(tape), loss_(loss), outputs_(outputs), way_(way) {}
+  SampleFolder(const Tape& tape, NodeId loss, std::span<const NodeId> outputs)
+      : tape_(tape), loss_(loss), outputs_(outputs) {}
 
-  std::optional<FoldedSamples> run() {
+  /// May be called again, for another way; what takes memory is kept.
+  std::optional<FoldedSamples> run(const Way& way) {
+    way_ = way;
+    joined_ = true;
+    picks_ = {}, data_ = {};
     if (!sums_.find(tape_, loss_, outputs_, way_.picks, way_.outer)) return std::nullopt;
     if (!(way_.join ? join_terms() : assign_columns()) || !columns_stand_alone() || !columns_are_alike())
       return std::nullopt;
@@ -269,6 +273,7 @@ class SampleFolder {
     result.tape = std::make_unique<Tape>();
     Tape& to = *result.tape;
     moved_.assign(sums_.uses.size(), 0);
+    values_ = {Value()}, inputs_.clear();
     for (const ParameterRecord& parameter : tape_.parameters()) {
       const Value value = to.parameter(tape_.data(parameter.node));
       to.set_frozen(value, parameter.frozen);
@@ -362,7 +367,7 @@ class SampleFolder {
   SamplePicks picks_;
   SampleData data_;
   LargeVector<std::uint32_t> moved_;  // what stands for each node, in values_
-  std::vector<Value> values_ = {Value()}, inputs_;
+  std::vector<Value> values_, inputs_;
 };
 
 }  // namespace
@@ -370,15 +375,15 @@ class SampleFolder {
 std::optional<FoldedSamples> fold_samples(const Tape& tape, NodeId loss, std::span<const NodeId> outputs) {
   // A few alike terms may be batches of samples; of more, each may have as many alike places as there are terms.
   constexpr std::uint32_t few = 3;
-  SampleFolder outer(tape, loss, outputs, {.outer = true});
-  if (std::optional<FoldedSamples> folded = outer.run(); folded && folded->samples > few && outer.complete()) {
+  SampleFolder folder(tape, loss, outputs);
+  if (std::optional<FoldedSamples> folded = folder.run({.outer = true});
+      folded && folded->samples > few && folder.complete()) {
     return folded;
   }
   std::optional<FoldedSamples> best;
   for (const bool picks : {false, true}) {
     for (const bool join : {false, true}) {
-      SampleFolder folder(tape, loss, outputs, {.join = join, .picks = picks});
-      std::optional<FoldedSamples> folded = folder.run();
+      std::optional<FoldedSamples> folded = folder.run({.join = join, .picks = picks});
       if (!folded) continue;
       const bool complete = folder.complete();
       if (!best || folded->samples > best->samples) best = std::move(folded);

@@ -20,8 +20,10 @@ bool is_chain(const Tape& tape, NodeId node) {
 }  // namespace
 
 bool SampleSums::find(const Tape& tape, NodeId loss, std::span<const NodeId> outputs, bool any_parameters, bool outer) {
-  if (!find_live(tape, loss, outputs)) return false;
-  hash_nodes(tape, any_parameters);
+  if (uses.empty() && !find_live(tape, loss, outputs)) return false;
+  if (hash.empty() || any_parameters != any_parameters_) hash_nodes(tape, any_parameters);
+  groups.clear();
+  samples = 0;
   any_parameters || outer ? find_outer_groups(tape) : find_groups(tape);
   return !groups.empty();
 }
@@ -35,7 +37,7 @@ bool SampleSums::find_live(const Tape& tape, NodeId loss, std::span<const NodeId
   for (std::uint32_t i = last + 1; i-- > 0;) {
     const NodeId node{std::size_t{i}};
     if (uses[i] == 0) continue;
-    if (tape.varying(node) || op_kind(tape.op(node)) == OpKind::reduction) return false;
+    if (tape.varying(node) || op_kind(tape.op(node)) == OpKind::reduction) return uses.clear(), false;
     if (is_leaf(tape, node)) continue;
     for (NodeId x : tape.operands(node)) uses[x.index] = static_cast<std::uint8_t>(std::min(uses[x.index] + 1, 2));
   }
@@ -44,6 +46,7 @@ bool SampleSums::find_live(const Tape& tape, NodeId loss, std::span<const NodeId
 
 void SampleSums::hash_nodes(const Tape& tape, bool any_parameters) {
   constexpr std::uint64_t start = 0x243f6a8885a308d3;  // with a small number, op and index could make up for each other
+  any_parameters_ = any_parameters;
   hash.assign(uses.size(), 0);
   has_data.assign(uses.size(), false);
   for (std::uint32_t i = 0; i < uses.size(); ++i) {

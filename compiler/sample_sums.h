@@ -57,6 +57,7 @@ struct SampleSums {
   void find_groups_of(const Tape& tape, NodeId sum, std::size_t least);
   void find_same(const Tape& tape);
 
+  bool any_parameters_ = false;  // what the hashes are of
   LargeVector<Term> terms_, stack_;
   LargeVector<std::uint32_t> same_;  // of nodes of parameters alone: the first that computes the same
 };
