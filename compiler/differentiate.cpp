@@ -197,8 +197,9 @@ class Differentiator {
         return reverse_concat(id, adjoint);
       case BlockKind::dense:
         return reverse_dense(id, adjoint);
-      case BlockKind::row_extreme_reverse:
       case BlockKind::assemble:
+        return reverse_assemble(id, adjoint);
+      case BlockKind::row_extreme_reverse:
       case BlockKind::dense_reverse:
       case BlockKind::outer:
         fail_check("blocks that differentiation itself makes are not differentiated again", __FILE__, __LINE__);
@@ -230,6 +231,20 @@ class Differentiator {
       } else {
         scatter.add(part, amount);
       }
+    }
+    scatter.each(g_, [&](const View& to, const View& amount) { contribute(to, amount); });
+  }
+
+  /// Ragged sums: each operand's rows are added to one row.
+  void reverse_assemble(BlockId id, const View& adjoint) {
+    RowScatter scatter;
+    for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
+      const View part = g_.operand(id, k);
+      const auto& [row, shape] = g_.destination(id, k);
+      TAPELOOM_CHECK(shape.rows == 1 && (shape.terms == 1 || shape.term_step == 0));
+      const View amount = adjoint.part(row, 1).repeated(part.rows);
+      if (!needs(part)) continue;
+      g_[id].varying && !g_.varying(part) ? pass_on(id, part, amount) : scatter.add(part, amount);
     }
     scatter.each(g_, [&](const View& to, const View& amount) { contribute(to, amount); });
   }

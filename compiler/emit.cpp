@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "tapeloom/compiler/indexed_rows.h"
 #include "tapeloom/compiler/instruction_writer.h"
 #include "tapeloom/compiler/sinks.h"
 #include "tapeloom/compiler/slot_pool.h"
@@ -31,6 +32,7 @@ class Emitter {
         p_(program),
         totals_(place_totals(graph, schedule, !program.exact)),
         sinks_(find_sinks(graph, schedule)),
+        indexed_(graph, schedule, sinks_),
         reuse_(reuse_slots),
         uniforms_(0, reuse_slots),
         writer_(graph, slot_, program) {}
@@ -174,7 +176,7 @@ class Emitter {
       if (!is_leaf(id)) {
         // Slots are read until the instruction is emitted, and only then forgotten.
         const bool early = releases_before_taking(id);
-        if (!early) slot_[id.index] = tiles.take(g_[id].rows);
+        if (!early && !indexed_.contains(id)) slot_[id.index] = tiles.take(g_[id].rows);
         emit_block(id, slot_[id.index]);
         release_tiles(id, i, tiles);
         if (early) p_.instructions.back().out = slot_[id.index] = tiles.take(g_[id].rows);
@@ -201,7 +203,10 @@ class Emitter {
       const BlockId id = s_.order[i];
       last_use_[id.index] = none;
       if (g_[id].kind == BlockKind::input) outside.push_back(id);
-      for (const View& x : g_.operands(id)) use(x, i);
+      for (const View& x : g_.operands(id)) {
+        use(x, i);
+        for (BlockId source : sources(x)) use(g_.all(source), i);
+      }
       for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
         if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
         for (const View& x : g_.operands(sinks_.list[at].total)) use(x, i);
@@ -227,21 +232,23 @@ class Emitter {
 
   void emit_block(BlockId id, std::uint32_t out) {
     const Block& block = g_[id];
-    std::uint32_t nodes = block.nodes;
+    bool counted = false;
     const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
       Instruction instruction{.kind = kind, .op = block.op, .then = block.then, .out = at};
       for (std::size_t k = 0; k < operands.size(); ++k) writer_.set_operand(instruction, with, k, operands[k]);
       instruction.shape = writer_.shape(with);
-      instruction.nodes = std::exchange(nodes, 0);
+      instruction.nodes = std::exchange(counted, true) ? 0 : writer_.nodes_of(id);
       p_.instructions.push_back(instruction);
     };
     const OperandList x = g_.operands(id);
     switch (block.kind) {
       case BlockKind::elementwise:
         if (lies_on_totals(id)) return;
+        if (indexed_.contains(id)) return writer_.list_products(id);
         if (block.rows == 1) return writer_.add_scalar(id, out);
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
       case BlockKind::row_sum:
+        if (writer_.is_listed(x[0])) return writer_.add_sums(id, out);
         return add(InstructionKind::row_sum, {.rows = x[0].rows / block.rows, .terms = block.rows}, x, out);
       case BlockKind::row_extreme:
         return add(InstructionKind::row_extreme, {.rows = x[0].rows / block.rows, .terms = block.rows}, x, out);
@@ -254,6 +261,7 @@ class Emitter {
       case BlockKind::outer:
         return add(InstructionKind::outer, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::concat:
+        if (indexed_.contains(id)) return writer_.list_rows(id);
         if (x.size() > few_parts && !p_.exact) return writer_.add_gather(id, out);
         for (const View& part : x) {
           add(InstructionKind::copy, {.rows = part.rows}, std::array{part}, out);
@@ -261,12 +269,13 @@ class Emitter {
         }
         return;
       case BlockKind::assemble: {
-        if (!lies_on_totals(id)) add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
         std::vector<std::size_t> added;
         for (std::size_t k = 0; k < x.size(); ++k) {
           if (!lies_on_totals(id) || !lies_in(id, x[k])) added.push_back(k);
         }
-        if (added.size() > few_parts && !p_.exact) return writer_.add_rows(id, added, out);
+        const bool one_by_one = block.varying || added.size() > few_parts;
+        if (one_by_one && !p_.exact) return writer_.add_assembled(id, added, lies_on_totals(id), out);
+        if (!lies_on_totals(id)) add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
         for (std::size_t k : added) {
           const Destination& to_row = g_.destination(id, k);
           add(InstructionKind::add_at, InstructionWriter::of_matrix(to_row.shape), std::array{x[k]}, out + to_row.row);
@@ -294,32 +303,12 @@ class Emitter {
   void emit_sinks(BlockId id, std::vector<Instruction>& to) {
     for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
       const Sink& sink = sinks_.list[at];
-      Instruction instruction{.kind = sink.kind, .out = sink.out};
-      Shape with{.rows = sink.rows.rows};
-      writer_.set_operand(instruction, with, 0, sink.rows);
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
         const TotalPlace& place = totals_.of_block.at(sink.total.index);
-        instruction.out = place.place;
-        instruction.nodes = g_[sink.total].nodes;
-        if (!started_.insert(place.place).second) instruction.op = Op::add;
-        with.terms = place.shape.terms, with.row_step = place.shape.row_step, with.term_step = place.shape.term_step;
-        if (sink.kind == InstructionKind::reduce_outer) {
-          const Weights& w = g_.weights(sink.total);
-          writer_.set_operand(instruction, with, 1, g_.operand(sink.total, 1));
-          with.rows = w.matrix.rows, with.places = w.places;
-          if (w.own) with.place_step = with.rows * with.row_step;
-        } else if (place.shape.rows == 1) {
-          with.terms = 1, with.row_step = place.shape.term_step;
-        }
-        if (with.rows == 1) with.row_step = 0;
-        if (with.terms == 1) with.term_step = 0;
+        to.push_back(writer_.of_total(sink, place, !started_.insert(place.place).second));
+      } else {
+        to.push_back(writer_.of_sink(sink));
       }
-      if (sink.kind == InstructionKind::store_output && p_.recorded_samples > 0) {
-        instruction.kind = InstructionKind::store_sample;
-        instruction.x[1] = p_.outputs[sink.out].sample;
-      }
-      instruction.shape = writer_.shape(with);
-      to.push_back(instruction);
     }
   }
 
@@ -327,9 +316,9 @@ class Emitter {
 
   /// The result may take the slots of an operand that is read row by row in the same order, and of nothing else.
   bool releases_before_taking(BlockId id) const {
-    if (g_[id].kind != BlockKind::elementwise) return false;
+    if (g_[id].kind != BlockKind::elementwise || indexed_.contains(id)) return false;
     for (const View& x : g_.operands(id)) {
-      if (g_[x.block].rows > 1 && x != g_.all(x.block)) return false;
+      if (indexed_.contains(x.block) || (g_[x.block].rows > 1 && x != g_.all(x.block))) return false;
     }
     return true;
   }
@@ -343,11 +332,18 @@ class Emitter {
   }
 
   void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles) {
+    const auto release = [&](BlockId x) {
+      if (last_use_[x.index] == position && !waits_for_sink(user, x)) release_tile(x, tiles);
+    };
     for (const View& x : g_.operands(user)) {
-      if (g_.varying(x) && last_use_[x.block.index] == position && !waits_for_sink(user, x.block)) {
-        release_tile(x.block, tiles);
-      }
+      if (g_.varying(x)) release(x.block);
+      for (BlockId source : sources(x)) release(source);
     }
+  }
+
+  /// The blocks whose rows an operand reads one by one, if it does.
+  std::span<const BlockId> sources(const View& x) const {
+    return indexed_.contains(x.block) ? indexed_.sources(x.block) : std::span<const BlockId>();
   }
 
   /// True if a total that is added up right after `user` still reads the block.
@@ -381,6 +377,7 @@ class Emitter {
   Program& p_;
   Totals totals_;
   Sinks sinks_;
+  IndexedRows indexed_;
   bool reuse_;
   SlotPool uniforms_;
   LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies

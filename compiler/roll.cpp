@@ -196,7 +196,7 @@ Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> output
     const std::size_t first = classes.family_begin[f], last = classes.family_begin[f + 1];
     if (const auto members = members_of(first, last); last - first > Placer::few_runs) {
       const bool of_sums = recording.role(members[0]) == Recording::Role::sum;
-      if (!of_sums || sums.better_filled_up(members)) {
+      if (!of_sums || !sums.are_matrices(members)) {
         of_sums ? sums.roll_ragged(members) : extremes.roll_ragged(members);
         continue;
       }

@@ -188,6 +188,10 @@ View SumRoller::emit_rest(std::span<const Row> rows, View total) {
   for (std::size_t j = 0, count = 0; j < rest_count_; j += count) {
     const Term term = rest_[rows[0].first_rest + j];
     count = alike_terms(rows[0], j);
+    if (has_gaps(rows, j, count)) {
+      total = add(total, ragged_sums(rows, j, count), term.negative);
+      continue;
+    }
     const bool together = !better_one_after_another(rows, j, count);
     for (std::size_t k = j; k < (together ? j + 1 : j + count); ++k) {
       View value = rest_view(rows, k, together ? count : 1);
@@ -215,6 +219,42 @@ bool SumRoller::in_place(std::span<const Row> rows, std::size_t first, std::size
     for (std::size_t j = first; j < first + count; ++j) nodes_.push_back(rest_[row.first_rest + j].*factor);
   }
   return p_.in_place(nodes_);
+}
+
+/// Whether some sums have fewer than so many terms.
+bool SumRoller::has_gaps(std::span<const Row> rows, std::size_t first, std::size_t count) const {
+  return std::ranges::any_of(rows,
+                             [&](const Row& row) { return rest_[row.first_rest + first + count - 1].a == p_.zero(); });
+}
+
+/// Sums of as many terms as each has.
+View SumRoller::ragged_sums(std::span<const Row> rows, std::size_t first, std::size_t count) {
+  std::vector<std::uint32_t> lengths;
+  const auto list = [&](NodeId Term::*factor) {
+    nodes_.clear(), lengths.clear();
+    for (const Row& row : rows) {
+      const std::size_t before = nodes_.size();
+      for (std::size_t j = first; j < first + count; ++j) {
+        const Term& term = rest_[row.first_rest + j];
+        if (term.a != p_.zero()) nodes_.push_back(term.*factor);
+      }
+      lengths.push_back(static_cast<std::uint32_t>(nodes_.size() - before));
+    }
+    return p_.view(nodes_);
+  };
+  View terms = list(&Term::a);
+  if (rest_[rows[0].first_rest + first].product) {
+    terms = g_.add_elementwise(Op::mul, {terms, list(&Term::b)});
+    stands_for(terms, terms.rows);
+  }
+  std::vector<View> parts;
+  std::vector<Destination> destinations;
+  for (std::uint32_t i = 0, begin = 0; i < lengths.size(); begin += lengths[i++]) {
+    if (lengths[i] == 0) continue;
+    parts.push_back(terms.part(begin, lengths[i]));
+    destinations.push_back({i, {1, lengths[i], 0, 0}});
+  }
+  return g_.add_assemble(static_cast<std::uint32_t>(rows.size()), parts, destinations);
 }
 
 View SumRoller::rest_view(std::span<const Row> rows, std::size_t first, std::size_t count) {

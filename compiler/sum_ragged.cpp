@@ -1,74 +1,62 @@
 // Sums that differ in how many terms of each kind they have, as the rows of a triangular matrix do.
 #include <algorithm>
-#include <numeric>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "tapeloom/compiler/sum_roller.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
-/// If zeros were to be most of it, sums of about the same length go together.
+/// If gaps were to be most of it, sums of about the same length go together.
 void SumRoller::roll_ragged(std::span<const NodeId> members) {
-  for (const auto& some : r_.of_about_one_length(members)) roll_padded(some);
+  for (const auto& some : r_.of_about_one_length(members)) roll_with_gaps(some);
 }
 
-/// Filling up gathers what weights are multiplied with, which costs more than an instruction for each long row that
-/// reads it in place.
-bool SumRoller::better_filled_up(std::span<const NodeId> members) {
-  constexpr std::size_t many = 12;
-  std::size_t terms = 0;
-  std::vector<NodeId> others;
+bool SumRoller::are_matrices(std::span<const NodeId> members) {
+  constexpr std::size_t least_rows = 4;
+  std::set<std::vector<Coordinate>> columns;
+  std::vector<Coordinate> own;
   for (NodeId node : members) {
-    others.clear();
+    own.clear();
     for (const Term& term : r_.terms(node)) {
-      if (is_pair(term, false)) others.push_back(is_weight(term.a, term.b, false) ? term.b : term.a);
+      if (is_pair(term, false)) own.push_back(p_.at(is_weight(term.a, term.b, false) ? term.b : term.a));
     }
-    if (others.empty() || !p_.in_place(others)) return true;
-    terms += others.size();
+    if (own.empty()) return false;
+    std::ranges::sort(own);
+    columns.insert(own);
+    if (least_rows * columns.size() > members.size()) return false;
   }
-  return terms <= many * members.size();
+  return true;
 }
 
-void SumRoller::roll_padded(std::span<const NodeId> members) {
-  const auto length = [&](NodeId node) { return r_.terms(node).size(); };
-  start(r_.terms(*std::ranges::max_element(members, {}, length)));
+/// Products with weights are terms like others.
+void SumRoller::roll_with_gaps(std::span<const NodeId> members) {
+  start(r_.terms(members[0]));
+  with_pairs_ = false;
   for (NodeId node : members) take_apart(node, r_.terms(node));
-  pad_pairs();
+  pair_count_ = added_pairs_ = 0;
+  pad_biases();
   pad_rest();
-  if (pair_count_ == 0) return emit(rows_);
-  ends_.resize(rows_.size());
-  std::iota(ends_.begin(), ends_.end(), 1);
-  emit_at_places();
+  emit(rows_);
 }
 
-/// As many added and subtracted pairs, and biases, as any sum has.
-void SumRoller::pad_pairs() {
-  const LargeVector<Pair> pairs = std::exchange(pairs_, {});
+/// As many biases as any sum has.
+void SumRoller::pad_biases() {
   const LargeVector<NodeId> biases = std::exchange(biases_, {});
-  const LargeVector<Row> rows = rows_;
-  std::size_t added = 0, subtracted = 0;
-  bias_count_ = 0;
-  const auto pair_end = [&](std::size_t i) { return i + 1 < rows.size() ? rows[i + 1].first_pair : pairs.size(); };
-  const auto bias_end = [&](std::size_t i) { return i + 1 < rows.size() ? rows[i + 1].first_bias : biases.size(); };
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    added = std::max(added, rows[i].added_pairs);
-    subtracted = std::max(subtracted, pair_end(i) - rows[i].first_pair - rows[i].added_pairs);
-    bias_count_ = std::max(bias_count_, bias_end(i) - rows[i].first_bias);
-  }
-  added_pairs_ = added, pair_count_ = added + subtracted;
-  const auto append = [](auto& to, const auto& from, std::size_t begin, std::size_t end, std::size_t count, auto zero) {
-    const std::size_t size = to.size() + count;
-    to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(begin),
-              from.begin() + static_cast<std::ptrdiff_t>(end));
-    to.resize(size, zero);
+  const auto count = [&](std::size_t i) {
+    return (i + 1 < rows_.size() ? rows_[i + 1].first_bias : biases.size()) - rows_[i].first_bias;
   };
-  const Pair no_pair{p_.zero(), p_.zero()};
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::size_t first_subtracted = rows[i].first_pair + rows[i].added_pairs;
-    rows_[i] = {rows[i].node, pairs_.size(), biases_.size(), rows[i].first_rest, added};
-    append(pairs_, pairs, rows[i].first_pair, first_subtracted, added, no_pair);
-    append(pairs_, pairs, first_subtracted, pair_end(i), subtracted, no_pair);
-    append(biases_, biases, rows[i].first_bias, bias_end(i), bias_count_, p_.zero());
+  bias_count_ = 0;
+  for (std::size_t i = 0; i < rows_.size(); ++i) bias_count_ = std::max(bias_count_, count(i));
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const std::size_t own = count(i);
+    const auto from = biases.begin() + static_cast<std::ptrdiff_t>(rows_[i].first_bias);
+    biases_.insert(biases_.end(), from, from + static_cast<std::ptrdiff_t>(own));
+    biases_.resize(first + bias_count_, p_.zero());
+    rows_[i].first_bias = first;
+    first += bias_count_;
   }
 }
 

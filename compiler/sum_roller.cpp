@@ -52,6 +52,7 @@ void SumRoller::emit_runs(std::size_t begin, std::size_t last) {
 
 void SumRoller::start(std::span<const Term> longest) {
   rows_.clear(), pairs_.clear(), biases_.clear(), rest_.clear(), twins_.clear();
+  with_pairs_ = true;
   decide_on_weights(longest);
 }
 
@@ -78,7 +79,7 @@ void SumRoller::take_apart(NodeId node, std::span<const Term> terms) {
   Row row{node, pairs_.size(), biases_.size(), rest_.size(), 0};
   subtracted_.clear();
   for (const Term& term : terms) {
-    if (is_pair(term, any_weights_)) {
+    if (with_pairs_ && is_pair(term, any_weights_)) {
       const bool first = is_weight(term.a, term.b, any_weights_);
       (term.negative ? subtracted_ : pairs_).push_back({first ? term.a : term.b, first ? term.b : term.a});
     } else if (!term.product && !term.negative && p_.is_parameter(term.a)) {

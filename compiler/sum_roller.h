@@ -18,11 +18,10 @@ class SumRoller {
       : g_(graph), r_(recording), c_(classes), p_(placer) {}
 
   void roll(std::span<const NodeId> members);
-  /// Sums of a family, with more or fewer terms: what a sum has not is made up for by zeros, each with a zero for a
-  /// factor, so that infinity and NaN stay where they are.
+  /// Sums of a family, with more or fewer terms. Products with weights are no matrix then: each sum has its own list.
   void roll_ragged(std::span<const NodeId> members);
-  /// Whether that is better than those of each length apart, which are read in place if they line up.
-  bool better_filled_up(std::span<const NodeId> members);
+  /// Whether sums of a family are layers of several neurons each, rather than sums of other values each.
+  bool are_matrices(std::span<const NodeId> members);
 
  private:
   /// A weight times something else.
@@ -37,8 +36,8 @@ class SumRoller {
   };
 
   void start(std::span<const Term> longest);
-  void roll_padded(std::span<const NodeId> members);
-  void pad_pairs();
+  void roll_with_gaps(std::span<const NodeId> members);
+  void pad_biases();
   void pad_rest();
   void decide_on_weights(std::span<const Term> terms);
   bool is_pair(const Term& term, bool any_weights) const;
@@ -85,6 +84,8 @@ class SumRoller {
   View emit_rest(std::span<const Row> rows, View total);
   bool in_place(std::span<const Row> rows, std::size_t first, std::size_t count, NodeId Term::*factor);
   bool better_one_after_another(std::span<const Row> rows, std::size_t first, std::size_t count);
+  bool has_gaps(std::span<const Row> rows, std::size_t first, std::size_t count) const;
+  View ragged_sums(std::span<const Row> rows, std::size_t first, std::size_t count);
   View rest_view(std::span<const Row> rows, std::size_t first, std::size_t count);
   View add(const View& total, const View& term, bool negative);
   void stands_for(const View& rows, std::size_t nodes);
@@ -101,6 +102,7 @@ class SumRoller {
   LargeVector<Term> rest_;
   std::size_t pair_count_ = 0, bias_count_ = 0, rest_count_ = 0;  // of each sum of the class
   std::size_t added_pairs_ = 0;                                   // likewise
+  bool with_pairs_ = true;                                        // not taken for terms like others
   bool any_weights_ = false;                                      // not only parameters that are added
   std::size_t places_ = 1;              // of the sums being emitted: rows with the same columns follow one another
   bool own_ = false;                    // whether they have weights of their own at each place

@@ -143,25 +143,37 @@ std::string listed(std::size_t count, Text&& text_of) {
   return count > most ? text + " ... (" + std::to_string(count) + ")" : text;
 }
 
-/// The slots that a gather or add_rows instruction reads.
-std::string indexed_slots(const Program& program, const Instruction& instruction, const Shape& shape, bool in_tile,
-                          std::size_t words) {
-  return listed(shape.rows, [&](std::size_t r) {
-    const std::uint32_t index = program.indices[instruction.x[0] + words * r + words - 1];
-    const bool uniform = !in_tile || (index & Program::uniform_slot) != 0;
-    return named(uniform ? 'u' : 't', index & ~Program::uniform_slot);
+/// The slots that a gather instruction reads and adds up, list by list: of long lists the first two.
+std::string lists_text(const Program& program, const Instruction& instruction, const Shape& shape, bool in_tile) {
+  constexpr std::size_t most = 2;
+  const std::uint32_t* word = program.indices.data() + instruction.x[0];
+  return listed(shape.rows, [&](std::size_t) {
+    std::string text;
+    for (std::size_t terms = 0;; ++word) {
+      const std::uint32_t slot = Program::slot_of(*word);
+      const bool last = (*word & Program::last_slot) != 0;
+      const bool uniform = !in_tile || (*word & Program::uniform_slot) != 0;
+      std::string each = slot == Program::empty_list ? "0" : named(uniform ? 'u' : 't', slot);
+      if ((*word & Program::times_next) != 0) each += "*" + named('t', *++word);
+      if (terms <= most) text += (terms > 0 ? "+" : "") + (terms < most ? each : "...");
+      ++terms;
+      if (last) break;
+    }
+    ++word;
+    return text;
   });
 }
 
-/// The rows that an add_rows instruction adds to.
-std::string indexed_rows(const Program& program, const Instruction& instruction, const Shape& shape) {
-  return listed(shape.rows, [&](std::size_t r) { return std::to_string(program.indices[instruction.x[0] + 2 * r]); });
+/// Rows of a tile that are read by index.
+std::string indexed_text(const Program& program, std::uint32_t first, std::uint32_t rows) {
+  return listed(rows, [&](std::size_t r) { return named('t', program.indices[first + r]); });
 }
 
 std::string instruction_text(const Program& program, const Instruction& instruction, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
   const auto x = [&](std::size_t k, std::uint32_t rows) {
     const bool uniform = !in_tile || (instruction.uniform_mask >> k & 1) != 0;
+    if (shape.step[k] == Shape::by_index) return "(" + indexed_text(program, instruction.x[k], rows) + ")";
     return slots(uniform ? 'u' : 't', instruction.x[k], rows, shape.step[k]);
   };
   const char place = in_tile ? 't' : 'u';
@@ -189,10 +201,7 @@ std::string instruction_text(const Program& program, const Instruction& instruct
     case InstructionKind::add_at:
       return named(place, out) + " " + matrix_text(shape) + " += " + x(0, shape.rows * shape.terms);
     case InstructionKind::gather:
-      return to + indexed_slots(program, instruction, shape, in_tile, 1);
-    case InstructionKind::add_rows:
-      return slots(place, out, instruction.x[1], 1) + " at " + indexed_rows(program, instruction, shape) +
-             " += " + indexed_slots(program, instruction, shape, in_tile, 2);
+      return to + lists_text(program, instruction, shape, in_tile);
     case InstructionKind::dense:
       return slots(place, out, rows, 1) + " = " +
              finished(instruction, x(2, rows),
@@ -204,9 +213,10 @@ std::string instruction_text(const Program& program, const Instruction& instruct
     case InstructionKind::outer:
       return named(place, out) + " " + matrix_text(shape) + " = " + x(0, rows) + " outer " + x(1, terms);
     case InstructionKind::reduce:
+    case InstructionKind::reduce_products:
       return total +
              (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") +
-             " += " + x(0, shape.rows);
+             " += " + x(0, shape.rows) + (instruction.kind == InstructionKind::reduce ? "" : " * " + x(1, shape.rows));
     case InstructionKind::reduce_outer:
       return total + " " + matrix_text(shape) + " += " + x(0, rows) + " outer " + x(1, terms);
     case InstructionKind::guard:

@@ -24,33 +24,36 @@ namespace tapeloom::inline v0_1 {
 /// Products may stand at several places: `places` instructions in one, each a place further in its operands and
 /// results; matrices W, and totals, are place_step further, or the same ones if that is 0, which are then added up.
 ///
-/// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says; W(i,
-/// j) is the uniform slot x0 + i * row_step + j * term_step.
+/// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says, or
+/// where step is Shape::by_index, in an elementwise instruction of a tile and in reduce_products, the slot indices[x +
+/// r] of the tile; W(i, j) is the uniform slot x0 + i * row_step + j * term_step.
 enum class InstructionKind : std::uint8_t {
-  elementwise,          ///< out(r) = op(x0(r), x1(r), x2(r))
-  row_sum,              ///< out(i) = x0(i * rows) + x0(i * rows + 1) + ..., of `rows` terms; there are `terms` sums
-  row_extreme,          ///< out = op(op(x0(0), x0(1)), x0(2)) ..., op being max or min
-  row_extreme_reverse,  ///< out(r) = x1 at the row that row_extreme takes, 0 elsewhere; x1 has one row
-  copy,                 ///< out(r) = x0(r)
-  zero,                 ///< out(r) = 0
-  add_at,               ///< out + i * row_step + j * term_step += x0(i * terms + j)
-  gather,               ///< out(r) = the number in slot indices[x0 + r]
-  add_rows,       ///< out(indices[x0 + 2 r]) += the number in slot indices[x0 + 2 r + 1]; x1 is how many rows out has
-  dense,          ///< out(i) = the sum over j of W(i, j) x1(j), finished
-  dense_reverse,  ///< out(j) = the sum over i of W(i, j) x1(i), finished
-  outer,          ///< out + i * row_step + j * term_step = x0(i) x1(j); all uniform
-  reduce,         ///< total out + r * row_step += the sum over the samples of x0(r)
-  reduce_outer,   ///< total out + i * row_step + j * term_step += the sum over the samples of x0(i) x1(j)
-  guard,          ///< guard[out] holds where x0 is not zero (or zero, as it was recorded)
-  spill,          ///< batch slot out + r = x0(r)
-  reload,         ///< out(r) = batch slot x0 + r
-  store_output,   ///< outputs[sample][out] = x0
-  store_sample,   ///< outputs[out] = x0 of the sample x[1]
+  elementwise,           ///< out(r) = op(x0(r), x1(r), x2(r))
+  row_sum,               ///< out(i) = x0(i * rows) + x0(i * rows + 1) + ..., of `rows` terms; there are `terms` sums
+  row_extreme,           ///< out = op(op(x0(0), x0(1)), x0(2)) ..., op being max or min
+  row_extreme_reverse,   ///< out(r) = x1 at the row that row_extreme takes, 0 elsewhere; x1 has one row
+  copy,                  ///< out(r) = x0(r)
+  zero,                  ///< out(r) = 0
+  add_at,                ///< out + i * row_step + j * term_step += x0(i * terms + j)
+  gather,                ///< out(r) = the sum of list r of numbers and products: see Program::indices
+  dense,                 ///< out(i) = the sum over j of W(i, j) x1(j), finished
+  dense_reverse,         ///< out(j) = the sum over i of W(i, j) x1(i), finished
+  outer,                 ///< out + i * row_step + j * term_step = x0(i) x1(j); all uniform
+  reduce,                ///< total out + r * row_step += the sum over the samples of x0(r)
+  reduce_products,       ///< total out + r * row_step += the sum over the samples of x0(r) x1(r)
+  reduce_outer,          ///< total out + i * row_step + j * term_step += the sum over the samples of x0(i) x1(j)
+  guard,                 ///< guard[out] holds where x0 is not zero (or zero, as it was recorded)
+  spill,                 ///< batch slot out + r = x0(r)
+  reload,                ///< out(r) = batch slot x0 + r
+  store_output,          ///< outputs[sample][out] = x0
+  store_sample,          ///< outputs[out] = x0 of the sample x[1]
   store_input_gradient,  ///< input gradients[sample][out + r] = x0(r)
 };
 
 /// How many rows an instruction works on and how they lie. Most scalars share shape 0.
 struct Shape {
+  static constexpr std::uint32_t by_index = UINT32_MAX;  ///< a step: see InstructionKind
+
   std::uint32_t rows = 1;
   std::uint32_t terms = 1;
   std::uint32_t row_step = 0;
@@ -142,8 +145,13 @@ struct ProgramOutput {
 
 struct Program {
   static constexpr std::uint32_t no_slot = UINT32_MAX;
-  /// Of a slot among the indices of a tile's instruction: it is uniform.
-  static constexpr std::uint32_t uniform_slot = 1u << 31;
+  /// Of a slot in a list of a gather instruction: it is uniform, in a tile; and it is the last of its list.
+  static constexpr std::uint32_t uniform_slot = 1u << 31, last_slot = 1u << 30;
+  /// Likewise, in a tile: the next word is a slot of the tile whose number it is multiplied with.
+  static constexpr std::uint32_t times_next = 1u << 29;
+  /// Alone in a list, last_slot apart: the list is empty, and its sum is zero.
+  static constexpr std::uint32_t empty_list = times_next - 1;
+  static constexpr std::uint32_t slot_of(std::uint32_t word) { return word & (times_next - 1); }
 
   // The leaves, in recorded order.
   std::vector<ProgramParameter> parameters;
@@ -163,7 +171,8 @@ struct Program {
 
   std::vector<Instruction> instructions;
   std::vector<Shape> shapes = {Shape{}};
-  std::vector<std::uint32_t> indices;  ///< slots, and rows of results: see InstructionKind::gather and add_rows
+  /// Slots that instructions read one by one: of a gather x1 words from x0 on, list after list.
+  std::vector<std::uint32_t> indices;
   std::vector<Stage> stages;
   std::vector<Load> loads;
   std::uint32_t total_count = 0;  ///< numbers added up over the tiles

@@ -39,9 +39,7 @@ InstructionWork work_of(const Program& program, const Instruction& instruction, 
     case InstructionKind::add_at:
       return {"add at", rows, terms, rows * terms, 2 * rows * terms + read(0, rows * terms)};
     case InstructionKind::gather:
-      return {"gather", rows, 1, 0, 2 * rows};
-    case InstructionKind::add_rows:
-      return {"add rows", rows, 1, rows, 3 * rows};
+      return {"gather", rows, 1, instruction.x[1] - rows, instruction.x[1] + rows};
     case InstructionKind::dense:
       return {"dense" + finish,
               places * rows,
@@ -65,6 +63,8 @@ InstructionWork work_of(const Program& program, const Instruction& instruction, 
               true};
     case InstructionKind::reduce:
       return {"total", rows, 1, rows, read(0, rows)};
+    case InstructionKind::reduce_products:
+      return {"total of products", rows, 1, 2 * rows, read(0, rows) + read(1, rows)};
     case InstructionKind::reduce_outer:
       return {"total outer",
               places * rows,

@@ -60,7 +60,7 @@ std::size_t most_groups(const Program& program) {
 
 namespace {
 
-/// How many slots an instruction that runs once a step reads from; those of gather and add_rows are in a list.
+/// How many slots an instruction that runs once a step reads from; those of gather are in a list.
 std::size_t operand_count(const Instruction& i) {
   switch (i.kind) {
     case InstructionKind::elementwise:
@@ -78,9 +78,9 @@ std::size_t operand_count(const Instruction& i) {
       return 2;
     case InstructionKind::zero:
     case InstructionKind::gather:
-    case InstructionKind::add_rows:
       return 0;
     case InstructionKind::reduce:
+    case InstructionKind::reduce_products:
     case InstructionKind::reduce_outer:
     case InstructionKind::spill:
     case InstructionKind::reload:
@@ -98,7 +98,7 @@ bool reads_parameters_once(const Program& program) {
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
-      if (i.kind == InstructionKind::gather || i.kind == InstructionKind::add_rows) return true;
+      if (i.kind == InstructionKind::gather) return true;
       for (std::size_t k = 0; k < operand_count(i); ++k) {
         if (is_parameter(i.x[k])) return true;
       }

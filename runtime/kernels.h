@@ -20,6 +20,7 @@ struct TileView {
   /// The first uniform slots, where they really are.
   const T* parameters = nullptr;
   std::size_t parameter_count = 0;
+  const std::uint32_t* indices = nullptr;  ///< Program::indices
 
   const T* uniform_slot(std::size_t slot) const { return (slot < parameter_count ? parameters : uniform) + slot; }
 };
@@ -87,7 +88,11 @@ struct KernelTable {
   /// Likewise; how many calls sums take does not depend on the samples.
   std::size_t (*plan_sums)(const Sums& sums, KernelCall<T>* calls);
   /// Instructions of these kinds. The rows of a row_sum or row_extreme vary, and one operand of its reverse at least.
-  Elementwise row_sum, row_extreme, row_extreme_reverse;
+  Elementwise row_sum, gather;
+  /// An instruction of that kind, for so many samples; added to its totals, which are at `totals`, or put there.
+  void (*reduce_products)(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t samples,
+                          T* totals, bool accumulate);
+  Elementwise row_extreme, row_extreme_reverse;
   /// to[0, count) += from[0, count).
   void (*add)(T* to, const T* from, std::size_t count);
   /// to[0, count) -= factor * from[0, count).

@@ -59,7 +59,9 @@ void transpose(std::size_t rows, std::size_t columns, const double* from, std::s
 
 constexpr KernelTable<double> make_table() {
   // Exact programs are not rolled: they have no rows to multiply or to add.
-  KernelTable<double> table{"exact", 1, {}, nullptr, plan_sums, nullptr, nullptr, nullptr, add, nullptr, transpose};
+  KernelTable<double> table{};
+  table.name = "exact", table.vector_lanes = 1;
+  table.plan_sums = plan_sums, table.add = add, table.transpose = transpose;
 #define TAPELOOM_OP(name, Struct) \
   for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
 #include "tapeloom/core/ops.def"

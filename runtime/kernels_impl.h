@@ -200,12 +200,10 @@ bool is_one_row(const Shape& shape) {
   return true;
 }
 
-/// One row of the result, or more that lie like one long row.
-template <class T, class F, unsigned mask>
-inline void elementwise_row(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t row,
-                            std::size_t lanes) {
-  T* out = view.tile + (i.out + row) * view.stride;
-  const auto slot = [&](std::size_t k) { return i.x[k] + row * shape.step[k]; };
+/// One row of the result, or more that lie like one long row; slot(k) is that of operand k.
+template <class T, class F, unsigned mask, class Slot>
+inline void elementwise_row(const TileView<T>& view, std::size_t to, std::size_t lanes, Slot&& slot) {
+  T* out = view.tile + to * view.stride;
   const Operand<T, (mask & 1) != 0> a(view, slot(0));
   const auto each = [&](auto&& at) {
     std::size_t l = 0;
@@ -227,7 +225,12 @@ inline void elementwise_row(const TileView<T>& view, const Instruction& i, const
 
 template <class T, class F, unsigned mask>
 __attribute__((noinline)) void elementwise_rows(const TileView<T>& view, const Instruction& i, const Shape& shape) {
-  for (std::size_t r = 0; r < shape.rows; ++r) elementwise_row<T, F, mask>(view, i, shape, r, view.lanes);
+  for (std::size_t r = 0; r < shape.rows; ++r) {
+    elementwise_row<T, F, mask>(view, i.out + r, view.lanes, [&](std::size_t k) {
+      const bool indexed = (mask >> k & 1) == 0 && shape.step[k] == Shape::by_index;
+      return indexed ? view.indices[i.x[k] + r] : i.x[k] + r * shape.step[k];
+    });
+  }
 }
 
 template <class T, class F, unsigned mask>
@@ -239,7 +242,7 @@ void elementwise(const TileView<T>& view, const Instruction& i, const Shape& sha
     }
     lanes *= shape.rows;
   }
-  elementwise_row<T, F, mask>(view, i, shape, 0, lanes);
+  elementwise_row<T, F, mask>(view, i.out, lanes, [&](std::size_t k) { return std::size_t{i.x[k]}; });
 }
 
 /// The first `count` lanes of x, and those of y after them.
@@ -263,6 +266,7 @@ inline void here(P& address) {
 #include "tapeloom/runtime/kernels_reduce.h"
 
 #include "tapeloom/runtime/kernels_fold.h"
+#include "tapeloom/runtime/kernels_rows.h"
 
 template <class T>
 void add(T* to, const T* from, std::size_t count) {
@@ -290,6 +294,8 @@ constexpr KernelTable<T> make_table(const char* name) {
                        plan<T>,
                        plan_sums<T>,
                        row_sum<T>,
+                       gather<T>,
+                       reduce_products<T>,
                        row_extreme<T>,
                        row_extreme_reverse<T>,
                        add<T>,

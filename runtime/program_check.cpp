@@ -143,9 +143,9 @@ class Checker {
     require(rows <= UINT32_MAX && terms <= UINT32_MAX && places <= UINT32_MAX, "a matrix outside the slots");
     return first + rows + terms + places;
   }
-  void write_entries(const Instruction& i, const Shape& s, bool in_tile) const {
+  void write_entries(const Instruction& i, const Shape& s) const {
     const Wide last = last_entry(i.out, s);
-    write(i.out, last - i.out + 1, in_tile);
+    write(i.out, last - i.out + 1, false);
   }
 
   void check(const Instruction& i, bool in_tile) const {
@@ -159,6 +159,7 @@ class Checker {
         return check_elementwise(i, s, in_tile);
       case InstructionKind::row_sum:
         require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
+        require(!in_tile || !is_uniform(i, 0), "an operand that is not of the tile");
         read(i, s, 0, Wide{s.rows} * s.terms, in_tile);
         return write(i.out, s.terms, in_tile);
       case InstructionKind::row_extreme:
@@ -168,31 +169,30 @@ class Checker {
         read(i, s, 0, s.rows, in_tile);
         return write(i.out, s.rows, in_tile);
       case InstructionKind::zero:
-        return write(i.out, s.rows, in_tile);
+        require(!in_tile, "an instruction of the step in a tile");
+        return write(i.out, s.rows, false);
       case InstructionKind::add_at:
-        require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
-        read(i, s, 0, Wide{s.rows} * s.terms, in_tile);
-        return write_entries(i, s, in_tile);
+        require(!in_tile, "an instruction of the step in a tile");
+        read(i, s, 0, Wide{s.rows} * s.terms, false);
+        return write_entries(i, s);
       case InstructionKind::gather:
-        check_indexed(i, s, 1, in_tile);
+        check_lists(i, s, in_tile);
         return write(i.out, s.rows, in_tile);
-      case InstructionKind::add_rows:
-        check_indexed(i, s, 2, in_tile);
-        return write(i.out, i.x[1], in_tile);
       case InstructionKind::dense:
         return check_product(i, s, Wide{s.places} * s.rows, Wide{s.places} * s.terms, in_tile);
       case InstructionKind::dense_reverse:
         return check_product(i, s, Wide{s.places} * s.terms, Wide{s.places} * s.rows, in_tile);
       case InstructionKind::outer:
-        require(!in_tile, "a product of a tile that is not added up");
+        require(!in_tile, "an instruction of the step in a tile");
         read(i, s, 0, Wide{s.places} * s.rows, false);
         read(i, s, 1, Wide{s.places} * s.terms, false);
-        return write_entries(i, s, false);
+        return write_entries(i, s);
       case InstructionKind::guard:
         require(in_tile || is_uniform(i, 0), "a guard on a tile outside of it");
         require(i.out < p_.guards.size(), "a guard that is not there");
         return read(i, s, 0, 1, in_tile);
       case InstructionKind::reduce:
+      case InstructionKind::reduce_products:
       case InstructionKind::reduce_outer:
       case InstructionKind::spill:
       case InstructionKind::reload:
@@ -205,17 +205,33 @@ class Checker {
     throw Fault{"an instruction of no kind"};
   }
 
-  /// Rows that are read one by one, and of two words a row, those that they are added to.
-  void check_indexed(const Instruction& i, const Shape& s, Wide words, bool in_tile) const {
+  /// Lists of rows that are read one by one and added up.
+  void check_lists(const Instruction& i, const Shape& s, bool in_tile) const {
     require(!p_.exact, "rows one by one in an exact program");
-    require(i.x[0] + words * s.rows <= p_.indices.size(), "indices that are not there");
-    const std::uint32_t* index = p_.indices.data() + i.x[0];
-    for (std::uint32_t r = 0; r < s.rows; ++r) {
-      if (words == 2) require(*index++ < i.x[1], "a row added to none of the result");
-      const bool uniform = in_tile && (*index & Program::uniform_slot) != 0;
-      read(uniform ? *index & ~Program::uniform_slot : *index, 1, 1, !in_tile || uniform);
-      ++index;
+    require(Wide{i.x[0]} + i.x[1] <= p_.indices.size(), "indices that are not there");
+    Wide lists = 0;
+    bool begins = true;
+    for (std::uint32_t n = 0; n < i.x[1]; ++n) {
+      const std::uint32_t word = p_.indices[i.x[0] + n];
+      const bool last = (word & Program::last_slot) != 0;
+      const bool uniform = (word & Program::uniform_slot) != 0, product = (word & Program::times_next) != 0;
+      require(in_tile || (!uniform && !product), "a word of a tile outside of it");
+      const bool empty = begins && word == (Program::last_slot | Program::empty_list);
+      if (!empty) read(Program::slot_of(word), 1, 1, !in_tile || uniform);
+      if (product) {
+        require(++n < i.x[1], "a product without its factor");
+        read(p_.indices[i.x[0] + n], 1, 1, false);
+      }
+      lists += last;
+      begins = last;
     }
+    require(begins && lists == s.rows, "another number of lists than of rows");
+  }
+  /// Rows of an operand of the tile that are read one by one.
+  void check_indexed(const Instruction& i, const Shape& s, std::size_t k, bool in_tile) const {
+    require(in_tile && !p_.exact && s.rows > 1 && !is_uniform(i, k), "rows one by one where there are none");
+    require(Wide{i.x[k]} + s.rows <= p_.indices.size(), "indices that are not there");
+    for (std::uint32_t r = 0; r < s.rows; ++r) read(p_.indices[i.x[k] + r], 1, 1, false);
   }
 
   void check_elementwise(const Instruction& i, const Shape& s, bool in_tile) const {
@@ -223,7 +239,9 @@ class Checker {
     require(op_kind(i.op) != OpKind::leaf && op_kind(i.op) != OpKind::reduction && arity > 0,
             "an op that does not stand in an instruction");
     require(!in_tile || i.uniform_mask + 1u < 1u << arity, "an op on nothing of the tile");
-    for (std::size_t k = 0; k < arity; ++k) read(i, s, k, s.rows, in_tile);
+    for (std::size_t k = 0; k < arity; ++k) {
+      s.step[k] == Shape::by_index ? check_indexed(i, s, k, in_tile) : read(i, s, k, s.rows, in_tile);
+    }
     write(i.out, s.rows, in_tile);
   }
 
@@ -259,7 +277,9 @@ class Checker {
 
   /// Whatever goes on with a total finds one that the same stage has begun.
   void check_beginning(const Instruction& i) {
-    if (i.kind != InstructionKind::reduce && i.kind != InstructionKind::reduce_outer) return;
+    const bool adds_up = i.kind == InstructionKind::reduce || i.kind == InstructionKind::reduce_products ||
+                         i.kind == InstructionKind::reduce_outer;
+    if (!adds_up) return;
     require((i.op == Op::constant || i.op == Op::add) && i.then == Op::constant, "a total by an op that does not fit");
     require(i.op == Op::constant || begun_.contains(i.out), "a total that goes on before it was begun");
     begun_.insert(i.out);
@@ -269,6 +289,12 @@ class Checker {
   void check_tile(const Instruction& i, const Shape& s) const {
     if (i.kind == InstructionKind::reduce) {
       read(i, s, 0, s.rows, true);
+      require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
+    } else if (i.kind == InstructionKind::reduce_products) {
+      require(!p_.exact, "a product of rows in a tile of an exact program");
+      for (std::size_t k = 0; k < 2; ++k) {
+        s.step[k] == Shape::by_index ? check_indexed(i, s, k, true) : read_lanes(i, s, k, s.rows);
+      }
       require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
     } else if (i.kind == InstructionKind::reduce_outer) {
       require(!p_.exact, "a matrix product in a tile of an exact program");

@@ -22,7 +22,7 @@ namespace {
 // numbers in lists of names that stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 2;
+constexpr std::uint32_t format_version = 3;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -47,8 +47,6 @@ constexpr const char* kind_name(InstructionKind kind) {
       return "add_at";
     case InstructionKind::gather:
       return "gather";
-    case InstructionKind::add_rows:
-      return "add_rows";
     case InstructionKind::dense:
       return "dense";
     case InstructionKind::dense_reverse:
@@ -57,6 +55,8 @@ constexpr const char* kind_name(InstructionKind kind) {
       return "outer";
     case InstructionKind::reduce:
       return "reduce";
+    case InstructionKind::reduce_products:
+      return "reduce_products";
     case InstructionKind::reduce_outer:
       return "reduce_outer";
     case InstructionKind::guard:

@@ -48,14 +48,11 @@ std::uint64_t written_slots(const Instruction& i, const Shape& s) {
   switch (i.kind) {
     case InstructionKind::elementwise:
     case InstructionKind::copy:
-    case InstructionKind::zero:
     case InstructionKind::gather:
     case InstructionKind::reload:
       return s.rows;
     case InstructionKind::dense:
       return std::uint64_t{s.places} * s.rows;
-    case InstructionKind::add_rows:
-      return i.x[1];
     case InstructionKind::dense_reverse:
       return std::uint64_t{s.places} * s.terms;
     case InstructionKind::row_sum:
@@ -63,10 +60,11 @@ std::uint64_t written_slots(const Instruction& i, const Shape& s) {
       return s.terms;
     case InstructionKind::row_extreme_reverse:
       return std::uint64_t{s.rows} * s.terms;
+    case InstructionKind::zero:
     case InstructionKind::add_at:
-      return std::uint64_t{s.rows - 1} * s.row_step + std::uint64_t{s.terms - 1} * s.term_step + 1;
     case InstructionKind::outer:
     case InstructionKind::reduce:
+    case InstructionKind::reduce_products:
     case InstructionKind::reduce_outer:
     case InstructionKind::guard:
     case InstructionKind::spill:

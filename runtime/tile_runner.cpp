@@ -35,6 +35,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view_.uniform = buffers.uniform;
   view_.parameters = buffers.parameters;
   view_.parameter_count = program_.parameters.size();
+  view_.indices = program_.indices.data();
   planner_.emplace(program, kernels, view_, loaded);
   for (TileCalls<T>& plan : plans_) plan = planner_->make_room();
 }
@@ -154,13 +155,12 @@ void TileRunner<T>::run_other(const Instruction& i, const Shape& shape, const Ti
     case InstructionKind::row_extreme:
     case InstructionKind::row_extreme_reverse:
     case InstructionKind::copy:
-    case InstructionKind::zero:
-    case InstructionKind::add_at:
     case InstructionKind::gather:
-    case InstructionKind::add_rows:
       return run_rows(program_, i, kernels_, view_);
     case InstructionKind::reduce:
       return reduce_uniform(i, shape, tile, totals, first && i.op != Op::add);
+    case InstructionKind::reduce_products:
+      return kernels_.reduce_products(view_, i, shape, tile.count, totals + i.out, !first || i.op == Op::add);
     case InstructionKind::guard:
       return check_guard(i, tile);
     case InstructionKind::spill:
@@ -184,6 +184,8 @@ void TileRunner<T>::run_other(const Instruction& i, const Shape& shape, const Ti
     case InstructionKind::store_input_gradient:
       return store(i, shape, tile, buffers_.input_gradients, program_.input_count);
     case InstructionKind::elementwise:
+    case InstructionKind::zero:
+    case InstructionKind::add_at:
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
     case InstructionKind::outer:

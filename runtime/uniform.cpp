@@ -146,13 +146,16 @@ void run_uniform(const Program& program, const Instruction& i, const KernelTable
       }
       return;
     case InstructionKind::gather: {
-      const std::uint32_t* from = program.indices.data() + i.x[0];
-      for (std::uint32_t r = 0; r < s.rows; ++r) out[r] = slots[from[r]];
-      return;
-    }
-    case InstructionKind::add_rows: {
-      const std::uint32_t* pair = program.indices.data() + i.x[0];
-      for (std::uint32_t r = 0; r < s.rows; ++r, pair += 2) out[pair[0]] += slots[pair[1]];
+      const std::uint32_t* word = program.indices.data() + i.x[0];
+      const auto number = [&] {
+        const std::uint32_t slot = Program::slot_of(*word);
+        return slot == Program::empty_list ? T(0) : slots[slot];
+      };
+      for (std::uint32_t r = 0; r < s.rows; ++r, ++word) {
+        T sum = number();
+        while ((*word & Program::last_slot) == 0) ++word, sum += number();
+        out[r] = sum;
+      }
       return;
     }
     case InstructionKind::dense:
@@ -161,6 +164,7 @@ void run_uniform(const Program& program, const Instruction& i, const KernelTable
       for (std::uint32_t p = 0; p < s.places; ++p) run_product(i, s, p, slots);
       return;
     case InstructionKind::reduce:
+    case InstructionKind::reduce_products:
     case InstructionKind::reduce_outer:
     case InstructionKind::guard:
     case InstructionKind::spill:

@@ -142,8 +142,17 @@ class Recomputation {
         }
         return sum;
       }
-      case BlockKind::row_extreme_reverse:
       case BlockKind::assemble:
+        for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
+          const auto& [to, shape] = g_.destination(id, k);
+          for (std::size_t r = 0; r < g_.operand(id, k).rows; ++r) {
+            if (to + r / shape.terms * shape.row_step + r % shape.terms * shape.term_step == row) {
+              sum += operand(id, k, r, s);
+            }
+          }
+        }
+        return sum;
+      case BlockKind::row_extreme_reverse:
       case BlockKind::dense_reverse:
       case BlockKind::outer:
         break;

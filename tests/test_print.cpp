@@ -70,10 +70,14 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   program.exact = true;
   using enum InstructionKind;
   program.shapes = {
-      Shape{}, Shape{.rows = 2, .step = {1, 0, 0}}, Shape{3, 2, 4, 1, {0, 1, 0}},
+      Shape{},
+      Shape{.rows = 2, .step = {1, 0, 0}},
+      Shape{3, 2, 4, 1, {0, 1, 0}},
       Shape{.rows = 2, .terms = 3, .step = {1, 0, 0}},
-      Shape{.rows = 1, .terms = 2, .row_step = 2, .term_step = 1, .step = {0, 1, 0}, .places = 3, .place_step = 2}};
-  program.indices = {5, 2 | Program::uniform_slot, 3, 6, 0, 2 | Program::uniform_slot};
+      Shape{.rows = 1, .terms = 2, .row_step = 2, .term_step = 1, .step = {0, 1, 0}, .places = 3, .place_step = 2},
+      Shape{.rows = 2, .step = {Shape::by_index, 1, 0}}};
+  constexpr std::uint32_t uniform = Program::uniform_slot, last = Program::last_slot;
+  program.indices = {5, 2 | uniform | last, Program::empty_list | last, 1, 2, 3 | last, 6, 4};
   program.instructions = {
       {elementwise, Op::sub, Op::constant, 0b11, 0, 6, {0, 2}},
       {guard, Op::constant, Op::constant, 0b1, 0, 1, {6}},
@@ -90,8 +94,8 @@ TEST_CASE("a program is printed as equations, stage by stage") {
       {copy, Op::constant, Op::constant, 0, 1, 8, {4}},
       {zero, Op::constant, Op::constant, 0, 1, 8, {}},
       {add_at, Op::constant, Op::constant, 0, 2, 8, {4}},
-      {gather, Op::constant, Op::constant, 0, 1, 8, {0}},
-      {add_rows, Op::constant, Op::constant, 0, 1, 8, {2, 4}},
+      {gather, Op::constant, Op::constant, 0, 3, 8, {0, 6}},
+      {elementwise, Op::mul, Op::constant, 0, 5, 8, {6, 2}},
       {row_sum, Op::constant, Op::constant, 0, 3, 8, {4}},
       {dense, Op::constant, Op::constant, 0b1, 4, 8, {0, 4}},
       {dense, Op::add, Op::relu, 0b101, 2, 8, {0, 4, 2}},
@@ -142,8 +146,8 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    t8:+2 = t4:+2\n"
         "    t8:+2 = 0\n"
         "    t8 (3 x 2, steps 4 1) += t4\n"
-        "    t8:+2 = t5 u2\n"
-        "    t8:+4 at 3 0 += t6 u2\n"
+        "    t8:+2 = t5+u2 0\n"
+        "    t8:+2 = (t6 t4) * t2:+2\n"
         "    t8:+3 = row sum of t4:+6\n"
         "    t8:+3 = u0 (1 x 2) at 3 places by 2 * t4:+6\n"
         "    t8:+3 = relu(u0 (3 x 2, steps 4 1) * t4:+2 + u2)\n"

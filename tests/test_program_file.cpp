@@ -146,12 +146,12 @@ TEST_CASE("program file: recorded samples that are all alike have no inputs") {
 TEST_CASE("program file: the frame is checked") {
   save_program(path, some_program());
   const std::string whole = read_bytes(path);
-  CHECK(whole.starts_with("TAPELOOM" + little_endian(2, 4)));
+  CHECK(whole.starts_with("TAPELOOM" + little_endian(3, 4)));
   check_refused("", "byte 0: the file is cut short: no header");
   check_refused("TAPE", "byte 0: the file is cut short: no header");
   check_refused("PK\x03\x04 something else", "byte 0: this is no saved program");
-  check_refused("TAPELOOM" + little_endian(1, 4) + whole.substr(12),
-                "byte 8: a program in version 1 of the format; this library reads version 2");
+  check_refused("TAPELOOM" + little_endian(2, 4) + whole.substr(12),
+                "byte 8: a program in version 2 of the format; this library reads version 3");
   check_refused(whole + "x", "byte " + std::to_string(whole.size()) + ": the file goes on behind the program");
   for (std::size_t kept = 20; kept < whole.size(); kept += 1 + kept / 50) {
     check_refused(whole.substr(0, kept), "byte " + std::to_string(kept) + ": the file is cut short");
@@ -161,7 +161,7 @@ TEST_CASE("program file: the frame is checked") {
     damaged[at] = static_cast<char>(damaged[at] ^ 4);
     check_refused(damaged, "byte " + std::to_string(whole.size() - 8) + ": the file is damaged");
   }
-  check_refused("TAPELOOM" + little_endian(2, 4) + little_endian(UINT64_MAX, 8) + whole.substr(20),
+  check_refused("TAPELOOM" + little_endian(3, 4) + little_endian(UINT64_MAX, 8) + whole.substr(20),
                 "byte " + std::to_string(whole.size()) + ": the file is cut short");
   CHECK_THROWS_SAYING(DataError, "none.tapeloom: cannot open", load_program("none.tapeloom"));
   CHECK_THROWS_SAYING(DataError, "cannot write", save_program("no/such/directory", some_program()));
@@ -332,21 +332,45 @@ TEST_CASE("program file: instructions that reach outside are found") {
       p.tile_slots += 1000;
     });
   }
-  for (const Kind kind : {Kind::gather, Kind::add_rows}) {
-    const auto indexed = [&](const std::string& what, std::initializer_list<std::uint32_t> indices) {
-      fault(what, Kind::reduce_outer, [&](Program& p, Instruction& i) {
-        i = {.kind = kind, .x = {static_cast<std::uint32_t>(p.indices.size()), 1}};
-        if (kind == Kind::add_rows) p.indices.push_back(0);
-        p.indices.insert(p.indices.end(), indices);
-      });
-    };
-    indexed("indices that are not there", {});
-    indexed("an operand outside", {far - 1});
-    indexed("an operand outside", {UINT32_MAX});
-  }
-  fault("added to none", Kind::reduce_outer, [](Program& p, Instruction& i) {
-    i = {.kind = Kind::add_rows, .x = {static_cast<std::uint32_t>(p.indices.size()), 1}};
-    p.indices.insert(p.indices.end(), {1, 0});
+  const auto indexed = [&](const std::string& what, std::uint32_t words, std::initializer_list<std::uint32_t> indices) {
+    fault(what, Kind::reduce_outer, [&](Program& p, Instruction& i) {
+      i = {.kind = Kind::gather, .x = {static_cast<std::uint32_t>(p.indices.size()), words}};
+      p.indices.insert(p.indices.end(), indices);
+    });
+  };
+  constexpr std::uint32_t last = Program::last_slot, uniform = Program::uniform_slot, outside = 1u << 20;
+  indexed("indices that are not there", 1, {});
+  indexed("indices that are not there", UINT32_MAX, {});
+  indexed("an operand outside", 1, {outside | last});
+  indexed("an operand outside", 1, {outside | uniform | last});
+  indexed("an operand outside", 1, {UINT32_MAX});
+  indexed("an operand outside", 1, {Program::empty_list});
+  indexed("an operand outside", 2, {0, Program::empty_list | last});
+  indexed("without its factor", 1, {0 | last | Program::times_next});
+  indexed("an operand outside", 2, {0 | last | Program::times_next, 0 | last});
+  indexed("another number of lists", 0, {});
+  indexed("another number of lists", 1, {0});
+  indexed("another number of lists", 2, {0, 0});
+  indexed("another number of lists", 2, {0 | last, 0 | last});
+  const auto elementwise = [&](const std::string& what, std::uint8_t mask,
+                               std::initializer_list<std::uint32_t> indices) {
+    fault(what, Kind::reduce_outer, [&](Program& p, Instruction& i) {
+      i = {.kind = Kind::elementwise,
+           .op = Op::add,
+           .uniform_mask = mask,
+           .shape = static_cast<std::uint32_t>(p.shapes.size()),
+           .x = {0, static_cast<std::uint32_t>(p.indices.size())}};
+      p.shapes.push_back({.rows = 2, .step = {1, Shape::by_index, 0}});
+      p.indices.insert(p.indices.end(), indices);
+    });
+  };
+  elementwise("indices that are not there", 0, {1});
+  elementwise("an operand outside", 0, {0, far});
+  elementwise("an operand outside", 0, {0 | last, 0});
+  elementwise("where there are none", 2, {0, 0});
+  fault("an operand outside", Kind::reduce, [](Program& p, Instruction& i) {
+    p.shapes.push_back({.rows = 2, .step = {Shape::by_index, 0, 0}});
+    i.shape = static_cast<std::uint32_t>(p.shapes.size() - 1);
   });
   fault("a guard that", Kind::guard, [](Program&, Instruction& i) { i.out = 1; });
   fault("a spill", Kind::spill, [](Program& p, Instruction& i) { i.out = p.batch_slots; });
@@ -358,7 +382,9 @@ TEST_CASE("program file: instructions that reach outside are found") {
   fault("an input gradient", Kind::store_input_gradient,
         [](Program& p, Instruction&) { p.has_input_gradients = false; });
   fault("an input gradient", Kind::store_input_gradient, [](Program& p, Instruction& i) { i.out = p.input_count; });
-  fault("not added up", Kind::reduce_outer, [](Program&, Instruction& i) { i.kind = Kind::outer; });
+  for (const Kind kind : {Kind::outer, Kind::zero, Kind::add_at}) {
+    fault("of the step in a tile", Kind::reduce_outer, [&](Program&, Instruction& i) { i.kind = kind; });
+  }
   // Of the step: nothing of a tile, and no leaf is written.
   const auto once = [](const std::string& what, auto spoil) {
     check_fault(what, [&](Program& p) {
@@ -406,7 +432,7 @@ TEST_CASE("program file: exact programs have no rows in their tiles") {
   };
   fault("rows in a tile", [](Program& p, Instruction& i) { shape_of(p, i).rows = 2; });
   fault("sum of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::row_sum; });
-  fault("sum of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::add_at; });
+  fault("of the step", [](Program&, Instruction& i) { i.kind = InstructionKind::add_at; });
   fault("choice of rows", [](Program&, Instruction& i) { i.kind = InstructionKind::row_extreme, i.op = Op::max; });
   fault("rows one by one", [](Program&, Instruction& i) { i.kind = InstructionKind::gather; });
   fault("matrix product", [](Program&, Instruction& i) { i.kind = InstructionKind::dense; });

@@ -1,0 +1,155 @@
+// Sums and copies of rows, and elementwise rows that are read by index, of every instruction set against plain loops.
+// All numbers are small whole ones, so that every order of additions gives the same and results must be equal.
+#include <cstdlib>
+#include <vector>
+
+#include "catch.h"
+#include "random_graph.h"
+#include "tapeloom/core/error.h"
+#include "tapeloom/runtime/kernels.h"
+
+using namespace tapeloom;
+using namespace tapeloom::runtime;
+using namespace tapeloom::test;
+
+namespace {
+
+constexpr std::uint32_t slots = 24, uniforms = 9, parameters = 4;
+
+/// A tile of small whole numbers, and uniform ones of which the first are elsewhere.
+template <class T>
+struct Numbers {
+  std::vector<T> tile, uniform, first;
+  std::vector<std::uint32_t> indices;
+  TileView<T> view;
+
+  Numbers(Random& random, std::size_t lanes, std::size_t stride) {
+    const auto fill = [&](std::vector<T>& list, std::size_t count) {
+      for (std::size_t i = 0; i < count; ++i) list.push_back(static_cast<T>(static_cast<int>(below(random, 9)) - 4));
+    };
+    fill(tile, 2 * slots * stride), fill(uniform, uniforms), fill(first, parameters);
+    view = {tile.data(), uniform.data(), stride, lanes, first.data(), parameters};
+  }
+  T at(std::uint32_t word, std::size_t lane) const {
+    const std::uint32_t slot = Program::slot_of(word);
+    if (slot == Program::empty_list) return T(0);
+    if ((word & Program::uniform_slot) == 0) return tile[slot * view.stride + lane];
+    return slot < parameters ? first[slot] : uniform[slot];
+  }
+};
+
+/// Calls check(table, random, lanes, stride) for every instruction set, several numbers of lanes, and rows that are as
+/// long as the lanes or longer.
+template <class T, class Check>
+void each_case(Check&& check) {
+  Random random(12);
+  for (const char* name : {"baseline", "avx2", "avx512"}) {
+    setenv("TAPELOOM_ISA", name, 1);
+    const KernelTable<T>* table = nullptr;
+    try {
+      table = &kernels<T>();
+    } catch (const BindError&) {
+    }
+    unsetenv("TAPELOOM_ISA");
+    if (table == nullptr) continue;
+    for (std::size_t vectors = 1; vectors <= 19; ++vectors) {
+      INFO(name << ", " << vectors << " vectors");
+      const std::size_t lanes = vectors * table->vector_lanes;
+      check(*table, random, lanes, lanes + below(random, 2) * 16);
+    }
+  }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("row kernels: sums of listed rows", "", float, double) {
+  each_case<TestType>([](const KernelTable<TestType>& table, Random& random, std::size_t lanes, std::size_t stride) {
+    Numbers<TestType> n(random, lanes, stride);
+    n.indices = {7, 7};  // not of the instruction
+    std::vector<std::vector<std::uint32_t>> lists(slots);
+    for (auto& list : lists) {
+      for (std::size_t terms = below(random, 6); terms > 0; --terms) {
+        const bool one = below(random, 3) == 0;
+        list.push_back(static_cast<std::uint32_t>(below(random, one ? uniforms : slots)));
+        if (one) list.back() |= Program::uniform_slot;
+        if (terms == 1) list.back() |= Program::last_slot;
+        if (below(random, 2) == 0) {
+          list.back() |= Program::times_next;
+          list.push_back(static_cast<std::uint32_t>(below(random, slots)));
+        }
+      }
+      if (list.empty()) list = {Program::empty_list | Program::last_slot};
+      n.indices.insert(n.indices.end(), list.begin(), list.end());
+    }
+    n.view.indices = n.indices.data();
+    std::vector<TestType> expected = n.tile;
+    for (std::size_t r = 0; r < lists.size(); ++r) {
+      for (std::size_t l = 0; l < lanes; ++l) {
+        TestType sum = 0;
+        for (std::size_t at = 0; at < lists[r].size(); ++at) {
+          const std::uint32_t word = lists[r][at];
+          sum += (word & Program::times_next) != 0 ? n.at(word, l) * n.at(lists[r][++at], l) : n.at(word, l);
+        }
+        expected[(slots + r) * stride + l] = sum;
+      }
+    }
+    table.gather(n.view, {.kind = InstructionKind::gather, .out = slots, .x = {2}}, {.rows = slots});
+    CHECK(n.tile == expected);
+  });
+}
+
+TEMPLATE_TEST_CASE("row kernels: sums of rows that lie evenly", "", float, double) {
+  each_case<TestType>([](const KernelTable<TestType>& table, Random& random, std::size_t lanes, std::size_t stride) {
+    Numbers<TestType> n(random, lanes, stride);
+    const Shape shape{.rows = static_cast<std::uint32_t>(1 + below(random, 4)),
+                      .terms = static_cast<std::uint32_t>(1 + below(random, 3)),
+                      .step = {static_cast<std::uint32_t>(below(random, 3)), 0, 0}};
+    std::vector<TestType> expected = n.tile;
+    for (std::uint32_t s = 0; s < shape.terms; ++s) {
+      for (std::size_t l = 0; l < lanes; ++l) {
+        TestType sum = 0;
+        for (std::uint32_t r = 0; r < shape.rows; ++r) sum += n.at((s * shape.rows + r) * shape.step[0], l);
+        expected[(slots + s) * stride + l] = sum;
+      }
+    }
+    table.row_sum(n.view, {.kind = InstructionKind::row_sum, .out = slots}, shape);
+    CHECK(n.tile == expected);
+  });
+}
+
+TEMPLATE_TEST_CASE("row kernels: elementwise rows by index", "", float, double) {
+  each_case<TestType>([](const KernelTable<TestType>& table, Random& random, std::size_t lanes, std::size_t stride) {
+    Numbers<TestType> n(random, lanes, stride);
+    for (std::uint32_t r = 0; r <= slots; ++r) n.indices.push_back(static_cast<std::uint32_t>(below(random, slots)));
+    n.view.indices = n.indices.data();
+    std::vector<TestType> expected = n.tile;
+    for (std::uint32_t r = 0; r < slots; ++r) {
+      for (std::size_t l = 0; l < lanes; ++l) {
+        expected[(slots + r) * stride + l] =
+            n.at(n.indices[r + 1], l) * n.at(r / 3 | Program::uniform_slot, 0) - n.at(n.indices[r], l);
+      }
+    }
+    const auto run = [&](Op op, std::uint8_t mask, std::array<std::uint32_t, 3> x, std::array<std::uint32_t, 3> step) {
+      const Instruction i{.op = op, .uniform_mask = mask, .out = slots, .x = x};
+      table.elementwise[static_cast<std::size_t>(op)][mask](n.view, i, {.rows = slots, .step = step});
+    };
+    // The products row by row, as uniform operands move on evenly.
+    for (std::uint32_t r = 0; r < slots; ++r) {
+      const Instruction i{.op = Op::mul, .uniform_mask = 2, .out = slots + r, .x = {n.indices[r + 1], r / 3}};
+      table.elementwise[static_cast<std::size_t>(Op::mul)][2](n.view, i, Shape{});
+    }
+    run(Op::sub, 0, {slots, 0}, {1, Shape::by_index});
+    CHECK(n.tile == expected);
+    for (std::uint32_t r = 0; r < slots; ++r) {
+      for (std::size_t l = 0; l < lanes; ++l) {
+        expected[(slots + r) * stride + l] =
+            n.at(n.indices[r + 1], l) + n.at(parameters + r / 8 | Program::uniform_slot, 0);
+      }
+    }
+    for (std::uint32_t r = 0; r < slots; r += 8) {  // of one number each
+      const Instruction i{.op = Op::add, .uniform_mask = 2, .out = slots + r, .x = {r + 1, parameters + r / 8}};
+      table.elementwise[static_cast<std::size_t>(Op::add)][2](n.view, i, {.rows = 8, .step = {Shape::by_index, 0, 0}});
+    }
+    CHECK(n.tile == expected);
+  });
+}
