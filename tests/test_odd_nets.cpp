@@ -295,10 +295,6 @@ const Piece no_order[] = {
        }
        return total;
      }},
-};
-
-/// Long sums of different lengths that read lists in place: a few instructions for each.
-const Piece long_rows[] = {
     {"a triangular matrix",
      [](Writer& w, std::size_t n) {
        return added_up(w, n, [&](std::size_t i, const Values& h) {
@@ -316,19 +312,6 @@ TEST_CASE("odd nets: weights that are computed") { expect_no_more_when_wider(com
 TEST_CASE("odd nets: layers at several places") { expect_no_more_when_wider(places); }
 
 TEST_CASE("odd nets: values and connections in no order") { expect_no_more_when_wider(no_order); }
-
-TEST_CASE("odd nets: long sums of different lengths take a few instructions each") {
-  for (const Piece& piece : long_rows) {
-    INFO(piece.name);
-    for (const std::size_t width : {16, 40, 96}) {
-      Writer writer;
-      const Value each = piece.loss(writer, width), loss = batch_mean(each);
-      const std::size_t instructions = compile(loss).instructions.size();
-      std::printf("width %zu: %zu instructions, %s\n", width, instructions, piece.name);
-      CHECK(instructions <= 40 + 6 * width);
-    }
-  }
-}
 
 TEST_CASE("odd nets: what is computed is what evaluate() computes") {
   const std::vector<std::size_t> widths = {1, 2, 3, 5, 16, 21};

@@ -102,6 +102,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
       {dense_reverse, Op::tanh_adjoint, Op::constant, 0b1, 2, 8, {0, 4, 6}},
       {reduce_outer, Op::constant, Op::constant, 0, 2, 0, {4, 8}},
       {reduce, Op::constant, Op::constant, 0, 0, 0, {2}},
+      {reduce_products, Op::constant, Op::constant, 0, 5, 0, {6, 2}},
       {elementwise, Op::log, Op::constant, 0b1, 0, 7, {5}},
       {outer, Op::constant, Op::constant, 0b11, 2, 8, {5, 6}},
       {reload, Op::constant, Op::constant, 0, 0, 0, {4}},
@@ -110,14 +111,14 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   };
   program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
   program.total_count = 1;
-  program.stages = {{{0, 2}, {2, 23}, {0, 2}, {0, 1}}, {{23, 25}, {25, 28}, {2, 2}, {1, 1}}};
+  program.stages = {{{0, 2}, {2, 24}, {0, 2}, {0, 1}}, {{24, 26}, {26, 29}, {2, 2}, {1, 1}}};
   program.uniform_slots = 8;
   program.tile_slots = 4;
   program.batch_slots = 5;
   program.recorded_nodes = 20;
   program.live_nodes = 12;
   CHECK(to_string(program) ==
-        "program of 28 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "program of 29 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
         "slots: 8 uniform, 4 tile, 5 batch\n"
         "leaves\n"
         "  u0 = parameter \"w\", initially 0.5\n"
@@ -154,6 +155,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    t8:+2 = tanh_adjoint(t6, u0 (3 x 2, steps 4 1) transposed * t4:+3)\n"
         "    total u5 (3 x 2, steps 4 1) += t4 outer t8:+2\n"
         "    total u5 += t2\n"
+        "    total u5:+2 by 0 += (t6 t4) * t2:+2\n"
         "stage 1\n"
         "  u7 = log(u5)\n"
         "  u8 (3 x 2, steps 4 1) = u5 outer u6:+2\n"

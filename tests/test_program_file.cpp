@@ -368,6 +368,21 @@ TEST_CASE("program file: instructions that reach outside are found") {
   elementwise("an operand outside", 0, {0, far});
   elementwise("an operand outside", 0, {0 | last, 0});
   elementwise("where there are none", 2, {0, 0});
+  const auto products = [&](const std::string& what, std::uint8_t mask, std::uint32_t out, std::uint32_t x) {
+    fault(what, Kind::reduce_outer, [&](Program& p, Instruction& i) {
+      i = {.kind = Kind::reduce_products,
+           .uniform_mask = mask,
+           .shape = static_cast<std::uint32_t>(p.shapes.size()),
+           .out = out,
+           .x = {x, static_cast<std::uint32_t>(p.indices.size())}};
+      p.shapes.push_back({.rows = 2, .row_step = 1, .step = {1, Shape::by_index, 0}});
+      p.indices.insert(p.indices.end(), {0, x});
+    });
+  };
+  products("an operand outside", 0, 0, outside);
+  products("not of the tile", 1, 0, 0);
+  products("where there are none", 2, 0, 0);
+  products("a total that is not there", 0, outside, 0);
   fault("an operand outside", Kind::reduce, [](Program& p, Instruction& i) {
     p.shapes.push_back({.rows = 2, .step = {Shape::by_index, 0, 0}});
     i.shape = static_cast<std::uint32_t>(p.shapes.size() - 1);

@@ -153,3 +153,24 @@ TEMPLATE_TEST_CASE("row kernels: elementwise rows by index", "", float, double) 
     CHECK(n.tile == expected);
   });
 }
+
+TEMPLATE_TEST_CASE("row kernels: sums over the samples of products of rows", "", float, double) {
+  each_case<TestType>([](const KernelTable<TestType>& table, Random& random, std::size_t lanes, std::size_t stride) {
+    Numbers<TestType> n(random, lanes, stride);
+    const std::size_t samples = lanes - below(random, table.vector_lanes);
+    const auto rows = static_cast<std::uint32_t>(1 + below(random, 40));
+    for (std::uint32_t r = 0; r <= rows; ++r) n.indices.push_back(static_cast<std::uint32_t>(below(random, slots)));
+    n.view.indices = n.indices.data();
+    const Shape shape{.rows = rows, .row_step = 2, .step = {Shape::by_index, 1, 0}};
+    const Instruction i{.kind = InstructionKind::reduce_products, .x = {1, 3}};
+    const bool accumulate = below(random, 2) == 0;
+    std::vector<TestType> totals(2 * rows, TestType(5)), expected = totals;
+    for (std::uint32_t r = 0; r < rows; ++r) {
+      TestType sum = accumulate ? expected[2 * r] : TestType(0);
+      for (std::size_t l = 0; l < samples; ++l) sum += n.at(n.indices[r + 1], l) * n.at(3 + r, l);
+      expected[2 * r] = sum;
+    }
+    table.reduce_products(n.view, i, shape, samples, totals.data(), accumulate);
+    CHECK(totals == expected);
+  });
+}
