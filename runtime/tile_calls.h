@@ -20,10 +20,11 @@ struct TileOperand {
   const T* data;
   std::size_t step, lane_step;
 
-  TileOperand(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t k = 0)
-      : data(view.uniform_slot(i.x[k])), step(shape.step[k]), lane_step(0) {
-    if ((i.uniform_mask >> k & 1) != 0) return;
-    data = view.tile + i.x[k] * view.stride, step *= view.stride, lane_step = 1;
+  TileOperand(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t k = 0) {
+    const bool uniform = (i.uniform_mask >> k & 1) != 0;
+    data = uniform ? view.uniform_slot(i.x[k]) : view.tile + i.x[k] * view.stride;
+    step = uniform ? shape.step[k] : shape.step[k] * view.stride;
+    lane_step = uniform ? 0 : 1;
   }
   const T* row(std::size_t r) const { return data + r * step; }
 };
