@@ -178,7 +178,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
                                   batch_lanes_, arena_.data(outputs_), arena_.data(input_gradients_)};
   const std::vector<std::uint32_t> loaded = find_loaded_operands(program);
   for (std::size_t i = 0; i < threads_; ++i) {
-    runners_.emplace_back(program, kernels_, buffers, loaded, tile_samples_, profiled);
+    runners_.emplace_back(program, kernels_, buffers, loaded, std::min(tile_samples_, max_samples), profiled);
   }
   if (profiled) {
     profile_.emplace();

@@ -15,20 +15,21 @@ constexpr std::size_t no_piece = SIZE_MAX;
 
 template <class T>
 TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
-                          const std::vector<std::uint32_t>& loaded, std::size_t tile_samples, bool profiled)
+                          const std::vector<std::uint32_t>& loaded, std::size_t most_samples, bool profiled)
     : program_(program),
       kernels_(kernels),
       buffers_(buffers),
       gathered_(program.loads.size(), no_piece),
       sample_rows_(program.loads.size()),
       times_(profiled ? program.instructions.size() : 0) {
-  view_.stride = slot_stride(tile_samples, sizeof(T));
+  // Then the slots of a block lie like one long row in the largest tiles.
+  view_.stride = slot_stride(round_up(most_samples, kernels.vector_lanes), sizeof(T));
   tile_ = arena_.plan(program.tile_slots * view_.stride);
-  scratch_ = arena_.plan(scratch_numbers(program, tile_samples));
+  scratch_ = arena_.plan(scratch_numbers(program, most_samples));
   for (std::size_t n = 0; n < loaded.size(); ++n) {
     const std::uint32_t load = loaded[n];
     if (load == no_load || gathered_[load] != no_piece) continue;
-    gathered_[load] = arena_.plan(tile_samples * program.loads[load].count);
+    gathered_[load] = arena_.plan(most_samples * program.loads[load].count);
   }
   arena_.allocate();
   view_.tile = arena_.data(tile_);

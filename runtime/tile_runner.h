@@ -45,10 +45,10 @@ struct StepBuffers {
 template <class T>
 class TileRunner {
  public:
-  /// `loaded` is find_loaded_operands(program). The program and the buffers must outlive the runner and stay where they
-  /// are. With `profiled` it takes times.
+  /// For tiles of at most so many samples. `loaded` is find_loaded_operands(program). The program and the buffers must
+  /// outlive the runner and stay where they are. With `profiled` it takes times.
   TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
-             const std::vector<std::uint32_t>& loaded, std::size_t tile_samples, bool profiled);
+             const std::vector<std::uint32_t>& loaded, std::size_t most_samples, bool profiled);
   TileRunner(TileRunner&&) = default;
 
   void start() { failure_ = {}; }
