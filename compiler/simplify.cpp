@@ -69,11 +69,24 @@ class Simplifier {
     // a * (1 / b), as the notebooks write division.
     if (is_reciprocal(b, a)) return make(Op::div, a, g_.behind(b, 1));
     if (is_reciprocal(a, b)) return make(Op::div, b, g_.behind(a, 1));
+    if (is_doubled(a) && is_shared(b, a)) return make(Op::mul, g_.behind(a, 0), doubled(b));
+    if (is_doubled(b) && is_shared(a, b)) return make(Op::mul, g_.behind(b, 0), doubled(a));
     return nothing;
   }
   /// Where a sample meets a number that all share, one division a step is better than one a sample.
   bool is_reciprocal(const View& x, const View& factor) const {
     return g_.is_op(x, Op::div) && g_.is_constant(g_.behind(x, 0), 1.0) && (g_.varying(x) || !g_.varying(factor));
+  }
+
+  /// x + x, as derivatives of squares have it. Doubling rounds nothing, so (x + x) * u = x * (u + u): once a step, where
+  /// samples or rows share u.
+  bool is_doubled(const View& x) const { return g_.is_op(x, Op::add) && g_.behind(x, 0) == g_.behind(x, 1); }
+  bool is_shared(const View& u, const View& x) const {
+    return !g_.varying(u) && (g_.varying(x) || (u.rows > 1 && u.step == 0));
+  }
+  View doubled(const View& u) {
+    if (u.rows == 1 || u.step != 0) return make(Op::add, u, u);
+    return make(Op::add, u.part(0, 1), u.part(0, 1)).repeated(u.rows);
   }
 
   View div(Operands x) { return g_.is_constant(x[1], 1.0) ? x[0] : nothing; }
