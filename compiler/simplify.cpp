@@ -78,14 +78,15 @@ class Simplifier {
     return g_.is_op(x, Op::div) && g_.is_constant(g_.behind(x, 0), 1.0) && (g_.varying(x) || !g_.varying(factor));
   }
 
-  /// x + x, as derivatives of squares have it. Doubling rounds nothing, so (x + x) * u = x * (u + u): once a step, where
-  /// samples or rows share u.
+  /// x + x, as derivatives of squares have it. Doubling rounds nothing, so (x + x) * u = x * (u + u): once a step,
+  /// where samples or rows share u.
   bool is_doubled(const View& x) const { return g_.is_op(x, Op::add) && g_.behind(x, 0) == g_.behind(x, 1); }
   bool is_shared(const View& u, const View& x) const {
     return !g_.varying(u) && (g_.varying(x) || (u.rows > 1 && u.step == 0));
   }
   View doubled(const View& u) {
-    if (u.rows == 1 || u.step != 0) return make(Op::add, u, u);
+    if (u.rows > 1 && u.step != 0) return make(Op::add, u, u);
+    if (g_.is_constant(u)) return number(2.0 * g_.constant(u, 0), u);
     return make(Op::add, u.part(0, 1), u.part(0, 1)).repeated(u.rows);
   }
 
