@@ -1,14 +1,13 @@
 // Products, sums over samples and transposes of every instruction set against plain loops. All numbers are small whole
 // ones, so that every order of additions gives the same and results must be equal. Arrays are as long as their
 // contracts say, for the address sanitizer, and what lies between rows must keep its numbers.
-#include <cstdlib>
 #include <iterator>
 #include <string>
 #include <vector>
 
 #include "catch.h"
+#include "instruction_sets.h"
 #include "random_graph.h"
-#include "tapeloom/core/error.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/planned_calls.h"
 
@@ -25,23 +24,6 @@ std::vector<T> whole_numbers(Random& random, std::size_t count) {
   std::vector<T> numbers(count);
   for (T& number : numbers) number = static_cast<T>(static_cast<int>(below(random, 9)) - 4);
   return numbers;
-}
-
-/// Calls check(kernels) for every instruction set there is.
-template <class T, class Check>
-void each_instruction_set(Check&& check) {
-  for (const char* name : {"baseline", "avx2", "avx512"}) {
-    setenv("TAPELOOM_ISA", name, 1);
-    const KernelTable<T>* table = nullptr;
-    try {
-      table = &kernels<T>();
-    } catch (const BindError&) {
-    }
-    unsetenv("TAPELOOM_ISA");
-    if (table == nullptr) continue;
-    INFO(name);
-    check(*table);
-  }
 }
 
 std::size_t rounded(std::size_t count, std::size_t width) { return (count + width - 1) / width * width; }

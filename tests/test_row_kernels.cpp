@@ -1,11 +1,10 @@
 // Sums and copies of rows, and elementwise rows that are read by index, of every instruction set against plain loops.
 // All numbers are small whole ones, so that every order of additions gives the same and results must be equal.
-#include <cstdlib>
 #include <vector>
 
 #include "catch.h"
+#include "instruction_sets.h"
 #include "random_graph.h"
-#include "tapeloom/core/error.h"
 #include "tapeloom/runtime/kernels.h"
 
 using namespace tapeloom;
@@ -43,21 +42,13 @@ struct Numbers {
 template <class T, class Check>
 void each_case(Check&& check) {
   Random random(12);
-  for (const char* name : {"baseline", "avx2", "avx512"}) {
-    setenv("TAPELOOM_ISA", name, 1);
-    const KernelTable<T>* table = nullptr;
-    try {
-      table = &kernels<T>();
-    } catch (const BindError&) {
-    }
-    unsetenv("TAPELOOM_ISA");
-    if (table == nullptr) continue;
+  each_instruction_set<T>([&](const KernelTable<T>& table) {
     for (std::size_t vectors = 1; vectors <= 19; ++vectors) {
-      INFO(name << ", " << vectors << " vectors");
-      const std::size_t lanes = vectors * table->vector_lanes;
-      check(*table, random, lanes, lanes + below(random, 2) * 16);
+      INFO(vectors << " vectors");
+      const std::size_t lanes = vectors * table.vector_lanes;
+      check(table, random, lanes, lanes + below(random, 2) * 16);
     }
-  }
+  });
 }
 
 }  // namespace
