@@ -44,7 +44,16 @@ struct Product {
   std::size_t a_row_step, a_column_step;
   std::size_t b_stride, c_stride;
   Finish<T> finish = {};
+  bool sums_rows = false;  ///< column n of C gets the sums of A's rows, too; of products that can_sum_rows alone
 };
+
+/// The most rows of a product that is one block of one vector of columns, where every instruction around it counts.
+inline constexpr std::size_t most_small_rows = 4, most_small_terms = 1024;
+
+/// Whether a product of so many rows and columns can do it at the same time: one such block has a column left.
+inline bool can_sum_rows(std::size_t m, std::size_t n, std::size_t k, std::size_t vector_lanes) {
+  return m <= most_small_rows && n < vector_lanes && k <= most_small_terms;
+}
 
 /// Sums over the samples, in an order that depends on their number alone: c[i * c_row_step + j * c_column_step] = or +=
 /// the sum of row i of A times row j of B, or of row i of A if there are no rows of B. Rows have one number a sample
@@ -60,7 +69,7 @@ struct Sums {
 /// them.
 template <class T>
 struct KernelCall {
-  /// Of the whole matrices; `accumulate` to C.
+  /// Of the call's parts of the matrices, which begin at its offsets; `accumulate` to C.
   void (*run)(const KernelCall& call, const T* a, const T* b, T* c, bool accumulate);
   std::size_t a_offset = 0, a_row_step = 0, a_column_step = 0;
   std::size_t b_offset = 0, b_stride = 0;
@@ -72,6 +81,11 @@ struct KernelCall {
   const T* start = nullptr;      ///< the sums start at one number a row, or at 0 if this is null
   std::size_t start_step = 0;
   Finish<T> finish = {};  ///< its operand is that of the call's first number
+
+  /// Of the whole matrices.
+  void operator()(const T* a, const T* b, T* c, bool accumulate) const {
+    run(*this, a + a_offset, b + b_offset, c + c_offset, accumulate);
+  }
 };
 
 template <class T>

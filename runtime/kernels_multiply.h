@@ -15,8 +15,6 @@ inline constexpr std::size_t block_vectors = 2, accumulators = 8, most_block_row
 #endif
 /// Of products that have so few rows that a block needs more vectors to be busy; whole ones alone.
 inline constexpr std::size_t most_vectors = 8;
-/// Rows of products of one block and one vector, where every instruction around them counts.
-inline constexpr std::size_t most_small_rows = 4;
 
 /// By vectors - 1: the most rows of a block.
 inline constexpr auto block_rows = [] {
@@ -134,18 +132,35 @@ inline void add_products(typename Lanes<T>::Vector (&sums)[rows][vectors], const
   }
 }
 
+/// Sums of A's rows beside the products: in the lane after B's columns, B is 1.
+template <class T, std::size_t rows>
+void multiply_and_sum_rows(const KernelCall<T>& p, const T* a, const T* b, T* c, bool accumulate) {
+  using Vector = typename Lanes<T>::Vector;
+  using Mask = typename Lanes<T>::Mask;
+  const FirstLanes<T> columns(p.last_columns), stored(p.last_columns + 1);
+  const Lanes<T> one =
+      first_lanes(Lanes<T>(), p.last_columns, first_lanes(Lanes<T>(1.0), p.last_columns + 1, Lanes<T>()));
+  const std::size_t three_rows = 3 * p.a_row_step;
+  Vector sums[rows][1] = {};
+  std::size_t k = p.k;
+  do {
+    const Vector of_b = (Vector)((Mask)columns.load(b).v | (Mask)one.v);
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < rows; ++r) sums[r][0] += a[r == 3 ? three_rows : r * p.a_row_step] * of_b;
+    a += p.a_column_step, b += p.b_stride;
+  } while (--k != 0);
+  store_columns<T, rows, 1>(sums, c, p.c_stride, stored, accumulate);
+}
+
 /// Blocks one below the other. `whole`: so are all their vectors. `small`: one block of one vector.
 template <class T, std::size_t rows, std::size_t vectors, bool whole, bool small = false>
-void multiply_blocks(const KernelCall<T>& p, const T* a_matrix, const T* b_matrix, T* c_matrix, bool accumulate) {
+void multiply_blocks(const KernelCall<T>& p, const T* first_a, const T* first_b, T* c, bool accumulate) {
   using Vector = typename Lanes<T>::Vector;
   const std::size_t row_step = p.a_row_step, column_step = p.a_column_step, b_stride = p.b_stride;
   const std::size_t c_stride = p.c_stride;
   const FirstLanes<T> last(whole ? 0 : p.last_columns);
   std::size_t three_rows = 3 * row_step;
   here(three_rows);
-  const T* first_a = a_matrix + p.a_offset;
-  const T* first_b = b_matrix + p.b_offset;
-  T* c = c_matrix + p.c_offset;
   const T* start = whole ? p.start : nullptr;
   accumulate |= p.continues;
   const T* operand = !whole ? nullptr : accumulate ? c : p.finish.operand;
@@ -195,7 +210,8 @@ using RunCall = decltype(KernelCall<T>::run);
 template <class T>
 struct BlocksTable {
   RunCall<T> of[most_vectors][2][most_block_rows];
-  RunCall<T> small[2][most_small_rows];  ///< by whether they are whole, and rows - 1
+  RunCall<T> small[2][most_small_rows];         ///< by whether they are whole, and rows - 1
+  RunCall<T> small_sums_rows[most_small_rows];  ///< likewise
 };
 template <class T>
 constexpr BlocksTable<T> make_blocks() {
@@ -213,6 +229,7 @@ constexpr BlocksTable<T> make_blocks() {
   [&]<std::size_t... row>(std::index_sequence<row...>) {
     ((table.small[0][row] = multiply_blocks<T, row + 1, 1, false, true>), ...);
     ((table.small[1][row] = multiply_blocks<T, row + 1, 1, true, true>), ...);
+    ((table.small_sums_rows[row] = multiply_and_sum_rows<T, row + 1>), ...);
   }
   (std::make_index_sequence<most_small_rows>());
   return table;
@@ -220,8 +237,7 @@ constexpr BlocksTable<T> make_blocks() {
 
 /// then(c) or op(operand, c) for rows of C.
 template <class T, class F, bool per_lane>
-void finish_rows(const KernelCall<T>& p, const T*, const T*, T* c_matrix, bool) {
-  T* c = c_matrix + p.c_offset;
+void finish_rows(const KernelCall<T>& p, const T*, const T*, T* c, bool) {
   const std::size_t columns = p.last_columns;
   [[maybe_unused]] const T* x = p.finish.operand;
   for (std::size_t r = 0; r < p.blocks; ++r, c += p.c_stride) {
@@ -267,6 +283,7 @@ class Planner {
     in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T>;
     op_left_ = starts_ || in_registers_ ? Op::constant : f.op;
     small_ = p_.m <= most_small_rows && p_.n <= width && p_.k <= strip<T>;
+    static_assert(most_small_terms <= strip<T>);
     then_in_registers_ = (f.then == Op::relu || (f.then == Op::tanh && small_)) && op_left_ == Op::constant;
     then_left_ = then_in_registers_ ? Op::constant : f.then;
     while (p_.n % width == 0 && widest_ < most_vectors && p_.m <= block_rows[widest_]) ++widest_;
@@ -329,7 +346,9 @@ class Planner {
   void add_panel(KernelCall<T> call, std::size_t vectors, std::size_t rows) {
     static constexpr BlocksTable<T> table = make_blocks<T>();
     const bool whole = call.last_columns == width;
-    const RunCall<T>* of_rows = small_ ? table.small[whole] : table.of[vectors - 1][whole];
+    const RunCall<T>* of_rows = p_.sums_rows ? table.small_sums_rows
+                                : small_     ? table.small[whole]
+                                             : table.of[vectors - 1][whole];
     const std::size_t most = block_rows[vectors - 1], blocks = (rows + most - 1) / most;
     const std::size_t least = rows / blocks, higher = rows % blocks;
     const auto add_blocks = [&](std::size_t height, std::size_t number) {

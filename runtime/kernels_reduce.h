@@ -81,16 +81,15 @@ inline void store_sums(Lanes<T>* sums, T* c, std::size_t row_step, std::size_t c
 
 /// The sums of `rows` rows of A, or of their products with `terms` rows of B if there are any.
 template <class T, std::size_t rows, std::size_t terms>
-void sum_block(const KernelCall<T>& call, const T* a_matrix, const T* b_matrix, T* c_matrix, bool accumulate) {
+void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
   constexpr std::size_t width = Lanes<T>::count, totals = terms == 0 ? 1 : terms;
-  const T* a = a_matrix + call.a_offset;
-  const T* b = terms == 0 ? a : b_matrix + call.b_offset;
+  if constexpr (terms == 0) b = a;
   const std::size_t a_step = call.a_row_step, b_step = call.b_stride;
   Lanes<T> sums[rows * totals] = {};
   std::size_t i = 0;
   for (; i + width <= call.k; i += width) add_samples<T, rows, terms, true>(a + i, a_step, b + i, b_step, width, sums);
   if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, b + i, b_step, call.k - i, sums);
-  store_sums<T, rows, totals>(sums, c_matrix + call.c_offset, call.c_stride, call.c_column_step, accumulate);
+  store_sums<T, rows, totals>(sums, c, call.c_stride, call.c_column_step, accumulate);
 }
 
 /// sum_block for 1, 2, ... rows and so many terms; at most `most_rows`.

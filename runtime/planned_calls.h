@@ -33,7 +33,7 @@ class PlannedCalls {
   std::span<const KernelCall<T>> calls() const { return {calls_.data(), count_}; }
 
   void run(const T* a, const T* b, T* c, bool accumulate = false) const {
-    for (const KernelCall<T>& call : calls()) call.run(call, a, b, c, accumulate);
+    for (const KernelCall<T>& call : calls()) call(a, b, c, accumulate);
   }
 
  private:

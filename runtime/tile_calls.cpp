@@ -14,6 +14,16 @@ bool is_product(const Instruction& i) {
 bool has_planned_totals(const Instruction& i) {
   return i.kind == InstructionKind::reduce_outer || (i.kind == InstructionKind::reduce && (i.uniform_mask & 1) == 0);
 }
+/// Whether `sums` are of the rows that `outer` multiplies first, and its totals would go on with theirs: the gradients
+/// of a layer's biases and weights.
+bool are_row_sums(const Instruction& sums, const Instruction& outer, const std::vector<Shape>& shapes) {
+  if (sums.kind != InstructionKind::reduce || sums.op != outer.op ||
+      ((sums.uniform_mask | outer.uniform_mask) & 1) != 0)
+    return false;
+  const Shape &s = shapes[sums.shape], &o = shapes[outer.shape];
+  return sums.x[0] == outer.x[0] && s.rows == o.rows && s.step[0] == o.step[0] && s.row_step == o.row_step &&
+         sums.out == outer.out + o.terms && (o.terms == 1 || o.term_step == 1) && o.places == 1 && s.places == 1;
+}
 
 }  // namespace
 
@@ -38,6 +48,8 @@ TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernel
                                   : bound_sums(view, i, shape));
           TileTotals<T>& totals = totals_.back();
           totals.begins = i.op != Op::add && (p == 0 || shape.place_step != 0);
+          totals.follows_row_sums =
+              outer && at > stage.tile.begin && are_row_sums(program.instructions[at - 1], i, program.shapes);
           const std::size_t by_sums = planned_.make_room(totals.sums);
           most_calls_ += totals.may_multiply ? std::max(by_sums, planned_.make_room(totals.product) + 1) : by_sums;
         }
@@ -73,6 +85,11 @@ void TilePlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
       if (is_product(i)) {
         for (std::uint32_t p = 0; p < shape.places; ++p) add_product(at, *product++, calls);
       } else if (has_planned_totals(i)) {
+        const bool last = totals == &totals_.back();
+        if (!last && sums_rows(totals[1], samples)) {
+          ++totals;
+          continue;
+        }
         const std::uint32_t places = i.kind == InstructionKind::reduce ? 1 : shape.places;
         for (std::uint32_t p = 0; p < places; ++p) add_totals(at, *totals++, calls);
       } else {
@@ -91,30 +108,45 @@ void TilePlanner<T>::add_product(std::uint32_t at, TileProduct<T>& product, Tile
   product.product.n = round_up(calls.samples, kernels_.vector_lanes);
   planned_.plan(product.product);
   for (const KernelCall<T>& call : planned_.calls()) {
-    calls.calls.push_back(
-        {.kind = TileCall<T>::Kind::product, .at = at, .a = product.a, .b = product.b, .c = product.c, .call = call});
+    calls.calls.push_back({.kind = TileCall<T>::Kind::product,
+                           .at = at,
+                           .a = product.a + call.a_offset,
+                           .b = product.b + call.b_offset,
+                           .c = product.c + call.c_offset,
+                           .call = call});
   }
+}
+
+template <class T>
+bool TilePlanner<T>::multiplies(const TileTotals<T>& totals, std::size_t samples) const {
+  return totals.may_multiply &&
+         !dots_are_cheaper(totals.product.m, totals.product.n, samples, kernels_.vector_lanes, totals.load == no_load);
+}
+
+template <class T>
+bool TilePlanner<T>::sums_rows(const TileTotals<T>& totals, std::size_t samples) const {
+  return totals.follows_row_sums && multiplies(totals, samples) &&
+         can_sum_rows(totals.product.m, totals.product.n, samples, kernels_.vector_lanes);
 }
 
 template <class T>
 void TilePlanner<T>::add_totals(std::uint32_t at, TileTotals<T>& totals, TileCalls<T>& calls) {
   Product<T>& product = totals.product;
   const bool loads = totals.load != no_load;
-  const bool multiplies =
-      totals.may_multiply && !dots_are_cheaper(product.m, product.n, calls.samples, kernels_.vector_lanes, !loads);
   const auto add_planned = [&](const T* a, const T* b) {
     for (const KernelCall<T>& call : planned_.calls()) {
       calls.calls.push_back({.kind = TileCall<T>::Kind::sums,
                              .begins = totals.begins,
                              .at = at,
-                             .out = totals.out,
-                             .a = a,
-                             .b = b,
+                             .out = totals.out + static_cast<std::uint32_t>(call.c_offset),
+                             .a = a + call.a_offset,
+                             .b = b == nullptr ? nullptr : b + call.b_offset,
                              .call = call});
     }
   };
-  if (multiplies) {
+  if (multiplies(totals, calls.samples)) {
     product.k = calls.samples;
+    product.sums_rows = sums_rows(totals, calls.samples);
     product.b_stride = loads ? calls.load_strides[totals.load] : round_up(product.n, lane_unit);
     const TileRows<T> rows = {totals.rows,      totals.rows_step, product.n,
                               product.b_stride, totals.load,      totals.load_column};

@@ -49,6 +49,7 @@ struct TileTotals {
   bool begins = false;  ///< no instruction of the stage has added to these totals before
   // As a matrix product. The terms of a sample lie side by side in its B: these are bound rows, or it is a transpose.
   bool may_multiply = false;
+  bool follows_row_sums = false;  ///< the totals before are the sums of A's rows, and lie in column n of C
   Product<T> product = {};
   const T* product_a = nullptr;
   const T* rows = nullptr;  ///< of B transposed
@@ -70,9 +71,9 @@ template <class T>
 struct TileCall {
   enum class Kind : std::uint8_t {
     instructions,  ///< [at, end), which are no products and no sums
-    product,       ///< a call with result c
-    sums,          ///< a call with result totals + out
-    rows,          ///< finds or transposes the rows that are b in the calls after it which have none
+    product,       ///< runs `call` with result c
+    sums,          ///< runs it with result totals + out
+    rows,          ///< finds or transposes the rows in which b is in the calls after it that have none
   };
 
   Kind kind;
@@ -80,7 +81,7 @@ struct TileCall {
   std::uint32_t at;       ///< the instruction's index
   std::uint32_t end = 0;  ///< of instructions
   std::uint32_t out = 0;  ///< the first total
-  const T* a = nullptr;
+  const T* a = nullptr;   ///< of the call; so are b, c and the totals
   const T* b = nullptr;
   T* c = nullptr;
   union {
@@ -117,6 +118,8 @@ class TilePlanner {
  private:
   void add_product(std::uint32_t at, TileProduct<T>& product, TileCalls<T>& calls);
   void add_totals(std::uint32_t at, TileTotals<T>& totals, TileCalls<T>& calls);
+  bool multiplies(const TileTotals<T>& totals, std::size_t samples) const;
+  bool sums_rows(const TileTotals<T>& totals, std::size_t samples) const;
   TileProduct<T> bound_product(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   TileTotals<T> bound_sums(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   TileTotals<T> bound_outer(const TileView<T>& view, const Instruction& i, const Shape& shape,

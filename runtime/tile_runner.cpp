@@ -110,7 +110,8 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
         call.call.run(call.call, call.a, call.b, call.c, false);
         break;
       case Kind::sums:
-        call.call.run(call.call, call.a, call.b != nullptr ? call.b : rows, totals + call.out, !(first && call.begins));
+        call.call.run(call.call, call.a, call.b != nullptr ? call.b : rows + call.call.b_offset, totals + call.out,
+                      !(first && call.begins));
         break;
       case Kind::rows:
         rows = rows_of(call.rows, tile.count);

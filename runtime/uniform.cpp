@@ -44,7 +44,7 @@ void add_up_neighbours(const KernelTable<T>& kernels, const T* x, const Shape& s
     rows = std::min<std::size_t>(s.terms - begin, most_calls);  // each is a call at most
     const std::size_t count =
         kernels.plan_sums({.a_rows = rows, .a_stride = s.rows, .c_row_step = 1, .samples = s.rows}, calls);
-    for (std::size_t c = 0; c < count; ++c) calls[c].run(calls[c], x, nullptr, out, false);
+    for (std::size_t c = 0; c < count; ++c) calls[c](x, nullptr, out, false);
   }
 }
 
