@@ -75,7 +75,7 @@ struct Executor<T>::State {
     check_rows(batch);
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
-        interpreter.run(binding, recorded > 0 ? runtime::BatchRows{0, recorded, nullptr} : batch);
+        recorded == 0 ? interpreter.run(binding, batch) : interpreter.run(binding, {0, recorded, nullptr});
     if (failure.guard != SIZE_MAX) {
       throw GuardError(program->guards[failure.guard].description, failure.guard, failure.sample);
     }
@@ -118,7 +118,13 @@ struct Executor<T>::State {
   }
 
   void check_results(const char* what) const {
-    if (samples == 0) throw BindError(std::string(what) + ": there are no results before a step has succeeded");
+    if (samples == 0) refuse_results(what);
+  }
+  [[noreturn]] static void refuse_results(const char* what) {
+    throw BindError(std::string(what) + ": there are no results before a step has succeeded");
+  }
+  [[noreturn]] static void refuse_gradients() {
+    throw BindError("gradients: the program was compiled for inference or without CompileOptions::gradients");
   }
 
   std::shared_ptr<const Program> program;
@@ -222,9 +228,7 @@ std::span<const T> Executor<T>::outputs() const {
 template <class T>
 std::span<const T> Executor<T>::gradients() const {
   state_->check_results("gradients");
-  if (!state_->program->has_gradients) {
-    throw BindError("gradients: the program was compiled for inference or without CompileOptions::gradients");
-  }
+  if (!state_->program->has_gradients) State::refuse_gradients();
   return state_->interpreter.gradients();
 }
 template <class T>

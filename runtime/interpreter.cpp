@@ -151,6 +151,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
       most_groups_(most_groups(program)),
       threads_(std::min(threads, groups_of(max_samples))),
       seconds_a_sample_(estimate_seconds_a_sample(program, sizeof(T))),
+      single_tile_(most_groups_ == 1 ? tile_samples_ : std::min(tile_samples_, 2 * least_group_samples - 1)),
       copies_parameters_(reads_parameters_once(program)),
       gradients_in_place_(program.gradients.size() == 1 && program.gradients[0].count == program.parameters.size() &&
                           program.trained.size() == 1 && program.trained[0].size() == program.parameters.size()) {
@@ -172,6 +173,13 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     set_uniform_input(i, program.uniform_inputs[i].initial);
 
   samples_ = uniform + program.samples_slot(), first_totals_ = uniform + program.first_total();
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      const bool one_row = i.kind == InstructionKind::elementwise && program.shapes[i.shape].rows == 1;
+      scalars_.push_back(one_row ? scalar_function<T>(i.op) : nullptr);
+    }
+  }
 
   if (!is_worth_threads(max_samples)) threads_ = 1;
   const StepBuffers<T> buffers = {uniform,      parameters.data(),     arena_.data(batch_),
@@ -224,44 +232,56 @@ template <class T>
 template <bool profiled>
 GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch) {
   if (copies_parameters_) std::copy_n(parameters_.begin(), parameters_.size(), uniform_);
-  *samples_ = static_cast<T>(batch.count);
+  *samples_ = static_cast<T>(static_cast<std::uint32_t>(batch.count));
   GuardFailure failure;
   const bool guarded = !program_.guards.empty();
   for (std::size_t i = 0; guarded && i < runners_.size(); ++i) runners_[i].start();
+  const ScalarFunction<T>* scalar = scalars_.data();
   for (const Stage& stage : program_.stages) {
-    if (stage.uniform.size() > 0) run_uniform_instructions<profiled>(stage.uniform, failure);
-    if (stage.tile.size() > 0) sweep(stage, binding, batch);
+    run_uniform_instructions<profiled>(stage.uniform, scalar, failure);
+    scalar += stage.uniform.size();
+    if (stage.tile.size() == 0) continue;
+    if (batch.count <= single_tile_) {
+      runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
+    } else {
+      sweep(stage, binding, batch);
+    }
   }
   for (std::size_t i = 0; guarded && i < runners_.size(); ++i) failure.add(runners_[i].failure());
-  if (failure.guard == SIZE_MAX) collect(batch.count);
+  if (failure.guard != SIZE_MAX) return failure;
+  if (program_.loss_slot != Program::no_slot) loss_ = uniform_[program_.loss_slot];
+  if (!gradients_in_place_) collect_gradients();
+  if (!program_.outputs.empty()) collect_outputs(batch.count);
   return failure;
 }
 
 template <class T>
 template <bool profiled>
-void Interpreter<T>::run_uniform_instructions(Range range, GuardFailure& failure) {
+void Interpreter<T>::run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure) {
   [[maybe_unused]] Stopwatch<profiled> stopwatch;
-  T* uniform = uniform_;
   const Instruction* instructions = program_.instructions.data();
-  for (std::uint32_t at = range.begin; at < range.end; ++at) {
-    const Instruction& i = instructions[at];
-    if (i.kind == InstructionKind::guard) {
-      const bool holds = (uniform[i.x[0]] != T(0)) == program_.guards[i.out].expected;
-      if (!holds) failure.add({i.out, 0});
-    } else if (i.kind == InstructionKind::elementwise && program_.shapes[i.shape].rows == 1) {
-      run_scalar(i, uniform);
+  for (std::uint32_t at = range.begin; at < range.end; ++at, ++scalar) {
+    if (*scalar != nullptr) {
+      (*scalar)(instructions[at], uniform_);
     } else {
-      run_uniform(program_, i, kernels_, uniform);
+      run_uniform_instruction(instructions[at], failure);
     }
     if constexpr (profiled) stopwatch.lap(profile_->instructions[at]);
   }
 }
 
 template <class T>
+void Interpreter<T>::run_uniform_instruction(const Instruction& i, GuardFailure& failure) {
+  if (i.kind != InstructionKind::guard) return run_uniform(program_, i, kernels_, uniform_);
+  const bool holds = (uniform_[i.x[0]] != T(0)) == program_.guards[i.out].expected;
+  if (!holds) failure.add({i.out, 0});
+}
+
+template <class T>
 void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                                  std::size_t groups, TileRunner<T>& runner) {
   const Tile all = part_of(batch.count, group, groups);
-  const std::size_t tiles = all.count <= tile_samples_ ? 1 : (all.count + tile_samples_ - 1) / tile_samples_;
+  const std::size_t tiles = std::max<std::size_t>((all.count + tile_samples_ - 1) / tile_samples_, 1);
   for (std::size_t t = 0; t < tiles; ++t) {
     Tile tile = part_of(all.count, t, tiles);
     tile.begin += all.begin;
@@ -272,9 +292,6 @@ void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, con
 template <class T>
 void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const BatchRows& batch) {
   const std::size_t groups = groups_of(batch.count);
-  if (groups == 1 && batch.count <= tile_samples_) {
-    return runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
-  }
   if (groups > 1 && is_worth_threads(batch.count)) {
     pool_->run(groups, [&](std::size_t group, std::size_t thread) {
       sweep_group(stage, binding, batch, group, groups, runners_[thread]);
@@ -317,16 +334,14 @@ void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
   for (std::size_t i = 0; i < chunks; ++i) add_chunk(i, 0);
 }
 
+/// Those that are the same for all samples.
 template <class T>
-void Interpreter<T>::collect(std::size_t samples) {
-  const T* uniform = uniform_;
-  if (program_.loss_slot != Program::no_slot) loss_ = uniform[program_.loss_slot];
-  if (!gradients_in_place_) collect_gradients();
+void Interpreter<T>::collect_outputs(std::size_t samples) {
   T* outputs = arena_.data(outputs_);
-  for (std::size_t k = 0; k < program_.outputs.size(); ++k) {
+  const std::size_t count = program_.outputs.size();
+  for (std::size_t k = 0; k < count; ++k) {
     if (program_.outputs[k].varying) continue;
-    for (std::size_t s = 0; s < samples; ++s)
-      outputs[s * program_.outputs.size() + k] = uniform[program_.outputs[k].slot];
+    for (std::size_t s = 0; s < samples; ++s) outputs[s * count + k] = uniform_[program_.outputs[k].slot];
   }
 }
 

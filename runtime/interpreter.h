@@ -57,7 +57,8 @@ class Interpreter {
   template <bool profiled>
   GuardFailure run_as(const Binding& binding, const BatchRows& batch);
   template <bool profiled>
-  void run_uniform_instructions(Range range, GuardFailure& failure);
+  void run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure);
+  void run_uniform_instruction(const Instruction& instruction, GuardFailure& failure);
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
   void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                    std::size_t groups, TileRunner<T>& runner);
@@ -66,7 +67,7 @@ class Interpreter {
   }
   bool is_worth_threads(std::size_t samples) const;
   void add_groups(Range totals, std::size_t groups);
-  void collect(std::size_t samples);
+  void collect_outputs(std::size_t samples);
   void collect_gradients();
   /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
   T* totals_of(std::size_t group) {
@@ -81,8 +82,11 @@ class Interpreter {
   std::size_t most_groups_;
   std::size_t threads_;
   double seconds_a_sample_;  // estimated
+  std::size_t single_tile_;  // the most samples that are one tile of one group
   bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step
   bool gradients_in_place_;  // the uniform slots have them side by side
+  // Of all instructions that run once a step, in their order: its function where it computes one row, otherwise null.
+  std::vector<ScalarFunction<T>> scalars_;
   Arena<T> arena_;
   T* uniform_ = nullptr;  // slot 0
   std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;

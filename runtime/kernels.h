@@ -126,8 +126,10 @@ const KernelTable<T>& kernels(std::size_t most_samples = SIZE_MAX);
 /// Scalar libm, samples added one after another: what exact mode promises.
 const KernelTable<double>& exact_kernels();
 
-/// Computes one uniform elementwise instruction of one row: slots[i.out] = op(slots[i.x[0]], ...).
+/// Computes an elementwise instruction of one row, all uniform: slots[i.out] = op(slots[i.x[0]], ...).
 template <class T>
-void run_scalar(const Instruction& instruction, T* slots);
+using ScalarFunction = void (*)(const Instruction& instruction, T* slots);
+template <class T>
+ScalarFunction<T> scalar_function(Op op);
 
 }  // namespace tapeloom::inline v0_1::runtime

@@ -75,13 +75,18 @@ constexpr KernelTable<double> table = make_table();
 const KernelTable<double>& exact_kernels() { return table; }
 
 template <class T>
-void run_scalar(const Instruction& i, T* slots) {
-  slots[i.out] = ops::visit(
-      i.op, [&]<class F>() { return apply<F, T>(i, [&](unsigned, std::uint32_t slot) { return slots[slot]; }); },
-      []() -> T { fail_check("a scalar op", __FILE__, __LINE__); });
+ScalarFunction<T> scalar_function(Op op) {
+  return ops::visit(
+      op,
+      []<class F>() -> ScalarFunction<T> {
+        return [](const Instruction& i, T* slots) {
+          slots[i.out] = apply<F, T>(i, [&](unsigned, std::uint32_t slot) { return slots[slot]; });
+        };
+      },
+      []() -> ScalarFunction<T> { fail_check("a scalar op", __FILE__, __LINE__); });
 }
 
-template void run_scalar<float>(const Instruction&, float*);
-template void run_scalar<double>(const Instruction&, double*);
+template ScalarFunction<float> scalar_function<float>(Op);
+template ScalarFunction<double> scalar_function<double>(Op);
 
 }  // namespace tapeloom::inline v0_1::runtime

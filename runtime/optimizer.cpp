@@ -40,8 +40,8 @@ void check_trains(const Executor<T>& executor) {
 
 /// Allocates the moments at the first update; later there must be as many as parameters.
 template <class T>
-void check_moments(std::vector<T>& moments, std::size_t count, std::uint64_t steps) {
-  if (steps == 0) moments.assign(count, T(0));
+inline void check_moments(std::vector<T>& moments, std::size_t count, std::uint64_t steps) {
+  if (steps == 0) moments = std::vector<T>(count);
   if (moments.size() != count) refuse_parameters(moments.size(), count);
 }
 

@@ -70,7 +70,6 @@ bool TileRunner<T>::fits(const TileCalls<T>& calls, std::size_t samples) const {
 
 template <class T>
 const TileCalls<T>& TileRunner<T>::calls_for(std::size_t samples) {
-  if (plans_[plan_].samples == samples && !rows_moved_) return plans_[plan_];
   rows_moved_ = false;
   for (std::size_t looked = 0; !fits(plans_[plan_], samples); ++looked) {
     plan_ = (plan_ + 1) % plans_.size();
@@ -94,7 +93,8 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
                            T* totals, bool first) {
   [[maybe_unused]] Stopwatch<profiled> stopwatch;
   load(stage, binding, batch, tile);
-  const TileCalls<T>& plan = calls_for(tile.count);
+  const bool same = plans_[plan_].samples == tile.count && !rows_moved_;
+  const TileCalls<T>& plan = same ? plans_[plan_] : calls_for(tile.count);
   if constexpr (profiled) stopwatch.lap(load_time_);
   using Kind = typename TileCall<T>::Kind;
   const T* rows = nullptr;

@@ -14,7 +14,6 @@ namespace {
 /// Rows lie side by side, so they can be the lanes of a vector kernel; an operand of one row meets all lanes.
 template <class T>
 void run_elementwise(const Instruction& i, const Shape& shape, const KernelTable<T>& kernels, T* slots) {
-  if (shape.rows == 1) return run_scalar(i, slots);
   const std::size_t arity = op_arity(i.op);
   Instruction lanes = i;
   lanes.uniform_mask = 0;
@@ -27,6 +26,7 @@ void run_elementwise(const Instruction& i, const Shape& shape, const KernelTable
     const TileView<T> view{slots, slots, 1, round_up(shape.rows, kernels.vector_lanes)};
     return kernels.elementwise[static_cast<std::size_t>(i.op)][lanes.uniform_mask](view, lanes, Shape{});
   }
+  const ScalarFunction<T> run_scalar = scalar_function<T>(i.op);
   for (std::uint32_t r = 0; r < shape.rows; ++r) {
     Instruction row = i;
     row.out += r;
