@@ -182,8 +182,13 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   }
 
   if (!is_worth_threads(max_samples)) threads_ = 1;
-  const StepBuffers<T> buffers = {uniform,      parameters.data(),     arena_.data(batch_),
-                                  batch_lanes_, arena_.data(outputs_), arena_.data(input_gradients_)};
+  const StepBuffers<T> buffers = {uniform,
+                                  parameters.data(),
+                                  first_totals_,
+                                  arena_.data(batch_),
+                                  batch_lanes_,
+                                  arena_.data(outputs_),
+                                  arena_.data(input_gradients_)};
   const std::vector<std::uint32_t> loaded = find_loaded_operands(program);
   for (std::size_t i = 0; i < threads_; ++i) {
     runners_.emplace_back(program, kernels_, buffers, loaded, std::min(tile_samples_, max_samples), profiled);

@@ -28,9 +28,9 @@ bool are_row_sums(const Instruction& sums, const Instruction& outer, const std::
 }  // namespace
 
 template <class T>
-TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
-                            const std::vector<std::uint32_t>& loaded)
-    : program_(program), kernels_(kernels), planned_(kernels) {
+TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
+                            T* scratch, const std::vector<std::uint32_t>& loaded)
+    : program_(program), kernels_(kernels), first_totals_(totals), scratch_(scratch), planned_(kernels) {
   for (const Stage& stage : program.stages) {
     bool in_run = false;
     for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
@@ -46,12 +46,12 @@ TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernel
         for (std::uint32_t p = 0; p < (outer ? shape.places : 1); ++p) {
           totals_.push_back(outer ? bound_outer(view, at_place(i, shape, p), shape, loaded[at])
                                   : bound_sums(view, i, shape));
-          TileTotals<T>& totals = totals_.back();
-          totals.begins = i.op != Op::add && (p == 0 || shape.place_step != 0);
-          totals.follows_row_sums =
+          TileTotals<T>& last = totals_.back();
+          last.begins = i.op != Op::add && (p == 0 || shape.place_step != 0);
+          last.follows_row_sums =
               outer && at > stage.tile.begin && are_row_sums(program.instructions[at - 1], i, program.shapes);
-          const std::size_t by_sums = planned_.make_room(totals.sums);
-          most_calls_ += totals.may_multiply ? std::max(by_sums, planned_.make_room(totals.product) + 1) : by_sums;
+          const std::size_t by_sums = planned_.make_room(last.sums);
+          most_calls_ += last.may_multiply ? std::max(by_sums, planned_.make_room(last.product) + 1) : by_sums;
         }
       } else if (!in_run) {
         ++most_calls_;
@@ -95,7 +95,7 @@ void TilePlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
       } else {
         const bool goes_on =
             calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == TileCall<T>::Kind::instructions;
-        if (!goes_on) calls.calls.push_back({.kind = TileCall<T>::Kind::instructions, .at = at, .rows = {}});
+        if (!goes_on) calls.calls.push_back({.kind = TileCall<T>::Kind::instructions, .at = at, .transpose = {}});
         calls.calls.back().end = at + 1;
       }
     }
@@ -133,30 +133,35 @@ template <class T>
 void TilePlanner<T>::add_totals(std::uint32_t at, TileTotals<T>& totals, TileCalls<T>& calls) {
   Product<T>& product = totals.product;
   const bool loads = totals.load != no_load;
-  const auto add_planned = [&](const T* a, const T* b) {
+  using Kind = typename TileCall<T>::Kind;
+  const auto add_planned = [&](Kind kind, const T* a, const T* b) {
     for (const KernelCall<T>& call : planned_.calls()) {
-      calls.calls.push_back({.kind = TileCall<T>::Kind::sums,
-                             .begins = totals.begins,
+      calls.calls.push_back({.kind = kind,
+                             .adds = !totals.begins,
                              .at = at,
-                             .out = totals.out + static_cast<std::uint32_t>(call.c_offset),
+                             .load = totals.load,
                              .a = a + call.a_offset,
                              .b = b == nullptr ? nullptr : b + call.b_offset,
+                             .c = first_totals_ + totals.out + call.c_offset,
                              .call = call});
+      if (kind == Kind::sums_of_load) calls.calls.back().call.b_offset += totals.load_column;
     }
   };
   if (multiplies(totals, calls.samples)) {
     product.k = calls.samples;
     product.sums_rows = sums_rows(totals, calls.samples);
     product.b_stride = loads ? calls.load_strides[totals.load] : round_up(product.n, lane_unit);
-    const TileRows<T> rows = {totals.rows,      totals.rows_step, product.n,
-                              product.b_stride, totals.load,      totals.load_column};
-    calls.calls.push_back({.kind = TileCall<T>::Kind::rows, .at = at, .rows = rows});
+    if (!loads) {
+      calls.calls.push_back({.kind = Kind::transpose,
+                             .at = at,
+                             .transpose = {totals.rows, scratch_, totals.rows_step, product.n, product.b_stride}});
+    }
     planned_.plan(product);
-    add_planned(totals.product_a, nullptr);
+    add_planned(loads ? Kind::sums_of_load : Kind::sums, totals.product_a, loads ? nullptr : scratch_);
   } else {
     totals.sums.samples = calls.samples;
     planned_.plan(totals.sums);
-    add_planned(totals.a, totals.b);
+    add_planned(Kind::sums, totals.a, totals.b);
   }
 }
 

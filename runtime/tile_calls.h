@@ -52,18 +52,18 @@ struct TileTotals {
   bool follows_row_sums = false;  ///< the totals before are the sums of A's rows, and lie in column n of C
   Product<T> product = {};
   const T* product_a = nullptr;
-  const T* rows = nullptr;  ///< of B transposed
+  const T* rows = nullptr;  ///< of B's transpose
   std::size_t rows_step = 0;
-  std::uint32_t load = no_load;  ///< whose rows they are, if any
+  std::uint32_t load = no_load;  ///< whose rows they are, if any; then B is where they were bound
   std::uint32_t load_column = 0;
 };
 
-/// Rows of samples side by side, to be transposed or found where they were bound.
+/// Rows of a tile, whose transpose becomes rows of samples.
 template <class T>
-struct TileRows {
-  const T* rows;  ///< each of the numbers of a column
-  std::size_t step, columns, stride;
-  std::uint32_t load, load_column;
+struct TileTranspose {
+  const T* from;
+  T* to;
+  std::size_t from_stride, columns, to_stride;
 };
 
 /// One call, or what is done in its place.
@@ -71,22 +71,23 @@ template <class T>
 struct TileCall {
   enum class Kind : std::uint8_t {
     instructions,  ///< [at, end), which are no products and no sums
-    product,       ///< runs `call` with result c
-    sums,          ///< runs it with result totals + out
-    rows,          ///< finds or transposes the rows in which b is in the calls after it that have none
+    product,       ///< runs `call`
+    sums,          ///< runs it with result c in the first group's totals, those of another lie elsewhere
+    sums_of_load,  ///< the same with b in the rows of a load where they were bound
+    transpose,     ///< of what later calls read
   };
 
   Kind kind;
-  bool begins = false;    ///< the first in the stage to be added to these totals
-  std::uint32_t at;       ///< the instruction's index
-  std::uint32_t end = 0;  ///< of instructions
-  std::uint32_t out = 0;  ///< the first total
-  const T* a = nullptr;   ///< of the call; so are b, c and the totals
+  bool adds = false;       ///< to what is in these totals: an instruction of the stage has been there before
+  std::uint32_t at;        ///< the instruction's index
+  std::uint32_t end = 0;   ///< of instructions
+  std::uint32_t load = 0;  ///< of sums_of_load
+  const T* a = nullptr;    ///< of the call; so are b and c
   const T* b = nullptr;
   T* c = nullptr;
   union {
     KernelCall<T> call;
-    TileRows<T> rows;
+    TileTranspose<T> transpose;
   };
 };
 
@@ -106,8 +107,9 @@ struct TileCalls {
 template <class T>
 class TilePlanner {
  public:
-  /// `loaded` is find_loaded_operands(program). The view's slots, and the program, stay where they are.
-  TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
+  /// `totals` are the first group's, `scratch` has scratch_numbers(...), and `loaded` is find_loaded_operands(program).
+  /// These, the view's slots and the program stay where they are.
+  TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
               const std::vector<std::uint32_t>& loaded);
 
   /// Nothing planned yet, with room for everything.
@@ -127,6 +129,8 @@ class TilePlanner {
 
   const Program& program_;
   const KernelTable<T>& kernels_;
+  T* first_totals_;
+  T* scratch_;
   std::vector<TileProduct<T>> products_;  // in the order of their instructions
   std::vector<TileTotals<T>> totals_;     // likewise
   PlannedCalls<T> planned_;               // of one product or some sums

@@ -37,7 +37,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view_.parameters = buffers.parameters;
   view_.parameter_count = program_.parameters.size();
   view_.indices = program_.indices.data();
-  planner_.emplace(program, kernels, view_, loaded);
+  planner_.emplace(program, kernels, view_, buffers.totals, arena_.data(scratch_), loaded);
   for (TileCalls<T>& plan : plans_) plan = planner_->make_room();
 }
 
@@ -97,28 +97,26 @@ void TileRunner<T>::run_as(const Stage& stage, const Binding& binding, const Bat
   const TileCalls<T>& plan = same ? plans_[plan_] : calls_for(tile.count);
   if constexpr (profiled) stopwatch.lap(load_time_);
   using Kind = typename TileCall<T>::Kind;
-  const T* rows = nullptr;
+  const std::ptrdiff_t shift = totals - buffers_.totals;
   const auto list = plan.of_stage(static_cast<std::size_t>(&stage - program_.stages.data()));
-  const TileCall<T>* next = list.data();
-  for (const TileCall<T>* end = next + list.size(); next != end;) {
-    const TileCall<T>& call = *next++;
-    switch (call.kind) {
-      case Kind::instructions:
-        run_instructions<profiled>(call, tile, totals, first, stopwatch);
-        continue;
-      case Kind::product:
-        call.call.run(call.call, call.a, call.b, call.c, false);
-        break;
-      case Kind::sums:
-        call.call.run(call.call, call.a, call.b != nullptr ? call.b : rows + call.call.b_offset, totals + call.out,
-                      !(first && call.begins));
-        break;
-      case Kind::rows:
-        rows = rows_of(call.rows, tile.count);
-        break;
+  // A chain of tests, with the frequent ones first, takes fewer instructions than a switch.
+  for (const TileCall<T>& call : list) {
+    if (call.kind == Kind::product) {
+      call.call.run(call.call, call.a, call.b, call.c, false);
+    } else if (call.kind == Kind::sums) {
+      call.call.run(call.call, call.a, call.b, call.c + shift, call.adds || !first);
+    } else if (call.kind == Kind::instructions) {
+      run_instructions<profiled>(call, tile, totals, first, stopwatch);
+      continue;
+    } else if (call.kind == Kind::sums_of_load) {
+      const T* b = sample_rows_[call.load].data + call.call.b_offset;
+      call.call.run(call.call, call.a, b, call.c + shift, call.adds || !first);
+    } else {
+      const TileTranspose<T>& t = call.transpose;
+      kernels_.transpose(t.columns, tile.count, t.from, t.from_stride, t.to, t.to_stride);
     }
     if constexpr (profiled) {
-      if (next == end || next->at != call.at) stopwatch.lap(times_[call.at]);
+      if (&call == &list.back() || (&call)[1].at != call.at) stopwatch.lap(times_[call.at]);
     }
   }
 }
@@ -139,14 +137,6 @@ void TileRunner<T>::run_instructions(const TileCall<T>& list, const Tile& tile, 
     }
     if constexpr (profiled) stopwatch.lap(times_[at]);
   }
-}
-
-template <class T>
-const T* TileRunner<T>::rows_of(const TileRows<T>& rows, std::size_t samples) {
-  if (rows.load != no_load) return sample_rows_[rows.load].data + rows.load_column;
-  T* scratch = arena_.data(scratch_);
-  kernels_.transpose(rows.columns, samples, rows.rows, rows.step, scratch, rows.stride);
-  return scratch;
 }
 
 template <class T>

@@ -36,6 +36,7 @@ template <class T>
 struct StepBuffers {
   const T* uniform = nullptr;
   const T* parameters = nullptr;  ///< the first uniform slots, where they really are
+  T* totals = nullptr;            ///< of the first group
   T* batch = nullptr;
   std::size_t batch_lanes = 0;  ///< between two batch slots
   T* outputs = nullptr;
@@ -70,7 +71,6 @@ class TileRunner {
   template <bool profiled>
   void run_instructions(const TileCall<T>& list, const Tile& tile, T* totals, bool first,
                         Stopwatch<profiled>& stopwatch);
-  const T* rows_of(const TileRows<T>& rows, std::size_t samples);
   void run_other(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
   void reduce_uniform(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
   void check_guard(const Instruction& i, const Tile& tile);
