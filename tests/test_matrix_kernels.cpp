@@ -49,18 +49,20 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
   if (whole) n = rounded(n, table.vector_lanes);
   const bool by_columns = below(random, 2) == 0, accumulate = !whole && below(random, 2) == 0;
   const std::size_t a_step = (by_columns ? m : k) + below(random, 3), b_stride = n + below(random, 20);
-  const std::size_t c_stride = n + below(random, 20);
+  const bool sums_rows = !whole && can_sum_rows(m, n, k, table.vector_lanes) && below(random, 2) == 0;
+  const std::size_t columns = sums_rows ? n + 1 : n, c_stride = columns + below(random, 20);
   const std::vector<T> a = whole_numbers<T>(random, (by_columns ? k : m) * a_step);
   const std::vector<T> b = whole_numbers<T>(random, (k - 1) * b_stride + n);
   const auto a_at = [&](std::size_t i, std::size_t j) { return by_columns ? a[j * a_step + i] : a[i * a_step + j]; };
-  std::vector<T> c((m - 1) * c_stride + n, T(untouched)), expected = c;
+  std::vector<T> c((m - 1) * c_stride + columns, T(untouched)), expected = c;
   Product<T> product{.m = m,
                      .n = n,
                      .k = k,
                      .a_row_step = by_columns ? 1 : a_step,
                      .a_column_step = by_columns ? a_step : 1,
                      .b_stride = b_stride,
-                     .c_stride = c_stride};
+                     .c_stride = c_stride,
+                     .sums_rows = sums_rows};
   std::vector<T> operand;
   if (whole) {
     const Op ops[] = {Op::constant,       Op::add, Op::mul, Op::exp_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
@@ -73,9 +75,9 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
     product.finish.operand = operand.data();
   }
   for (std::size_t i = 0; i < m; ++i) {
-    for (std::size_t j = 0; j < n; ++j) {
+    for (std::size_t j = 0; j < columns; ++j) {
       T sum = 0;
-      for (std::size_t l = 0; l < k; ++l) sum += a_at(i, l) * b[l * b_stride + j];
+      for (std::size_t l = 0; l < k; ++l) sum += a_at(i, l) * (j < n ? b[l * b_stride + j] : T(1));
       T& to = expected[i * c_stride + j];
       const Finish<T>& f = product.finish;
       to = accumulate ? to + sum
@@ -85,7 +87,8 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
   }
   runtime::PlannedCalls<T>(table, product).run(a.data(), b.data(), c.data(), accumulate);
   INFO(m << " x " << k << " by " << k << " x " << n << ", by columns " << by_columns << ", accumulated " << accumulate
-         << ", finished by " << op_name(product.finish.op) << " and " << op_name(product.finish.then));
+         << ", sums of rows " << sums_rows << ", finished by " << op_name(product.finish.op) << " and "
+         << op_name(product.finish.then));
   CHECK(c == expected);
 }
 
