@@ -88,25 +88,31 @@ struct KernelCall {
   }
 };
 
+/// See KernelTable::elementwise.
+template <class T>
+using Elementwise = void (*)(T* out, const T* x, const T* y, const T* z, std::size_t lanes);
+
 template <class T>
 struct KernelTable {
-  using Elementwise = void (*)(const TileView<T>&, const Instruction&, const Shape&);
+  using Rows = void (*)(const TileView<T>&, const Instruction&, const Shape&);
 
   const char* name;
   std::size_t vector_lanes;
-  /// By op and Instruction::uniform_mask. The result may be the same slots as an operand read row by row.
-  Elementwise elementwise[op_count][8];
+  /// By op and Instruction::uniform_mask: out[l] = op(x[l], y[l], z[l]) for whole vectors of lanes, one at least.
+  /// Operands of the mask are one number for all, those that the op does not have are not read. The result may be
+  /// where an operand is.
+  Elementwise<T> elementwise[op_count][8];
   /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. It takes twice as
   /// many at most as the same product with more columns or a larger k.
   std::size_t (*plan)(const Product<T>& product, KernelCall<T>* calls);
   /// Likewise; how many calls sums take does not depend on the samples.
   std::size_t (*plan_sums)(const Sums& sums, KernelCall<T>* calls);
   /// Instructions of these kinds. The rows of a row_sum or row_extreme vary, and one operand of its reverse at least.
-  Elementwise row_sum, gather;
+  Rows row_sum, gather;
   /// An instruction of that kind, for so many samples; added to its totals, which are at `totals`, or put there.
   void (*reduce_products)(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t samples,
                           T* totals, bool accumulate);
-  Elementwise row_extreme, row_extreme_reverse;
+  Rows row_extreme, row_extreme_reverse;
   /// to[0, count) += from[0, count).
   void (*add)(T* to, const T* from, std::size_t count);
   /// to[0, count) -= factor * from[0, count).

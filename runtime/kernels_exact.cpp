@@ -7,25 +7,23 @@ namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
+/// Of the operands read(0), ...
 template <class F, class T, class Read>
-T apply(const Instruction& i, Read&& read) {
+T apply(Read&& read) {
   if constexpr (F::arity == 1) {
-    return F::forward(read(0, i.x[0]));
+    return F::forward(read(0));
   } else if constexpr (F::arity == 2) {
-    return F::forward(read(0, i.x[0]), read(1, i.x[1]));
+    return F::forward(read(0), read(1));
   } else {
-    return F::forward(read(0, i.x[0]), read(1, i.x[1]), read(2, i.x[2]));
+    return F::forward(read(0), read(1), read(2));
   }
 }
 
-template <class F>
-void elementwise(const TileView<double>& view, const Instruction& i, const Shape&) {
-  double* out = view.tile + i.out * view.stride;
-  for (std::size_t lane = 0; lane < view.lanes; ++lane) {
-    out[lane] = apply<F, double>(i, [&](unsigned operand, std::uint32_t slot) {
-      const bool uniform = (i.uniform_mask >> operand & 1) != 0;
-      return uniform ? *view.uniform_slot(slot) : view.tile[slot * view.stride + lane];
-    });
+template <class F, unsigned mask>
+void elementwise(double* out, const double* x, const double* y, const double* z, std::size_t lanes) {
+  const double* const operands[] = {x, y, z};
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    out[lane] = apply<F, double>([&](unsigned k) { return operands[k][(mask >> k & 1) != 0 ? 0 : lane]; });
   }
 }
 
@@ -62,8 +60,11 @@ constexpr KernelTable<double> make_table() {
   KernelTable<double> table{};
   table.name = "exact", table.vector_lanes = 1;
   table.plan_sums = plan_sums, table.add = add, table.transpose = transpose;
+  const auto enter = [&]<class F, unsigned... mask>(Op op, std::integer_sequence<unsigned, mask...>) {
+    ((table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<F, mask>), ...);
+  };
 #define TAPELOOM_OP(name, Struct) \
-  for (auto& entry : table.elementwise[static_cast<std::size_t>(Op::name)]) entry = elementwise<ops::Struct>;
+  enter.template operator()<ops::Struct>(Op::name, std::make_integer_sequence<unsigned, 1u << ops::Struct::arity>());
 #include "tapeloom/core/ops.def"
   return table;
 }
@@ -80,7 +81,7 @@ ScalarFunction<T> scalar_function(Op op) {
       op,
       []<class F>() -> ScalarFunction<T> {
         return [](const Instruction& i, T* slots) {
-          slots[i.out] = apply<F, T>(i, [&](unsigned, std::uint32_t slot) { return slots[slot]; });
+          slots[i.out] = apply<F, T>([&](unsigned k) { return slots[i.x[k]]; });
         };
       },
       []() -> ScalarFunction<T> { fail_check("a scalar op", __FILE__, __LINE__); });

@@ -177,72 +177,41 @@ inline Lanes<T> sqrt(Lanes<T> x) {
 
 #include "tapeloom/runtime/kernels_functions.h"
 
-/// An operand of one row: a slot of the tile, or one number for all lanes.
+/// An operand of one row: a number for each lane, or one for all.
 template <class T, bool uniform>
 struct Operand {
   const T* lanes;
-  Operand(const TileView<T>& view, std::size_t slot) : lanes(view.tile + slot * view.stride) {}
+  explicit Operand(const T* row) : lanes(row) {}
+  Operand(const TileView<T>& view, std::size_t slot) : Operand(view.tile + slot * view.stride) {}
   Lanes<T> at(std::size_t lane) const { return Lanes<T>::load(lanes + lane); }
 };
 template <class T>
 struct Operand<T, true> {
   Lanes<T> number;
-  Operand(const TileView<T>& view, std::size_t slot) : number(static_cast<double>(*view.uniform_slot(slot))) {}
+  explicit Operand(const T* one) : number(static_cast<double>(*one)) {}
+  Operand(const TileView<T>& view, std::size_t slot) : Operand(view.uniform_slot(slot)) {}
   Lanes<T> at(std::size_t) const { return number; }
 };
 
-/// Whether the rows of the result and of the operands of the tile lie one after another, like one long row.
-template <unsigned mask, std::size_t arity>
-bool is_one_row(const Shape& shape) {
-  for (std::size_t k = 0; k < arity; ++k) {
-    if (shape.step[k] != ((mask >> k & 1) != 0 ? 0u : 1u)) return false;
-  }
-  return true;
-}
-
-/// One row of the result, or more that lie like one long row; slot(k) is that of operand k.
-template <class T, class F, unsigned mask, class Slot>
-inline void elementwise_row(const TileView<T>& view, std::size_t to, std::size_t lanes, Slot&& slot) {
-  T* out = view.tile + to * view.stride;
-  const Operand<T, (mask & 1) != 0> a(view, slot(0));
+template <class T, class F, unsigned mask>
+void elementwise(T* out, const T* x, const T* y, const T* z, std::size_t lanes) {
   const auto each = [&](auto&& at) {
     std::size_t l = 0;
     do at(l).store(out + l);
     while ((l += Lanes<T>::count) < lanes);
   };
+  const Operand<T, (mask & 1) != 0> a(x);
   if constexpr (F::arity == 1) {
     each([&](std::size_t l) { return F::forward(a.at(l)); });
   } else {
-    const Operand<T, (mask & 2) != 0> b(view, slot(1));
+    const Operand<T, (mask & 2) != 0> b(y);
     if constexpr (F::arity == 2) {
       each([&](std::size_t l) { return F::forward(a.at(l), b.at(l)); });
     } else {
-      const Operand<T, (mask & 4) != 0> c(view, slot(2));
+      const Operand<T, (mask & 4) != 0> c(z);
       each([&](std::size_t l) { return F::forward(a.at(l), b.at(l), c.at(l)); });
     }
   }
-}
-
-template <class T, class F, unsigned mask>
-__attribute__((noinline)) void elementwise_rows(const TileView<T>& view, const Instruction& i, const Shape& shape) {
-  for (std::size_t r = 0; r < shape.rows; ++r) {
-    elementwise_row<T, F, mask>(view, i.out + r, view.lanes, [&](std::size_t k) {
-      const bool indexed = (mask >> k & 1) == 0 && shape.step[k] == Shape::by_index;
-      return indexed ? view.indices[i.x[k] + r] : i.x[k] + r * shape.step[k];
-    });
-  }
-}
-
-template <class T, class F, unsigned mask>
-void elementwise(const TileView<T>& view, const Instruction& i, const Shape& shape) {
-  std::size_t lanes = view.lanes;
-  if (shape.rows > 1) {
-    if (lanes != view.stride || !is_one_row<mask, F::arity>(shape)) {
-      return elementwise_rows<T, F, mask>(view, i, shape);
-    }
-    lanes *= shape.rows;
-  }
-  elementwise_row<T, F, mask>(view, i.out, lanes, [&](std::size_t k) { return std::size_t{i.x[k]}; });
 }
 
 /// The first `count` lanes of x, and those of y after them.

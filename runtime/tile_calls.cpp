@@ -53,8 +53,9 @@ TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernel
           const std::size_t by_sums = planned_.make_room(last.sums);
           most_calls_ += last.may_multiply ? std::max(by_sums, planned_.make_room(last.product) + 1) : by_sums;
         }
-      } else if (!in_run) {
-        ++most_calls_;
+      } else {
+        rows_.push_back(bound_rows(view, i, shape));
+        if (!in_run) ++most_calls_;
       }
       in_run = !is_product(i) && !has_planned_totals(i);
     }
@@ -77,6 +78,7 @@ void TilePlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   calls.calls.clear();
   TileProduct<T>* product = products_.data();
   TileTotals<T>* totals = totals_.data();
+  const RowCall<T>* rows = rows_.data();
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Range range = program_.stages[s].tile;
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
@@ -95,8 +97,9 @@ void TilePlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
       } else {
         const bool goes_on =
             calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == TileCall<T>::Kind::instructions;
-        if (!goes_on) calls.calls.push_back({.kind = TileCall<T>::Kind::instructions, .at = at, .transpose = {}});
+        if (!goes_on) calls.calls.push_back({.kind = TileCall<T>::Kind::instructions, .at = at, .rows = rows});
         calls.calls.back().end = at + 1;
+        ++rows;
       }
     }
     calls.stage_begins[s + 1] = calls.calls.size();
@@ -183,6 +186,20 @@ TileProduct<T> TilePlanner<T>::bound_product(const TileView<T>& view, const Inst
     product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
   }
   return {product, w.data, x.data, view.tile + i.out * view.stride};
+}
+
+template <class T>
+RowCall<T> TilePlanner<T>::bound_rows(const TileView<T>& view, const Instruction& i, const Shape& s) const {
+  if (i.kind != InstructionKind::elementwise) return {};
+  RowCall<T> call{.run = kernels_.elementwise[static_cast<std::size_t>(i.op)][i.uniform_mask],
+                  .out = view.tile + i.out * view.stride,
+                  .rows = s.rows};
+  for (std::size_t k = 0; k < op_arity(i.op); ++k) {
+    const bool uniform = (i.uniform_mask >> k & 1) != 0;
+    if (s.step[k] == Shape::by_index || (s.rows > 1 && s.step[k] != (uniform ? 0 : 1))) return {};
+    call.x[k] = TileOperand<T>(view, i, s, k).data;
+  }
+  return call;
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // What a tile's products and sums come down to: a list of kernel calls, worked out once for all tiles of one size.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -66,11 +67,21 @@ struct TileTranspose {
   std::size_t from_stride, columns, to_stride;
 };
 
+/// An instruction that is no product and no sum. If it is elementwise, and its rows and its operands' lie like one long
+/// row each in a tile whose lanes are its stride, it is one kernel call there.
+template <class T>
+struct RowCall {
+  Elementwise<T> run = nullptr;
+  T* out = nullptr;
+  std::array<const T*, 3> x = {};
+  std::uint32_t rows = 0;  ///< 0 if it is not; 1 is one call in every tile
+};
+
 /// One call, or what is done in its place.
 template <class T>
 struct TileCall {
   enum class Kind : std::uint8_t {
-    instructions,  ///< [at, end), which are no products and no sums
+    instructions,  ///< [at, end), which `rows` has
     product,       ///< runs `call`
     sums,          ///< runs it with result c in the first group's totals, those of another lie elsewhere
     sums_of_load,  ///< the same with b in the rows of a load where they were bound
@@ -88,6 +99,7 @@ struct TileCall {
   union {
     KernelCall<T> call;
     TileTranspose<T> transpose;
+    const RowCall<T>* rows;
   };
 };
 
@@ -123,6 +135,7 @@ class TilePlanner {
   bool multiplies(const TileTotals<T>& totals, std::size_t samples) const;
   bool sums_rows(const TileTotals<T>& totals, std::size_t samples) const;
   TileProduct<T> bound_product(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
+  RowCall<T> bound_rows(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   TileTotals<T> bound_sums(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   TileTotals<T> bound_outer(const TileView<T>& view, const Instruction& i, const Shape& shape,
                             std::uint32_t load) const;
@@ -133,6 +146,7 @@ class TilePlanner {
   T* scratch_;
   std::vector<TileProduct<T>> products_;  // in the order of their instructions
   std::vector<TileTotals<T>> totals_;     // likewise
+  std::vector<RowCall<T>> rows_;          // likewise
   PlannedCalls<T> planned_;               // of one product or some sums
   std::size_t most_calls_ = 0;
 };

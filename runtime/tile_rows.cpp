@@ -22,9 +22,26 @@ void copy(const Instruction& i, const Shape& s, const TileView<T>& view) {
   }
 }
 
+/// Row by row.
+template <class T>
+void elementwise(const Instruction& i, const Shape& s, const KernelTable<T>& kernels, const TileView<T>& view) {
+  const Elementwise<T> kernel = kernels.elementwise[static_cast<std::size_t>(i.op)][i.uniform_mask];
+  const std::size_t arity = op_arity(i.op);
+  for (std::size_t r = 0; r < s.rows; ++r) {
+    const T* x[3] = {};
+    for (std::size_t k = 0; k < arity; ++k) {
+      const bool uniform = (i.uniform_mask >> k & 1) != 0;
+      const std::size_t at = i.x[k] + r * s.step[k];
+      x[k] = uniform ? view.uniform_slot(at)
+                     : view.tile + (s.step[k] == Shape::by_index ? view.indices[i.x[k] + r] : at) * view.stride;
+    }
+    kernel(view.tile + (i.out + r) * view.stride, x[0], x[1], x[2], view.lanes);
+  }
+}
+
 /// One after another.
 template <class T>
-void extremes(Instruction i, const Shape& s, const TileView<T>& view, typename KernelTable<T>::Elementwise kernel,
+void extremes(Instruction i, const Shape& s, const TileView<T>& view, typename KernelTable<T>::Rows kernel,
               std::uint32_t rows_of_result) {
   for (std::uint32_t n = 0; n < s.terms; ++n) {
     kernel(view, i, s);
@@ -39,6 +56,8 @@ template <class T>
 void run_rows(const Program& program, const Instruction& i, const KernelTable<T>& kernels, const TileView<T>& view) {
   const Shape& shape = program.shapes[i.shape];
   switch (i.kind) {
+    case InstructionKind::elementwise:
+      return elementwise(i, shape, kernels, view);
     case InstructionKind::copy:
       return copy(i, shape, view);
     case InstructionKind::row_sum:
@@ -51,7 +70,6 @@ void run_rows(const Program& program, const Instruction& i, const KernelTable<T>
       return extremes(i, shape, view, kernels.row_extreme_reverse, shape.rows);
     case InstructionKind::zero:
     case InstructionKind::add_at:
-    case InstructionKind::elementwise:
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
     case InstructionKind::outer:

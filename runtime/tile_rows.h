@@ -5,7 +5,7 @@
 
 namespace tapeloom::inline v0_1::runtime {
 
-/// Runs a tile's instruction that moves, adds or compares whole rows: row_sum, row_extreme and its reverse, copy or gather.
+/// Runs a tile's instruction that works row by row: elementwise, row_sum, row_extreme and its reverse, copy or gather.
 template <class T>
 void run_rows(const Program& program, const Instruction& instruction, const KernelTable<T>& kernels,
               const TileView<T>& view);

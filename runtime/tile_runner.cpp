@@ -125,24 +125,26 @@ template <class T>
 template <bool profiled>
 void TileRunner<T>::run_instructions(const TileCall<T>& list, const Tile& tile, T* totals, bool first,
                                      [[maybe_unused]] Stopwatch<profiled>& stopwatch) {
-  const Instruction* instructions = program_.instructions.data();
-  const Shape* shapes = program_.shapes.data();
-  for (std::uint32_t at = list.at; at != list.end; ++at) {
-    const Instruction& i = instructions[at];
-    const Shape& shape = shapes[i.shape];
-    if (i.kind == InstructionKind::elementwise) {
-      kernels_.elementwise[static_cast<std::size_t>(i.op)][i.uniform_mask](view_, i, shape);
+  const std::size_t lanes = view_.lanes;
+  // Less one, so that 0 is never less.
+  const std::uint32_t most_rows = lanes == view_.stride ? UINT32_MAX : 1;
+  const RowCall<T>* call = list.rows;
+  for (std::uint32_t at = list.at; at != list.end; ++at, ++call) {
+    if (call->rows - 1 < most_rows) {
+      call->run(call->out, call->x[0], call->x[1], call->x[2], lanes * call->rows);
     } else {
-      run_other(i, shape, tile, totals, first);
+      run_other(program_.instructions[at], tile, totals, first);
     }
     if constexpr (profiled) stopwatch.lap(times_[at]);
   }
 }
 
 template <class T>
-void TileRunner<T>::run_other(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first) {
+void TileRunner<T>::run_other(const Instruction& i, const Tile& tile, T* totals, bool first) {
+  const Shape& shape = program_.shapes[i.shape];
   T* spilled = buffers_.batch + tile.begin;
   switch (i.kind) {
+    case InstructionKind::elementwise:
     case InstructionKind::row_sum:
     case InstructionKind::row_extreme:
     case InstructionKind::row_extreme_reverse:
@@ -175,7 +177,6 @@ void TileRunner<T>::run_other(const Instruction& i, const Shape& shape, const Ti
       return;
     case InstructionKind::store_input_gradient:
       return store(i, shape, tile, buffers_.input_gradients, program_.input_count);
-    case InstructionKind::elementwise:
     case InstructionKind::zero:
     case InstructionKind::add_at:
     case InstructionKind::dense:

@@ -71,7 +71,7 @@ class TileRunner {
   template <bool profiled>
   void run_instructions(const TileCall<T>& list, const Tile& tile, T* totals, bool first,
                         Stopwatch<profiled>& stopwatch);
-  void run_other(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
+  void run_other(const Instruction& i, const Tile& tile, T* totals, bool first);
   void reduce_uniform(const Instruction& i, const Shape& shape, const Tile& tile, T* totals, bool first);
   void check_guard(const Instruction& i, const Tile& tile);
   void store(const Instruction& i, const Shape& shape, const Tile& tile, T* rows, std::size_t row_length);

@@ -15,16 +15,15 @@ namespace {
 template <class T>
 void run_elementwise(const Instruction& i, const Shape& shape, const KernelTable<T>& kernels, T* slots) {
   const std::size_t arity = op_arity(i.op);
-  Instruction lanes = i;
-  lanes.uniform_mask = 0;
+  unsigned mask = 0;
   bool in_lanes = true;
   for (std::size_t k = 0; k < arity; ++k) {
     in_lanes = in_lanes && shape.step[k] <= 1;
-    if (shape.step[k] == 0) lanes.uniform_mask = static_cast<std::uint8_t>(lanes.uniform_mask | 1u << k);
+    if (shape.step[k] == 0) mask |= 1u << k;
   }
-  if (in_lanes && lanes.uniform_mask != (1u << arity) - 1) {
-    const TileView<T> view{slots, slots, 1, round_up(shape.rows, kernels.vector_lanes)};
-    return kernels.elementwise[static_cast<std::size_t>(i.op)][lanes.uniform_mask](view, lanes, Shape{});
+  if (in_lanes && mask != (1u << arity) - 1) {
+    return kernels.elementwise[static_cast<std::size_t>(i.op)][mask](
+        slots + i.out, slots + i.x[0], slots + i.x[1], slots + i.x[2], round_up(shape.rows, kernels.vector_lanes));
   }
   const ScalarFunction<T> run_scalar = scalar_function<T>(i.op);
   for (std::uint32_t r = 0; r < shape.rows; ++r) {

@@ -6,6 +6,7 @@
 #include "instruction_sets.h"
 #include "random_graph.h"
 #include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/tile_rows.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;
@@ -120,16 +121,17 @@ TEMPLATE_TEST_CASE("row kernels: elementwise rows by index", "", float, double) 
             n.at(n.indices[r + 1], l) * n.at(r / 3 | Program::uniform_slot, 0) - n.at(n.indices[r], l);
       }
     }
-    const auto run = [&](Op op, std::uint8_t mask, std::array<std::uint32_t, 3> x, std::array<std::uint32_t, 3> step) {
-      const Instruction i{.op = op, .uniform_mask = mask, .out = slots, .x = x};
-      table.elementwise[static_cast<std::size_t>(op)][mask](n.view, i, {.rows = slots, .step = step});
+    Program program;
+    program.shapes.resize(1);
+    const auto run = [&](const Instruction& i, const Shape& shape) {
+      program.shapes[0] = shape;
+      run_rows(program, i, table, n.view);
     };
     // The products row by row, as uniform operands move on evenly.
     for (std::uint32_t r = 0; r < slots; ++r) {
-      const Instruction i{.op = Op::mul, .uniform_mask = 2, .out = slots + r, .x = {n.indices[r + 1], r / 3}};
-      table.elementwise[static_cast<std::size_t>(Op::mul)][2](n.view, i, Shape{});
+      run({.op = Op::mul, .uniform_mask = 2, .out = slots + r, .x = {n.indices[r + 1], r / 3}}, Shape{});
     }
-    run(Op::sub, 0, {slots, 0}, {1, Shape::by_index});
+    run({.op = Op::sub, .out = slots, .x = {slots, 0}}, {.rows = slots, .step = {1, Shape::by_index}});
     CHECK(n.tile == expected);
     for (std::uint32_t r = 0; r < slots; ++r) {
       for (std::size_t l = 0; l < lanes; ++l) {
@@ -138,8 +140,8 @@ TEMPLATE_TEST_CASE("row kernels: elementwise rows by index", "", float, double) 
       }
     }
     for (std::uint32_t r = 0; r < slots; r += 8) {  // of one number each
-      const Instruction i{.op = Op::add, .uniform_mask = 2, .out = slots + r, .x = {r + 1, parameters + r / 8}};
-      table.elementwise[static_cast<std::size_t>(Op::add)][2](n.view, i, {.rows = 8, .step = {Shape::by_index, 0, 0}});
+      run({.op = Op::add, .uniform_mask = 2, .out = slots + r, .x = {r + 1, parameters + r / 8}},
+          {.rows = 8, .step = {Shape::by_index, 0, 0}});
     }
     CHECK(n.tile == expected);
   });
