@@ -27,16 +27,23 @@ const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_sam
   return kernels<T>(max_samples);
 }
 
+/// Whether each row is started apart.
+bool runs_row_by_row(const Instruction& i, const Shape& shape) {
+  const bool by_index = std::find(shape.step.begin(), shape.step.end(), Shape::by_index) != shape.step.end();
+  return i.kind == InstructionKind::gather || (i.kind == InstructionKind::elementwise && by_index);
+}
+
 /// So many that an instruction computes `least_numbers` on average each time it is started, within limits.
 std::size_t samples_worth_starting(const Program& program) {
-  std::size_t instructions = 0, rows = 0;
+  std::size_t starts = 0, rows = 0;
   for (const Stage& stage : program.stages) {
-    for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
-      const Shape& shape = program.shapes[program.instructions[i].shape];
-      ++instructions, rows += std::size_t{shape.rows} * shape.places;
+    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      const Shape& shape = program.shapes[i.shape];
+      starts += runs_row_by_row(i, shape) ? shape.rows : 1, rows += std::size_t{shape.rows} * shape.places;
     }
   }
-  return rows == 0 ? 0 : std::min(least_numbers * instructions / rows, most_samples_to_start);
+  return rows == 0 ? 0 : std::min(least_numbers * starts / rows, most_samples_to_start);
 }
 
 }  // namespace

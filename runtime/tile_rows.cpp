@@ -22,21 +22,39 @@ void copy(const Instruction& i, const Shape& s, const TileView<T>& view) {
   }
 }
 
-/// Row by row.
+/// The rows of an operand, one after the other.
+template <class T>
+class RowsOf {
+ public:
+  RowsOf() = default;
+  RowsOf(const Instruction& i, const Shape& s, std::size_t k, const TileView<T>& view) {
+    const bool uniform = (i.uniform_mask >> k & 1) != 0;
+    const bool by_index = !uniform && s.step[k] == Shape::by_index;
+    row_ = uniform ? view.uniform_slot(i.x[k]) : view.tile + (by_index ? 0 : i.x[k] * view.stride);
+    step_ = uniform ? s.step[k] : view.stride * (by_index ? 1 : s.step[k]);
+    if (by_index) index_ = view.indices + i.x[k];
+  }
+  const T* next() {
+    if (index_ != nullptr) return row_ + *index_++ * step_;
+    const T* row = row_;
+    row_ += step_;
+    return row;
+  }
+
+ private:
+  const T* row_ = nullptr;
+  std::size_t step_ = 0;
+  const std::uint32_t* index_ = nullptr;
+};
+
 template <class T>
 void elementwise(const Instruction& i, const Shape& s, const KernelTable<T>& kernels, const TileView<T>& view) {
   const Elementwise<T> kernel = kernels.elementwise[static_cast<std::size_t>(i.op)][i.uniform_mask];
-  const std::size_t arity = op_arity(i.op);
-  for (std::size_t r = 0; r < s.rows; ++r) {
-    const T* x[3] = {};
-    for (std::size_t k = 0; k < arity; ++k) {
-      const bool uniform = (i.uniform_mask >> k & 1) != 0;
-      const std::size_t at = i.x[k] + r * s.step[k];
-      x[k] = uniform ? view.uniform_slot(at)
-                     : view.tile + (s.step[k] == Shape::by_index ? view.indices[i.x[k] + r] : at) * view.stride;
-    }
-    kernel(view.tile + (i.out + r) * view.stride, x[0], x[1], x[2], view.lanes);
-  }
+  RowsOf<T> x(i, s, 0, view), y, z;
+  if (op_arity(i.op) > 1) y = RowsOf<T>(i, s, 1, view);
+  if (op_arity(i.op) > 2) z = RowsOf<T>(i, s, 2, view);
+  T* out = view.tile + i.out * view.stride;
+  for (std::size_t r = 0; r < s.rows; ++r, out += view.stride) kernel(out, x.next(), y.next(), z.next(), view.lanes);
 }
 
 /// One after another.

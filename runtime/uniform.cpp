@@ -65,6 +65,29 @@ std::pair<T, std::uint32_t> extreme(Op op, const T* x, const Shape& s) {
   return op == Op::max ? extreme<ops::Max>(x, s) : extreme<ops::Min>(x, s);
 }
 
+/// The sums of `count` lists one after another.
+template <class T>
+void run_gather(const std::uint32_t* word, std::size_t count, const T* slots, T* out) {
+  constexpr std::uint32_t last = Program::last_slot, none = Program::empty_list | last;
+  constexpr std::size_t block = 8;
+  for (std::size_t n; count > 0; count -= n, out += n) {
+    n = std::min(count, block);
+    // Most lists are of one slot, and so are their neighbours: then there is nothing to decide for each.
+    unsigned single = 0;
+    for (std::size_t k = 0; n == block && k < block; ++k) single += ((word[k] & last) != 0) & (word[k] != none);
+    if (single == block) {
+      for (std::size_t k = 0; k < block; ++k) out[k] = slots[Program::slot_of(word[k])];
+      word += block;
+      continue;
+    }
+    for (std::size_t k = 0; k < n; ++k, ++word) {
+      T sum = *word == none ? T(0) : slots[Program::slot_of(*word)];
+      while ((*word & last) == 0) sum += slots[Program::slot_of(*++word)];
+      out[k] = sum;
+    }
+  }
+}
+
 /// A product at one of its places.
 template <class T>
 void run_product(const Instruction& i, const Shape& s, std::uint32_t place, T* slots) {
@@ -144,19 +167,8 @@ void run_uniform(const Program& program, const Instruction& i, const KernelTable
         for (std::uint32_t t = 0; t < s.terms; ++t) out[entry(r, t)] += x[(r * s.terms + t) * s.step[0]];
       }
       return;
-    case InstructionKind::gather: {
-      const std::uint32_t* word = program.indices.data() + i.x[0];
-      const auto number = [&] {
-        const std::uint32_t slot = Program::slot_of(*word);
-        return slot == Program::empty_list ? T(0) : slots[slot];
-      };
-      for (std::uint32_t r = 0; r < s.rows; ++r, ++word) {
-        T sum = number();
-        while ((*word & Program::last_slot) == 0) ++word, sum += number();
-        out[r] = sum;
-      }
-      return;
-    }
+    case InstructionKind::gather:
+      return run_gather(program.indices.data() + i.x[0], s.rows, slots, out);
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
     case InstructionKind::outer:
