@@ -39,6 +39,10 @@ class Checker {
     }
     for (const Load& load : p_.loads) check(load);
     for (const Stage& stage : p_.stages) check(stage);
+    // What looks at all instructions relies on this.
+    require(next_instruction_ == p_.instructions.size(), "instructions of no stage");
+    require(next_load_ == p_.loads.size(), "loads of no stage");
+    slots();
   }
 
  private:
@@ -66,6 +70,7 @@ class Checker {
     if (p_.recorded_samples == 0) return require(p_.recorded_rows.empty(), "rows of no recorded samples");
     require(p_.recorded_rows.size() == Wide{p_.recorded_samples} * p_.input_count,
             "another number of recorded rows than of recorded samples");
+    require(p_.recorded_samples <= p_.recorded_nodes, "more recorded samples than nodes");
   }
 
   void results() {
@@ -82,6 +87,7 @@ class Checker {
   /// The columns of a load are of one group, which must be bound.
   void check(const Load& load) {
     require(load.count > 0 && Wide{load.slot} + load.count <= p_.tile_slots, "a load outside the slots");
+    written_tile_ = std::max(written_tile_, Wide{load.slot} + load.count);
     const Wide begin = load.first.index, end = begin + load.count;
     for (const ProgramInputGroup& group : p_.input_groups) {
       if (begin < group.first.index || end > Wide{group.first.index} + group.count) continue;
@@ -98,6 +104,9 @@ class Checker {
     require(stage.uniform.begin >= next_instruction_ && stage.tile.begin >= stage.uniform.end &&
                 stage.inputs.begin >= next_load_,
             "a stage that overlaps others");
+    require(stage.uniform.begin == next_instruction_ && stage.tile.begin == stage.uniform.end,
+            "instructions of no stage");
+    require(stage.inputs.begin == next_load_, "loads of no stage");
     next_instruction_ = stage.tile.end;
     next_load_ = stage.inputs.end;
     begun_.clear();
@@ -133,9 +142,11 @@ class Checker {
     require(last < p_.uniform_slots, "a matrix outside the slots");
     require(i.x[0] >= p_.parameters.size() || last < p_.parameters.size(), "a matrix across parameters");
   }
-  void write(Wide first, Wide rows, bool in_tile) const {
+  void write(Wide first, Wide rows, bool in_tile) {
     require(first + rows <= (in_tile ? p_.tile_slots : p_.uniform_slots), "a result outside the slots");
     require(in_tile || first >= p_.first_total(), "a result among the leaves");
+    Wide& written = in_tile ? written_tile_ : written_uniform_;
+    written = std::max(written, first + rows);
   }
   static Wide last_entry(Wide first, const Shape& s) {
     const Wide rows = (s.rows - Wide{1}) * s.row_step, terms = (s.terms - Wide{1}) * s.term_step;
@@ -143,17 +154,23 @@ class Checker {
     require(rows <= UINT32_MAX && terms <= UINT32_MAX && places <= UINT32_MAX, "a matrix outside the slots");
     return first + rows + terms + places;
   }
-  void write_entries(const Instruction& i, const Shape& s) const {
+  void write_entries(const Instruction& i, const Shape& s) {
     const Wide last = last_entry(i.out, s);
     write(i.out, last - i.out + 1, false);
   }
 
-  void check(const Instruction& i, bool in_tile) const {
+  void check(const Instruction& i, bool in_tile) {
     require(i.shape < p_.shapes.size(), "an instruction without a shape");
     const Shape& s = p_.shapes[i.shape];
     // Exact kernels know no rows.
     const bool has_rows = s.rows > 1 || s.terms > 1;
     require(!p_.exact || !in_tile || !has_rows, "rows in a tile of an exact program");
+    const std::size_t may_be_listed = i.kind == InstructionKind::elementwise       ? op_arity(i.op)
+                                      : i.kind == InstructionKind::reduce_products ? 2
+                                                                                   : 0;
+    for (std::size_t k = may_be_listed; k < s.step.size(); ++k) {
+      require(s.step[k] != Shape::by_index, "rows one by one where there are none");
+    }
     switch (i.kind) {
       case InstructionKind::elementwise:
         return check_elementwise(i, s, in_tile);
@@ -234,7 +251,7 @@ class Checker {
     for (std::uint32_t r = 0; r < s.rows; ++r) read(p_.indices[i.x[k] + r], 1, 1, false);
   }
 
-  void check_elementwise(const Instruction& i, const Shape& s, bool in_tile) const {
+  void check_elementwise(const Instruction& i, const Shape& s, bool in_tile) {
     const std::size_t arity = op_arity(i.op);
     require(op_kind(i.op) != OpKind::leaf && op_kind(i.op) != OpKind::reduction && arity > 0,
             "an op that does not stand in an instruction");
@@ -245,7 +262,7 @@ class Checker {
     write(i.out, s.rows, in_tile);
   }
 
-  void check_extreme(const Instruction& i, const Shape& s, bool in_tile) const {
+  void check_extreme(const Instruction& i, const Shape& s, bool in_tile) {
     require(!p_.exact || !in_tile, "a choice of rows in a tile of an exact program");
     require(i.op == Op::max || i.op == Op::min, "an extreme that is neither max nor min");
     require(s.rows <= 1u << 24, "an extreme of more rows than numbers can count");
@@ -257,7 +274,7 @@ class Checker {
     write(i.out, reverse ? all : s.terms, in_tile);
   }
 
-  void check_product(const Instruction& i, const Shape& s, Wide results, Wide terms, bool in_tile) const {
+  void check_product(const Instruction& i, const Shape& s, Wide results, Wide terms, bool in_tile) {
     require(!p_.exact || !in_tile, "a matrix product in a tile of an exact program");
     read_matrix(i, s, in_tile);
     if (in_tile) {
@@ -286,7 +303,7 @@ class Checker {
   }
 
   /// The instructions that take numbers out of a tile or into it.
-  void check_tile(const Instruction& i, const Shape& s) const {
+  void check_tile(const Instruction& i, const Shape& s) {
     if (i.kind == InstructionKind::reduce) {
       read(i, s, 0, s.rows, true);
       require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
@@ -305,6 +322,7 @@ class Checker {
     } else if (i.kind == InstructionKind::spill) {
       read_lanes(i, s, 0, s.rows);
       require(Wide{i.out} + s.rows <= p_.batch_slots, "a spill outside the slots");
+      written_batch_ = std::max(written_batch_, Wide{i.out} + s.rows);
     } else if (i.kind == InstructionKind::reload) {
       require(Wide{i.x[0]} + s.rows <= p_.batch_slots, "a reload outside the slots");
       write(i.out, s.rows, true);
@@ -320,9 +338,18 @@ class Checker {
     }
   }
 
+  /// An executor has memory for all slots, so they should be about as many as there are numbers.
+  void slots() const {
+    const auto fits = [](Wide slots, Wide written) { return slots <= 2 * written + 1024; };
+    require(fits(p_.uniform_slots, std::max(written_uniform_, Wide{p_.first_computed()})) &&
+                fits(p_.tile_slots, written_tile_) && fits(p_.batch_slots, written_batch_),
+            "more slots than are written");
+  }
+
   const Program& p_;
   std::uint32_t next_instruction_ = 0, next_load_ = 0;
-  std::set<std::uint32_t> begun_;  // where the stage's totals begin
+  Wide written_uniform_ = 0, written_tile_ = 0, written_batch_ = 0;  // up to there
+  std::set<std::uint32_t> begun_;                                    // where the stage's totals begin
 };
 
 }  // namespace

@@ -77,6 +77,17 @@ TEST_CASE("program check: what would be read or written outside is found") {
   check_fault("overlaps", [](Program& p) { p.stages[1].inputs = p.stages[0].inputs; });
   check_fault("overlaps", [](Program& p) { p.stages[0].uniform.end = p.stages[0].tile.end; });
   check_fault("without a shape", [](Program& p) { p.instructions[0].shape = far; });
+  check_fault("instructions of no stage", [](Program& p) { --p.stages[0].tile.end; });
+  check_fault("instructions of no stage", [](Program& p) { p.stages.resize(1); });
+  check_fault("instructions of no stage", [](Program& p) { p.instructions.push_back({.shape = far}); });
+  check_fault("loads of no stage", [](Program& p) { p.loads.push_back(p.loads[0]); });
+  check_fault("more recorded samples", [](Program& p) {
+    p.recorded_samples = static_cast<std::uint32_t>(p.recorded_nodes + 1);
+    p.recorded_rows.resize(std::size_t{p.recorded_samples} * p.input_count);
+  });
+  check_fault("more slots", [](Program& p) { p.uniform_slots = far; });
+  check_fault("more slots", [](Program& p) { p.tile_slots = far; });
+  check_fault("more slots", [](Program& p) { p.batch_slots = far; });
 }
 
 TEST_CASE("program check: instructions that reach outside are found") {
@@ -201,10 +212,13 @@ TEST_CASE("program check: instructions that reach outside are found") {
   products("not of the tile", 1, 0, 0);
   products("where there are none", 2, 0, 0);
   products("a total that is not there", 0, outside, 0);
-  fault("an operand outside", Kind::reduce, [](Program& p, Instruction& i) {
-    p.shapes.push_back({.rows = 2, .step = {Shape::by_index, 0, 0}});
-    i.shape = static_cast<std::uint32_t>(p.shapes.size() - 1);
-  });
+  for (const Kind kind : {Kind::reduce, Kind::spill, Kind::store_output, Kind::guard}) {
+    fault("where there are none", kind, [](Program& p, Instruction& i) { shape_of(p, i).step[0] = Shape::by_index; });
+  }
+  // Nor where a step has no meaning: dumps show all operands.
+  for (const Kind kind : {Kind::elementwise, Kind::dense, Kind::dense_reverse, Kind::reduce_outer}) {
+    fault("where there are none", kind, [](Program& p, Instruction& i) { shape_of(p, i).step[2] = Shape::by_index; });
+  }
   fault("a guard that", Kind::guard, [](Program&, Instruction& i) { i.out = 1; });
   fault("a spill", Kind::spill, [](Program& p, Instruction& i) { i.out = p.batch_slots; });
   fault("not of the tile", Kind::spill, [](Program&, Instruction& i) { i.uniform_mask = 1; });
