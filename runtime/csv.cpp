@@ -139,11 +139,19 @@ class Parser {
   }
 
  private:
-  /// Another line of a quoted field.
+  /// Whether a quoted field that is open where the line begins ends in it.
+  static bool closes(std::string_view text) {
+    for (std::size_t at = 0; (at = text.find('"', at)) != text.npos; at += 2) {
+      if (text.substr(at + 1, 1) != "\"") return true;
+    }
+    return false;
+  }
+
+  /// Another line of a quoted field. Its lines are looked at together once it ends: time stays linear in its length.
   void go_on(std::string_view text) {
     held_ += '\n';
     held_ += text;
-    if (text.find('"') == text.npos || !splitter_.split(held_, first_line_)) return;
+    if (!closes(text) || !splitter_.split(held_, first_line_)) return;
     open_ = false;
     record();
   }
@@ -253,6 +261,8 @@ class Parser {
 };
 
 }  // namespace
+
+std::vector<std::string> usual_missing_texts() { return {"", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"}; }
 
 std::size_t Table::column(std::string_view name) const {
   const auto found = std::find(names.begin(), names.end(), name);

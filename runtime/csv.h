@@ -52,6 +52,9 @@ class CsvColumn {
   std::ptrdiff_t number_ = 0;
 };
 
+/// What usually stands for a missing value: "", "NA", "N/A", "NaN", "nan", "NULL", "null" and "?".
+TAPELOOM_API std::vector<std::string> usual_missing_texts();
+
 struct CsvOptions {
   char separator = ',';
   /// Lines to leave out at the start.
@@ -60,8 +63,8 @@ struct CsvOptions {
   bool header = false;
   /// Columns of texts, such as the names of classes; they get numbers, see Table::categories.
   std::vector<CsvColumn> categories = {};
-  /// Fields that stand for a missing value.
-  std::vector<std::string> missing = {"", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"};
+  /// Fields that stand for a missing value. (A list in braces here is more than g++ 12 understands in a template.)
+  std::vector<std::string> missing = usual_missing_texts();
   /// True: missing values are NaN and listed in Table::missing. False: the first one is an error.
   bool allow_missing = false;
 };

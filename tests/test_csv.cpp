@@ -226,6 +226,15 @@ TEST_CASE("Quoted fields hold separators, quotes and line ends") {
   CHECK(failure_of(file_of("a,2\n\"3\n\",4\nb,x\n"), options).message == "table.csv:4:2: \"x\"" + no_number);
 }
 
+TEST_CASE("A quoted field of many lines takes time in proportion to its length") {
+  std::string text, file = "\"";
+  for (int i = 0; i < 100'000; ++i) text += "line \"" + std::to_string(i) + "\"\n";
+  for (const char c : text) file += c == '"' ? "\"\"" : std::string(1, c);
+  const Table table = read_csv(file_of(file + "\",7\n"), {.categories = {0}});
+  CHECK(table.categories.at(0)[0] == text);
+  CHECK(table.values == std::vector<double>{0, 7});
+}
+
 TEST_CASE("Texts become numbers in alphabetical order") {
   CsvOptions options;
   options.header = true;
@@ -273,6 +282,12 @@ TEST_CASE("Missing values are errors, or NaN and listed") {
   options.missing = {"-"};
   CHECK(failure_of("table.csv", options).message == "table.csv:3:1: \"\"" + no_number);
   CHECK(read_csv(file_of("a,b,c\n-,2,x\n"), options).missing.size() == 1);
+}
+
+// g++ 12 cannot compile every default of an option there.
+TEMPLATE_TEST_CASE("Options may be written in a template", "", float, double) {
+  const Table table = read_csv(file_of("a\nNULL\n"), {.header = true, .allow_missing = true});
+  CHECK(static_cast<TestType>(table.missing.size()) == TestType(1));
 }
 
 TEST_CASE("The digits are what their README says") {
