@@ -6,3 +6,17 @@
 
 /// Of what stands inside a marked class and is nobody's business.
 #define TAPELOOM_INTERNAL __attribute__((visibility("hidden")))
+
+#ifdef _GLIBCXX_DEBUG
+namespace tapeloom::inline v0_1 {
+
+/// Is there in a library that was itself compiled with -D_GLIBCXX_DEBUG. Others have other containers: programs that
+/// ask for those do not link, instead of failing while they run.
+TAPELOOM_API extern const char library_compiled_with_GLIBCXX_DEBUG;
+
+namespace {
+[[gnu::used]] const char* const same_containers = &library_compiled_with_GLIBCXX_DEBUG;
+}
+
+}  // namespace tapeloom::inline v0_1
+#endif

@@ -10,4 +10,8 @@ const char* version() noexcept {
       TAPELOOM_VERSION_PATCH);
 }
 
+#ifdef _GLIBCXX_DEBUG
+const char library_compiled_with_GLIBCXX_DEBUG = 1;
+#endif
+
 }  // namespace tapeloom::inline v0_1
