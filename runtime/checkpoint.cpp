@@ -182,6 +182,9 @@ void load_checkpoint(const std::string& path, Trainer<T>& trainer, const TensorL
     import_weights(trainer.executor(), source.file(), layout);
     state.parameters.assign(now.begin(), now.end());
     trainer.restore(state);
+  } catch (const BindError& error) {
+    trainer.executor().set_parameters(before);
+    throw BindError(path + ": " + error.what());
   } catch (...) {
     trainer.executor().set_parameters(before);
     throw;

@@ -159,6 +159,7 @@ TEST_CASE("checkpoint: files that are none, or of another run, are refused and c
     spoil(file);
     write_safetensors("spoiled.safetensors", file);
     CHECK_THROWS_SAYING(decltype(kind), what, load_checkpoint("spoiled.safetensors", trainer));
+    CHECK(message_of<Error>([&] { load_checkpoint("spoiled.safetensors", trainer); }).starts_with("spoiled"));
     CHECK(trainer.state().parameters == before.parameters);
     CHECK(trainer.state().optimizer.moments == before.optimizer.moments);
     CHECK(trainer.state().position == before.position);
