@@ -25,8 +25,9 @@ ParameterId parameter_of(Value value) {
 ParameterTensor parameter_tensor(std::string name, std::span<const Value> values, std::vector<std::size_t> shape) {
   if (shape.empty()) shape = {values.size()};
   std::size_t count = 1;
-  for (std::size_t size : shape) count *= size;
-  if (count != values.size()) {
+  bool fits = true;
+  for (std::size_t size : shape) fits = fits && !__builtin_mul_overflow(count, size, &count);
+  if (!fits || count != values.size()) {
     throw RecordingError("tensor \"" + name + "\" has " + std::to_string(values.size()) +
                          " parameters, not as many as its shape says");
   }

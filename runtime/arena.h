@@ -4,12 +4,15 @@
 #include <Eigen/Core>
 #include <cstdlib>
 #include <memory>
-#include <new>
+#include <string>
 #include <vector>
+
+#include "tapeloom/core/error.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
 inline constexpr std::size_t arena_alignment = 64;
+inline constexpr std::size_t most_arena_bytes = std::size_t{1} << 46;  // no machine has more
 
 template <class T>
 using View = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned64>;
@@ -27,9 +30,15 @@ class Arena {
     size_ += round_up(count, arena_alignment / sizeof(T));
     return pieces_.size() - 1;
   }
+  /// Throws BindError where there is not so much memory.
   void allocate() {
-    data_.reset(static_cast<T*>(std::aligned_alloc(arena_alignment, round_up(bytes(), arena_alignment))));
-    if (size_ != 0 && data_ == nullptr) throw std::bad_alloc();
+    if (bytes() <= most_arena_bytes) {
+      data_.reset(static_cast<T*>(std::aligned_alloc(arena_alignment, round_up(bytes(), arena_alignment))));
+    }
+    if (size_ != 0 && data_ == nullptr) {
+      throw BindError("an executor's buffers need " + std::to_string(bytes()) +
+                      " bytes, which there are not; they grow with ExecutorOptions::max_samples");
+    }
     std::fill_n(data_.get(), size_, T(0));
   }
   View<T> view(std::size_t piece) { return {data_.get() + pieces_[piece].begin, Eigen::Index(pieces_[piece].count)}; }

@@ -16,6 +16,11 @@ namespace tapeloom::inline v0_1 {
 
 namespace {
 
+const Program& checked(const std::shared_ptr<const Program>& program) {
+  if (program == nullptr) throw BindError("an executor was given no program: the pointer is null");
+  return *program;
+}
+
 template <class T>
 std::shared_ptr<ParameterBuffer<T>> initial_parameters(const Program& program) {
   auto buffer = std::make_shared<ParameterBuffer<T>>(program.parameters.size());
@@ -137,7 +142,7 @@ struct Executor<T>::State {
 
 template <class T>
 Executor<T>::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options)
-    : Executor(program, initial_parameters<T>(*program), options) {}
+    : Executor(program, initial_parameters<T>(checked(program)), options) {}
 
 template <class T>
 Executor<T>::Executor(Program program, const ExecutorOptions& options)
@@ -146,7 +151,8 @@ Executor<T>::Executor(Program program, const ExecutorOptions& options)
 template <class T>
 Executor<T>::Executor(std::shared_ptr<const Program> program, std::shared_ptr<ParameterBuffer<T>> parameters,
                       const ExecutorOptions& options) {
-  check_same_parameters(*program, *parameters);
+  if (parameters == nullptr) throw BindError("an executor was given no parameters to share: the pointer is null");
+  check_same_parameters(checked(program), *parameters);
   state_ = std::make_unique<State>(std::move(program), std::move(parameters), options);
 }
 

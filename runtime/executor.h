@@ -36,8 +36,8 @@ struct ExecutorOptions {
 template <class T>
 class TAPELOOM_API Executor {
  public:
-  /// Allocates all buffers. Parameters start at the numbers they had on the tape. Throws BindError for max_samples = 0
-  /// and for an exact program with T = float.
+  /// Allocates all buffers. Parameters start at the numbers they had on the tape. Throws BindError for max_samples = 0,
+  /// for more of them than there is memory for, and for an exact program with T = float.
   explicit Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options = {});
   explicit Executor(Program program, const ExecutorOptions& options = {});
   /// Shares the parameters of an executor whose program came from the same tape: what trains one is seen by the other.

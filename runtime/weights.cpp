@@ -15,9 +15,7 @@ TensorLayout checked_layout(const Program& program, const TensorLayout& given) {
   TensorLayout layout = given.empty() ? labelled_layout(program) : given;
   std::vector<bool> seen(program.parameters.size());
   for (const ParameterTensor& tensor : layout) {
-    std::size_t count = 1;
-    for (std::size_t size : tensor.shape) count *= size;
-    if (count != tensor.parameters.size()) {
+    if (runtime::element_count(tensor.shape) != tensor.parameters.size()) {
       throw BindError("tensor \"" + tensor.name + "\" of the layout has " + std::to_string(tensor.parameters.size()) +
                       " parameters, but the shape " + shape_text(tensor.shape));
     }

@@ -336,6 +336,23 @@ TEST_CASE("executor: moved, it keeps its buffers, bindings and results") {
   CHECK(third.max_samples() == 64);
 }
 
+TEST_CASE("executor: more memory than there can be is refused with its size") {
+  Tape tape;
+  Program program = compile(batch_mean(tape.input(0.0, "x") * tape.parameter(1.0)));
+  program.outputs.resize(1U << 17, {.label = "", .varying = false, .slot = 0});
+  CHECK_THROWS_SAYING(BindError, "ExecutorOptions::max_samples",
+                      Executor<double>(std::move(program), {.max_samples = UINT32_MAX}));
+}
+
+TEST_CASE("executor: pointers to nothing are refused") {
+  const std::shared_ptr<const Program> none;
+  CHECK_THROWS_SAYING(BindError, "no program", Executor<float>(none));
+  Tape tape;
+  const auto program = std::make_shared<const Program>(compile(tape.parameter(1.0) * 2.0));
+  CHECK_THROWS_SAYING(BindError, "no parameters", Executor<float>(program, nullptr, {}));
+  CHECK_THROWS_SAYING(BindError, "no program", Executor<float>(none, Executor<float>(program).shared_parameters()));
+}
+
 TEST_CASE("executor: an exact program is refused in float") {
   SmallNet net;
   const Program program = compile(net.loss, {.exact = true});

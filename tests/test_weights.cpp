@@ -134,6 +134,7 @@ TEST_CASE("weights: tensors of a net written by hand") {
   CHECK(indices_of(matrix) == std::vector<std::uint32_t>{0, 1, 2, 3, 4, 5});
   CHECK(parameter_tensor("w", w).shape == std::vector<std::size_t>{6});
   CHECK_THROWS_SAYING(RecordingError, "\"w\" has 6 parameters", parameter_tensor("w", w, {2, 2}));
+  CHECK_THROWS_SAYING(RecordingError, "not as many", parameter_tensor("w", {}, {std::size_t{1} << 63, 2}));
   CHECK_THROWS_SAYING(RecordingError, "a plain number", parameter_tensor("w", std::vector<Value>{1.0}));
   w[0] = w[0] * 2.0;
   CHECK_THROWS_SAYING(RecordingError, "which is none", parameter_tensor("w", w));
