@@ -1,13 +1,16 @@
-// What recording and compiling cost a node, in time and in memory, from 10^3 to 10^7 recorded nodes: of one sample of a
-// net with two hidden layers as wide as that takes, of a small net recorded for as many samples, and of two graphs that
-// do not roll.
+// What recording and compiling cost a node, in time and in memory: from 10^3 to 10^8 recorded nodes of one sample of a
+// net with two hidden layers as wide as that takes, and of a small net recorded for as many samples; from 10^3 to 10^7
+// of two graphs that do not roll.
 //
-//   compile_bench [POWER [FAMILY]]     up to 10^POWER nodes instead, of one family: wide, samples, chain or random;
-//                                      10^8 take some 7 GB
+//   compile_bench [POWER [FAMILY]]     up to 10^POWER nodes instead, of one family: wide, samples, chain or random
+//
+// Of graphs that roll, 10^8 nodes take some 6 GB, of others some 20. A size for which less is available is left out,
+// and the table says so.
 //
 // The program counts what it allocates, by malloc and mmap of its own, so it needs glibc to report memory.
 #include <malloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -145,10 +148,18 @@ Value record_random_ops(Tape& tape, std::size_t nodes) {
 struct Cost {
   std::size_t nodes = 0, instructions = 0;
   double record_seconds = 0.0, compile_seconds = 0.0;
+  double system_seconds = 0.0;  // of compile_seconds
   double tape_bytes = 0.0, beyond_bytes = 0.0;
 };
 
 using Record = Value (*)(Tape& tape, std::size_t nodes);
+
+/// Time that the operating system has worked for this process, which is here to hand out memory.
+double system_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_stime.tv_sec) + 1e-6 * static_cast<double>(usage.ru_stime.tv_usec);
+}
 
 /// The fastest of five runs, or the only one of what is slow.
 Cost measure(Record record, std::size_t nodes) {
@@ -163,8 +174,10 @@ Cost measure(Record record, std::size_t nodes) {
     cost.nodes = tape.size();
     const std::size_t recorded = peak_bytes = live_bytes;
     begin = std::chrono::steady_clock::now();
+    const double system_before = system_seconds();
     const Program program = compile(loss);
     cost.compile_seconds = seconds_since(begin);
+    cost.system_seconds = system_seconds() - system_before;
     cost.instructions = program.instructions.size();
     cost.tape_bytes = static_cast<double>(recorded - before);
     cost.beyond_bytes = static_cast<double>(peak_bytes - recorded);
@@ -173,18 +186,27 @@ Cost measure(Record record, std::size_t nodes) {
   return best;
 }
 
+/// What the next size is going to take, with something to spare: arrays grow in steps, by up to a half too much.
+double bytes_for(const Cost& smaller) { return 10.0 * 1.2 * (smaller.tape_bytes + smaller.beyond_bytes); }
+
 void print_curve(const char* title, Record record, int largest_power) {
   std::printf(
-      "| %s: nodes | instructions | recording, ns a node | compiling, ns a node | tape, bytes a node | "
-      "compiling beyond it, bytes a node |\n|---|---|---|---|---|---|\n",
+      "| %s: nodes | instructions | recording, ns a node | compiling, ns a node | of it, the system hands out memory | "
+      "tape, bytes a node | compiling beyond it, bytes a node |\n|---|---|---|---|---|---|---|\n",
       title);
   std::size_t nodes = 100;
+  Cost cost;
   for (int power = 3; power <= largest_power; ++power) {
-    const Cost cost = measure(record, nodes *= 10);
+    if (const double needed = bytes_for(cost), available = available_memory(); needed > available) {
+      std::printf("| 10^%d left out: %.3g GB are available, and it may take %.3g | | | | | | |\n", power,
+                  available / 1e9, needed / 1e9);
+      break;
+    }
+    cost = measure(record, nodes *= 10);
     const double n = static_cast<double>(cost.nodes);
-    std::printf("| %zu | %zu | %.3g | %.3g | %.3g | %.3g |\n", cost.nodes, cost.instructions,
-                1e9 * cost.record_seconds / n, 1e9 * cost.compile_seconds / n, cost.tape_bytes / n,
-                cost.beyond_bytes / n);
+    std::printf("| %zu | %zu | %.3g | %.3g | %.0f%% | %.3g | %.3g |\n", cost.nodes, cost.instructions,
+                1e9 * cost.record_seconds / n, 1e9 * cost.compile_seconds / n,
+                100.0 * cost.system_seconds / cost.compile_seconds, cost.tape_bytes / n, cost.beyond_bytes / n);
     std::fflush(stdout);
   }
   std::printf("\n");
@@ -194,7 +216,7 @@ struct Family {
   std::string_view name;
   const char* title;
   Record record;
-  int largest_power;
+  int largest_power;  // unless told otherwise
 };
 constexpr Family families[] = {{"wide", "wide layers", record_wide, 8},
                                {"samples", "recorded samples", record_samples, 8},
@@ -202,10 +224,10 @@ constexpr Family families[] = {{"wide", "wide layers", record_wide, 8},
                                {"random", "random ops", record_random_ops, 7}};
 
 int run(int argc, char** argv) {
-  const int largest_power = argc > 1 ? std::atoi(argv[1]) : 7;
+  const int largest_power = argc > 1 ? std::atoi(argv[1]) : 0;
   const auto chosen = [&](const Family& family) { return argc < 3 || family.name == argv[2]; };
   const bool any = std::any_of(std::begin(families), std::end(families), chosen);
-  if (argc > 3 || largest_power < 3 || largest_power > 8 || !any) {
+  if (argc > 3 || (argc > 1 && (largest_power < 3 || largest_power > 8)) || !any) {
     throw std::invalid_argument("usage: compile_bench [POWER, from 3 to 8 [wide|samples|chain|random]]");
   }
   print_machine();
@@ -214,7 +236,7 @@ int run(int argc, char** argv) {
 #endif
   std::printf("\n");
   for (const Family& family : families) {
-    if (chosen(family)) print_curve(family.title, family.record, std::min(largest_power, family.largest_power));
+    if (chosen(family)) print_curve(family.title, family.record, argc > 1 ? largest_power : family.largest_power);
   }
   return 0;
 }

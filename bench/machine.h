@@ -1,8 +1,10 @@
 // What a table of times says about the machine and the build.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <thread>
 
@@ -39,6 +41,37 @@ inline const char* build_kind() {
 #else
   return "WITH ASSERTIONS, which cost time";
 #endif
+}
+
+/// Bytes that this process may still take: what the kernel says is available, or what its control group leaves if that
+/// is less. Infinite where nothing is known.
+inline double available_memory() {
+  constexpr double unknown = std::numeric_limits<double>::infinity();
+  double bytes = unknown;
+  std::ifstream lines("/proc/meminfo");
+  for (std::string name, rest; lines >> name; std::getline(lines, rest)) {
+    if (name == "MemAvailable:" && lines >> bytes) bytes *= 1024.0;
+  }
+  const auto number_in = [](const std::string& path, double otherwise) {
+    double number = 0.0;
+    return std::ifstream(path) >> number ? number : otherwise;  // a group without a limit says "max"
+  };
+  const auto limit = [&](const std::string& most, const std::string& used) {
+    bytes = std::min(bytes, std::max(0.0, number_in(most, unknown) - number_in(used, 0.0)));
+  };
+  const std::string root = "/sys/fs/cgroup";
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {  // such as "0::/name", or of version 1 "4:memory:/name"
+    const std::size_t name = line.find(":/");
+    if (name == std::string::npos) continue;
+    const std::string group = line.substr(name + 1);
+    for (const std::string& at : {std::string("/"), group}) {
+      if (line.starts_with("0::")) limit(root + at + "/memory.max", root + at + "/memory.current");
+      if (line.find(":memory:") == std::string::npos) continue;
+      limit(root + "/memory" + at + "/memory.limit_in_bytes", root + "/memory" + at + "/memory.usage_in_bytes");
+    }
+  }
+  return bytes;
 }
 
 /// Lines of a Markdown list.
