@@ -153,7 +153,7 @@ void describe_inputs(const Request& request, const Graph& graph, Program& progra
   const Tape& tape = *request.tape;
   std::vector<bool> used(tape.input_nodes().size(), false);
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    const Block& block = graph[BlockId(i)];
+    const Block block = graph[BlockId(i)];
     if (block.kind == BlockKind::input) std::fill_n(used.begin() + block.payload, block.rows, true);
   }
   for (const InputGroup& group : tape.input_groups()) {

@@ -105,7 +105,7 @@ class Differentiator {
   void find_needed(const DifferentiateOptions& options) {
     needed_.resize(g_.size());
     for (std::size_t i = 0; i < g_.size(); ++i) {
-      const Block& block = g_[BlockId(i)];
+      const Block block = g_[BlockId(i)];
       if (block.kind == BlockKind::parameter) {
         for (std::uint32_t r = 0; r < block.rows; ++r) needed_[i] = needed_[i] || !options.frozen[block.payload + r];
       }

@@ -1,8 +1,7 @@
 #include "tapeloom/compiler/emit.h"
 
+#include <algorithm>
 #include <array>
-#include <bit>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "tapeloom/compiler/slot_pool.h"
 #include "tapeloom/compiler/totals.h"
 #include "tapeloom/core/check.h"
+#include "tapeloom/core/large_pages.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
@@ -21,27 +21,28 @@ constexpr std::uint32_t none = Sinks::none;
 constexpr std::uint32_t to_the_end = UINT32_MAX - 1;
 // Uniform rows are computed in whole vectors, so they need room for one at their end.
 constexpr std::uint32_t uniform_unit = 16;
-// Of more parts, rows are copied or added one by one, by one instruction for all.
-constexpr std::size_t few_parts = 3;
 
 class Emitter {
  public:
-  Emitter(const Graph& graph, const Schedule& schedule, bool reuse_slots, Program& program)
+  Emitter(const Graph& graph, Schedule schedule, bool reuse_slots, Program& program)
       : g_(graph),
-        s_(schedule),
+        s_(std::move(schedule)),
         p_(program),
-        totals_(place_totals(graph, schedule, !program.exact)),
-        sinks_(find_sinks(graph, schedule)),
-        indexed_(graph, schedule, sinks_),
+        totals_(place_totals(graph, s_, !program.exact)),
+        sinks_(find_sinks(graph, s_)),
+        indexed_(graph, s_, sinks_),
         reuse_(reuse_slots),
         uniforms_(0, reuse_slots),
-        writer_(graph, slot_, program) {}
+        writer_(graph, slot_, program) {
+    s_.phase = {};  // nothing below asks for it, and the tables below need room
+  }
 
   void run() {
     place_leaves();
     p_.batch_slots = sinks_.batch_slots;
     find_last_uniform_uses();
-    p_.instructions.reserve(g_.size() + sinks_.list.size());
+    p_.instructions.reserve(most_instructions(g_, p_.exact) + sinks_.list.size());
+    use_large_pages(p_.instructions.data(), p_.instructions.capacity() * sizeof(Instruction));
     for (std::size_t k = 0; k < s_.phases.size(); k += 2) emit_stage(k);
     p_.uniform_slots = uniforms_.size();
     place_roots();
@@ -63,18 +64,9 @@ class Emitter {
 
   void place_leaves() {
     slot_.assign(g_.size(), none);
-    std::unordered_map<std::uint64_t, std::uint32_t> known;
+    place_constants(g_, slot_, p_);
     for (std::size_t i = 0; i < g_.size(); ++i) {
-      if (g_[BlockId(i)].kind != BlockKind::constant) continue;
-      const auto numbers = g_.numbers(BlockId(i));
-      const auto next = static_cast<std::uint32_t>(p_.constants.size());
-      std::uint32_t at = next;
-      if (numbers.size() == 1) at = known.try_emplace(std::bit_cast<std::uint64_t>(numbers[0]), next).first->second;
-      if (at == next) p_.constants.insert(p_.constants.end(), numbers.begin(), numbers.end());
-      slot_[i] = p_.first_constant() + at;
-    }
-    for (std::size_t i = 0; i < g_.size(); ++i) {
-      const Block& block = g_[BlockId(i)];
+      const Block block = g_[BlockId(i)];
       if (block.kind == BlockKind::parameter) slot_[i] = block.payload;
       if (block.kind == BlockKind::uniform_input) slot_[i] = p_.first_uniform_input() + block.payload;
       if (block.kind == BlockKind::samples) slot_[i] = p_.samples_slot();
@@ -111,6 +103,7 @@ class Emitter {
   /// As positions in the schedule's order. What is consumed per sample, or read at the end, lives to the end.
   void find_last_uniform_uses() {
     last_use_.assign(g_.size(), none);
+    of_phase_.assign(g_.size(), false);
     const auto use = [&](const View& x, std::uint32_t at) {
       if (!g_.varying(x)) last_use_[x.block.index] = at;
     };
@@ -191,12 +184,16 @@ class Emitter {
 
   /// Finds the last uses within the phase, and reads what it needs from the bound rows and from earlier stages.
   void enter_tile(Range phase, SlotPool& tiles) {
+    const auto mark = [&](bool entered) {
+      for (std::uint32_t i = phase.begin; i < phase.end; ++i) of_phase_[s_.order[i].index] = entered;
+    };
+    mark(true);
     std::vector<BlockId> outside;
     const auto use = [&](const View& x, std::uint32_t position) {
       if (!g_.varying(x)) return;
       std::uint32_t& last = last_use_[x.block.index];
       const bool new_here = last == none || last < phase.begin;
-      if (new_here && s_.phase[x.block.index] != s_.phase[s_.order[position].index]) outside.push_back(x.block);
+      if (new_here && !of_phase_[x.block.index]) outside.push_back(x.block);
       last = position;
     };
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
@@ -212,8 +209,9 @@ class Emitter {
         for (const View& x : g_.operands(sinks_.list[at].total)) use(x, i);
       }
     }
+    mark(false);
     for (BlockId id : outside) {
-      const Block& block = g_[id];
+      const Block block = g_[id];
       const bool input = block.kind == BlockKind::input;
       if (input && last_use_[id.index] == none && sinks_.first[id.index] == none) continue;
       slot_[id.index] = tiles.take(block.rows);
@@ -231,7 +229,7 @@ class Emitter {
   // --- instructions -------------------------------------------------------------------------------------------------
 
   void emit_block(BlockId id, std::uint32_t out) {
-    const Block& block = g_[id];
+    const Block block = g_[id];
     bool counted = false;
     const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
       Instruction instruction{.kind = kind, .op = block.op, .then = block.then, .out = at};
@@ -373,7 +371,7 @@ class Emitter {
   }
 
   const Graph& g_;
-  const Schedule& s_;
+  Schedule s_;
   Program& p_;
   Totals totals_;
   Sinks sinks_;
@@ -382,6 +380,7 @@ class Emitter {
   SlotPool uniforms_;
   LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
   LargeVector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
+  LargeVector<bool> of_phase_;           // which blocks are of the phase that is entered
   InstructionWriter writer_;
   std::unordered_set<std::uint32_t> started_;  // places of totals that something has been added to
   std::vector<Instruction> emitted_;           // sinks of the uniform value at hand
@@ -390,8 +389,8 @@ class Emitter {
 
 }  // namespace
 
-void emit(const Graph& graph, const Schedule& schedule, bool reuse_slots, Program& program) {
-  Emitter(graph, schedule, reuse_slots, program).run();
+void emit(const Graph& graph, Schedule schedule, bool reuse_slots, Program& program) {
+  Emitter(graph, std::move(schedule), reuse_slots, program).run();
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

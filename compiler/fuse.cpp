@@ -5,6 +5,11 @@ namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
+bool is_product(const Graph& graph, BlockId id) {
+  const BlockKind kind = graph[id].kind;
+  return (kind == BlockKind::dense || kind == BlockKind::dense_reverse) && graph[id].varying;
+}
+
 /// Finds which elementwise blocks can be taken over by the product that they finish.
 class Fuser {
  public:
@@ -20,7 +25,7 @@ class Fuser {
     if (old_[id].kind != BlockKind::elementwise || !old_[id].varying) return nothing;
     for (std::size_t k = 0; k < x.size(); ++k) {
       const View product = old_.operand(id, k);
-      if (!is_product(out, x[k]) || product != old_.all(product.block) || product.rows != old_[id].rows) continue;
+      if (!is_product(out, x[k].block) || product != old_.all(product.block) || product.rows != old_[id].rows) continue;
       if (users_[product.block.index] != 1 || phase_[product.block.index] != phase_[id.index]) continue;
       const View result = finished(out, old_[id].op, x, k);
       if (result != nothing) return result;
@@ -29,11 +34,6 @@ class Fuser {
   }
 
  private:
-  static bool is_product(const Graph& graph, const View& x) {
-    const BlockKind kind = graph[x.block].kind;
-    return (kind == BlockKind::dense || kind == BlockKind::dense_reverse) && graph[x.block].varying;
-  }
-
   /// op(x...), operand k of which is a product.
   static View finished(Graph& out, Op op, std::span<const View> x, std::size_t k) {
     const Block product = out[x[k].block];
@@ -54,7 +54,10 @@ class Fuser {
 
 }  // namespace
 
-Graph fuse(const Graph& graph) {
+Graph fuse(Graph graph) {
+  bool any = false;
+  for (std::size_t i = 0; i < graph.size() && !any; ++i) any = is_product(graph, BlockId(i));
+  if (!any) return graph;
   const Fuser fuser(graph);
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     const View fused = fuser.fused(out, id, operands);

@@ -6,11 +6,11 @@
 
 namespace tapeloom::inline v0_1::compiler {
 
-View Graph::append(Block block, std::span<const View> operands) {
+View Graph::append(Block block, std::span<const View> operands, bool total) {
   TAPELOOM_CHECK(blocks_.size() < INT32_MAX && operands_.size() + operands.size() < UINT32_MAX);
   block.first_operand = static_cast<std::uint32_t>(operands_.size());
   for (const View& operand : operands) {
-    block.varying |= blocks_[operand.block.index].varying;
+    block.varying |= !total && blocks_.varying(operand.block.index);
     operands_.push_back(*this, operand);
   }
   blocks_.push_back(block);
@@ -42,9 +42,7 @@ View Graph::add_elementwise(Op op, std::span<const View> operands) {
 }
 
 View Graph::add_batch_sum(const View& operand) {
-  const View sum = append({.kind = BlockKind::batch_sum, .rows = operand.rows}, std::span(&operand, 1));
-  blocks_.back().varying = false;
-  return sum;
+  return append({.kind = BlockKind::batch_sum, .rows = operand.rows}, std::span(&operand, 1), true);
 }
 
 View Graph::add_row_sum(const View& operand, std::uint32_t sums) {
@@ -105,10 +103,8 @@ View Graph::add_outer(const View& y, const View& x, std::uint32_t places, bool o
   const std::uint32_t rows = y.rows / places, terms = x.rows / places;
   weights_.push_back({{rows, terms, terms, 1}, places, own});
   const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
-  const View outer =
-      append({.kind = BlockKind::outer, .rows = rows * terms * (own ? places : 1), .payload = payload}, operands);
-  blocks_.back().varying = false;
-  return outer;
+  return append({.kind = BlockKind::outer, .rows = rows * terms * (own ? places : 1), .payload = payload}, operands,
+                true);
 }
 
 View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op then) {
@@ -120,7 +116,7 @@ View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op th
 }
 
 View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operands) {
-  const Block& block = from[id];
+  const Block block = from[id];
   switch (block.kind) {
     case BlockKind::constant:
       return add_constants(from.numbers(id));

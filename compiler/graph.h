@@ -10,13 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "tapeloom/compiler/block_list.h"
 #include "tapeloom/core/growing.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
 
 namespace tapeloom::inline v0_1::compiler {
-
-using BlockId = Id<struct BlockTag>;
 
 /// Rows of a block, as an operand reads them: row r of the reader is row `row + r * step` of the block. A step of 0
 /// reads one row for all, a step of 1 neighbours.
@@ -76,36 +75,6 @@ struct Destination {
   Matrix shape;
 
   friend bool operator==(const Destination&, const Destination&) = default;
-};
-
-enum class BlockKind : std::uint8_t {
-  constant,       ///< payload: index of the first row in Graph's numbers
-  parameter,      ///< payload: ParameterId of the first row; the others follow
-  input,          ///< payload: InputId of the first row; the others follow
-  uniform_input,  ///< payload: UniformInputId
-  samples,        ///< the number of samples of the batch, as a number
-  elementwise,    ///< op, row by row and column by column; a uniform operand meets every column
-  batch_sum,      ///< sum over the columns; of a uniform operand, the number of samples times it
-  row_sum,        ///< row i is the sum over as many rows of x0, the i-th ones
-  row_extreme,    ///< row i is op(op(a, b), c) ... of as many rows a, b, c ... of x0, the i-th ones; op: max or min
-  row_extreme_reverse,  ///< as many rows as x0: row i of x1 at the row that row i of the row_extreme takes, 0 elsewhere
-  concat,               ///< the rows of the operands, one operand after the other
-  assemble,             ///< zeros, to which each operand's rows are added at Graph::destination
-  dense,          ///< rows x columns = W X, finished; x0 = the first entry of W, laid out as Graph::weights, x1 = X
-  dense_reverse,  ///< terms x columns = W^T Y, finished; x0 and W likewise, x1 = Y
-  outer,          ///< Graph::weights, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
-};
-
-struct Block {
-  BlockKind kind;
-  /// Of an elementwise block, or max or min of a row_extreme. A product P is finished to then(op(x2, P)), row by row;
-  /// Op::constant leaves either out.
-  Op op = Op::constant, then = Op::constant;
-  bool varying = false;
-  std::uint32_t rows = 1;
-  std::uint32_t payload = 0;
-  std::uint32_t first_operand = 0;  ///< the others follow, up to the next block's
-  std::uint32_t nodes = 0;          ///< how many recorded nodes it stands for, for reports
 };
 
 class Graph;
@@ -202,29 +171,29 @@ struct Roots {
 class Graph {
  public:
   std::size_t size() const { return blocks_.size(); }
-  const Block& operator[](BlockId id) const { return blocks_[id.index]; }
+  Block operator[](BlockId id) const { return blocks_[id.index]; }
   OperandList operands(BlockId id) const {
     const std::size_t next = std::size_t{id.index} + 1;
-    return {*this, blocks_[id.index].first_operand,
-            next < blocks_.size() ? blocks_[next].first_operand : operands_.size()};
+    return {*this, blocks_.first_operand(id.index),
+            next < blocks_.size() ? blocks_.first_operand(next) : operands_.size()};
   }
   View operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
   std::size_t operand_count() const { return operands_.size(); }
-  bool varying(const View& view) const { return blocks_[view.block.index].varying; }
+  bool varying(const View& view) const { return blocks_.varying(view.block.index); }
   /// All rows of a block.
-  View all(BlockId id) const { return {id, 0, blocks_[id.index].rows, 1}; }
+  View all(BlockId id) const { return {id, 0, blocks_.rows(id.index), 1}; }
 
   /// The numbers of a constant block.
   std::span<const double> numbers(BlockId id) const {
     return {numbers_.data() + blocks_[id.index].payload, blocks_[id.index].rows};
   }
-  bool is_constant(const View& view) const { return blocks_[view.block.index].kind == BlockKind::constant; }
+  bool is_constant(const View& view) const { return blocks_.kind(view.block.index) == BlockKind::constant; }
   double constant(const View& view, std::uint32_t row) const { return numbers(view.block)[view.row + row * view.step]; }
   /// True if every row is the constant `number`.
   bool is_constant(const View& view, double number) const;
   /// True if the view is all of an elementwise block of that op.
   bool is_op(const View& view, Op op) const {
-    const Block& block = blocks_[view.block.index];
+    const Block block = blocks_[view.block.index];
     return block.kind == BlockKind::elementwise && block.op == op;
   }
   /// Operand k of the elementwise block behind a view, for the rows of the view.
@@ -263,15 +232,16 @@ class Graph {
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
   void reserve(std::size_t blocks, std::size_t operands);
   /// Says that a block stands for so many more recorded nodes.
-  void stands_for(BlockId id, std::size_t nodes) { blocks_[id.index].nodes += static_cast<std::uint32_t>(nodes); }
+  void stands_for(BlockId id, std::size_t nodes) { blocks_.stands_for(id.index, nodes); }
   /// Makes a block a constant of these numbers, one a row. Its operands are forgotten with the next contract().
   void make_constant(BlockId id, std::span<const double> numbers) {
     const auto first = static_cast<std::uint32_t>(numbers_.size());
     numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
-    Block& block = blocks_[id.index];
+    Block block = blocks_[id.index];
     block.kind = BlockKind::constant;
     block.op = Op::constant;
     block.payload = first;
+    blocks_.set(id.index, block);
   }
   /// Leaves out some blocks and lets others stand for them: stand_in(id) is that id, an earlier one with the same rows,
   /// or nothing.block if nobody needs the block. Order is kept; what is stood for adds up.
@@ -282,9 +252,10 @@ class Graph {
 
  private:
   friend class OperandList::Iterator;
-  View append(Block block, std::span<const View> operands);
+  /// A total is uniform whatever its operands are.
+  View append(Block block, std::span<const View> operands, bool total = false);
 
-  GrowingVector<Block> blocks_;
+  BlockList blocks_;
   ViewList operands_;
   LargeVector<double> numbers_;
   LargeVector<Destination> destinations_;
@@ -314,13 +285,12 @@ void Graph::contract(StandIn&& stand_in) {
   LargeVector<BlockId> moved(size(), nothing.block);
   std::size_t kept = 0, operand = 0;
   for (std::size_t i = 0; i < size(); ++i) {
-    const std::size_t end = i + 1 < size() ? blocks_[i + 1].first_operand : operands.size();
+    const std::size_t end = i + 1 < size() ? blocks_.first_operand(i + 1) : operands.size();
     const BlockId by = stand_in(BlockId(i));
     if (by == BlockId(i)) {
       moved[i] = BlockId(kept);
-      blocks_[kept] = blocks_[i];
-      blocks_[kept++].first_operand = static_cast<std::uint32_t>(operands_.size());
-      if (blocks_[i].kind == BlockKind::constant) operand = end;
+      blocks_.move(i, kept++, static_cast<std::uint32_t>(operands_.size()));
+      if (blocks_.kind(i) == BlockKind::constant) operand = end;
       for (; operand < end; ++operand) operands_.push_moved(operands, operand, moved);
     } else if (by != nothing.block) {
       moved[i] = moved[by.index];

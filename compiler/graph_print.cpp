@@ -67,7 +67,7 @@ std::string places(const Weights& weights) {
 }
 
 std::string equation(const Graph& graph, BlockId id) {
-  const Block& block = graph[id];
+  const Block block = graph[id];
   std::string text = kind_name(block);
   if (block.kind == BlockKind::constant) {
     const auto numbers = graph.numbers(id);

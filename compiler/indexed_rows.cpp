@@ -43,7 +43,7 @@ bool reads_products(const Graph& g, BlockId user) {
 
 }  // namespace
 
-IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& sinks) : number_(g.size(), none) {
+IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& sinks) {
   LargeVector<bool> indexed(g.size(), false), all_vary(g.size(), false);
   LargeVector<std::uint64_t> rows_read;  // of products
   bool any = false;
@@ -76,14 +76,15 @@ IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& 
                                                 : reads_one_by_one(g, user, all_vary[x.block.index]));
     }
   }
+  LargeVector<std::uint32_t> number(g.size(), none);
   for (std::size_t i = 0; i < g.size(); ++i) {
     if (!indexed[i]) continue;
-    number_[i] = static_cast<std::uint32_t>(sources_.size());
+    number[i] = static_cast<std::uint32_t>(sources_.size());
     std::vector<BlockId> list;
     for (const View& part : g.operands(BlockId(i))) {
       if (!g.varying(part) || (!list.empty() && list.back() == part.block)) continue;
-      if (contains(part.block)) {
-        list.insert(list.end(), sources(part.block).begin(), sources(part.block).end());
+      if (const std::uint32_t inner = number[part.block.index]; inner != none) {
+        list.insert(list.end(), sources_[inner].begin(), sources_[inner].end());
       } else {
         list.push_back(part.block);
       }
@@ -92,6 +93,7 @@ IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& 
     list.erase(std::unique(list.begin(), list.end()), list.end());
     sources_.push_back(std::move(list));
   }
+  number_ = SparseTable(number);
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

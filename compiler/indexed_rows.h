@@ -18,14 +18,14 @@ class IndexedRows {
  public:
   IndexedRows(const Graph& graph, const Schedule& schedule, const Sinks& sinks);
 
-  bool contains(BlockId id) const { return number_[id.index] != none; }
+  bool contains(BlockId id) const { return !sources_.empty() && number_[id.index] != none; }
   /// The blocks whose rows a block of these has, each once, none of them one of these.
   std::span<const BlockId> sources(BlockId id) const { return sources_[number_[id.index]]; }
 
  private:
-  static constexpr std::uint32_t none = UINT32_MAX;
+  static constexpr std::uint32_t none = SparseTable::none;
 
-  LargeVector<std::uint32_t> number_;  // of each block: which of the following it is, if any
+  SparseTable number_;  // of each block: which of the following it is, if any
   std::vector<std::vector<BlockId>> sources_;
 };
 

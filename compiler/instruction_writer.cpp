@@ -1,6 +1,7 @@
 #include "tapeloom/compiler/instruction_writer.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "tapeloom/core/check.h"
@@ -12,6 +13,30 @@ namespace {
 std::uint32_t count(const auto& list) { return static_cast<std::uint32_t>(list.size()); }
 
 }  // namespace
+
+std::size_t most_instructions(const Graph& graph, bool exact) {
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const std::size_t parts = graph.operands(BlockId(i)).size();
+    const BlockKind kind = graph[BlockId(i)].kind;
+    const bool copied = kind == BlockKind::concat || kind == BlockKind::assemble;
+    most += copied ? 1 + (exact ? parts : std::min(parts, few_parts)) : parts > 0;
+  }
+  return most;
+}
+
+void place_constants(const Graph& graph, LargeVector<std::uint32_t>& slot, Program& program) {
+  std::unordered_map<std::uint64_t, std::uint32_t> known;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph[BlockId(i)].kind != BlockKind::constant) continue;
+    const auto numbers = graph.numbers(BlockId(i));
+    const std::uint32_t next = count(program.constants);
+    std::uint32_t at = next;
+    if (numbers.size() == 1) at = known.try_emplace(std::bit_cast<std::uint64_t>(numbers[0]), next).first->second;
+    if (at == next) program.constants.insert(program.constants.end(), numbers.begin(), numbers.end());
+    slot[i] = program.first_constant() + at;
+  }
+}
 
 std::uint32_t InstructionWriter::shape(const Shape& wanted) {
   if (wanted == Shape{}) return 0;
@@ -34,7 +59,7 @@ void InstructionWriter::set_operand(Instruction& instruction, Shape& shape, std:
 }
 
 void InstructionWriter::add_scalar(BlockId id, std::uint32_t out) {
-  const Block& block = g_[id];
+  const Block block = g_[id];
   Instruction instruction{.kind = InstructionKind::elementwise, .op = block.op, .out = out, .nodes = nodes_of(id)};
   std::size_t k = 0;
   for (const View& x : g_.operands(id)) {

@@ -12,6 +12,15 @@
 
 namespace tapeloom::inline v0_1::compiler {
 
+/// Of more parts, rows are copied or added one by one, by one instruction for all.
+inline constexpr std::size_t few_parts = 3;
+
+/// No fewer than the blocks' instructions, and not many more.
+std::size_t most_instructions(const Graph& graph, bool exact);
+
+/// Puts a graph's constants into a program, each single number once, and their slots into `slot`.
+void place_constants(const Graph& graph, LargeVector<std::uint32_t>& slot, Program& program);
+
 /// Writes instructions for blocks into a program, once the slots of their operands are known.
 class InstructionWriter {
  public:

@@ -11,7 +11,7 @@ namespace {
 /// Finds, for each block of a graph, the first one that computes the same.
 class Merger {
  public:
-  explicit Merger(const Graph& graph) : g_(graph), first_(graph.size()) {
+  explicit Merger(const Graph& graph) : g_(graph), first_(graph.size()), table_(graph.size()) {
     for (std::uint32_t i = 0; i < g_.size(); ++i) {
       first_[i] = i;  // entered, it stands for itself
       first_[i] = table_.find_or_enter(
@@ -48,7 +48,7 @@ class Merger {
 
   std::uint64_t hash(std::uint32_t i) const {
     const BlockId id(std::size_t{i});
-    const Block& block = g_[id];
+    const Block block = g_[id];
     std::uint64_t h =
         mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
     if (block.kind == BlockKind::constant) {
@@ -65,7 +65,7 @@ class Merger {
 
   bool equal(std::uint32_t a, std::uint32_t b) const {
     const BlockId p(std::size_t{a}), q(std::size_t{b});
-    const Block &left = g_[p], &right = g_[q];
+    const Block left = g_[p], right = g_[q];
     if (left.kind != right.kind || left.op != right.op || left.rows != right.rows) return false;
     const auto same = [&](const View& x, const View& y) { return merged(x) == merged(y); };
     if (!std::ranges::equal(operands(a), operands(b), same)) return false;

@@ -31,7 +31,7 @@ Graph recognise_idioms(Graph graph);
 /// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
 /// another order.
-Graph fuse(const Graph& graph);
+Graph fuse(Graph graph);
 
 /// What is differentiated, and by what.
 struct DifferentiateOptions {

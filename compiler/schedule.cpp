@@ -9,7 +9,7 @@ Schedule schedule(const Graph& graph) {
   result.phase.resize(graph.size());
   std::uint32_t phases = 2;
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    const Block& block = graph[BlockId(i)];
+    const Block block = graph[BlockId(i)];
     std::uint32_t behind = 0;
     for (const View& x : graph.operands(BlockId(i))) behind = std::max(behind, result.phase[x.block.index] / 2);
     if (is_total(graph, BlockId(i))) ++behind;

@@ -105,7 +105,7 @@ class Simplifier {
 
   /// A comparison is 1 or 0 already.
   View not_equal(Operands x) {
-    const Block& left = g_[x[0].block];
+    const Block left = g_[x[0].block];
     const bool truth = left.kind == BlockKind::elementwise && op_kind(left.op) == OpKind::comparison;
     return truth && g_.is_constant(x[1], 0.0) ? x[0] : nothing;
   }

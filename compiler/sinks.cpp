@@ -9,22 +9,24 @@ class SinkFinder {
   SinkFinder(const Graph& graph, const Schedule& schedule) : g_(graph), s_(schedule) {}
 
   Sinks run() {
-    sinks_.first.assign(g_.size(), Sinks::none);
-    sinks_.batch_slot.assign(g_.size(), Sinks::none);
+    first_.assign(g_.size(), Sinks::none);
+    batch_slot_.assign(g_.size(), Sinks::none);
     find_positions();
     for (BlockId id : s_.order) {
       if (is_total(g_, id)) add_total(id);
       spill_operands(id);
     }
     add_roots();
+    sinks_.first = SparseTable(first_);
+    sinks_.batch_slot = SparseTable(batch_slot_);
     return std::move(sinks_);
   }
 
  private:
   void add(BlockId after, Sink sink) {
-    sink.next = sinks_.first[after.index];
+    sink.next = first_[after.index];
     sinks_.list.push_back(sink);
-    sinks_.first[after.index] = static_cast<std::uint32_t>(sinks_.list.size() - 1);
+    first_[after.index] = static_cast<std::uint32_t>(sinks_.list.size() - 1);
   }
 
   void find_positions() {
@@ -47,8 +49,8 @@ class SinkFinder {
     const std::uint32_t phase = is_total(g_, id) ? s_.summing_phase(id) : s_.phase[id.index];
     for (const View& x : g_.operands(id)) {
       if (!g_.varying(x) || g_[x.block].kind == BlockKind::input || s_.phase[x.block.index] == phase) continue;
-      if (sinks_.batch_slot[x.block.index] != Sinks::none) continue;
-      sinks_.batch_slot[x.block.index] = sinks_.batch_slots;
+      if (batch_slot_[x.block.index] != Sinks::none) continue;
+      batch_slot_[x.block.index] = sinks_.batch_slots;
       add(x.block, {InstructionKind::spill, g_.all(x.block), sinks_.batch_slots, {}, Sinks::none});
       sinks_.batch_slots += g_[x.block].rows;
     }
@@ -70,7 +72,8 @@ class SinkFinder {
   const Graph& g_;
   const Schedule& s_;
   Sinks sinks_;
-  LargeVector<std::uint32_t> position_;  // of each block in the schedule's order
+  LargeVector<std::uint32_t> first_, batch_slot_;  // see Sinks
+  LargeVector<std::uint32_t> position_;            // of each block in the schedule's order
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "tapeloom/compiler/graph.h"
 #include "tapeloom/compiler/schedule.h"
+#include "tapeloom/compiler/sparse_table.h"
 #include "tapeloom/core/program.h"
 
 namespace tapeloom::inline v0_1::compiler {
@@ -18,11 +19,11 @@ struct Sink {
 
 /// The sinks of all blocks, as linked lists.
 struct Sinks {
-  static constexpr std::uint32_t none = UINT32_MAX;
+  static constexpr std::uint32_t none = SparseTable::none;
 
   LargeVector<Sink> list;
-  LargeVector<std::uint32_t> first;       ///< of each block
-  LargeVector<std::uint32_t> batch_slot;  ///< of each block that a later stage reads
+  SparseTable first;       ///< of each block
+  SparseTable batch_slot;  ///< of each block that a later stage reads
   std::uint32_t batch_slots = 0;
 };
 

@@ -68,7 +68,7 @@ class TotalPlacer {
 
   /// The sum of two totals of derivatives, as of a parameter that is used again and again.
   bool adds_totals(BlockId id) const {
-    const Block& block = g_[id];
+    const Block block = g_[id];
     if (block.kind != BlockKind::elementwise || block.op != Op::add || block.varying || block.nodes > 0) return false;
     const View a = g_.operand(id, 0), b = g_.operand(id, 1);
     return serves(a, id) && serves(b, id) && terms(a.block) == terms(b.block);

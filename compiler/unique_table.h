@@ -22,6 +22,10 @@ class UniqueTable {
  public:
   static constexpr std::uint32_t no_parts = UINT32_MAX;
 
+  UniqueTable() = default;
+  /// For things whose parts are numbered below `parts`.
+  explicit UniqueTable(std::size_t parts) { lines_.resize((parts / things_a_line + 1) * line_slots, none); }
+
   /// The entered thing that equals `thing`, or `thing` itself, which is then entered. `latest` is the number of its
   /// latest part, or no_parts; equal(n) compares thing n with it, hash(n) is a hash of thing n.
   template <class Equal, class Hash>

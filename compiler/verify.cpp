@@ -26,7 +26,7 @@ class Verifier {
   }
 
   void check_block(BlockId id) {
-    const Block& block = g_[id];
+    const Block block = g_[id];
     expect(block.rows >= 1, id, "at least one row");
     bool any_varying = false;
     for (const View& x : g_.operands(id)) {
@@ -102,7 +102,7 @@ class Verifier {
   }
 
   void check_finish(BlockId id) {
-    const Block& block = g_[id];
+    const Block block = g_[id];
     if (block.op == Op::constant) {
       expect(g_.operands(id).size() == 2, id, "two factors");
     } else {

@@ -56,6 +56,12 @@ void* allocate_large(std::size_t bytes) {
 
 void free_large(void* block, std::size_t bytes) { munmap(mapping(block), mapping_size(distance(block), bytes)); }
 
+void advise(void* block, std::size_t bytes) {
+  const std::size_t before = (large_page - distance(block)) % large_page;
+  if (bytes < before + large_page) return;
+  madvise(static_cast<char*>(block) + before, (bytes - before) / large_page * large_page, MADV_HUGEPAGE);
+}
+
 /// Moves pages, not bytes.
 void* reallocate_large(void* block, std::size_t bytes, std::size_t new_bytes) {
   const std::size_t kept = distance(block);
@@ -73,6 +79,7 @@ void* reallocate_large(void* block, std::size_t bytes, std::size_t new_bytes) {
 constexpr bool is_large(std::size_t) { return false; }
 void* allocate_large(std::size_t) { return nullptr; }
 void free_large(void*, std::size_t) {}
+void advise(void*, std::size_t) {}
 void* reallocate_large(void*, std::size_t, std::size_t) { return nullptr; }
 
 #endif
@@ -87,6 +94,8 @@ void* checked(void* block) {
 void* allocate_block(std::size_t bytes) {
   return checked(is_large(bytes) ? allocate_large(bytes) : std::malloc(std::max<std::size_t>(bytes, 1)));
 }
+
+void use_large_pages(void* block, std::size_t bytes) { advise(block, bytes); }
 
 void free_block(void* block, std::size_t bytes) noexcept {
   if (is_large(bytes)) {

@@ -17,6 +17,9 @@ TAPELOOM_API void* reallocate_block(void* block, std::size_t bytes, std::size_t 
 /// `bytes` is what was asked for.
 TAPELOOM_API void free_block(void* block, std::size_t bytes) noexcept;
 
+/// Asks for large pages for memory that somebody else has allocated, where nothing has been written yet.
+TAPELOOM_API void use_large_pages(void* block, std::size_t bytes);
+
 /// An allocator of such blocks.
 template <class T>
 struct BlockAllocator {
