@@ -1,5 +1,6 @@
-// What an operation costs that rolls into nothing: a thousand of them over 1,024 samples, forward and backward, against
-// the reference evaluator. Results are compared first; --check does nothing else.
+// What an operation costs that rolls into nothing: a thousand of them, and ten thousand, over 1,024 samples, forward
+// and backward, against the reference evaluator. Results are compared first; --check does nothing else.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -27,12 +28,12 @@ class Runner {
   }
   void step() { executor_.step(); }
 
-  /// Roundings of a thousand operations in a row, each magnified as the gradients are; see require_equal.
-  void check(const Evaluation& expected, double epsilon) {
+  /// `tolerance`: as many roundings as there are operations, each magnified as the gradients are; see require_equal.
+  void check(const Evaluation& expected, double tolerance) {
     step();
     const std::vector<double> gradients(executor_.gradients().begin(), executor_.gradients().end());
     require_equal("the evaluator against Tapeloom", expected.root[0], expected.gradients,
-                  static_cast<double>(executor_.loss()), gradients, 1000.0 * epsilon);
+                  static_cast<double>(executor_.loss()), gradients, tolerance);
   }
   std::size_t instructions() const { return executor_.program().instructions.size(); }
 
@@ -41,11 +42,9 @@ class Runner {
   std::vector<T> rows_;
 };
 
-int run(int argc, char** argv) {
-  const bool only_check = argc == 2 && std::strcmp(argv[1], "--check") == 0;
-  if (argc > 1 && !only_check) throw std::invalid_argument("usage: scalar_bench [--check]");
-
-  const ScalarExpression expression = ScalarExpressionMaker().make();
+/// A row of the table for each contestant, or, if only checked, a line on the expression.
+void compare(std::size_t operations, bool only_check) {
+  const ScalarExpression expression = ScalarExpressionMaker().make(operations);
   const std::vector<double> rows = random_rows(expression, samples);
   Tape tape;
   const Value loss = record_expression(tape, expression);
@@ -53,27 +52,39 @@ int run(int argc, char** argv) {
   const Evaluation expected = evaluate(loss, batch);
   Runner<float> in_float(loss, rows);
   Runner<double> in_double(loss, rows);
-  in_double.check(expected, std::numeric_limits<double>::epsilon());
-  in_float.check(expected, static_cast<double>(std::numeric_limits<float>::epsilon()));
-  std::printf("%zu ops in %zu instructions forward and backward; loss %.3f, gradients to %.3g\n\n",
-              expression.steps.size(), in_float.instructions(), expected.root[0],
-              *std::max_element(expected.gradients.begin(), expected.gradients.end()));
-  if (only_check) return 0;
-
+  const double roundings = static_cast<double>(operations);
+  in_double.check(expected, roundings * std::numeric_limits<double>::epsilon());
+  in_float.check(expected, roundings * static_cast<double>(std::numeric_limits<float>::epsilon()));
+  if (only_check) {
+    std::printf("%zu ops in %zu instructions forward and backward; loss %.3f, gradients to %.3g\n", operations,
+                in_float.instructions(), expected.root[0], *std::ranges::max_element(expected.gradients));
+    return;
+  }
   Contestant f("Tapeloom, float", [&] { in_float.step(); });
   Contestant d("Tapeloom, double", [&] { in_double.step(); });
   Contestant e("the evaluator, double", [&] { evaluate(loss, batch); });
   measure_by_turns({&f, &d, &e}, rounds, slice_seconds);
-  print_machine();
-  std::printf("- Tapeloom's kernels: %s\n\n", runtime::kernels<float>().name);
-  std::printf(
-      "| %zu irregular ops / %zu samples | ns an op and sample, forward and backward | times the evaluator |\n"
-      "|---|---|---|\n",
-      expression.steps.size(), samples);
   for (const Contestant* c : {&f, &d, &e}) {
-    const double work = static_cast<double>(expression.steps.size() * samples);
-    std::printf("| %s | %.3g | %.3g |\n", c->name().c_str(), 1e9 * c->median_seconds() / work, median_ratio(e, *c));
+    const double work = static_cast<double>(operations * samples);
+    std::printf("| %zu: %s | %zu | %.3g | %.3g |\n", operations, c->name().c_str(), in_float.instructions(),
+                1e9 * c->median_seconds() / work, median_ratio(e, *c));
+    std::fflush(stdout);
   }
+}
+
+int run(int argc, char** argv) {
+  const bool only_check = argc == 2 && std::strcmp(argv[1], "--check") == 0;
+  if (argc > 1 && !only_check) throw std::invalid_argument("usage: scalar_bench [--check]");
+  if (!only_check) {
+    print_machine();
+    std::printf("- Tapeloom's kernels: %s\n\n", runtime::kernels<float>().name);
+    std::printf(
+        "| irregular ops / %zu samples | instructions | ns an op and sample, forward and backward | times the "
+        "evaluator "
+        "|\n|---|---|---|---|\n",
+        samples);
+  }
+  for (const std::size_t operations : {1000, 10000}) compare(operations, only_check);
   return 0;
 }
 

@@ -1,6 +1,6 @@
-// An expression that no compiler can roll into matrices: a thousand operations (400 additions, 400 multiplications, 50
-// divisions, 40 exp, 40 tanh, 40 relu, 30 max) whose operands are drawn at random, by a generator that gives the same
-// expression everywhere. Most results are used once, some inputs and results many times.
+// An expression that no compiler can roll into matrices: a thousand operations (40% additions, 40% multiplications, 5%
+// divisions, 4% exp, 4% tanh, 4% relu, 3% max), or more, whose operands are drawn at random, by a generator that gives
+// the same expression everywhere. Most results are used once, some inputs and results many times.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,9 @@ struct ScalarExpression {
 /// the C library's functions, so that the draw is the same everywhere; only the last sums go beyond [-8, 8].
 class ScalarExpressionMaker {
  public:
-  ScalarExpression make() {
+  /// Of so many operations, a multiple of 100 from 1,000 to 10,000, in these proportions. Once.
+  ScalarExpression make(std::size_t operations = 1000) {
+    last_additions_ = operations / 50;
     expression_.inputs = input_count;
     for (std::size_t i = 0; i < input_count; ++i) add_number({-1.0, 1.0});
     for (std::size_t i = 0; i < parameter_count; ++i) {
@@ -42,17 +44,19 @@ class ScalarExpressionMaker {
       add_number({expression_.parameters.back(), expression_.parameters.back()});
     }
     std::vector<ScalarOp> ops;
-    const auto append = [&ops](ScalarOp op, std::size_t count) { ops.insert(ops.end(), count, op); };
-    append(ScalarOp::add, 400 - last_additions);
-    append(ScalarOp::multiply, 400);
-    append(ScalarOp::divide, 50);
-    append(ScalarOp::exp, 40);
-    append(ScalarOp::tanh, 40);
-    append(ScalarOp::relu, 40);
-    append(ScalarOp::max, 30);
+    const auto append = [&](ScalarOp op, std::size_t percent, std::size_t less = 0) {
+      ops.insert(ops.end(), operations / 100 * percent - less, op);
+    };
+    append(ScalarOp::add, 40, last_additions_);
+    append(ScalarOp::multiply, 40);
+    append(ScalarOp::divide, 5);
+    append(ScalarOp::exp, 4);
+    append(ScalarOp::tanh, 4);
+    append(ScalarOp::relu, 4);
+    append(ScalarOp::max, 3);
     // std::shuffle's order is the library's own.
     for (std::size_t i = ops.size(); i > 1; --i) std::swap(ops[i - 1], ops[draw(i)]);
-    append(ScalarOp::add, last_additions);
+    ops.insert(ops.end(), last_additions_, ScalarOp::add);
     for (std::size_t i = 0; i < ops.size(); ++i) add_step(ops[i], ops.size() - i);
     if (unused_.size() != 1) throw std::logic_error("a result of the expression is not used");
     return std::move(expression_);
@@ -62,7 +66,7 @@ class ScalarExpressionMaker {
   struct Interval {
     double low, high;
   };
-  static constexpr std::size_t input_count = 16, parameter_count = 48, last_additions = 20;
+  static constexpr std::size_t input_count = 16, parameter_count = 48;
 
   std::size_t draw(std::size_t count) { return static_cast<std::size_t>(random_() % count); }
 
@@ -78,14 +82,14 @@ class ScalarExpressionMaker {
   /// The first operand is one that is not used yet, if one of those suits; so is the second while there are too many of
   /// those. Otherwise they may be any.
   void add_step(ScalarOp op, std::size_t left) {
-    const bool last = left <= last_additions;
-    const bool merge = unused_.size() > std::min(left, last_additions - 4);
+    const bool last = left <= last_additions_;
+    const bool merge = unused_.size() > std::min(left, last_additions_ - 4);
     for (std::size_t attempt = 0; attempt < 100000; ++attempt) {
       const std::size_t x = attempt < 1000 ? draw_unused() : draw(intervals_.size());
       const std::size_t y = is_unary(op) ? x : merge && attempt < 500 ? draw_unused() : draw(intervals_.size());
       if ((y == x) != is_unary(op)) continue;
       const Interval result = bound(op, intervals_[x], intervals_[y]);
-      if (!serves(result, last ? 200.0 : 8.0)) continue;
+      if (!serves(result, last ? 10.0 * static_cast<double>(last_additions_) : 8.0)) continue;
       std::erase_if(unused_, [x, y](std::size_t i) { return i == x || i == y; });
       expression_.steps.push_back({op, x, y});
       add_number(result);
@@ -126,6 +130,7 @@ class ScalarExpressionMaker {
   static Interval hull(std::initializer_list<double> ends) { return {std::min(ends), std::max(ends)}; }
 
   std::mt19937_64 random_{20240229};
+  std::size_t last_additions_ = 0;
   ScalarExpression expression_;
   std::vector<Interval> intervals_;
   std::vector<std::size_t> unused_;
