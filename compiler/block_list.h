@@ -41,6 +41,9 @@ struct Block {
   std::uint32_t nodes = 0;          ///< how many recorded nodes it stands for, for reports
 };
 
+/// Throws a CompileError that says so. Ids and slots have 32 bits.
+[[noreturn]] void throw_too_large();
+
 /// Blocks in eight bytes each where they are one row of an elementwise op or the like, as all are where nothing rolls.
 /// The rest of the others is kept apart.
 class BlockList {

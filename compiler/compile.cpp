@@ -193,6 +193,9 @@ Program build(const Request& recorded) {
   program.live_nodes = pipeline.live_nodes().all;
   program.leaf_nodes = pipeline.live_nodes().leaves;
   emit(graph, schedule(graph), request.options.reuse_slots, program);
+  // Lists have bits of their own beside the slots.
+  const bool listed = !program.indices.empty();
+  if (listed && std::max(program.uniform_slots, program.tile_slots) > Program::empty_list) throw_too_large();
   return program;
 }
 

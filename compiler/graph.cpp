@@ -3,11 +3,18 @@
 #include <algorithm>
 
 #include "tapeloom/core/check.h"
+#include "tapeloom/core/error.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
+void throw_too_large() {
+  throw CompileError(
+      "the recording is too large to compile: more numbers are computed one by one than 32 bits can count, derivatives "
+      "included. Bind data as inputs instead of recording every sample, or find with explain() what does not roll");
+}
+
 View Graph::append(Block block, std::span<const View> operands, bool total) {
-  TAPELOOM_CHECK(blocks_.size() < INT32_MAX && operands_.size() + operands.size() < UINT32_MAX);
+  if (blocks_.size() >= INT32_MAX || operands_.size() + operands.size() >= UINT32_MAX) throw_too_large();
   block.first_operand = static_cast<std::uint32_t>(operands_.size());
   for (const View& operand : operands) {
     block.varying |= !total && blocks_.varying(operand.block.index);

@@ -266,6 +266,7 @@ inline void ViewList::push_back(const Graph& graph, const View& view) {
   if (view == graph.all(view.block)) {
     words_.push_back(view.block.index);
   } else {
+    if (apart_.size() >= apart) throw_too_large();
     words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
     apart_.push_back(view);
   }

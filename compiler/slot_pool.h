@@ -3,12 +3,13 @@
 #include <cstdint>
 #include <map>
 
+#include "tapeloom/compiler/block_list.h"
 #include "tapeloom/core/large_pages.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
 /// Hands out runs of neighbouring slots; of those of one length, the last freed first, so that what was just used is
-/// used again while it is in the cache.
+/// used again while it is in the cache. Throws a CompileError where 2^32 are not enough.
 class SlotPool {
  public:
   SlotPool(std::uint32_t first, bool reuse) : next_(first), reuse_(reuse) {}
@@ -17,6 +18,7 @@ class SlotPool {
     LargeVector<std::uint32_t>& free = free_of(length);
     if (free.empty()) {
       const std::uint32_t slot = next_;
+      if (length > UINT32_MAX - next_) throw_too_large();
       next_ += length;
       return slot;
     }

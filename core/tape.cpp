@@ -17,7 +17,11 @@ constexpr std::size_t most_nodes = std::size_t{1} << 31;
 Tape::Tape() = default;
 Tape::~Tape() = default;
 
-void Tape::grow() { reallocate(capacity_ == 0 ? initial_capacity : std::size_t{capacity_} * 2); }
+void Tape::grow() {
+  // To the very last node, wherever reserve() has begun; from there on to an error.
+  const std::size_t most = capacity_ < most_nodes ? most_nodes : most_nodes + 1;
+  reallocate(capacity_ == 0 ? initial_capacity : std::min(std::size_t{capacity_} * 2, most));
+}
 
 void Tape::reserve(std::size_t nodes) {
   if (nodes > capacity_) reallocate(nodes);

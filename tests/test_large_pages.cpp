@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <numeric>
 #include <sstream>
@@ -90,6 +91,12 @@ TEST_CASE("large pages: they are asked for, for large blocks alone, and after bl
     void* const small = allocate_block(mebibyte);
     CHECK(mapping_flags(small).find(" hg ") == std::string::npos);
     free_block(small, mebibyte);
+    // For somebody else's memory, and only within it.
+    char* const others = static_cast<char*>(std::malloc(large));
+    use_large_pages(others, large);
+    CHECK(mapping_flags(others + large / 2).find(" hg ") != std::string::npos);
+    CHECK(mapping_flags(others).find(" hg ") == std::string::npos);
+    std::free(others);
     free_block(block, 8 * large);
   } else {
     std::printf("large pages: this system has none\n");

@@ -355,3 +355,9 @@ TEST_CASE("values keep their numbers while the tape grows") {
   x.backward();
   CHECK(first.grad() == 1.0);
 }
+
+TEST_CASE("tape: more nodes than ids have bits for are refused before anything is allocated") {
+  Tape tape;
+  CHECK_THROWS_SAYING(RecordingError, "the tape is full", tape.reserve((std::size_t{1} << 31) + 1));
+  CHECK((tape.parameter(2.0) * 3.0).data() == 6.0);
+}
