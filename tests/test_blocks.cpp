@@ -13,6 +13,8 @@ using namespace tapeloom::compiler;
 
 namespace {
 
+std::uint32_t below(std::uint32_t end, std::mt19937& random) { return static_cast<std::uint32_t>(random() % end); }
+
 bool same(const Block& a, const Block& b) {
   return a.kind == b.kind && a.op == b.op && a.then == b.then && a.varying == b.varying && a.rows == b.rows &&
          a.payload == b.payload && a.first_operand == b.first_operand && a.nodes == b.nodes;
@@ -20,14 +22,14 @@ bool same(const Block& a, const Block& b) {
 
 /// Mostly such as stand where nothing rolls.
 Block random_block(std::mt19937& random, std::uint32_t first_operand) {
-  Block block{.kind = BlockKind::elementwise, .op = random() % 2 == 0 ? Op::add : Op::mul};
-  block.varying = random() % 2 == 0;
+  Block block{.kind = BlockKind::elementwise, .op = below(2, random) == 0 ? Op::add : Op::mul};
+  block.varying = below(2, random) == 0;
   block.first_operand = first_operand;
-  block.nodes = random() % 3;
-  if (random() % 8 == 0) block.rows = 1 + random() % 100;
-  if (random() % 8 == 0) block.kind = BlockKind::parameter, block.payload = random() % 5;
-  if (random() % 8 == 0) block.kind = BlockKind::dense, block.then = Op::tanh;
-  if (random() % 8 == 0) block.nodes = 250 + random() % 10;
+  block.nodes = below(3, random);
+  if (below(8, random) == 0) block.rows = 1 + below(100, random);
+  if (below(8, random) == 0) block.kind = BlockKind::parameter, block.payload = below(5, random);
+  if (below(8, random) == 0) block.kind = BlockKind::dense, block.then = Op::tanh;
+  if (below(8, random) == 0) block.nodes = 250 + below(10, random);
   return block;
 }
 
@@ -54,9 +56,9 @@ TEST_CASE("blocks: whatever they are, they are kept, changed, moved and dropped"
       list.push_back(expected.back());
     }
     for (int change = 0; change < 200; ++change) {
-      const std::size_t i = random() % expected.size();
-      if (random() % 2 == 0) {
-        const std::uint32_t nodes = random() % 200;
+      const std::size_t i = below(static_cast<std::uint32_t>(expected.size()), random);
+      if (below(2, random) == 0) {
+        const std::uint32_t nodes = below(200, random);
         expected[i].nodes += nodes;
         list.stands_for(i, nodes);
       } else {
@@ -67,7 +69,7 @@ TEST_CASE("blocks: whatever they are, they are kept, changed, moved and dropped"
     check(list, expected);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      if (random() % 4 == 0) continue;
+      if (below(4, random) == 0) continue;
       expected[kept] = expected[i];
       expected[kept].first_operand = static_cast<std::uint32_t>(3 * kept);
       list.move(i, kept, static_cast<std::uint32_t>(3 * kept));
@@ -81,12 +83,12 @@ TEST_CASE("blocks: whatever they are, they are kept, changed, moved and dropped"
 
 TEST_CASE("blocks: a sparse table has the numbers of a full one") {
   std::mt19937 random(2);
-  for (const unsigned one_in : {1u, 2u, 50u, 1000u}) {
+  for (const std::uint32_t one_in : {1u, 2u, 50u, 1000u}) {
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{777}}) {
       LargeVector<std::uint32_t> full(size, SparseTable::none);
       for (std::uint32_t& number : full) {
-        if (random() % one_in == 0) number = random() % 10;
+        if (below(one_in, random) == 0) number = below(10, random);
       }
       const SparseTable table(full);
       bool all = true;
