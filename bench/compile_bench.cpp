@@ -4,7 +4,7 @@
 //
 //   compile_bench [POWER [FAMILY]]     up to 10^POWER nodes instead, of one family: wide, samples, chain or random
 //
-// Of graphs that roll, 10^8 nodes take some 6 GB, of others some 20. A size for which less is available is left out,
+// Of graphs that roll, 10^8 nodes take some 6 GB, of others 13 to 22. A size for which less is available is left out,
 // and the table says so.
 //
 // The program counts what it allocates, by malloc and mmap of its own, so it needs glibc to report memory.
