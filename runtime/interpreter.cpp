@@ -184,6 +184,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     set_uniform_input(i, program.uniform_inputs[i].initial);
 
   samples_ = uniform + program.samples_slot(), first_totals_ = uniform + program.first_total();
+  products_.emplace(program, kernels_, uniform);
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
@@ -280,14 +281,16 @@ void Interpreter<T>::run_uniform_instructions(Range range, const ScalarFunction<
     if (*scalar != nullptr) {
       (*scalar)(instructions[at], uniform_);
     } else {
-      run_uniform_instruction(instructions[at], failure);
+      run_uniform_instruction(at, failure);
     }
     if constexpr (profiled) stopwatch.lap(profile_->instructions[at]);
   }
 }
 
 template <class T>
-void Interpreter<T>::run_uniform_instruction(const Instruction& i, GuardFailure& failure) {
+void Interpreter<T>::run_uniform_instruction(std::uint32_t at, GuardFailure& failure) {
+  const Instruction& i = program_.instructions[at];
+  if (is_uniform_product(i)) return products_->run(at);
   if (i.kind != InstructionKind::guard) return run_uniform(program_, i, kernels_, uniform_);
   const bool holds = (uniform_[i.x[0]] != T(0)) == program_.guards[i.out].expected;
   if (!holds) failure.add({i.out, 0});

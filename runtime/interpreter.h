@@ -13,6 +13,7 @@
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/thread_pool.h"
 #include "tapeloom/runtime/tile_runner.h"
+#include "tapeloom/runtime/uniform_products.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
@@ -58,7 +59,7 @@ class Interpreter {
   GuardFailure run_as(const Binding& binding, const BatchRows& batch);
   template <bool profiled>
   void run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure);
-  void run_uniform_instruction(const Instruction& instruction, GuardFailure& failure);
+  void run_uniform_instruction(std::uint32_t at, GuardFailure& failure);
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
   void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                    std::size_t groups, TileRunner<T>& runner);
@@ -90,8 +91,9 @@ class Interpreter {
   Arena<T> arena_;
   T* uniform_ = nullptr;  // slot 0
   std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;
-  T* samples_ = nullptr;                // the uniform slot that has their number
-  T* first_totals_ = nullptr;           // the uniform slots that have the first group's
+  T* samples_ = nullptr;       // the uniform slot that has their number
+  T* first_totals_ = nullptr;  // the uniform slots that have the first group's
+  std::optional<UniformProducts<T>> products_;
   std::vector<TileRunner<T>> runners_;  // one a thread
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   T loss_ = T(0);

@@ -11,26 +11,35 @@ namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
-/// Rows lie side by side, so they can be the lanes of a vector kernel; an operand of one row meets all lanes.
+/// Rows lie side by side, so they can be the lanes of a vector kernel; an operand of one row meets all lanes. The
+/// others' numbers are brought side by side first, some at a time.
 template <class T>
 void run_elementwise(const Instruction& i, const Shape& shape, const KernelTable<T>& kernels, T* slots) {
+  constexpr std::size_t some = 256;
+  T numbers[3][some];
   const std::size_t arity = op_arity(i.op);
   unsigned mask = 0;
-  bool in_lanes = true;
   for (std::size_t k = 0; k < arity; ++k) {
-    in_lanes = in_lanes && shape.step[k] <= 1;
     if (shape.step[k] == 0) mask |= 1u << k;
   }
-  if (in_lanes && mask != (1u << arity) - 1) {
-    return kernels.elementwise[static_cast<std::size_t>(i.op)][mask](
-        slots + i.out, slots + i.x[0], slots + i.x[1], slots + i.x[2], round_up(shape.rows, kernels.vector_lanes));
+  if (mask == (1u << arity) - 1) {
+    scalar_function<T>(i.op)(i, slots);
+    std::fill_n(slots + i.out + 1, shape.rows - 1, slots[i.out]);
+    return;
   }
-  const ScalarFunction<T> run_scalar = scalar_function<T>(i.op);
-  for (std::uint32_t r = 0; r < shape.rows; ++r) {
-    Instruction row = i;
-    row.out += r;
-    for (std::size_t k = 0; k < arity; ++k) row.x[k] += r * shape.step[k];
-    run_scalar(row, slots);
+  const Elementwise<T> kernel = kernels.elementwise[static_cast<std::size_t>(i.op)][mask];
+  for (std::size_t begin = 0; begin < shape.rows; begin += some) {
+    const std::size_t count = std::min(shape.rows - begin, some);
+    const T* x[3] = {};
+    for (std::size_t k = 0; k < arity; ++k) {
+      const T* from = slots + i.x[k] + begin * shape.step[k];
+      x[k] = from;
+      if (shape.step[k] <= 1) continue;
+      for (std::size_t n = 0; n < count; ++n) numbers[k][n] = from[n * shape.step[k]];
+      std::fill(numbers[k] + count, numbers[k] + round_up(count, kernels.vector_lanes), T(1));
+      x[k] = numbers[k];
+    }
+    kernel(slots + i.out + begin, x[0], x[1], x[2], round_up(count, kernels.vector_lanes));
   }
 }
 
@@ -88,37 +97,6 @@ void run_gather(const std::uint32_t* word, std::size_t count, const T* slots, T*
   }
 }
 
-/// A product at one of its places.
-template <class T>
-void run_product(const Instruction& i, const Shape& s, std::uint32_t place, T* slots) {
-  const auto entry = [&](std::uint32_t row, std::uint32_t term) {
-    return place * s.place_step + row * s.row_step + term * s.term_step;
-  };
-  T* out = slots + i.out;
-  const T *x = slots + i.x[0], *y = slots + i.x[1];
-  if (i.kind == InstructionKind::outer) {
-    x += place * s.rows * s.step[0], y += place * s.terms * s.step[1];
-    const bool adds = place > 0 && s.place_step == 0;
-    for (std::uint32_t r = 0; r < s.rows; ++r) {
-      for (std::uint32_t t = 0; t < s.terms; ++t) {
-        const T product = x[r * s.step[0]] * y[t * s.step[1]];
-        T& to = out[entry(r, t)];
-        to = adds ? to + product : product;
-      }
-    }
-    return;
-  }
-  const bool reverse = i.kind == InstructionKind::dense_reverse;
-  const std::uint32_t results = reverse ? s.terms : s.rows, terms = reverse ? s.rows : s.terms;
-  out += place * results, y += place * terms * s.step[1];
-  std::fill_n(out, results, T(0));
-  for (std::uint32_t r = 0; r < s.rows; ++r) {
-    for (std::uint32_t t = 0; t < s.terms; ++t) {
-      reverse ? out[t] += x[entry(r, t)] * y[r * s.step[1]] : out[r] += x[entry(r, t)] * y[t * s.step[1]];
-    }
-  }
-}
-
 }  // namespace
 
 template <class T>
@@ -172,8 +150,6 @@ void run_uniform(const Program& program, const Instruction& i, const KernelTable
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
     case InstructionKind::outer:
-      for (std::uint32_t p = 0; p < s.places; ++p) run_product(i, s, p, slots);
-      return;
     case InstructionKind::reduce:
     case InstructionKind::reduce_products:
     case InstructionKind::reduce_outer:

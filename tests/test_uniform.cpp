@@ -1,0 +1,141 @@
+// What runs once a step, of every instruction set, against plain loops. Numbers are small whole ones, so that every
+// order of additions gives the same, and what no result is must be left alone.
+#include <string>
+#include <vector>
+
+#include "catch.h"
+#include "instruction_sets.h"
+#include "random_graph.h"
+#include "tapeloom/runtime/uniform.h"
+#include "tapeloom/runtime/uniform_products.h"
+
+using namespace tapeloom;
+using namespace tapeloom::runtime;
+using namespace tapeloom::test;
+
+namespace {
+
+constexpr std::uint32_t some_slots = 20000, result = 12000;
+
+template <class T>
+std::vector<T> whole_numbers(Random& random) {
+  std::vector<T> numbers(some_slots);
+  for (T& number : numbers) number = static_cast<T>(static_cast<int>(below(random, 9)) - 4);
+  return numbers;
+}
+
+std::uint32_t draw(Random& random, std::uint32_t count) { return static_cast<std::uint32_t>(below(random, count)); }
+
+/// One instruction that runs once a step.
+Program program_of(const Instruction& i, const Shape& s) {
+  Program program;
+  program.instructions = {i};
+  program.shapes = {s};
+  program.stages.resize(1);
+  program.stages[0].uniform = {0, 1};
+  return program;
+}
+
+/// Of a matrix stored by rows, by columns, or with gaps between all numbers; sometimes one at each place.
+Shape draw_shape(Random& random) {
+  Shape s{.rows = 1 + draw(random, 20), .terms = 1 + draw(random, 20), .places = 1 + draw(random, 9)};
+  const std::uint32_t gap = draw(random, 3), layout = draw(random, 3);
+  s.row_step = layout == 1 ? 1 : layout == 0 ? s.terms + gap : 2 * s.terms;
+  s.term_step = layout == 1 ? s.rows + gap : layout == 0 ? 1 : 2;
+  if (draw(random, 2) == 0) s.place_step = std::max(s.rows * s.row_step, s.terms * s.term_step) + gap;
+  return s;
+}
+
+std::string text_of(const Instruction& i, const Shape& s) {
+  const std::uint32_t numbers[] = {s.rows,    s.terms,   s.row_step, s.term_step,
+                                   s.step[0], s.step[1], s.places,   s.place_step};
+  std::string text = i.kind == InstructionKind::outer   ? "outer"
+                     : i.kind == InstructionKind::dense ? "dense"
+                                                        : "dense_reverse";
+  for (const std::uint32_t number : numbers) text += " " + std::to_string(number);
+  return text;
+}
+
+template <class T>
+void check_product(const KernelTable<T>& table, Random& random) {
+  const InstructionKind kinds[] = {InstructionKind::dense, InstructionKind::dense_reverse, InstructionKind::outer};
+  Shape s = draw_shape(random);
+  Instruction i{.kind = kinds[draw(random, 3)], .out = result, .x = {draw(random, 50), 9000 + draw(random, 50)}};
+  const bool outer = i.kind == InstructionKind::outer, reverse = i.kind == InstructionKind::dense_reverse;
+  s.step = {outer ? draw(random, 4) : 0, draw(random, 4), 0};
+  std::vector<T> slots = whole_numbers<T>(random), expected = slots;
+  const auto entry = [&](std::uint32_t p, std::uint32_t r, std::uint32_t t) {
+    return p * s.place_step + r * s.row_step + t * s.term_step;
+  };
+  std::vector<bool> written(some_slots);
+  const auto put = [&](std::uint32_t slot, T number) {
+    expected[slot] = written[slot] ? expected[slot] + number : number;
+    written[slot] = true;
+  };
+  for (std::uint32_t p = 0; p < s.places; ++p) {
+    for (std::uint32_t r = 0; r < s.rows; ++r) {
+      for (std::uint32_t t = 0; t < s.terms; ++t) {
+        if (outer) {
+          put(i.out + entry(p, r, t),
+              slots[i.x[0] + (p * s.rows + r) * s.step[0]] * slots[i.x[1] + (p * s.terms + t) * s.step[1]]);
+        } else {
+          const std::uint32_t y = reverse ? p * s.rows + r : p * s.terms + t;
+          put(i.out + (reverse ? p * s.terms + t : p * s.rows + r),
+              slots[i.x[0] + entry(p, r, t)] * slots[i.x[1] + y * s.step[1]]);
+        }
+      }
+    }
+  }
+  const Program program = program_of(i, s);
+  UniformProducts<T>(program, table, slots.data()).run(0);
+  INFO(text_of(i, s));
+  CHECK(slots == expected);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("uniform: products of matrices that lie in any way", "", float, double) {
+  Random random(3);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (int n = 0; n < 500; ++n) check_product(table, random);
+  });
+}
+
+TEMPLATE_TEST_CASE("uniform: several products of a program", "", float, double) {
+  each_instruction_set<TestType>([](const KernelTable<TestType>& table) {
+    Program program;
+    program.shapes = {{.rows = 2, .terms = 3, .row_step = 3, .term_step = 1, .step = {0, 1, 0}}, {}};
+    program.instructions = {{.kind = InstructionKind::dense, .out = 20, .x = {0, 6}},
+                            {.op = Op::add, .shape = 1, .out = 30, .x = {20, 21}},
+                            {.kind = InstructionKind::dense_reverse, .out = 40, .x = {0, 20}}};
+    program.stages.resize(2);
+    program.stages[0].uniform = {0, 2}, program.stages[1].uniform = {2, 3};
+    std::vector<TestType> slots(100);
+    for (std::size_t k = 0; k < 9; ++k) slots[k] = static_cast<TestType>(k + 1);
+    UniformProducts<TestType> products(program, table, slots.data());
+    products.run(0);
+    products.run(2);
+    CHECK(std::vector<TestType>(slots.begin() + 20, slots.begin() + 22) == std::vector<TestType>{50, 122});
+    CHECK(std::vector<TestType>(slots.begin() + 40, slots.begin() + 43) == std::vector<TestType>{538, 710, 882});
+  });
+}
+
+TEMPLATE_TEST_CASE("uniform: elementwise rows at any distance", "", float, double) {
+  Random random(4);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (int n = 0; n < 200; ++n) {
+      const Shape s{.rows = 1 + draw(random, 700), .step = {draw(random, 4), draw(random, 4), 0}};
+      const Instruction i{.op = Op::sub, .uniform_mask = 3, .out = result, .x = {draw(random, 50), 4000}};
+      std::vector<TestType> slots = whole_numbers<TestType>(random), expected = slots;
+      for (std::uint32_t r = 0; r < s.rows; ++r) {
+        expected[result + r] = slots[i.x[0] + r * s.step[0]] - slots[i.x[1] + r * s.step[1]];
+      }
+      const Program program = program_of(i, s);
+      run_uniform(program, i, table, slots.data());
+      INFO(s.rows << " rows, steps " << s.step[0] << " and " << s.step[1]);
+      // Rows are written in whole vectors.
+      slots.resize(result + s.rows), expected.resize(result + s.rows);
+      CHECK(slots == expected);
+    }
+  });
+}
