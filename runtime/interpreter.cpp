@@ -53,8 +53,8 @@ std::size_t preferred_tile_samples(const Program& program, std::size_t number_si
   const std::size_t slots = std::max<std::size_t>(program.tile_slots, 1);
   // Groups of least_group_samples go through in equal parts, so a tile between a whole one and half of one would leave
   // gaps between its slots, which takes up to twice as long where they are read from the third-level cache.
-  const std::size_t affordable = std::bit_floor(most_tile_bytes / (slots * number_size));
-  const std::size_t started = std::min(samples_worth_starting(program), affordable);
+  const std::size_t affordable = most_tile_bytes / (slots * number_size);
+  const std::size_t started = std::bit_floor(std::min(samples_worth_starting(program), affordable));
   const std::size_t fitting = std::max(tile_bytes / (slots * number_size), started) / lane_unit * lane_unit;
   // Each tile reads all weights, and adds to all of their gradients. Where they are more than what a tile computes, it
   // is better to read them less often.
