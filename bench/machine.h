@@ -46,8 +46,8 @@ inline const char* build_kind() {
 /// Bytes that this process may still take: what the kernel says is available, or what its control group leaves if that
 /// is less. Infinite where nothing is known.
 inline double available_memory() {
-  constexpr double unknown = std::numeric_limits<double>::infinity();
-  double bytes = unknown;
+  constexpr double unlimited = std::numeric_limits<double>::infinity();
+  double bytes = unlimited;
   std::ifstream lines("/proc/meminfo");
   for (std::string name, rest; lines >> name; std::getline(lines, rest)) {
     if (name == "MemAvailable:" && lines >> bytes) bytes *= 1024.0;
@@ -57,7 +57,7 @@ inline double available_memory() {
     return std::ifstream(path) >> number ? number : otherwise;  // a group without a limit says "max"
   };
   const auto limit = [&](const std::string& most, const std::string& used) {
-    bytes = std::min(bytes, std::max(0.0, number_in(most, unknown) - number_in(used, 0.0)));
+    bytes = std::min(bytes, std::max(0.0, number_in(most, unlimited) - number_in(used, 0.0)));
   };
   const std::string root = "/sys/fs/cgroup";
   std::ifstream groups("/proc/self/cgroup");

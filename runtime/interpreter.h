@@ -9,6 +9,7 @@
 
 #include "tapeloom/core/program.h"
 #include "tapeloom/runtime/arena.h"
+#include "tapeloom/runtime/batch_split.h"
 #include "tapeloom/runtime/binding.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/thread_pool.h"
@@ -16,17 +17,6 @@
 #include "tapeloom/runtime/uniform_products.h"
 
 namespace tapeloom::inline v0_1::runtime {
-
-/// How many samples go through a stage before the next: so many that the program's tile slots stay in a core's cache,
-/// or more if there are many weights, but never fewer than fill a vector. Depends on nothing but the program, so that
-/// sums are always split alike.
-std::size_t preferred_tile_samples(const Program& program, std::size_t number_size);
-
-/// The samples of a batch are divided into groups, at most so many; each adds up apart, and a tree adds the groups. How
-/// many there are depends on the program and the number of samples only, never on threads. One in exact mode.
-std::size_t most_groups(const Program& program);
-/// A group is worth its own totals from so many samples on.
-inline constexpr std::size_t least_group_samples = 128;
 
 template <class T>
 class Interpreter {
