@@ -56,7 +56,8 @@ class Table {
                                      static_cast<unsigned long long>(work.terms));
     lines_ += formatted(" %12.2f", 1e-9 * rate(flops, time.seconds));
     lines_ += peak_ > 0.0 ? formatted(" %7.1f%%", 100.0 * rate(flops, time.seconds) / peak_) : formatted(" %8s", "-");
-    lines_ += formatted(" %8.2f  ", 1e-9 * rate(bytes, time.seconds)) + work.name + "\n";
+    lines_ += formatted(" %8.2f  ", 1e-9 * rate(bytes, time.seconds)) + work.name;
+    lines_ += profile_.steps > 0 && time.runs == 0 ? ", in the next\n" : "\n";
   }
 
   std::string line(const InstructionTime& time) const {

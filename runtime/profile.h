@@ -11,8 +11,10 @@
 namespace tapeloom::inline v0_1 {
 
 struct InstructionTime {
-  double seconds = 0.0;    ///< of all threads together; each run has some 25 ns in it for reading the clock
-  std::uint64_t runs = 0;  ///< one a step, or one a tile
+  double seconds = 0.0;  ///< of all threads together; each run has some 25 ns in it for reading the clock
+  /// One a step, or one a tile; none if the next instruction does its work, too, as the gradients of a small layer's
+  /// weights do with its biases'.
+  std::uint64_t runs = 0;
 };
 
 /// Of all steps since the executor was made.

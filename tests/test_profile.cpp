@@ -65,6 +65,30 @@ TEST_CASE("profile: each instruction runs once a step or once a tile") {
   CHECK(profile.number_size == sizeof(double));
 }
 
+TEST_CASE("profile: totals that the next instruction computes, too, have no runs of their own") {
+  Tape tape;
+  std::mt19937_64 random(1);
+  const MLP model(tape, 3, {{4, tapeloom::tanh}, {1}}, glorot(random));
+  Executor<float> executor(compile(batch_mean(square(model(tape.inputs("x", 3))[0]))),
+                           {.max_samples = 4, .threads = 1, .profile = true});
+  const std::vector<double> rows = some_rows(4);
+  executor.bind(rows, 8);  // more numbers than it reads
+  executor.step();
+  const Profile profile = executor.profile();
+  const auto& instructions = executor.program().instructions;
+  std::size_t without = 0;
+  for (std::size_t i = 0; i < instructions.size(); ++i) {
+    if (profile.instructions[i].runs == 1) continue;
+    CHECK(profile.instructions[i].runs == 0);
+    CHECK(instructions[i].kind == InstructionKind::reduce);
+    REQUIRE(i + 1 < instructions.size());
+    CHECK(instructions[i + 1].kind == InstructionKind::reduce_outer);
+    ++without;
+  }
+  CHECK(without == 1);
+  CHECK(explain(executor.program(), profile).find("total, in the next") != std::string::npos);
+}
+
 TEST_CASE("profile: the times of one thread add up to the steps'") {
   Net net;
   constexpr std::size_t samples = 256;
