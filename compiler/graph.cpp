@@ -90,6 +90,11 @@ View Graph::add_assemble(std::uint32_t rows, std::span<const View> parts, std::s
   return append({.kind = BlockKind::assemble, .rows = rows, .payload = first}, parts);
 }
 
+View Graph::side_by_side(const View& view) {
+  if (view.rows == 1 || view.step == 1) return view;
+  return append({.kind = BlockKind::concat, .rows = view.rows}, std::span(&view, 1));
+}
+
 View Graph::add_dense(const View& first_weight, const Weights& weights, const View& x) {
   const View operands[] = {first_weight, x};
   weights_.push_back(weights);
@@ -158,6 +163,17 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
       return add_outer(operands[0], operands[1], from.weights(id).places, from.weights(id).own);
   }
   fail_check("a block kind", __FILE__, __LINE__);
+}
+
+LargeVector<bool> find_matrices(const Graph& graph) {
+  LargeVector<bool> matrices;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const BlockKind kind = graph.kind(BlockId(i));
+    if (kind != BlockKind::dense && kind != BlockKind::dense_reverse) continue;
+    if (matrices.empty()) matrices.resize(graph.size(), false);
+    matrices[graph.operand(BlockId(i), 0).block.index] = true;
+  }
+  return matrices;
 }
 
 LargeVector<bool> find_live(const Graph& graph) {

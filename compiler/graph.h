@@ -172,6 +172,7 @@ class Graph {
  public:
   std::size_t size() const { return blocks_.size(); }
   Block operator[](BlockId id) const { return blocks_[id.index]; }
+  BlockKind kind(BlockId id) const { return blocks_.kind(id.index); }
   OperandList operands(BlockId id) const {
     const std::size_t next = std::size_t{id.index} + 1;
     return {*this, blocks_.first_operand(id.index),
@@ -230,6 +231,9 @@ class Graph {
   View add_finished(BlockId product, Op op, std::span<const View> operand, Op then);
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
+  /// The same rows as neighbours in a block. Products name the first entry of a matrix and its layout in that block, so
+  /// that a view of rows at another distance cannot stand for it.
+  View side_by_side(const View& view);
   void reserve(std::size_t blocks, std::size_t operands);
   /// Says that a block stands for so many more recorded nodes.
   void stands_for(BlockId id, std::size_t nodes) { blocks_.stands_for(id.index, nodes); }
@@ -309,6 +313,9 @@ LargeVector<bool> find_live(const Graph& graph);
 /// Leaves out the others.
 void drop_dead(Graph& graph, const LargeVector<bool>& live);
 
+/// The blocks whose rows products read as matrices; an empty list if there is no product.
+LargeVector<bool> find_matrices(const Graph& graph);
+
 /// Lets the blocks of a new graph stand for the recorded nodes of an old one; `moved` are the rows that stand for each
 /// old block's. What is not live any more is stood for by what made it so.
 void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph);
@@ -319,13 +326,16 @@ template <class Emit>
 Graph rebuild(const Graph& old, Emit&& emit) {
   Graph graph;
   graph.reserve(old.size(), old.operand_count());
+  const LargeVector<bool> matrices = find_matrices(old);
   ViewList moved;
   moved.reserve(old.size());
   std::vector<View> operands;
   for (std::size_t i = 0; i < old.size(); ++i) {
     operands.clear();
     for (const View& x : old.operands(BlockId(i))) operands.push_back(moved.at(graph, x.block.index).through(x));
-    moved.push_back(graph, emit(graph, BlockId(i), std::span<const View>(operands)));
+    View made = emit(graph, BlockId(i), std::span<const View>(operands));
+    if (!matrices.empty() && matrices[i]) made = graph.side_by_side(made);
+    moved.push_back(graph, made);
   }
   graph.roots = old.roots;
   graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });

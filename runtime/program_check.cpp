@@ -201,6 +201,7 @@ class Checker {
         return check_product(i, s, Wide{s.places} * s.terms, Wide{s.places} * s.rows, in_tile);
       case InstructionKind::outer:
         require(!in_tile, "an instruction of the step in a tile");
+        require(!p_.exact, "a matrix product in an exact program");
         read(i, s, 0, Wide{s.places} * s.rows, false);
         read(i, s, 1, Wide{s.places} * s.terms, false);
         return write_entries(i, s);
@@ -275,7 +276,7 @@ class Checker {
   }
 
   void check_product(const Instruction& i, const Shape& s, Wide results, Wide terms, bool in_tile) {
-    require(!p_.exact || !in_tile, "a matrix product in a tile of an exact program");
+    require(!p_.exact, "a matrix product in an exact program");
     read_matrix(i, s, in_tile);
     if (in_tile) {
       read_lanes(i, s, 1, terms);

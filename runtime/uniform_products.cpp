@@ -16,7 +16,7 @@ constexpr std::size_t least_rows_for_a_copy = 4;
 
 template <class T>
 UniformProducts<T>::UniformProducts(const Program& program, const KernelTable<T>& kernels, T* slots)
-    : kernels_(kernels) {
+    : kernels_(kernels), most_entries_(program.uniform_slots) {
   std::size_t most = 0;
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
@@ -46,7 +46,9 @@ typename UniformProducts<T>::Planned UniformProducts<T>::dense(const Instruction
   const std::size_t result_step = reverse ? s.term_step : s.row_step, inner_step = reverse ? s.row_step : s.term_step;
   const T *w = slots + i.x[0], *y = slots + i.x[1];
   const bool side_by_side = result_step == 1 || results == 1, one_w = s.place_step == 0;
-  if (side_by_side || (one_w && s.places >= least_rows_for_a_copy)) {
+  // A matrix whose entries are all its own. Others could be larger than what they are copied from.
+  const bool may_copy = result_step > 0 && inner_step > 0 && results * inner <= most_entries_;
+  if (side_by_side || (one_w && may_copy && s.places >= least_rows_for_a_copy)) {
     // Rows of C are places.
     const std::size_t rows = one_w ? s.places : 1;
     return {.instruction = 0,
@@ -97,7 +99,7 @@ typename UniformProducts<T>::Planned UniformProducts<T>::outer(const Instruction
   Side a = {slots + i.x[0], s.rows, s.step[0], s.row_step}, b = {slots + i.x[1], s.terms, s.step[1], s.term_step};
   if (b.count > 1 && b.result_step != 1 && (a.count == 1 || a.result_step == 1)) std::swap(a, b);
   const bool adds_up = s.place_step == 0, side_by_side = b.count == 1 || b.result_step == 1;
-  const std::size_t columns = side_by_side ? b.count : 1;
+  const std::size_t columns = side_by_side && b.step != 0 ? b.count : 1;
   return {.instruction = 0,
           .product = {.m = a.count,
                       .n = columns,
@@ -115,7 +117,7 @@ typename UniformProducts<T>::Planned UniformProducts<T>::outer(const Instruction
           .a_step = a.count * a.step,
           .b_step = b.count * b.step,
           .c_step = s.place_step,
-          .entries = side_by_side ? 1 : b.count,
+          .entries = b.count / columns,
           .b_entry_step = b.step,
           .c_entry_step = b.result_step};
 }

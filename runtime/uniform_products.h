@@ -45,6 +45,7 @@ class UniformProducts {
   const T* copied(const Planned& planned, const T* b);
 
   const KernelTable<T>& kernels_;
+  std::size_t most_entries_;       // of a matrix that is copied
   std::vector<Planned> products_;  // in the order of their instructions
   std::vector<T> rows_;            // of B; the products take turns
 };

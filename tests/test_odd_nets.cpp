@@ -381,3 +381,34 @@ TEST_CASE("odd nets: a few inputs in the opposite order of their weights are one
     }
   }
 }
+
+TEST_CASE("odd nets: operations on weights that turn out to do nothing, and connections that are not there") {
+  const std::vector<Value (*)(Value)> nothing = {
+      [](Value w) { return w * 1.0; },     [](Value w) { return 1.0 * w; }, [](Value w) { return w + 0.0; },
+      [](Value w) { return w - 0.0; },     [](Value w) { return w / 1.0; }, [](Value w) { return -(-w); },
+      [](Value w) { return pow(w, 1.0); },
+  };
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    INFO("seed " << seed);
+    Random random(seed);
+    Tape tape;
+    const std::size_t inputs = 3 + below(random, 4), outputs = 1 + below(random, 4);
+    // All their own, every other parameter, or one for all.
+    const std::size_t distance = below(random, 3);
+    const auto same = nothing[below(random, nothing.size())];
+    const Values x = tape.inputs("x", inputs);
+    Values parameters;
+    for (std::size_t i = 0; i <= 2 * inputs * outputs; ++i)
+      parameters.push_back(tape.parameter(between(random, -1.0, 1.0)));
+    Value each = 0.0;
+    for (std::size_t o = 0; o < outputs; ++o) {
+      Value z = 0.0;
+      for (std::size_t i = 0; i < inputs; ++i) {
+        if (i > 0 && below(random, 4) == 0) continue;
+        z = z + same(parameters[(o * inputs + i) * distance]) * x[i];
+      }
+      each = each + square(seed % 2 == 0 ? tanh(z) : z) * (0.5 + static_cast<double>(o));
+    }
+    expect_programs_like_evaluate(batch_mean(each), {each}, some_numbers(9 * inputs), 9, 40000);
+  }
+}

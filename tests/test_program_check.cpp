@@ -1,6 +1,7 @@
 // Programs that would read or write outside of their slots, or that no kernel can run, are found before they run.
 #include "tapeloom/runtime/program_check.h"
 
+#include <algorithm>
 #include <string>
 
 #include "catch.h"
@@ -284,4 +285,20 @@ TEST_CASE("program check: exact programs have no rows in their tiles") {
   fault("rows one by one", [](Program&, Instruction& i) { i.kind = InstructionKind::gather; });
   fault("matrix product", [](Program&, Instruction& i) { i.kind = InstructionKind::dense; });
   fault("matrix product", [](Program&, Instruction& i) { i.kind = InstructionKind::reduce_outer; });
+}
+
+TEST_CASE("program check: exact programs have no matrix products") {
+  for (const InstructionKind kind : {InstructionKind::dense, InstructionKind::dense_reverse, InstructionKind::outer}) {
+    check_fault(
+        "a matrix product in an exact program",
+        [&](Program& p) {
+          const auto once =
+              std::find_if(p.stages.begin(), p.stages.end(), [](const Stage& s) { return s.uniform.size() > 0; });
+          REQUIRE(once != p.stages.end());
+          Instruction& i = p.instructions[once->uniform.begin];
+          i = {.kind = kind, .shape = static_cast<std::uint32_t>(p.shapes.size()), .out = i.out};
+          p.shapes.push_back({});
+        },
+        some_program(true));
+  }
 }

@@ -33,6 +33,7 @@ Program program_of(const Instruction& i, const Shape& s) {
   program.shapes = {s};
   program.stages.resize(1);
   program.stages[0].uniform = {0, 1};
+  program.uniform_slots = some_slots;
   return program;
 }
 
@@ -108,6 +109,7 @@ TEMPLATE_TEST_CASE("uniform: several products of a program", "", float, double) 
     program.instructions = {{.kind = InstructionKind::dense, .out = 20, .x = {0, 6}},
                             {.op = Op::add, .shape = 1, .out = 30, .x = {20, 21}},
                             {.kind = InstructionKind::dense_reverse, .out = 40, .x = {0, 20}}};
+    program.uniform_slots = 100;
     program.stages.resize(2);
     program.stages[0].uniform = {0, 2}, program.stages[1].uniform = {2, 3};
     std::vector<TestType> slots(100);
