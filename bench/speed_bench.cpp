@@ -1,10 +1,14 @@
 // The table of speed: one training step (forward, loss, backward, plain gradient descent) of five nets by Tapeloom, by
-// hand-written Eigen and in the closure design, all by turns in one process and one thread.
+// hand-written Eigen and in the closure design, by turns and in one thread; Eigen in the same process, closures in one
+// with Tapeloom for each net.
 //
-//   speed_bench [--net NAME]... [--no-closures] [--check]
+//   speed_bench [--net NAME]... [--no-closures | --closures] [--check]
 //
+// --closures does nothing but to print their seconds a step, and over those of Tapeloom in float, for each net.
 // Before anything is timed, what a step of each design does to the parameters is compared. --check does nothing else,
 // and gives the closure design, which takes seconds for a step of the largest net, fewer samples.
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -106,9 +110,14 @@ struct Row {
   std::optional<double> closures, against;  ///< against: closures over Tapeloom in float
 };
 
+/// Seconds a step, and over those of Tapeloom in float.
+struct ClosureTime {
+  double seconds, ratio;
+};
+
 /// Compares and times the closure design, by turns with Tapeloom in float. A step that takes more than a second is only
 /// taken once, for both.
-void time_closures(const Case& c, Row& row) {
+ClosureTime time_closures(const Case& c) {
   double checked_seconds = 0.0;
   check(c.net, c.samples, &checked_seconds);
   const Data data = make_random_data(c.net, c.samples, 2);
@@ -118,15 +127,23 @@ void time_closures(const Case& c, Row& row) {
   if (checked_seconds > 1.0) {
     Contestant tapeloom("Tapeloom", step);
     measure_by_turns({&tapeloom}, 1, slice_seconds);
-    row.closures = checked_seconds;
-    row.against = checked_seconds / tapeloom.median_seconds();
-    return;
+    return {checked_seconds, checked_seconds / tapeloom.median_seconds()};
   }
   ClosureTrainer closures(c.net, start);
   const RatioOptions options = {checked_seconds > 0.05 ? std::size_t{3} : std::size_t{15}, slice_seconds};
   const Ratio ratio = measure_ratio([&] { closures.step(data, timed_rate); }, step, options);
-  row.closures = ratio.median_seconds_a;
-  row.against = ratio.median;
+  return {ratio.median_seconds_a, ratio.median};
+}
+
+/// In a process of its own, which this program is asked for by --closures: what was allocated and freed before decides
+/// whether the C library returns the memory of a step's graph to the kernel, and that is up to half of the step.
+ClosureTime time_closures_apart(const Case& c) {
+  const std::string command = "/proc/" + std::to_string(getpid()) + "/exe --closures --net '" + c.net.name + "'";
+  std::FILE* output = popen(command.c_str(), "r");
+  ClosureTime time{};
+  const bool read = output != nullptr && std::fscanf(output, "%lf %lf", &time.seconds, &time.ratio) == 2;
+  if (output == nullptr || pclose(output) != 0 || !read) throw std::runtime_error("cannot time closures: " + command);
+  return time;
 }
 
 Row time_case(const Case& c) {
@@ -205,8 +222,8 @@ void print_description(const std::vector<Row>& rows) {
   }
   std::printf(
       "One training step: forward, loss, backward, plain gradient descent; one thread; medians over %zu rounds "
-      "by turns.\nFloat, but for the columns of double and the closures, which are in double. Eigen by hand, tuned for "
-      "each net.\n\n",
+      "by turns.\nFloat, but for the columns of double and the closures, which are in double and in processes of their "
+      "own.\nEigen by hand, tuned for each net.\n\n",
       rounds);
   print_machine();
   std::printf("- Tapeloom's kernels: %s\n", runtime::kernels<float>().name);
@@ -216,12 +233,14 @@ void print_description(const std::vector<Row>& rows) {
 }
 
 int run(int argc, char** argv) {
-  bool only_check = false, closures = true;
+  bool only_check = false, only_closures = false, closures = true;
   std::vector<Case> cases = all_cases(), chosen;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--check") {
       only_check = true;
+    } else if (argument == "--closures") {
+      only_closures = true;
     } else if (argument == "--no-closures") {
       closures = false;
     } else if (argument == "--net" && i + 1 < argc) {
@@ -231,10 +250,17 @@ int run(int argc, char** argv) {
       if (chosen.size() == before)
         throw std::invalid_argument("no net has \"" + std::string(argv[i]) + "\" in its name");
     } else {
-      throw std::invalid_argument("usage: speed_bench [--net PART_OF_NAME]... [--no-closures] [--check]");
+      throw std::invalid_argument("usage: speed_bench [--net PART_OF_NAME]... [--no-closures | --closures] [--check]");
     }
   }
   if (chosen.empty()) chosen = std::move(cases);
+  if (only_closures) {
+    for (const Case& c : chosen) {
+      const ClosureTime time = time_closures(c);
+      std::printf("%.17g %.17g\n", time.seconds, time.ratio);
+    }
+    return 0;
+  }
 
   for (const Case& c : chosen) {
     double seconds = 0.0;
@@ -251,10 +277,10 @@ int run(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", c.name().c_str());
     rows.push_back(time_case(c));
   }
-  // Last, because of the gigabytes that their graphs leave behind.
   for (std::size_t i = 0; closures && i < chosen.size(); ++i) {
     std::fprintf(stderr, "%s, closures\n", chosen[i].name().c_str());
-    time_closures(chosen[i], rows[i]);
+    const ClosureTime time = time_closures_apart(chosen[i]);
+    rows[i].closures = time.seconds, rows[i].against = time.ratio;
   }
   print_description(rows);
   print_table(rows);
