@@ -5,6 +5,7 @@
 
 #include "tapeloom/compiler/emit.h"
 #include "tapeloom/compiler/fold_samples.h"
+#include "tapeloom/compiler/guards.h"
 #include "tapeloom/compiler/import.h"
 #include "tapeloom/compiler/passes.h"
 #include "tapeloom/compiler/roll.h"
@@ -21,10 +22,24 @@ struct Request {
   const Tape* tape = nullptr;
   std::optional<NodeId> loss;
   std::vector<NodeId> outputs;
+  std::vector<std::size_t> guards;  ///< of the tape, in recorded order
   CompileOptions options;
 
   const NodeId* loss_node() const { return loss ? &*loss : nullptr; }
+  std::vector<NodeId> conditions() const {
+    std::vector<NodeId> nodes;
+    for (std::size_t g : guards) nodes.push_back(tape->guards()[g].condition);
+    return nodes;
+  }
 };
+
+/// Whether a choice is made sample by sample, so that the branch not taken gets adjoints of zero.
+bool has_where(const Graph& graph) {
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph.is_op(graph.all(BlockId(i)), Op::where)) return true;
+  }
+  return false;
+}
 
 /// Runs the passes in order; reads as the table of contents of compiler/.
 class Pipeline {
@@ -38,12 +53,12 @@ class Pipeline {
     const CompileOptions& options = request_.options;
     const bool may_round = !options.exact;
     if (options.roll && may_round) {
-      Rolled rolled = roll(*request_.tape, request_.loss_node(), request_.outputs);
+      Rolled rolled = roll(*request_.tape, request_.loss_node(), request_.outputs, request_.conditions());
       graph_ = std::move(rolled.graph);
       live_nodes_ = rolled.live;
       finished("roll");
     } else {
-      graph_ = import(*request_.tape, request_.loss_node(), request_.outputs, live_nodes_);
+      graph_ = import(*request_.tape, request_.loss_node(), request_.outputs, request_.conditions(), live_nodes_);
       finished("import");
     }
     // clang-format off
@@ -56,9 +71,12 @@ class Pipeline {
     };
     // clang-format on
     clean_up();
+    const bool chooses = has_where(graph_);
     pass("recognise_idioms", options.idioms && may_round, recognise_idioms);
     if (request_.loss && options.gradients) {
-      pass("differentiate", true, [&](Graph graph) { return differentiate(std::move(graph), differentiation()); });
+      pass("differentiate", true,
+           [&](Graph graph) { return differentiate(std::move(graph), differentiation(chooses || options.exact)); });
+      repeats_for_nan_ = chooses && may_round;
       before = false;
       clean_up();
     }
@@ -68,6 +86,8 @@ class Pipeline {
   }
 
   LiveNodes live_nodes() const { return live_nodes_; }
+  /// See Program::repeats_for_nan.
+  bool repeats_for_nan() const { return repeats_for_nan_; }
 
  private:
   template <class F>
@@ -82,10 +102,10 @@ class Pipeline {
     if (report_ != nullptr) *report_ += "== " + std::string(name) + "\n" + to_string(graph_) + "\n";
   }
 
-  DifferentiateOptions differentiation() {
+  DifferentiateOptions differentiation(bool skip_zeros) {
     frozen_.clear();
     for (const ParameterRecord& parameter : request_.tape->parameters()) frozen_.push_back(parameter.frozen);
-    return {frozen_, leaves_.inputs, request_.options.input_gradients};
+    return {frozen_, leaves_.inputs, request_.options.input_gradients, skip_zeros};
   }
 
   const Request& request_;
@@ -94,6 +114,7 @@ class Pipeline {
   Graph graph_;
   LiveNodes live_nodes_;
   std::vector<std::uint8_t> frozen_;
+  bool repeats_for_nan_ = false;
 };
 
 Request make_request(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
@@ -118,6 +139,7 @@ Request make_request(const Value* loss, std::span<const Value> outputs, const Co
   request.outputs.clear();
   for (const Value& output : outputs) request.outputs.push_back(output.on(*tape).id());
   request.tape = tape;
+  request.guards = held_guards(*tape, options.branches_from);
   return request;
 }
 
@@ -127,12 +149,12 @@ std::optional<FoldedSamples> fold(const Request& request) {
   if (!options.roll || !options.fold_samples || options.exact || !request.loss) return std::nullopt;
   // Inputs can be bound even where nothing uses them, so they decide how many samples there are.
   if (!request.tape->input_nodes().empty()) return std::nullopt;
-  if (!guards_before(*request.tape, request.loss_node(), request.outputs).empty()) return std::nullopt;
+  if (!request.guards.empty()) return std::nullopt;
   return fold_samples(*request.tape, *request.loss, request.outputs);
 }
 
 Request request_for_one_sample(const Request& request, const FoldedSamples& folded) {
-  Request one{folded.tape.get(), folded.loss, {}, request.options};
+  Request one{folded.tape.get(), folded.loss, {}, {}, request.options};
   one.options.input_gradients = false;  // the inputs are constants of the recording
   for (const FoldedSamples::Output& output : folded.outputs) one.outputs.push_back(output.node);
   return one;
@@ -165,8 +187,8 @@ void describe_inputs(const Request& request, const Graph& graph, Program& progra
   for (const UniformInputRecord& input : tape.uniform_inputs()) {
     program.uniform_inputs.push_back({input.name, tape.data(input.node)});
   }
-  for (std::size_t g : guards_before(tape, request.loss_node(), request.outputs)) {
-    program.guards.push_back({tape.describe_guard(g), tape.guards()[g].expected});
+  for (std::size_t g : request.guards) {
+    program.guards.push_back({tape.describe_guard(g), static_cast<std::uint32_t>(g), tape.guards()[g].expected});
   }
 }
 
@@ -188,6 +210,7 @@ Program build(const Request& recorded) {
   }
   program.exact = request.options.exact;
   program.has_gradients = request.loss && request.options.gradients;
+  program.repeats_for_nan = pipeline.repeats_for_nan();
   program.has_input_gradients = program.has_gradients && recorded.options.input_gradients;
   program.recorded_nodes = recorded.tape->size();
   program.live_nodes = pipeline.live_nodes().all;

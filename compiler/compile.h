@@ -25,6 +25,10 @@ struct CompileOptions {
   bool input_gradients = false;
   /// Bit for bit what evaluate() computes, in Executor<double>; slower.
   bool exact = false;
+  /// A program holds every guard taken on its tape before it is compiled: a Value that a branch chose need not be newer
+  /// than the branch. A mark leaves out those taken before it, as your statement that none of them chose a Value this
+  /// program computes; tape.mark() leaves out all there are.
+  Tape::Mark branches_from = {};
 
   // Optional passes. They change how much is computed, never what (beyond the stated rounding); exact mode leaves out
   // folding of samples, rolling, common subexpressions, simplification, idioms and fusing.
@@ -42,10 +46,12 @@ struct CompileOptions {
 };
 
 /// Compiles a training program: `loss` and its gradients by all parameters that are not frozen. Throws CompileError if
-/// the loss differs from sample to sample, RecordingError if the outputs are of another tape.
+/// the loss differs from sample to sample, RecordingError if the outputs are of another tape, GuardError if a branch on
+/// constants alone would go the other way for what they have been set to.
 TAPELOOM_API Program compile(Value loss, const CompileOptions& options = {});
 
-/// Compiles inference alone: the outputs, without a loss or gradients. Inputs they do not depend on need not be bound.
+/// Compiles inference alone: the outputs, without a loss or gradients. Inputs that neither
+/// they nor the guards depend on need not be bound.
 TAPELOOM_API Program compile_inference(std::span<const Value> outputs, CompileOptions options = {});
 
 /// The compiler's graph after each pass, as text, for reading and for golden tests.

@@ -76,7 +76,7 @@ class Contributions {
 class Differentiator {
  public:
   Differentiator(Graph& graph, const DifferentiateOptions& options)
-      : g_(graph), contributions_(graph), per_sample_(graph) {
+      : g_(graph), scaled_(options.skip_zeros ? Op::mul_adjoint : Op::mul), contributions_(graph), per_sample_(graph) {
     find_needed(options);
   }
 
@@ -265,7 +265,7 @@ class Differentiator {
   void reverse_elementwise(BlockId id, const View& adjoint) {
     std::array<View, 3> x{};
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) x[k] = g_.operand(id, k);
-    const auto at = [&](const View& view) { return Expression(g_, view); };
+    const auto at = [&](const View& view) { return Expression(g_, view, scaled_); };
     const View y = g_.all(id);
     ops::visit(
         g_[id].op,
@@ -290,6 +290,7 @@ class Differentiator {
   }
 
   Graph& g_;
+  Op scaled_;
   LargeVector<bool> needed_;
   Contributions contributions_;
   Contributions per_sample_;

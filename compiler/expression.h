@@ -11,7 +11,8 @@ namespace tapeloom::inline v0_1::compiler {
 class Expression {
  public:
   explicit Expression(double literal) : literal_(literal) {}
-  Expression(Graph& graph, const View& rows) : graph_(&graph), rows_(rows) {}
+  /// `scaled` is the op of `scaled(factor, adjoint)`: mul, or mul_adjoint where an adjoint of zero may meet any factor.
+  Expression(Graph& graph, const View& rows, Op scaled) : graph_(&graph), rows_(rows), scaled_(scaled) {}
 
   /// The rows on `graph`; a literal is added there as a constant, read for every row.
   View rows(Graph& graph, std::uint32_t count) const {
@@ -20,10 +21,12 @@ class Expression {
 
   static Expression apply(Op op, std::initializer_list<Expression> operands) {
     Graph* graph = nullptr;
+    Op scaled = Op::mul;
     std::uint32_t count = 1;
     for (const Expression& operand : operands) {
       if (operand.graph_ == nullptr) continue;
       graph = operand.graph_;
+      scaled = operand.scaled_;
       count = operand.rows_.rows;
     }
     View rows[3];
@@ -33,12 +36,15 @@ class Expression {
     const bool alike = count > 1 && std::all_of(rows, rows + k, [](const View& view) { return view.step == 0; });
     if (alike) std::transform(rows, rows + k, rows, [](const View& view) { return view.part(0, 1); });
     const View result = graph->add_elementwise(op, std::span<const View>(rows, k));
-    return {*graph, alike ? result.repeated(count) : result};
+    return {*graph, alike ? result.repeated(count) : result, scaled};
   }
+
+  friend Expression scaled(Expression factor, Expression adjoint) { return apply(adjoint.scaled_, {factor, adjoint}); }
 
  private:
   Graph* graph_ = nullptr;
   View rows_;
+  Op scaled_ = Op::mul;
   double literal_ = 0.0;
 };
 

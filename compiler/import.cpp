@@ -6,12 +6,6 @@ namespace tapeloom::inline v0_1::compiler {
 
 namespace {
 
-std::uint32_t last_node(const NodeId* loss, std::span<const NodeId> outputs) {
-  std::uint32_t last = loss != nullptr ? loss->index : 0;
-  for (NodeId output : outputs) last = std::max(last, output.index);
-  return last;
-}
-
 /// Adds the block of one node; `at` gives the blocks of earlier nodes.
 View import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const View> at) {
   const std::uint32_t leaf = tape.leaf_index(node);
@@ -42,27 +36,15 @@ View import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const Vi
 
 }  // namespace
 
-std::vector<std::size_t> guards_before(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs) {
-  std::vector<std::size_t> guards;
-  // A leaf depends on no branch, and a plain number asked for as an output is recorded last of all.
-  std::vector<NodeId> computed;
-  for (NodeId output : outputs) {
-    if (op_kind(tape.op(output)) != OpKind::leaf) computed.push_back(output);
-  }
-  const std::uint32_t last = last_node(loss, computed);
-  for (std::size_t g = 0; g < tape.guards().size(); ++g) {
-    if (tape.guards()[g].position <= last) guards.push_back(g);
-  }
-  return guards;
-}
-
-Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, LiveNodes& live_nodes) {
-  const std::uint32_t end = last_node(loss, outputs) + 1;
+Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, std::span<const NodeId> conditions,
+             LiveNodes& live_nodes) {
+  std::uint32_t end = loss != nullptr ? loss->index + 1 : 0;
+  for (NodeId output : outputs) end = std::max(end, output.index + 1);
+  for (NodeId condition : conditions) end = std::max(end, condition.index + 1);
   LargeVector<bool> live(end, false);
   if (loss != nullptr) live[loss->index] = true;
   for (NodeId output : outputs) live[output.index] = true;
-  const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
-  for (std::size_t g : guards) live[tape.guards()[g].condition.index] = true;
+  for (NodeId condition : conditions) live[condition.index] = true;
   live_nodes = {};
   std::size_t operand_count = 0;
   for (std::uint32_t i = end; i-- > 0;) {
@@ -87,7 +69,7 @@ Graph import(const Tape& tape, const NodeId* loss, std::span<const NodeId> outpu
   }
   if (loss != nullptr) graph.roots.loss = at[loss->index];
   for (NodeId output : outputs) graph.roots.outputs.push_back(at[output.index]);
-  for (std::size_t g : guards) graph.roots.guards.push_back(at[tape.guards()[g].condition.index]);
+  for (NodeId condition : conditions) graph.roots.guards.push_back(at[condition.index]);
   return graph;
 }
 

@@ -38,6 +38,8 @@ struct DifferentiateOptions {
   std::span<const std::uint8_t> frozen;  ///< one a parameter; not 0: excluded
   std::size_t input_count = 0;
   bool input_gradients = false;
+  /// Whether every product of an op's derivative is zero for an adjoint of zero. Those of dense blocks are plain.
+  bool skip_zeros = false;
 };
 
 /// Adds the adjoints of the loss by parameters and inputs, in the order of contributions that evaluate() defines.

@@ -176,11 +176,10 @@ class ElementwiseRoller {
 
 }  // namespace
 
-Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs) {
+Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, std::span<const NodeId> conditions) {
   std::vector<NodeId> roots(outputs.begin(), outputs.end());
   if (loss != nullptr) roots.push_back(*loss);
-  const std::vector<std::size_t> guards = guards_before(tape, loss, outputs);
-  for (std::size_t g : guards) roots.push_back(tape.guards()[g].condition);
+  roots.insert(roots.end(), conditions.begin(), conditions.end());
 
   const Recording recording(tape, loss, roots);
   const Classes classes = classify(recording);
@@ -216,7 +215,7 @@ Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> output
 
   if (loss != nullptr) graph.roots.loss = placer.view(*loss);
   for (NodeId output : outputs) graph.roots.outputs.push_back(placer.view(output));
-  for (std::size_t g : guards) graph.roots.guards.push_back(placer.view(tape.guards()[g].condition));
+  for (NodeId condition : conditions) graph.roots.guards.push_back(placer.view(condition));
   return {std::move(graph), recording.live(), placer.take_places()};
 }
 

@@ -17,9 +17,9 @@ struct Rolled {
   LargeVector<Coordinate> places;
 };
 
-/// The recorded nodes that the loss, the outputs or the guards before them depend on, with scalars that compute alike
+/// The recorded nodes that the loss, the outputs or the guards' conditions depend on, with scalars that compute alike
 /// gathered into the rows of blocks: sums of products with parameters become dense blocks.
 /// requires: nodes of this tape. maintains: the value of every root up to rounding.
-Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs);
+Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, std::span<const NodeId> conditions);
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -1,3 +1,5 @@
+#include <cmath>
+#include <limits>
 #include <span>
 
 #include "tapeloom/compiler/passes.h"
@@ -37,7 +39,7 @@ class Simplifier {
     Op op;
     View (Simplifier::*rule)(Operands);
   };
-  static const Rule rules[8];
+  static const Rule rules[11];
 
   View times_samples(const View& x) { return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x); }
   View make(Op op, const View& a) { return g_.add_elementwise(op, {a}); }
@@ -82,12 +84,57 @@ class Simplifier {
   /// where samples or rows share u.
   bool is_doubled(const View& x) const { return g_.is_op(x, Op::add) && g_.behind(x, 0) == g_.behind(x, 1); }
   bool is_shared(const View& u, const View& x) const {
-    return !g_.varying(u) && (g_.varying(x) || (u.rows > 1 && u.step == 0));
+    return !g_.varying(u) && (g_.varying(x) || (u.rows > 1 && u.step == 0)) && !overflows_doubled(u);
+  }
+  /// Of a constant; others can only be known in a step.
+  bool overflows_doubled(const View& u) const {
+    constexpr double largest = std::numeric_limits<float>::max() / 2.0;
+    return g_.is_constant(u) && std::abs(g_.constant(u, 0)) > largest;
   }
   View doubled(const View& u) {
     if (u.rows > 1 && u.step != 0) return make(Op::add, u, u);
     if (g_.is_constant(u)) return number(2.0 * g_.constant(u, 0), u);
     return make(Op::add, u.part(0, 1), u.part(0, 1)).repeated(u.rows);
+  }
+
+  /// Of (factor, adjoint). Where zero can meet nothing but finite numbers it is a product like others.
+  View mul_adjoint(Operands x) {
+    const View factor = x[0], adjoint = x[1];
+    if (factor == adjoint || is_finite_constant(factor) || is_never_zero(adjoint)) return product(factor, adjoint);
+    if (g_.is_op(factor, Op::neg) && g_.is_op(adjoint, Op::neg)) {
+      return make(Op::mul_adjoint, g_.behind(factor, 0), g_.behind(adjoint, 0));
+    }
+    if (is_doubled(factor) && is_shared(adjoint, factor)) {
+      return make(Op::mul_adjoint, g_.behind(factor, 0), doubled(adjoint));
+    }
+    if (is_doubled(adjoint) && is_shared(factor, adjoint)) {
+      return make(Op::mul_adjoint, doubled(factor), g_.behind(adjoint, 0));
+    }
+    return nothing;
+  }
+  View product(const View& a, const View& b) {
+    const View operands[] = {a, b};
+    const View simpler = mul(operands);
+    return simpler != nothing ? simpler : make(Op::mul, a, b);
+  }
+  View div_adjoint(Operands x) {
+    if (g_.is_constant(x[0], 1.0)) return x[1];
+    return is_never_zero(x[1]) ? make(Op::div, x[1], x[0]) : nothing;
+  }
+  View unless_zero(Operands x) { return is_never_zero(x[1]) ? x[0] : nothing; }
+
+  bool all_of_constant(const View& x, bool (*holds)(double)) const {
+    if (!g_.is_constant(x)) return false;
+    for (std::uint32_t r = 0; r < x.rows; ++r) {
+      if (!holds(g_.constant(x, r))) return false;
+    }
+    return true;
+  }
+  bool is_finite_constant(const View& x) const {
+    return all_of_constant(x, [](double number) { return std::isfinite(number); });
+  }
+  bool is_never_zero(const View& x) const {
+    return all_of_constant(x, [](double number) { return number != 0.0; });
   }
 
   View div(Operands x) { return g_.is_constant(x[1], 1.0) ? x[0] : nothing; }
@@ -121,11 +168,18 @@ class Simplifier {
   bool before_;
 };
 
-const Simplifier::Rule Simplifier::rules[8] = {
-    {Op::add, &Simplifier::add},     {Op::sub, &Simplifier::sub},
-    {Op::mul, &Simplifier::mul},     {Op::div, &Simplifier::div},
-    {Op::neg, &Simplifier::neg},     {Op::pow, &Simplifier::pow},
-    {Op::where, &Simplifier::where}, {Op::not_equal, &Simplifier::not_equal},
+const Simplifier::Rule Simplifier::rules[11] = {
+    {Op::add, &Simplifier::add},
+    {Op::sub, &Simplifier::sub},
+    {Op::mul, &Simplifier::mul},
+    {Op::div, &Simplifier::div},
+    {Op::neg, &Simplifier::neg},
+    {Op::pow, &Simplifier::pow},
+    {Op::where, &Simplifier::where},
+    {Op::not_equal, &Simplifier::not_equal},
+    {Op::mul_adjoint, &Simplifier::mul_adjoint},
+    {Op::div_adjoint, &Simplifier::div_adjoint},
+    {Op::unless_zero, &Simplifier::unless_zero},
 };
 
 }  // namespace

@@ -44,7 +44,7 @@ class TAPELOOM_API GuardError : public Error {
  public:
   /// `guard` as Tape::describe_guard puts it.
   GuardError(const std::string& description, std::size_t guard, std::size_t sample);
-  /// Index of the guard in recorded order.
+  /// Which of the tape's guards it is, in recorded order.
   std::size_t guard() const { return guard_; }
   /// Position in the batch of the first sample that failed it.
   std::size_t sample() const { return sample_; }

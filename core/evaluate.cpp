@@ -61,12 +61,6 @@ class Sweep {
     assign_phases();
   }
 
-  void use_eager_values() {
-    samples_ = 1;
-    allocate();
-    for (NodeId node : order_) value(node, 0) = tape_.data(node);
-  }
-
   void forward(const Batch& batch) {
     samples_ = batch.samples;
     allocate();
@@ -102,7 +96,6 @@ class Sweep {
   double& value(NodeId node, std::size_t sample) { return values_[place(node, sample)]; }
   double adjoint(NodeId node, std::size_t sample) const { return live(node) ? adjoints_[place(node, sample)] : 0.0; }
   bool live(NodeId node) const { return node.index < place_.size() && place_[node.index] != nowhere; }
-  std::span<const NodeId> order() const { return order_; }
 
  private:
   void mark_live(std::span<const NodeId> also) {
@@ -286,21 +279,13 @@ Evaluation evaluate(Value root, const Batch& batch, std::span<const Value> outpu
   const Tape& tape = *root.tape();
   check_lengths(tape, batch);
   std::vector<NodeId> wanted;
-  std::uint32_t last = root_node.index;
-  for (const Value& output : outputs) {
-    wanted.push_back(output.on(*root.tape()).id());
-    last = std::max(last, wanted.back().index);
-  }
-  std::vector<std::size_t> guards;
-  for (std::size_t g = 0; g < tape.guards().size(); ++g) {
-    if (tape.guards()[g].position > last) continue;
-    guards.push_back(g);
-    wanted.push_back(tape.guards()[g].condition);
-  }
+  for (const Value& output : outputs) wanted.push_back(output.on(*root.tape()).id());
+  const std::size_t first_guard = tape.first_guard(batch.branches_from);
+  for (const Guard& guard : tape.guards().subspan(first_guard)) wanted.push_back(guard.condition);
 
   Sweep sweep(tape, root_node, wanted);
   sweep.forward(batch);
-  for (std::size_t g : guards) {
+  for (std::size_t g = first_guard; g < tape.guards().size(); ++g) {
     const Guard& guard = tape.guards()[g];
     for (std::size_t s = 0; s < batch.samples; ++s) {
       if ((sweep.value(guard.condition, s) != 0.0) != guard.expected) {
@@ -326,7 +311,10 @@ Evaluation evaluate(Value root, const Batch& batch, std::span<const Value> outpu
   return result;
 }
 
-void recompute(Tape& tape) {
+void recompute(Tape& tape, Tape::Mark branches_from) {
+  const std::size_t first_guard = tape.first_guard(branches_from);
+  std::vector<double> before;  // to be put back if a guard fails
+  if (first_guard < tape.guards().size()) before.assign(tape.data_.data(), tape.data_.data() + tape.size());
   for (std::uint32_t i = 0; i < tape.size(); ++i) {
     const NodeId node(i);
     const Op op = tape.op(node);
@@ -336,27 +324,11 @@ void recompute(Tape& tape) {
     for (std::size_t k = 0; k < operands.count; ++k) x[k] = tape.data(operands.node[k]);
     tape.data_[i] = op_kind(op) == OpKind::reduction ? x[0] : forward_op(op, x);
   }
-}
-
-void Value::backward(double seed) const {
-  const NodeId root = id();
-  Sweep sweep(*tape_, root, {});
-  sweep.use_eager_values();
-  sweep.reverse(seed);
-  for (NodeId node : sweep.order()) tape_->add_grad(node, sweep.adjoint(node, 0));
-}
-
-void Value::backward_step() const {
-  const NodeId node = id();
-  const Op op = tape_->op(node);
-  if (op_kind(op) == OpKind::leaf) return;
-  const Operands operands = tape_->operands(node);
-  if (op_kind(op) == OpKind::reduction) return tape_->add_grad(operands.node[0], grad());
-  std::array<double, 3> x{};
-  for (std::size_t k = 0; k < operands.count; ++k) x[k] = tape_->data(operands.node[k]);
-  const auto contributions = reverse_op(op, x, data(), grad());
-  for (std::size_t k = 0; k < operands.count; ++k) {
-    if (tape_->op(operands.node[k]) != Op::constant) tape_->add_grad(operands.node[k], contributions[k]);
+  for (std::size_t g = first_guard; g < tape.guards().size(); ++g) {
+    const Guard& guard = tape.guards()[g];
+    if ((tape.data(guard.condition) != 0.0) == guard.expected) continue;
+    std::copy(before.begin(), before.end(), tape.data_.data());
+    throw GuardError(tape.describe_guard(g), g, 0);
   }
 }
 

@@ -31,6 +31,8 @@ struct Batch {
   std::span<const double> uniform_inputs = {};
   /// In recorded order; empty: the numbers on the tape.
   std::span<const double> parameters = {};
+  /// See CompileOptions::branches_from.
+  Tape::Mark branches_from = {};
 };
 
 struct Evaluation {
@@ -45,8 +47,8 @@ struct Evaluation {
 };
 
 /// Forward and reverse sweep of `root` over a batch. Of a root that varies, the sum over the samples is differentiated.
-/// Throws BindError for spans of the wrong length or an empty batch, GuardError where a recorded branch goes the
-/// other way. Changes nothing on the tape.
+/// Throws BindError for spans of the wrong length or an empty batch, GuardError where a branch that was taken on the
+/// tape before this call goes the other way, whatever it chose. Changes nothing on the tape.
 TAPELOOM_API Evaluation evaluate(Value root, const Batch& batch, std::span<const Value> outputs = {},
                                  double seed = 1.0);
 

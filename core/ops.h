@@ -12,8 +12,10 @@
 // In reverse at most one argument of a call, and one operand of an operator, is computed; others have a line of their
 // own. C++ leaves the order of arguments to the compiler, and the graph has the order in which they were computed.
 //
-// reverse sees the adjoint, so where a derivative can be infinite although the operands are finite, an adjoint of
-// zero contributes nothing (`unless_zero`): a branch not taken by `where` must not send 0 * inf = NaN upward.
+// An adjoint of zero contributes nothing, whatever it meets: a branch not taken by `where` must not send 0 * inf = NaN
+// upward. So no formula multiplies an adjoint itself: mul_adjoint, div_adjoint and unless_zero give zero for it in
+// every kernel, and stand where a factor can be infinite although the operands are finite; `scaled` stands everywhere
+// else, and is the plain product in kernels of vectors (a step that finds NaN is then repeated without them).
 #pragma once
 
 #include <array>
@@ -51,14 +53,8 @@ struct Domain {
   double lower, upper;
 };
 
-/// `contribution` where the adjoint is not zero, and zero where it is, whatever the derivative.
-template <class T>
-T unless_zero(T adjoint, T contribution) {
-  return select(adjoint == T(0.0), T(0.0), contribution);
-}
-
-/// What the derivatives of some functions compute from the result y and its adjoint. They are rows of the table, so
-/// that a graph keeps each as one op.
+/// What derivatives compute from a number and an adjoint. They are rows of the table, so that a graph keeps each as one
+/// op.
 struct Adjoint {
   static constexpr std::size_t arity = 2;
   static constexpr unsigned differentiable = 0;
@@ -69,22 +65,51 @@ struct Adjoint {
   }
 };
 
-struct ExpAdjoint : Adjoint {
+/// The contribution x, which is linear in the adjoint.
+struct UnlessZero : Adjoint {
   template <class T>
-  static T forward(T y, T adjoint) {
-    return unless_zero(adjoint, y * adjoint);
+  static T forward(T x, T adjoint) {
+    return select(adjoint == T(0.0), T(0.0), x);
   }
 };
+/// factor * adjoint
+struct MulAdjoint : Adjoint {
+  template <class T>
+  static T forward(T factor, T adjoint) {
+    return UnlessZero::forward(factor * adjoint, adjoint);
+  }
+};
+/// adjoint / divisor
+struct DivAdjoint : Adjoint {
+  template <class T>
+  static T forward(T divisor, T adjoint) {
+    return UnlessZero::forward(adjoint / divisor, adjoint);
+  }
+};
+
+/// factor * adjoint: zero for an adjoint of zero among scalars, and whatever the product is among vectors. Graph
+/// expressions have their own.
+template <class T>
+T scaled(T factor, T adjoint) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return MulAdjoint::forward(factor, adjoint);
+  } else {
+    return factor * adjoint;
+  }
+}
+
+/// Of the result y.
 struct TanhAdjoint : Adjoint {
   template <class T>
   static T forward(T y, T adjoint) {
-    return (T(1.0) - y * y) * adjoint;
+    return scaled(T(1.0) - y * y, adjoint);
   }
 };
+/// Of the result y.
 struct SigmoidAdjoint : Adjoint {
   template <class T>
   static T forward(T y, T adjoint) {
-    return (y * (T(1.0) - y)) * adjoint;
+    return scaled(y * (T(1.0) - y), adjoint);
   }
 };
 /// relu'(0) = 0. The result is positive, or not a number, exactly where the operand is.
@@ -98,8 +123,8 @@ struct ReluAdjoint : Adjoint {
 /// As a formula calls them; graph expressions have their own.
 #define TAPELOOM_ADJOINT(name, Struct)  \
   template <class T>                    \
-  T name(T y, T adjoint) {              \
-    return Struct::forward(y, adjoint); \
+  T name(T x, T adjoint) {              \
+    return Struct::forward(x, adjoint); \
   }
 #include "tapeloom/core/ops.def"
 
@@ -141,7 +166,7 @@ struct Mul : Arity<2> {
   }
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
-    return {b * adjoint, a * adjoint};
+    return {scaled(b, adjoint), scaled(a, adjoint)};
   }
 };
 
@@ -153,8 +178,8 @@ struct Div : Arity<2> {
   }
   template <class T>
   static std::array<T, 2> reverse(T, T b, T y, T adjoint) {
-    T da = unless_zero(adjoint, adjoint / b);
-    return {da, unless_zero(adjoint, -(y * da))};
+    const T da = div_adjoint(b, adjoint);
+    return {da, unless_zero(-(y * da), adjoint)};
   }
 };
 
@@ -226,7 +251,7 @@ struct Exp : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {exp_adjoint(y, adjoint)};
+    return {mul_adjoint(y, adjoint)};
   }
 };
 
@@ -238,7 +263,7 @@ struct Expm1 : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {unless_zero(adjoint, (y + T(1.0)) * adjoint)};
+    return {mul_adjoint(y + T(1.0), adjoint)};
   }
 };
 
@@ -250,7 +275,7 @@ struct Log : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {unless_zero(adjoint, adjoint / x)};
+    return {div_adjoint(x, adjoint)};
   }
 };
 
@@ -262,7 +287,7 @@ struct Log1p : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {unless_zero(adjoint, adjoint / (T(1.0) + x))};
+    return {div_adjoint(T(1.0) + x, adjoint)};
   }
 };
 
@@ -274,7 +299,7 @@ struct Sqrt : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {unless_zero(adjoint, adjoint / (y + y))};
+    return {div_adjoint(y + y, adjoint)};
   }
 };
 
@@ -286,7 +311,7 @@ struct Square : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {(x + x) * adjoint};
+    return {scaled(x + x, adjoint)};
   }
 };
 
@@ -343,7 +368,7 @@ struct Softplus : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {sigmoid(x) * adjoint};
+    return {scaled(sigmoid(x), adjoint)};
   }
 };
 
@@ -355,7 +380,7 @@ struct Sin : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {cos(x) * adjoint};
+    return {scaled(cos(x), adjoint)};
   }
 };
 
@@ -367,7 +392,7 @@ struct Cos : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {-(sin(x) * adjoint)};
+    return {-scaled(sin(x), adjoint)};
   }
 };
 
@@ -379,7 +404,7 @@ struct Atan : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {adjoint / (T(1.0) + x * x)};
+    return {div_adjoint(T(1.0) + x * x, adjoint)};
   }
 };
 
@@ -407,8 +432,8 @@ struct LeakyRelu : Arity<2> {
   /// The derivative at 0 is the slope.
   template <class T>
   static std::array<T, 2> reverse(T x, T slope, T, T adjoint) {
-    const T scaled = slope * adjoint, dx = select(x > T(0.0), adjoint, scaled);
-    const T by_slope = x * adjoint, dslope = select(x > T(0.0), T(0.0), by_slope);
+    const T below = scaled(slope, adjoint), dx = select(x > T(0.0), adjoint, below);
+    const T by_slope = scaled(x, adjoint), dslope = select(x > T(0.0), T(0.0), by_slope);
     return {dx, dslope};
   }
 };
@@ -427,7 +452,7 @@ struct Pow : Arity<2> {
     const T by_b = y * log(a) * adjoint, infinite = y * log(a) * adjoint;
     const T at_zero = select(b < T(0.0), infinite, T(0.0));
     const T db = select(a == T(0.0), at_zero, by_b);
-    return {unless_zero(adjoint, da), unless_zero(adjoint, db)};
+    return {unless_zero(da, adjoint), unless_zero(db, adjoint)};
   }
 };
 

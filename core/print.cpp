@@ -71,7 +71,7 @@ std::string to_string(const Tape& tape) {
   for (std::size_t i = 0; i < tape.guards().size(); ++i) {
     const Guard& guard = tape.guards()[i];
     text += "guard " + std::to_string(i) + ": %" + std::to_string(guard.condition.index) + " is " +
-            (guard.expected ? "true" : "false") + " from %" + std::to_string(guard.position) + " on\n";
+            (guard.expected ? "true" : "false") + "\n";
   }
   return text;
 }

@@ -133,6 +133,7 @@ struct ProgramUniformInput {
 
 struct ProgramGuard {
   std::string description;
+  std::uint32_t number;  ///< among the tape's guards
   bool expected;
 };
 
@@ -168,6 +169,9 @@ struct Program {
   bool has_gradients = false;            ///< false: compiled for inference, or not differentiated
   bool has_input_gradients = false;
   bool exact = false;
+  /// It was recorded with where(), so an adjoint of zero may meet a factor that is infinite or NaN: a step whose
+  /// gradients have a NaN is run again, with products that are zero for an adjoint of zero.
+  bool repeats_for_nan = false;
 
   std::vector<Instruction> instructions;
   std::vector<Shape> shapes = {Shape{}};

@@ -129,7 +129,7 @@ void Tape::rewind(Mark mark) {
     bound_names_.erase(uniform_inputs_.back().name);
   }
   guards_.resize(mark.guards);
-  grads_.resize(std::min<std::size_t>(grads_.size(), mark.nodes));
+  gradients_.drop_from(mark.nodes);
   labels_.erase(labels_.lower_bound(mark.nodes), labels_.end());
   size_ = mark.nodes;
 
@@ -202,21 +202,18 @@ void Tape::set_data(NodeId leaf, double data) {
   data_[leaf.index] = data;
 }
 
-void Tape::set_grad(NodeId node, double grad) {
-  if (grads_.size() < size_) grads_.resize(size_, 0.0);
-  grads_[node.index] = grad;
+std::size_t Tape::first_guard(Mark mark) const {
+  if (mark.guards > guards_.size()) {
+    throw RecordingError("branches_from is a mark after " + std::to_string(mark.guards) +
+                         " guards, but the tape has only " + std::to_string(guards_.size()) +
+                         "; it was rewound past that mark, or the mark is another tape's");
+  }
+  return mark.guards;
 }
-
-void Tape::add_grad(NodeId node, double grad) {
-  if (grads_.size() < size_) grads_.resize(size_, 0.0);
-  grads_[node.index] += grad;
-}
-
-void Tape::zero_grad() { grads_.assign(grads_.size(), 0.0); }
 
 bool Tape::guard(NodeId condition) {
   const bool expected = data(condition) != 0.0;
-  guards_.push_back({condition, expected, size_});
+  guards_.push_back({condition, expected});
   return expected;
 }
 

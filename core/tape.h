@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tapeloom/core/export.h"
+#include "tapeloom/core/gradients.h"
 #include "tapeloom/core/growing.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/op.h"
@@ -21,11 +22,12 @@ namespace tapeloom::inline v0_1 {
 
 class Value;
 
-/// A comparison that decided a C++ branch while recording. The recording holds only for data that decides alike.
+/// A comparison that decided a C++ branch while recording. The recording holds only for data that decides alike. Which
+/// Values a branch chose leaves no trace: std::max(a, b) returns one of two handles that are older than it. So every
+/// guard counts for every Value of its tape, older ones too.
 struct Guard {
   NodeId condition;
   bool expected;
-  std::uint32_t position;  ///< nodes on the tape when the branch was taken; only later nodes depend on it
 };
 
 /// A range of inputs that are bound together from rows of `count` numbers.
@@ -97,8 +99,9 @@ class TAPELOOM_API Tape {
   // --- rewinding --------------------------------------------------------------------------------------------------
 
   Mark mark() const;
-  /// Drops everything recorded since `mark`. Values recorded since then are stale: using one throws StaleValueError.
-  /// The memory is kept for the next recording.
+  /// Drops everything recorded since `mark`, guards too. Values recorded since then are stale: using one throws
+  /// StaleValueError. The memory is kept for the next recording. An older Value that a branch since then has chosen, as
+  /// std::max(a, b) chooses a or b, is not known to be a choice any more: choose it again.
   void rewind(Mark mark);
   /// Rewinds to the empty tape.
   void clear() { rewind(Mark{}); }
@@ -119,7 +122,7 @@ class TAPELOOM_API Tape {
   /// For a parameter, input or uniform input: its index among its kind.
   std::uint32_t leaf_index(NodeId node) const { return first_[node.index]; }
   double data(NodeId node) const { return data_[node.index]; }
-  double grad(NodeId node) const { return node.index < grads_.size() ? grads_[node.index] : 0.0; }
+  double grad(NodeId node) const { return gradients_[node]; }
   /// The label given by the user, or an input's place in its group; empty where there is neither.
   std::string label(NodeId node) const;
   /// The label, or else the op and number: what error messages call a node.
@@ -133,16 +136,18 @@ class TAPELOOM_API Tape {
   std::span<const InputGroup> input_groups() const { return groups_; }
   std::span<const UniformInputRecord> uniform_inputs() const { return uniform_inputs_; }
   std::span<const Guard> guards() const { return guards_; }
+  /// The first guard taken since `mark`. Throws RecordingError for a mark that is not one of this tape any more.
+  std::size_t first_guard(Mark mark) const;
 
   // --- writing what is not structure --------------------------------------------------------------------------------
 
   void set_label(NodeId node, std::string_view label);
   /// The number of a leaf. Eager values computed from it are refreshed by recompute().
   void set_data(NodeId leaf, double data);
-  void set_grad(NodeId node, double grad);
-  void add_grad(NodeId node, double grad);
-  /// Sets the gradients of all nodes to zero.
-  void zero_grad();
+  void set_grad(NodeId node, double grad) { gradients_.set(node, grad, capacity_); }
+  void add_grad(NodeId node, double grad) { gradients_.add(node, grad, capacity_); }
+  /// Sets the gradients of all nodes to zero. Costs what was reached since the last time.
+  void zero_grad() { gradients_.clear(); }
 
   /// A guard on a comparison whose eager value decides a branch; returns that value as a truth.
   bool guard(NodeId condition);
@@ -150,7 +155,7 @@ class TAPELOOM_API Tape {
  private:
   friend class Value;
   friend class Recorder;
-  friend void recompute(Tape&);
+  friend void recompute(Tape&, Mark);
 
   static constexpr std::uint8_t varying_bit = 0x80;
   static constexpr std::uint8_t op_mask = 0x7f;
@@ -192,7 +197,7 @@ class TAPELOOM_API Tape {
   bool has_third_ = false;
   GrowingArray<double> data_;
 
-  std::vector<double> grads_;  // as long as the last sweep needed
+  Gradients gradients_;
   std::vector<ParameterRecord> parameters_;
   std::vector<NodeId> inputs_;
   std::vector<InputGroup> groups_;

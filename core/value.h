@@ -131,7 +131,8 @@ TAPELOOM_API Value mean(std::span<const Value> values);
 TAPELOOM_API Value dot(std::span<const Value> a, std::span<const Value> b);
 TAPELOOM_API Value dot(std::span<const double> a, std::span<const Value> b);
 
-/// Computes every eager value again from the leaves' numbers.
-TAPELOOM_API void recompute(Tape& tape);
+/// Computes every eager value again from the leaves' numbers. Throws GuardError, and changes nothing, where a recorded
+/// branch would go the other way; guards older than `branches_from` are not looked at.
+TAPELOOM_API void recompute(Tape& tape, Tape::Mark branches_from = {});
 
 }  // namespace tapeloom::inline v0_1

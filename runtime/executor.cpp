@@ -82,7 +82,8 @@ struct Executor<T>::State {
     const runtime::GuardFailure failure =
         recorded == 0 ? interpreter.run(binding, batch) : interpreter.run(binding, {0, recorded, nullptr});
     if (failure.guard != SIZE_MAX) {
-      throw GuardError(program->guards[failure.guard].description, failure.guard, failure.sample);
+      const ProgramGuard& guard = program->guards[failure.guard];
+      throw GuardError(guard.description, guard.number, failure.sample);
     }
     samples = batch.count;
     return interpreter.loss();

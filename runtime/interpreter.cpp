@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "tapeloom/core/check.h"
+#include "tapeloom/runtime/skip_zeros.h"
 #include "tapeloom/runtime/stopwatch.h"
 #include "tapeloom/runtime/uniform.h"
 
@@ -84,10 +85,14 @@ Tile part_of(std::size_t samples, std::size_t i, std::size_t parts) {
 
 template <class T>
 Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples,
-                            std::size_t threads, bool profiled)
+                            std::size_t threads, bool profiled, bool skip_zeros)
     : program_(program),
       parameters_(parameters),
-      kernels_(choose_kernels<T>(program, max_samples)),
+      own_kernels_(skip_zeros
+                       ? std::make_unique<KernelTable<T>>(skipping_zeros(choose_kernels<T>(program, max_samples)))
+                       : nullptr),
+      kernels_(skip_zeros ? *own_kernels_ : choose_kernels<T>(program, max_samples)),
+      max_samples_(max_samples),
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
       batch_lanes_(round_up(max_samples, lane_unit)),
       most_groups_(most_groups(program)),
@@ -115,7 +120,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     set_uniform_input(i, program.uniform_inputs[i].initial);
 
   samples_ = uniform + program.samples_slot(), first_totals_ = uniform + program.first_total();
-  products_.emplace(program, kernels_, uniform);
+  products_.emplace(program, kernels_, uniform, skip_zeros);
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
@@ -134,7 +139,8 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
                                   arena_.data(input_gradients_)};
   const std::vector<std::uint32_t> loaded = find_loaded_operands(program);
   for (std::size_t i = 0; i < threads_; ++i) {
-    runners_.emplace_back(program, kernels_, buffers, loaded, std::min(tile_samples_, max_samples), profiled);
+    runners_.emplace_back(program, kernels_, buffers, loaded, std::min(tile_samples_, max_samples), profiled,
+                          skip_zeros);
   }
   if (profiled) {
     profile_.emplace();
@@ -165,9 +171,15 @@ Profile Interpreter<T>::profile() const {
 
 template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
-  if (!profile_) return run_as<false>(binding, batch);
+  const auto run = [&]<bool profiled>() {
+    const GuardFailure failure = run_as<profiled>(binding, batch);
+    const bool good = failure.guard == SIZE_MAX;
+    if (good && program_.repeats_for_nan && gradients_have_nan(batch.count)) repeat_for_nan(binding, batch);
+    return failure;
+  };
+  if (!profile_) return run.template operator()<false>();
   Stopwatch<true> stopwatch;
-  const GuardFailure failure = run_as<true>(binding, batch);
+  const GuardFailure failure = run.template operator()<true>();
   InstructionTime step;
   stopwatch.lap(step);
   profile_->step_seconds += step.seconds;
@@ -282,6 +294,29 @@ void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
   };
   if (pool_ != nullptr && chunks > 8) return pool_->run(chunks, add_chunk);
   for (std::size_t i = 0; i < chunks; ++i) add_chunk(i, 0);
+}
+
+template <class T>
+bool Interpreter<T>::gradients_have_nan(std::size_t samples) {
+  const auto has_nan = [&](std::span<const T> numbers) { return kernels_.has_nan(numbers.data(), numbers.size()); };
+  return has_nan(gradients()) || (program_.has_input_gradients && has_nan(input_gradients(samples)));
+}
+
+/// Computes the gradients again where an adjoint of zero contributes nothing, whatever it meets. Loss and outputs are
+/// what they were.
+template <class T>
+void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& batch) {
+  if (skipping_zeros_ == nullptr) {
+    skipping_zeros_ = std::make_unique<Interpreter>(program_, parameters_, max_samples_, 1, false, true);
+  }
+  Interpreter& again = *skipping_zeros_;
+  const std::size_t first = program_.first_uniform_input();
+  std::copy_n(uniform_ + first, program_.uniform_inputs.size(), again.uniform_ + first);
+  again.template run_as<false>(binding, batch);
+  std::ranges::copy(again.gradients(), gradients_data());
+  if (program_.has_input_gradients) {
+    std::ranges::copy(again.input_gradients(batch.count), arena_.data(input_gradients_));
+  }
 }
 
 /// Those that are the same for all samples.

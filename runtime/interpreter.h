@@ -23,8 +23,9 @@ class Interpreter {
  public:
   /// `parameters` are the program's, in recorded order, and stay where they are. At most `threads` threads work on a
   /// step, and one alone where that is faster. With `profiled` it takes times.
+  /// For `skip_zeros` see TilePlanner.
   Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples, std::size_t threads,
-              bool profiled);
+              bool profiled, bool skip_zeros = false);
 
   /// Computes everything for a batch whose rows were checked.
   GuardFailure run(const Binding& binding, const BatchRows& batch);
@@ -32,10 +33,7 @@ class Interpreter {
   void set_uniform_input(std::size_t index, double number);
 
   T loss() const { return loss_; }
-  std::span<const T> gradients() {
-    const T* numbers = gradients_in_place_ ? uniform_ + program_.gradients[0].slot : arena_.data(gradients_);
-    return {numbers, program_.parameters.size()};
-  }
+  std::span<const T> gradients() { return {gradients_data(), program_.parameters.size()}; }
   std::span<const T> outputs(std::size_t samples) { return {arena_.data(outputs_), samples * program_.outputs.size()}; }
   std::span<const T> input_gradients(std::size_t samples) {
     return {arena_.data(input_gradients_), samples * program_.input_count};
@@ -50,6 +48,7 @@ class Interpreter {
   template <bool profiled>
   void run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure);
   void run_uniform_instruction(std::uint32_t at, GuardFailure& failure);
+  T* gradients_data() { return gradients_in_place_ ? uniform_ + program_.gradients[0].slot : arena_.data(gradients_); }
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
   void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                    std::size_t groups, TileRunner<T>& runner);
@@ -58,6 +57,8 @@ class Interpreter {
   }
   bool is_worth_threads(std::size_t samples) const;
   void add_groups(Range totals, std::size_t groups);
+  bool gradients_have_nan(std::size_t samples);
+  void repeat_for_nan(const Binding& binding, const BatchRows& batch);
   void collect_outputs(std::size_t samples);
   void collect_gradients();
   /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
@@ -67,7 +68,9 @@ class Interpreter {
 
   const Program& program_;
   std::span<const T> parameters_;
+  std::unique_ptr<const KernelTable<T>> own_kernels_;  // those that skip zeros
   const KernelTable<T>& kernels_;
+  std::size_t max_samples_;
   std::size_t tile_samples_;
   std::size_t batch_lanes_;  // between two batch slots
   std::size_t most_groups_;
@@ -84,8 +87,9 @@ class Interpreter {
   T* samples_ = nullptr;       // the uniform slot that has their number
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
   std::optional<UniformProducts<T>> products_;
-  std::vector<TileRunner<T>> runners_;  // one a thread
-  std::unique_ptr<ThreadPool> pool_;    // if there is more than one
+  std::vector<TileRunner<T>> runners_;           // one a thread
+  std::unique_ptr<ThreadPool> pool_;             // if there is more than one
+  std::unique_ptr<Interpreter> skipping_zeros_;  // from the first step on that is repeated
   T loss_ = T(0);
   std::optional<Profile> profile_;  // without what the runners have
 };

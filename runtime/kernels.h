@@ -35,6 +35,9 @@ struct Finish {
   bool per_lane = false;
 };
 
+/// Which factor of a product is an adjoint, where those that are zero contribute nothing, whatever they meet.
+enum class Adjoints : std::uint8_t { none, a, b };
+
 /// C (m x n) = A (m x k) B (k x n), or += if it is not finished; wherever the matrices are. Entry (i, j) of A is
 /// a[i * a_row_step + j * a_column_step]; rows of B and C are b_stride and c_stride numbers apart, and nothing after
 /// column n - 1 is touched. A product that is finished has whole vectors.
@@ -45,6 +48,7 @@ struct Product {
   std::size_t b_stride, c_stride;
   Finish<T> finish = {};
   bool sums_rows = false;  ///< column n of C gets the sums of A's rows, too; of products that can_sum_rows alone
+  Adjoints adjoints = Adjoints::none;  ///< see plan_skipping_zeros; KernelTable::plan takes none
 };
 
 /// The most rows of a product that is one block of one vector of columns, where every instruction around it counts.
@@ -63,6 +67,7 @@ struct Sums {
   std::size_t b_rows = 0, b_stride = 0;
   std::size_t c_row_step = 0, c_column_step = 0;
   std::size_t samples = 0;
+  Adjoints adjoints = Adjoints::none;  ///< likewise
 };
 
 /// One call of the few or many that a product, or sums, take. They run one after another, as KernelTable::plan puts
@@ -121,6 +126,7 @@ struct KernelTable {
   /// written in whole vectors: after their end rows of `from` are repeated.
   void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                     std::size_t to_stride);
+  bool (*has_nan)(const T* numbers, std::size_t count);
 };
 
 /// The fastest table this processor can run, for steps of at most so many samples: vectors of AVX-512 that are not even
@@ -131,6 +137,10 @@ const KernelTable<T>& kernels(std::size_t most_samples = SIZE_MAX);
 
 /// Scalar libm, samples added one after another: what exact mode promises.
 const KernelTable<double>& exact_kernels();
+
+/// As KernelTable::elementwise, through the scalar functions, for any number of lanes.
+template <class T>
+Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask);
 
 /// Computes an elementwise instruction of one row, all uniform: slots[i.out] = op(slots[i.x[0]], ...).
 template <class T>

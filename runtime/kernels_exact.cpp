@@ -19,11 +19,11 @@ T apply(Read&& read) {
   }
 }
 
-template <class F, unsigned mask>
-void elementwise(double* out, const double* x, const double* y, const double* z, std::size_t lanes) {
-  const double* const operands[] = {x, y, z};
+template <class F, class T, unsigned mask>
+void elementwise(T* out, const T* x, const T* y, const T* z, std::size_t lanes) {
+  const T* const operands[] = {x, y, z};
   for (std::size_t lane = 0; lane < lanes; ++lane) {
-    out[lane] = apply<F, double>([&](unsigned k) { return operands[k][(mask >> k & 1) != 0 ? 0 : lane]; });
+    out[lane] = apply<F, T>([&](unsigned k) { return operands[k][(mask >> k & 1) != 0 ? 0 : lane]; });
   }
 }
 
@@ -55,25 +55,44 @@ void transpose(std::size_t rows, std::size_t columns, const double* from, std::s
   }
 }
 
-constexpr KernelTable<double> make_table() {
+KernelTable<double> make_table() {
   // Exact programs are not rolled: they have no rows to multiply or to add.
   KernelTable<double> table{};
   table.name = "exact", table.vector_lanes = 1;
   table.plan_sums = plan_sums, table.add = add, table.transpose = transpose;
-  const auto enter = [&]<class F, unsigned... mask>(Op op, std::integer_sequence<unsigned, mask...>) {
-    ((table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<F, mask>), ...);
-  };
-#define TAPELOOM_OP(name, Struct) \
-  enter.template operator()<ops::Struct>(Op::name, std::make_integer_sequence<unsigned, 1u << ops::Struct::arity>());
-#include "tapeloom/core/ops.def"
+  for (std::size_t op = 0; op < op_count; ++op) {
+    if (op_arity(static_cast<Op>(op)) == 0 || op_kind(static_cast<Op>(op)) == OpKind::reduction) continue;
+    for (unsigned mask = 0; mask < 1u << op_arity(static_cast<Op>(op)); ++mask) {
+      table.elementwise[op][mask] = scalar_elementwise<double>(static_cast<Op>(op), mask);
+    }
+  }
   return table;
 }
 
-constexpr KernelTable<double> table = make_table();
-
 }  // namespace
 
-const KernelTable<double>& exact_kernels() { return table; }
+const KernelTable<double>& exact_kernels() {
+  static const KernelTable<double> table = make_table();
+  return table;
+}
+
+template <class T>
+Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask) {
+  return ops::visit(
+      op,
+      [&]<class F>() {
+        const auto kernel = [&]<unsigned... mask>(std::integer_sequence<unsigned, mask...>) {
+          Elementwise<T> found = nullptr;
+          ((found = uniform_mask == mask ? elementwise<F, T, mask> : found), ...);
+          return found;
+        };
+        return kernel(std::make_integer_sequence<unsigned, 1u << F::arity>());
+      },
+      []() -> Elementwise<T> { fail_check("a scalar op", __FILE__, __LINE__); });
+}
+
+template Elementwise<float> scalar_elementwise<float>(Op, unsigned);
+template Elementwise<double> scalar_elementwise<double>(Op, unsigned);
 
 template <class T>
 ScalarFunction<T> scalar_function(Op op) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/skip_zeros.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
@@ -22,13 +23,13 @@ class PlannedCalls {
   }
 
   /// For all products that have at most as many columns, and at most as large a k. Returns how many calls that are.
-  std::size_t make_room(const Product<T>& largest) { return make_room(2 * kernels_->plan(largest, nullptr)); }
+  std::size_t make_room(const Product<T>& largest) { return make_room(2 * plan_into(largest, nullptr)); }
   /// For these sums over any number of samples; likewise.
-  std::size_t make_room(const Sums& sums) { return make_room(kernels_->plan_sums(sums, nullptr)); }
+  std::size_t make_room(const Sums& sums) { return make_room(plan_into(sums, nullptr)); }
 
   /// Both allocate nothing if there is room.
-  void plan(const Product<T>& product) { count_ = kernels_->plan(product, calls_.data()); }
-  void plan(const Sums& sums) { count_ = kernels_->plan_sums(sums, calls_.data()); }
+  void plan(const Product<T>& product) { count_ = plan_into(product, calls_.data()); }
+  void plan(const Sums& sums) { count_ = plan_into(sums, calls_.data()); }
 
   std::span<const KernelCall<T>> calls() const { return {calls_.data(), count_}; }
 
@@ -37,6 +38,12 @@ class PlannedCalls {
   }
 
  private:
+  std::size_t plan_into(const Product<T>& product, KernelCall<T>* calls) const {
+    return product.adjoints == Adjoints::none ? kernels_->plan(product, calls) : plan_skipping_zeros(product, calls);
+  }
+  std::size_t plan_into(const Sums& sums, KernelCall<T>* calls) const {
+    return sums.adjoints == Adjoints::none ? kernels_->plan_sums(sums, calls) : plan_skipping_zeros<T>(sums, calls);
+  }
   std::size_t make_room(std::size_t calls) {
     calls_.resize(std::max(calls_.size(), calls));
     return calls;

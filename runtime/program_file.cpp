@@ -22,7 +22,7 @@ namespace {
 // numbers in lists of names that stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 3;
+constexpr std::uint32_t format_version = 4;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -210,8 +210,8 @@ void fields(Archive& file, Struct& all) {
     auto& [name, initial] = all;
     file(name), file(initial);
   } else if constexpr (std::is_same_v<Plain, ProgramGuard>) {
-    auto& [description, expected] = all;
-    file(description), file(expected);
+    auto& [description, number, expected] = all;
+    file(description), file(number), file(expected);
   } else if constexpr (std::is_same_v<Plain, ProgramOutput>) {
     auto& [label, varying, slot, sample] = all;
     file(label), file(varying), file(slot), file(sample);
@@ -241,12 +241,12 @@ void fields(Archive& file, Struct& all) {
 template <class Archive, class AnyProgram>
 void program_fields(Archive& file, AnyProgram& program) {
   auto& [parameters, input_groups, input_count, uniform_inputs, constants, guards, outputs, loss_slot, trained,
-         gradients, has_gradients, has_input_gradients, exact, instructions, shapes, indices, stages, loads,
-         total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recorded_nodes,
+         gradients, has_gradients, has_input_gradients, exact, repeats_for_nan, instructions, shapes, indices, stages,
+         loads, total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recorded_nodes,
          live_nodes, leaf_nodes] = program;
   each(file, parameters), each(file, input_groups), file(input_count), each(file, uniform_inputs);
   each(file, constants), each(file, guards), each(file, outputs), file(loss_slot), each(file, trained);
-  each(file, gradients), file(has_gradients), file(has_input_gradients), file(exact);
+  each(file, gradients), file(has_gradients), file(has_input_gradients), file(exact), file(repeats_for_nan);
   each(file, instructions), each(file, shapes), each(file, indices), each(file, stages), each(file, loads),
       file(total_count);
   file(uniform_slots), file(tile_slots), file(batch_slots), file(recorded_samples), each(file, recorded_rows);

@@ -29,8 +29,13 @@ bool are_row_sums(const Instruction& sums, const Instruction& outer, const std::
 
 template <class T>
 TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
-                            T* scratch, const std::vector<std::uint32_t>& loaded)
-    : program_(program), kernels_(kernels), first_totals_(totals), scratch_(scratch), planned_(kernels) {
+                            T* scratch, const std::vector<std::uint32_t>& loaded, bool skip_zeros)
+    : program_(program),
+      kernels_(kernels),
+      first_totals_(totals),
+      scratch_(scratch),
+      skip_zeros_(skip_zeros),
+      planned_(kernels) {
   for (const Stage& stage : program.stages) {
     bool in_run = false;
     for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
@@ -128,7 +133,7 @@ bool TilePlanner<T>::multiplies(const TileTotals<T>& totals, std::size_t samples
 
 template <class T>
 bool TilePlanner<T>::sums_rows(const TileTotals<T>& totals, std::size_t samples) const {
-  return totals.follows_row_sums && multiplies(totals, samples) &&
+  return totals.follows_row_sums && !skip_zeros_ && multiplies(totals, samples) &&
          can_sum_rows(totals.product.m, totals.product.n, samples, kernels_.vector_lanes);
 }
 
@@ -180,6 +185,7 @@ TileProduct<T> TilePlanner<T>::bound_product(const TileView<T>& view, const Inst
                      .a_column_step = reverse ? s.row_step : s.term_step,
                      .b_stride = x.step,
                      .c_stride = view.stride};
+  if (reverse && skip_zeros_) product.adjoints = Adjoints::b;
   product.finish.op = i.op, product.finish.then = i.then;
   if (i.op != Op::constant) {
     const TileOperand<T> z(view, i, s, 2);
@@ -240,6 +246,10 @@ TileTotals<T> TilePlanner<T>::bound_outer(const TileView<T>& view, const Instruc
                     .c_stride = a.total_step};
   totals.product_a = a.of.data;
   totals.rows = b.of.data, totals.rows_step = b.of.step;
+  if (skip_zeros_) {
+    totals.sums.adjoints = &more == &y ? Adjoints::a : Adjoints::b;
+    totals.product.adjoints = by_columns ? Adjoints::b : Adjoints::a;
+  }
   if (!by_columns && load != no_load) totals.load = load, totals.load_column = i.x[1] - program_.loads[load].slot;
   return totals;
 }

@@ -121,8 +121,9 @@ class TilePlanner {
  public:
   /// `totals` are the first group's, `scratch` has scratch_numbers(...), and `loaded` is find_loaded_operands(program).
   /// These, the view's slots and the program stay where they are.
+  /// With `skip_zeros` an adjoint of zero contributes nothing to products and sums.
   TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
-              const std::vector<std::uint32_t>& loaded);
+              const std::vector<std::uint32_t>& loaded, bool skip_zeros);
 
   /// Nothing planned yet, with room for everything.
   TileCalls<T> make_room() const;
@@ -144,6 +145,7 @@ class TilePlanner {
   const KernelTable<T>& kernels_;
   T* first_totals_;
   T* scratch_;
+  bool skip_zeros_;
   std::vector<TileProduct<T>> products_;  // in the order of their instructions
   std::vector<TileTotals<T>> totals_;     // likewise
   std::vector<RowCall<T>> rows_;          // likewise

@@ -15,7 +15,8 @@ constexpr std::size_t no_piece = SIZE_MAX;
 
 template <class T>
 TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
-                          const std::vector<std::uint32_t>& loaded, std::size_t most_samples, bool profiled)
+                          const std::vector<std::uint32_t>& loaded, std::size_t most_samples, bool profiled,
+                          bool skip_zeros)
     : program_(program),
       kernels_(kernels),
       buffers_(buffers),
@@ -37,7 +38,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view_.parameters = buffers.parameters;
   view_.parameter_count = program_.parameters.size();
   view_.indices = program_.indices.data();
-  planner_.emplace(program, kernels, view_, buffers.totals, arena_.data(scratch_), loaded);
+  planner_.emplace(program, kernels, view_, buffers.totals, arena_.data(scratch_), loaded, skip_zeros);
   for (TileCalls<T>& plan : plans_) plan = planner_->make_room();
 }
 

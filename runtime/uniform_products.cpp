@@ -15,7 +15,7 @@ constexpr std::size_t least_rows_for_a_copy = 4;
 }  // namespace
 
 template <class T>
-UniformProducts<T>::UniformProducts(const Program& program, const KernelTable<T>& kernels, T* slots)
+UniformProducts<T>::UniformProducts(const Program& program, const KernelTable<T>& kernels, T* slots, bool skip_zeros)
     : kernels_(kernels), most_entries_(program.uniform_slots) {
   std::size_t most = 0;
   for (const Stage& stage : program.stages) {
@@ -25,6 +25,7 @@ UniformProducts<T>::UniformProducts(const Program& program, const KernelTable<T>
       const Shape& s = program.shapes[i.shape];
       Planned planned = i.kind == InstructionKind::outer ? outer(i, s, slots) : dense(i, s, slots);
       planned.instruction = at;
+      if (!skip_zeros) planned.product.adjoints = Adjoints::none;
       Product<T>& product = planned.product;
       product.b_stride = planned.b_row_step;
       if (planned.b_column_step != 1) {
@@ -58,7 +59,8 @@ typename UniformProducts<T>::Planned UniformProducts<T>::dense(const Instruction
                         .a_row_step = inner * s.step[1],
                         .a_column_step = s.step[1],
                         .b_stride = 0,
-                        .c_stride = results},
+                        .c_stride = results,
+                        .adjoints = reverse ? Adjoints::a : Adjoints::none},
             .a = y,
             .b = w,
             .c = slots + i.out,
@@ -76,7 +78,8 @@ typename UniformProducts<T>::Planned UniformProducts<T>::dense(const Instruction
                       .a_row_step = result_step,
                       .a_column_step = inner_step,
                       .b_stride = 0,
-                      .c_stride = 1},
+                      .c_stride = 1,
+                      .adjoints = reverse ? Adjoints::b : Adjoints::none},
           .a = w,
           .b = y,
           .c = slots + i.out,
@@ -97,7 +100,8 @@ typename UniformProducts<T>::Planned UniformProducts<T>::outer(const Instruction
     std::size_t count, step, result_step;
   };
   Side a = {slots + i.x[0], s.rows, s.step[0], s.row_step}, b = {slots + i.x[1], s.terms, s.step[1], s.term_step};
-  if (b.count > 1 && b.result_step != 1 && (a.count == 1 || a.result_step == 1)) std::swap(a, b);
+  const bool swapped = b.count > 1 && b.result_step != 1 && (a.count == 1 || a.result_step == 1);
+  if (swapped) std::swap(a, b);
   const bool adds_up = s.place_step == 0, side_by_side = b.count == 1 || b.result_step == 1;
   const std::size_t columns = side_by_side && b.step != 0 ? b.count : 1;
   return {.instruction = 0,
@@ -107,7 +111,8 @@ typename UniformProducts<T>::Planned UniformProducts<T>::outer(const Instruction
                       .a_row_step = a.step,
                       .a_column_step = a.count * a.step,
                       .b_stride = 0,
-                      .c_stride = a.result_step},
+                      .c_stride = a.result_step,
+                      .adjoints = swapped ? Adjoints::b : Adjoints::a},
           .a = a.data,
           .b = b.data,
           .c = slots + i.out,

@@ -20,8 +20,9 @@ inline bool is_uniform_product(const Instruction& i) {
 template <class T>
 class UniformProducts {
  public:
-  /// Plans the dense, dense_reverse and outer instructions that run once a step. The slots stay where they are.
-  UniformProducts(const Program& program, const KernelTable<T>& kernels, T* slots);
+  /// Plans the dense, dense_reverse and outer instructions that run once a step. The slots stay where they are. With
+  /// `skip_zeros` an adjoint of zero contributes nothing.
+  UniformProducts(const Program& program, const KernelTable<T>& kernels, T* slots, bool skip_zeros);
 
   /// Runs one of them, by its index in the program. Allocates nothing.
   void run(std::uint32_t instruction);
@@ -30,7 +31,7 @@ class UniformProducts {
   /// A product of a m x k matrix A with a k x n matrix B at each of some places, which are `step` numbers apart.
   struct Planned {
     std::uint32_t instruction;  ///< its index
-    Product<T> product;
+    Product<T> product;         ///< Product::adjoints says on which side there may be some
     const T* a;
     const T* b;
     T* c;

@@ -26,4 +26,14 @@ void each_instruction_set(Check&& check) {
   }
 }
 
+/// Calls check() with each of them chosen for the executors that it makes.
+template <class Check>
+void with_each_instruction_set(Check&& check) {
+  each_instruction_set<float>([&](const runtime::KernelTable<float>& table) {
+    setenv("TAPELOOM_ISA", table.name, 1);
+    check();
+    unsetenv("TAPELOOM_ISA");
+  });
+}
+
 }  // namespace tapeloom::test

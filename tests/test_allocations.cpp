@@ -80,3 +80,19 @@ TEMPLATE_TEST_CASE("allocations: none in a trainer's steps", "", float, double) 
   CHECK(trainer.history().epochs.empty());
   CHECK(std::isfinite(sum));
 }
+
+TEST_CASE("allocations: none by sweeps on a tape that does not grow") {
+  SmallNet net;
+  net.loss.backward();
+  const Tape::Mark mark = net.tape.mark();
+  square(net.loss).backward();
+  net.tape.rewind(mark);
+  const std::size_t before = allocations;
+  for (int step = 0; step < 1000; ++step) {
+    net.tape.zero_grad();
+    square(net.loss).backward();
+    net.tape.rewind(mark);
+  }
+  const std::size_t after = allocations;
+  CHECK(after == before);
+}

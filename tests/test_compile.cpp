@@ -302,11 +302,3 @@ TEST_CASE("compile: simplification keeps an untaken branch's infinite power out 
     CHECK(executor.gradients()[0] == 1.0);
   }
 }
-
-TEST_CASE("compile: a plain number among the outputs brings no later guard in") {
-  Tape tape;
-  const Value w = tape.parameter(1.0), loss = w * 2.0;
-  if (w > 0.0) static_cast<void>(w * 3.0);
-  const Program program = compile(loss, {.outputs = {7.0}});
-  CHECK(program.guards.empty());
-}

@@ -267,9 +267,10 @@ TEST_CASE("a branch that a sample decides otherwise is refused, with the first s
     CHECK(contains(error.what(), "recorded as true"));
     CHECK(contains(error.what(), "sample 2"));
   }
-  // What was recorded before the branch does not depend on it.
+  // So is an older value, which the branch may have chosen, unless the user says otherwise.
   CHECK(evaluate(x * 1.0, {.rows = good, .samples = 3}).root.size() == 3);
-  CHECK_NOTHROW(evaluate(w, {.rows = bad, .samples = 4}));
+  CHECK_THROWS_AS(evaluate(w, {.rows = bad, .samples = 4}), GuardError);
+  CHECK_NOTHROW(evaluate(w, {.rows = bad, .samples = 4, .branches_from = tape.mark()}));
   // A guard on uniform values fails for the whole batch.
   Value v = w;
   if (w < 3.0) v = v + 1.0;

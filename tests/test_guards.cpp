@@ -166,19 +166,152 @@ TEST_CASE("guards: they survive dead-code removal, and keep their inputs in use"
   CHECK_THROWS_AS(inference.step(), GuardError);
 }
 
-TEST_CASE("guards: one recorded after the loss does not matter to it") {
+TEST_CASE("guards: branches_from leaves out what the user says has chosen nothing") {
   Tape tape;
   const Value w = tape.parameter(1.0, "w"), x = tape.input(1.0, "x");
-  const Value loss = batch_mean(w * x);
   if (x > 0.0) static_cast<void>(w + 1.0);
-  const Program program = compile(loss);
-  CHECK(program.guards.empty());
+  const Tape::Mark mark = tape.mark();
+  const Value loss = batch_mean(w * x);
   const std::vector<double> rows = {-1.0};
-  Executor<double> executor(program, {.max_samples = 1});
-  executor.bind("x", std::span<const double>(rows));
-  CHECK(executor.step() == -1.0);
-  // What is recorded after it does depend on it.
-  CHECK(compile(batch_mean(w * x)).guards.size() == 1);
+  CHECK(compile(loss).guards.size() == 1);
+  CHECK_THROWS_AS(evaluate(loss, {.rows = rows}), GuardError);
+  CHECK(compile(loss, {.branches_from = mark}).guards.empty());
+  CHECK(evaluate(loss, {.rows = rows, .branches_from = mark}).root[0] == -1.0);
+  for (const bool exact : {false, true}) {
+    Executor<double> executor(compile(loss, {.exact = exact, .branches_from = mark}), {.max_samples = 1});
+    executor.bind("x", std::span<const double>(rows));
+    CHECK(executor.step() == -1.0);
+  }
+  // Of the guards since the mark, each keeps its number on the tape.
+  if (x < 5.0) static_cast<void>(w + 1.0);
+  Executor<double> executor(compile(loss, {.branches_from = mark}), {.max_samples = 1});
+  const std::vector<double> large = {7.0};
+  executor.bind("x", std::span<const double>(large));
+  CHECK(refusal(executor).guard() == 1);
+  const Tape::Mark later = tape.mark();
+  tape.rewind(mark);
+  CHECK_THROWS_AS(compile(loss, {.branches_from = later}), RecordingError);
+  CHECK_THROWS_AS(evaluate(loss, {.rows = rows, .branches_from = later}), RecordingError);
+}
+
+namespace {
+
+/// What a choice by C++'s own means gives for x and w, recorded with x = 2 and w = 3, and for other data, where right
+/// is what the same code gives for them, or a GuardError.
+template <class Choose>
+void choice_holds(const Choose& choose) {
+  Tape tape;
+  const Value x = tape.input(2.0, "x"), w = tape.parameter(3.0, "w");
+  const Value y = choose(x, w);
+  for (const auto& [data, weight] :
+       {std::pair(2.0, 3.0), std::pair(-5.0, 4.0), std::pair(7.0, 1.0), std::pair(-2.0, -3.0), std::pair(0.5, 8.0)}) {
+    const double right = choose(Value(data), Value(weight)).data();
+    const auto is_right = [&](const auto& compute) {
+      try {
+        const double got = compute();
+        CHECK(got == Approx(right));
+      } catch (const GuardError& error) {
+        CHECK(contains(error.what(), "recorded as"));
+      }
+    };
+    const std::vector<double> rows = {data}, parameters = {weight};
+    is_right([&] { return evaluate(y, {.rows = rows, .parameters = parameters}).root[0]; });
+    for (const bool exact : {false, true}) {
+      const auto run = [&](Program program, bool inference) {
+        Executor<double> executor(std::move(program), {.max_samples = 1});
+        executor.bind("x", std::span<const double>(rows));
+        executor.set_parameters(parameters);
+        is_right([&] {
+          const double loss = executor.step();
+          return inference ? executor.outputs()[0] : loss;
+        });
+      };
+      run(compile(batch_sum(y + 0.0 * x), {.exact = exact}), false);
+      run(compile_inference(std::span(&y, 1), {.exact = exact}), true);
+    }
+    x.set_data(data), w.set_data(weight);
+    is_right([&] {
+      recompute(tape);
+      return y.data();
+    });
+  }
+}
+
+}  // namespace
+
+TEST_CASE("guards: what a branch chooses among older values holds, or is refused") {
+  choice_holds([](Value x, Value w) {
+    const Value a = x * x, b = w * w;
+    return std::max(a, b);
+  });
+  choice_holds([](Value x, Value w) {
+    Value y = x * w;
+    if (y < 0.0) y = -y;
+    return y;
+  });
+  choice_holds([](Value x, Value w) {
+    Value y = x * w;
+    if (y > 10.0) y = 10.0;
+    return y;
+  });
+  choice_holds([](Value x, Value w) {  // an early return
+    const Value y = x * w, z = x + w;
+    if (z > 4.0) return y;
+    return z;
+  });
+  choice_holds([](Value x, Value w) {
+    std::vector<Value> list = {x * w, x + w, w * w, x - w};
+    std::sort(list.begin(), list.end(), [](Value a, Value b) { return bool(a < b); });
+    return list[1];
+  });
+}
+
+TEST_CASE("guards: recompute changes nothing where a branch would go the other way") {
+  Tape tape;
+  const Value x = tape.parameter(2.0, "x"), y = x * 3.0;
+  const Tape::Mark before = tape.mark();
+  const Value z = y > 0.0 ? y + 1.0 : y - 1.0;
+  x.set_data(-1.0);
+  CHECK_THROWS_SAYING(GuardError, "recorded as true", recompute(tape));
+  CHECK(y.data() == 6.0);
+  CHECK(z.data() == 7.0);
+  x.set_data(4.0);
+  recompute(tape);
+  CHECK(z.data() == 13.0);
+  x.set_data(-1.0);
+  recompute(tape, tape.mark());
+  CHECK(z.data() == -2.0);
+  CHECK_THROWS_AS(recompute(tape, before), GuardError);
+}
+
+TEST_CASE("guards: what constants alone decide needs no check, unless they are set to something else") {
+  Tape tape;
+  const Value w = tape.parameter(1.0), x = tape.input(1.0, "x"), c = tape.constant(2.0, "c");
+  const Value larger = std::max(c * c, tape.constant(3.0));
+  const Value loss = batch_mean(w * x + larger);
+  REQUIRE(tape.guards().size() == 1);
+  CHECK(compile(loss).guards.empty());
+  CHECK(compile(loss, {.exact = true}).guards.empty());
+  c.set_data(1.0);
+  CHECK_THROWS_SAYING(GuardError, "less", compile(loss));
+  CHECK_THROWS_AS(compile(loss, {.exact = true}), GuardError);
+  CHECK_THROWS_AS(recompute(tape), GuardError);
+  const std::vector<double> rows = {1.0};
+  CHECK_THROWS_AS(evaluate(loss, {.rows = rows}), GuardError);
+}
+
+TEST_CASE("guards: recorded samples whose labels are compared while recording still fold into a batch") {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w");
+  Value loss = 0.0;
+  for (const double x : {1.0, 2.0, 3.0, 4.0}) {
+    const Value number = tape.constant(x), target = tape.constant(2.0 * x);
+    if (number < target) loss += square(w * number - target);
+  }
+  const Program program = compile(loss);
+  CHECK(program.recorded_samples == 4);
+  Executor<double> executor(program);
+  CHECK(executor.step() == Approx(2.25 * 30.0));
 }
 
 TEST_CASE("guards: a condition that constants decide holds in every step; conditions joined without a guard") {
@@ -189,7 +322,7 @@ TEST_CASE("guards: a condition that constants decide holds in every step; condit
   if ((x > 0.0) & !(x > 5.0)) y += 1.0;
   for (bool fold : {true, false}) {
     const Program program = compile(batch_mean(y), {.fold_constants = fold});
-    CHECK(program.guards.size() == 2);
+    CHECK(program.guards.size() == 1);
     Executor<double> executor(program, {.max_samples = 2});
     std::vector<double> rows = {4.0, 1.0};
     executor.bind("x", std::span<const double>(rows));

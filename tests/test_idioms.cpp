@@ -23,7 +23,7 @@ std::size_t count(const Program& program, Op op) {
 /// exp, log and what else the styles below are written with.
 std::size_t written_out(const Program& program) {
   std::size_t n = 0;
-  for (const Op op : {Op::exp, Op::expm1, Op::log, Op::log1p, Op::div, Op::pow, Op::max, Op::where, Op::exp_adjoint}) {
+  for (const Op op : {Op::exp, Op::expm1, Op::log, Op::log1p, Op::div, Op::pow, Op::max, Op::where}) {
     n += count(program, op);
   }
   return n;

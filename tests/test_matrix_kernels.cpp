@@ -33,7 +33,7 @@ template <class T>
 T finished(Op op, Op then, T operand, T p) {
   if (op == Op::add) p = operand + p;
   if (op == Op::mul) p = operand * p;
-  if (op == Op::exp_adjoint) p = operand * p;
+  if (op == Op::mul_adjoint) p = operand * p;
   if (op == Op::sigmoid_adjoint) p = operand * (1 - operand) * p;
   if (op == Op::relu_adjoint) p = operand > 0 ? p : T(0);
   if (op == Op::tanh_adjoint) p = (1 - operand * operand) * p;
@@ -65,7 +65,7 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
                      .sums_rows = sums_rows};
   std::vector<T> operand;
   if (whole) {
-    const Op ops[] = {Op::constant,       Op::add, Op::mul, Op::exp_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
+    const Op ops[] = {Op::constant,       Op::add, Op::mul, Op::mul_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
                       Op::sigmoid_adjoint};
     const Op thens[] = {Op::constant, Op::relu, Op::square};
     product.finish.op = ops[below(random, std::size(ops))], product.finish.then = thens[below(random, 3)];

@@ -41,7 +41,7 @@ void for_drawn_operands(double distance_from_kinks, F&& f) {
     REQUIRE(domain.size() == op_arity(op));
     for (int i = 0; i < draws; ++i) f(op, test::draw_operands(domain, generator, distance_from_kinks));
   });
-  CHECK(count == op_count - 10);  // four leaves, two reductions, four adjoints
+  CHECK(count == op_count - 12);  // four leaves, two reductions, six adjoints
 }
 
 /// Leaves for the operands of an op, made by `leaf`.

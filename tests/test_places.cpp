@@ -8,6 +8,7 @@
 #include "random_checks.h"
 #include "random_net.h"
 #include "tapeloom/compiler/fold_samples.h"
+#include "tapeloom/compiler/guards.h"
 #include "tapeloom/compiler/import.h"
 #include "tapeloom/compiler/roll.h"
 
@@ -182,13 +183,17 @@ std::vector<std::size_t> count_uses(const Tape& tape, const std::vector<NodeId>&
   return uses;
 }
 
+std::vector<NodeId> held_conditions(const Tape& tape) {
+  std::vector<NodeId> conditions;
+  for (std::size_t g : held_guards(tape, {})) conditions.push_back(tape.guards()[g].condition);
+  return conditions;
+}
+
 /// Nothing is missing: what has no place is dead, a constant, or a term or partial sum that one sum alone uses; or a
 /// partial maximum or minimum.
 void expect_all_placed(const Rolled& rolled, const Tape& tape, NodeId loss, std::vector<NodeId> roots) {
   roots.push_back(loss);
-  for (std::size_t g : guards_before(tape, &loss, std::span(roots).first(roots.size() - 1))) {
-    roots.push_back(tape.guards()[g].condition);
-  }
+  for (NodeId condition : held_conditions(tape)) roots.push_back(condition);
   const std::vector<std::size_t> uses = count_uses(tape, roots);
   for (std::size_t i = 0; i < tape.size(); ++i) {
     const Op op = tape.op(NodeId(i));
@@ -214,7 +219,7 @@ void check(Tape& tape, NodeId loss, const std::vector<NodeId>& outputs, const Ba
     ++counts.refused;
     return;
   }
-  const Rolled rolled = roll(tape, &loss, outputs);
+  const Rolled rolled = roll(tape, &loss, outputs, held_conditions(tape));
   expect_all_placed(rolled, tape, loss, outputs);
   counts.nodes += rolled.live.all;
   Recomputation recomputation(rolled, tape, batch, *reference);
@@ -299,7 +304,7 @@ TEST_CASE("places: the comparison notices a node at a wrong place") {
   std::vector<Value> h;
   for (std::size_t i = 0; i < 3; ++i) h.push_back(tanh(tape.parameter(0.5 + static_cast<double>(i)) * x[i]));
   const NodeId loss = batch_mean(h[0] - 2.0 * h[1] + 3.0 * h[2]).id();
-  Rolled rolled = roll(tape, &loss, {});
+  Rolled rolled = roll(tape, &loss, {}, {});
   const Coordinate first = rolled.places[h[0].id().index], second = rolled.places[h[1].id().index];
   REQUIRE(first.block == second.block);
   REQUIRE(first.row != second.row);

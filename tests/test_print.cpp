@@ -51,7 +51,7 @@ TEST_CASE("a tape is printed a node a line") {
         "%11 = greater %7 %10  # 1 varying\n"
         "%12 = where %11 %9 %4  # 3 varying\n"
         "input group \"x\": inputs 0 to 1\n"
-        "guard 0: %8 is true from %9 on\n");
+        "guard 0: %8 is true\n");
   CHECK(to_string(Tape()) == "tape of 0 nodes, 0 parameters, 0 inputs, 0 uniform inputs, 0 guards\n");
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   program.uniform_inputs = {{"scale", 3.0}};
   program.input_groups = {{"x", InputId(0), 2, true}, {"t", InputId(2), 1, false}};
   program.input_count = 3;
-  program.guards = {{"guard 0: less", true}, {"guard 1: less", false}};
+  program.guards = {{"guard 0: less", 0, true}, {"guard 1: less", 1, false}};
   program.outputs = {{"y", true, 0}, {"", false, 5}};
   program.loss_slot = 7;
   program.gradients = {{ParameterId(0), 1, 5}};

@@ -88,7 +88,7 @@ void check_product(const KernelTable<T>& table, Random& random) {
     }
   }
   const Program program = program_of(i, s);
-  UniformProducts<T>(program, table, slots.data()).run(0);
+  UniformProducts<T>(program, table, slots.data(), false).run(0);
   INFO(text_of(i, s));
   CHECK(slots == expected);
 }
@@ -114,7 +114,7 @@ TEMPLATE_TEST_CASE("uniform: several products of a program", "", float, double) 
     program.stages[0].uniform = {0, 2}, program.stages[1].uniform = {2, 3};
     std::vector<TestType> slots(100);
     for (std::size_t k = 0; k < 9; ++k) slots[k] = static_cast<TestType>(k + 1);
-    UniformProducts<TestType> products(program, table, slots.data());
+    UniformProducts<TestType> products(program, table, slots.data(), false);
     products.run(0);
     products.run(2);
     CHECK(std::vector<TestType>(slots.begin() + 20, slots.begin() + 22) == std::vector<TestType>{50, 122});

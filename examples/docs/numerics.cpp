@@ -52,6 +52,9 @@ void guard() {
   } catch (const GuardError& error) {
     std::printf("refused at sample %zu\n", error.sample());
   }
+  const Tape::Mark now = tape.mark();
+  const Program unguarded = compile(batch_sum(w * x), {.branches_from = now});  // none of the guards before `now`
+  std::printf("%zu guards\n", unguarded.guards.size());
 }
 
 void branch_not_taken() {
