@@ -10,6 +10,7 @@
 #include "tapeloom/compiler/passes.h"
 #include "tapeloom/compiler/roll.h"
 #include "tapeloom/compiler/verify.h"
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/error.h"
 
 namespace tapeloom::inline v0_1 {
@@ -219,17 +220,14 @@ Program build(const Request& recorded) {
   // Lists have bits of their own beside the slots.
   const bool listed = !program.indices.empty();
   if (listed && std::max(program.uniform_slots, program.tile_slots) > Program::empty_list) throw_too_large();
+  if (request.options.verify) verify(program);
   return program;
 }
 
 }  // namespace
 }  // namespace compiler
 
-#ifdef NDEBUG
-bool detail::verifies_by_default() { return false; }
-#else
-bool detail::verifies_by_default() { return true; }
-#endif
+bool detail::verifies_by_default() { return development_checks(); }
 
 Program compile(Value loss, const CompileOptions& options) {
   return compiler::build(compiler::make_request(&loss, options.outputs, options));

@@ -41,7 +41,7 @@ struct CompileOptions {
   bool fuse = true;
   bool reuse_slots = true;
 
-  /// Checks the graph after every pass. On by default where the library was built without NDEBUG.
+  /// Checks the graph after every pass, and the program. On by default where the library was built without NDEBUG.
   bool verify = detail::verifies_by_default();
 };
 

@@ -260,7 +260,7 @@ class Emitter {
         return add(InstructionKind::outer, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::concat:
         if (indexed_.contains(id)) return writer_.list_rows(id);
-        if (x.size() > few_parts && !p_.exact) return writer_.add_gather(id, out);
+        if (writer_.gathers(id)) return writer_.add_gather(id, out);
         for (const View& part : x) {
           add(InstructionKind::copy, {.rows = part.rows}, std::array{part}, out);
           out += part.rows;

@@ -52,7 +52,10 @@ std::uint32_t InstructionWriter::first_slot(const View& x) const {
 }
 
 void InstructionWriter::set_operand(Instruction& instruction, Shape& shape, std::size_t k, const View& x) {
-  if (is_listed(x)) return set_listed(instruction, shape, k, x);
+  if (is_listed(x)) {
+    TAPELOOM_CHECK(instruction.kind == InstructionKind::elementwise);
+    return set_listed(instruction, shape, k, x);
+  }
   instruction.x[k] = first_slot(x);
   shape.step[k] = x.rows == 1 ? 0 : x.step;
   if (!g_.varying(x)) instruction.uniform_mask = static_cast<std::uint8_t>(instruction.uniform_mask | 1u << k);
@@ -157,6 +160,12 @@ void InstructionWriter::finish_gather(Instruction gather, std::uint32_t rows) {
   gather.x[1] = count(p_.indices) - gather.x[0];
   gather.shape = shape({.rows = rows});
   p_.instructions.push_back(gather);
+}
+
+bool InstructionWriter::gathers(BlockId id) const {
+  const OperandList parts = g_.operands(id);
+  const bool any_listed = std::any_of(parts.begin(), parts.end(), [&](const View& part) { return is_listed(part); });
+  return !p_.exact && (parts.size() > few_parts || any_listed);
 }
 
 void InstructionWriter::add_gather(BlockId id, std::uint32_t out) {

@@ -30,7 +30,7 @@ class InstructionWriter {
 
   /// The index of a shape among the program's, where it is entered if need be.
   std::uint32_t shape(const Shape& wanted);
-  /// Sets operand k of an instruction to a view's rows.
+  /// Sets operand k of an instruction to a view's rows, which are listed for elementwise ones alone.
   void set_operand(Instruction& instruction, Shape& shape, std::size_t k, const View& x);
   /// An elementwise block of one row, as most are where nothing rolls.
   void add_scalar(BlockId id, std::uint32_t out);
@@ -42,6 +42,9 @@ class InstructionWriter {
   /// How many recorded nodes an instruction for a block stands for, with those of the listed rows that it is the first
   /// to read.
   std::uint32_t nodes_of(BlockId id);
+  /// Whether a concat block takes one instruction for all rows, and not a copy for each part: if there are many, or if
+  /// the rows of one are listed, which copies cannot read.
+  bool gathers(BlockId id) const;
   /// All rows of a concat block by one instruction.
   void add_gather(BlockId id, std::uint32_t out);
   /// The sums of as many rows each of a row_sum block whose operand is listed.

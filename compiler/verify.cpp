@@ -2,6 +2,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+
+#include "tapeloom/core/print.h"
+#include "tapeloom/core/program_check.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
@@ -153,6 +157,14 @@ class Verifier {
 
 void verify(const Graph& graph, const LeafCounts& leaves, const char* after_pass) {
   Verifier(graph, leaves, after_pass).run();
+}
+
+void verify(const Program& program) {
+  const std::string fault = find_fault(program);
+  if (fault.empty()) return;
+  std::fprintf(stderr, "tapeloom: the compiled program cannot be run: %s\n", fault.c_str());
+  if (program.instructions.size() < 1000) std::fputs(to_string(program).c_str(), stderr);  // which may fail, too
+  std::abort();
 }
 
 }  // namespace tapeloom::inline v0_1::compiler

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tapeloom/compiler/graph.h"
+#include "tapeloom/core/program.h"
 
 namespace tapeloom::inline v0_1::compiler {
 
@@ -10,5 +11,8 @@ struct LeafCounts {
   std::size_t parameters, inputs, uniform_inputs;
 };
 void verify(const Graph& graph, const LeafCounts& leaves, const char* after_pass);
+
+/// Likewise checks what was made of the last graph: a program that would read or write where nothing is aborts.
+void verify(const Program& program);
 
 }  // namespace tapeloom::inline v0_1::compiler

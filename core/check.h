@@ -6,6 +6,11 @@ namespace tapeloom::inline v0_1 {
 /// Prints the message with its place and aborts. For broken promises inside the library, never for input.
 [[noreturn]] void fail_check(const char* condition, const char* file, int line);
 
+/// Whether graphs and programs are checked as they are made, which takes time: where the library was built without
+/// NDEBUG, and in tests of any build, which say so before they make any.
+bool development_checks();
+void set_development_checks(bool checked);
+
 }  // namespace tapeloom::inline v0_1
 
 #define TAPELOOM_CHECK(condition) \

@@ -6,7 +6,9 @@
 #include <string>
 #include <thread>
 
+#include "tapeloom/core/check.h"
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/program_check.h"
 #include "tapeloom/core/tape.h"
 #include "tapeloom/runtime/binding.h"
 #include "tapeloom/runtime/interpreter.h"
@@ -18,6 +20,9 @@ namespace {
 
 const Program& checked(const std::shared_ptr<const Program>& program) {
   if (program == nullptr) throw BindError("an executor was given no program: the pointer is null");
+  if (!development_checks()) return *program;
+  const std::string fault = find_fault(*program);
+  if (!fault.empty()) throw BindError("an executor was given a program that cannot be run: " + fault);
   return *program;
 }
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/program_check.h"
 #include "tapeloom/runtime/file.h"
-#include "tapeloom/runtime/program_check.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -333,7 +333,7 @@ Program load_program(const std::string& path) {
   Program program;
   program_fields(file, program);
   file.end();
-  if (const std::string fault = runtime::find_fault(program); !fault.empty()) {
+  if (const std::string fault = find_fault(program); !fault.empty()) {
     throw DataError(path, 0, 0, "the program cannot be run: " + fault);
   }
   return program;

@@ -1,11 +1,12 @@
 // Programs that would read or write outside of their slots, or that no kernel can run, are found before they run.
-#include "tapeloom/runtime/program_check.h"
+#include "tapeloom/core/program_check.h"
 
 #include <algorithm>
 #include <string>
 
 #include "catch.h"
 #include "some_program.h"
+#include "tapeloom/runtime/executor.h"
 #include "tapeloom/runtime/program_file.h"
 
 using namespace tapeloom;
@@ -16,12 +17,13 @@ namespace {
 /// Expects a fault once `spoil` has changed the program.
 template <class F>
 void check_fault(const std::string& what, F spoil, Program program = some_program()) {
-  REQUIRE(runtime::find_fault(program) == "");
+  REQUIRE(find_fault(program) == "");
   spoil(program);
-  INFO(what << ": " << runtime::find_fault(program));
-  CHECK(contains(runtime::find_fault(program), what));
+  INFO(what << ": " << find_fault(program));
+  CHECK(contains(find_fault(program), what));
   save_program("fault.tapeloom", program);
   CHECK_THROWS_SAYING(DataError, "fault.tapeloom: the program cannot be run: ", load_program("fault.tapeloom"));
+  CHECK_THROWS_SAYING(BindError, "a program that cannot be run: ", Executor<double>(program));
 }
 
 /// The first instruction of a kind, which must be there.

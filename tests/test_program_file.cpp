@@ -8,8 +8,8 @@
 #include "random_net.h"
 #include "some_program.h"
 #include "tapeloom/core/print.h"
+#include "tapeloom/core/program_check.h"
 #include "tapeloom/runtime/optimizer.h"
-#include "tapeloom/runtime/program_check.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -103,14 +103,14 @@ TEST_CASE("program file: random nets and inference are found good and run alike"
     NetWriter(random, net).write();
     const Problem& problem = net.problem;
     const Program program = compile(problem.loss, random_options(random));
-    CHECK(runtime::find_fault(program) == "");
+    CHECK(find_fault(program) == "");
     if (n % 10 == 0) {
       const Program loaded = saved_and_loaded(program);
       CHECK(hash(loaded) == hash(program));
       CHECK(to_string(loaded) == to_string(program));
     }
-    if (!problem.outputs.empty()) CHECK(runtime::find_fault(compile_inference(problem.outputs)) == "");
-    CHECK(runtime::find_fault(compile(problem.loss, {.outputs = problem.outputs, .exact = true})) == "");
+    if (!problem.outputs.empty()) CHECK(find_fault(compile_inference(problem.outputs)) == "");
+    CHECK(find_fault(compile(problem.loss, {.outputs = problem.outputs, .exact = true})) == "");
   }
 }
 

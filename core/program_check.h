@@ -5,10 +5,10 @@
 
 #include "tapeloom/core/program.h"
 
-namespace tapeloom::inline v0_1::runtime {
+namespace tapeloom::inline v0_1 {
 
 /// What is wrong with the program, or an empty text: everything that an executor indexes or calls by lies where it
 /// belongs. It does not look at what is computed.
 std::string find_fault(const Program& program);
 
-}  // namespace tapeloom::inline v0_1::runtime
+}  // namespace tapeloom::inline v0_1

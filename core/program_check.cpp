@@ -1,4 +1,4 @@
-#include "tapeloom/runtime/program_check.h"
+#include "tapeloom/core/program_check.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "tapeloom/core/error.h"
 
-namespace tapeloom::inline v0_1::runtime {
+namespace tapeloom::inline v0_1 {
 
 namespace {
 
@@ -364,4 +364,4 @@ std::string find_fault(const Program& program) {
   return {};
 }
 
-}  // namespace tapeloom::inline v0_1::runtime
+}  // namespace tapeloom::inline v0_1

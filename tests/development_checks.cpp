@@ -1,0 +1,11 @@
+// In tests every program is checked that is compiled or that an executor is made of, in release builds as well.
+#include "tapeloom/core/check.h"
+
+namespace {
+
+[[maybe_unused]] const bool checked = [] {
+  tapeloom::set_development_checks(true);
+  return tapeloom::development_checks();
+}();
+
+}  // namespace
