@@ -1,5 +1,5 @@
-// Counts a program's allocations. To be included by one source of a program, because it replaces operator new and,
-// where the C library is glibc and no sanitizer has replaced it already, malloc.
+// Counts a program's allocations, and lets one of them fail. To be included by one source of a program, because it
+// replaces operator new and, where the C library is glibc and no sanitizer has replaced it already, malloc.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,10 @@
 
 namespace {
 std::atomic<std::size_t> allocations{0};
-}
+std::atomic<std::size_t> failing_allocation{0};  // the one that finds no memory, when so many have been counted
+
+bool next_allocation_fails() { return ++allocations == failing_allocation; }
+}  // namespace
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define TAPELOOM_SANITIZED
@@ -26,17 +29,21 @@ void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* block, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
-void* malloc(std::size_t size) { return ++allocations, __libc_malloc(size); }
-void* calloc(std::size_t count, std::size_t size) { return ++allocations, __libc_calloc(count, size); }
-void* realloc(void* block, std::size_t size) { return ++allocations, __libc_realloc(block, size); }
-void* memalign(std::size_t alignment, std::size_t size) { return ++allocations, __libc_memalign(alignment, size); }
+void* malloc(std::size_t size) { return next_allocation_fails() ? nullptr : __libc_malloc(size); }
+void* calloc(std::size_t count, std::size_t size) {
+  return next_allocation_fails() ? nullptr : __libc_calloc(count, size);
+}
+void* realloc(void* block, std::size_t size) { return next_allocation_fails() ? nullptr : __libc_realloc(block, size); }
+void* memalign(std::size_t alignment, std::size_t size) {
+  return next_allocation_fails() ? nullptr : __libc_memalign(alignment, size);
+}
 void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
 }
 #else
 // Every form, because a sanitizer's own form of one and ours of another do not go together.
 namespace {
 void* counted(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) noexcept {
-  ++allocations;
+  if (next_allocation_fails()) return nullptr;
   return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
 void* required(void* block) {

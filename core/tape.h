@@ -58,10 +58,12 @@ struct Operands {
 };
 
 /// Records what is computed with Values. Node ids are topologically ordered: operands exist before their users.
-/// Not thread-safe; different tapes in different threads are independent. Values must not outlive their tape.
+/// Not thread-safe; different tapes in different threads are independent. Values must not outlive their tape. What
+/// throws, a RecordingError or std::bad_alloc, leaves the tape as it was.
 class TAPELOOM_API Tape {
  public:
-  /// A place to rewind to.
+  /// A place to rewind to, of one tape, until that is rewound to a place before it. Without arguments, the beginning of
+  /// any tape.
   struct Mark {
     std::uint32_t nodes = 0;
     std::uint32_t parameters = 0;
@@ -69,6 +71,8 @@ class TAPELOOM_API Tape {
     std::uint32_t groups = 0;
     std::uint32_t uniform_inputs = 0;
     std::uint32_t guards = 0;
+    std::uint32_t generation = 0;  ///< how often the tape had been rewound
+    std::uint64_t tape = 0;        ///< which one
   };
 
   Tape();
@@ -101,7 +105,8 @@ class TAPELOOM_API Tape {
   Mark mark() const;
   /// Drops everything recorded since `mark`, guards too. Values recorded since then are stale: using one throws
   /// StaleValueError. The memory is kept for the next recording. An older Value that a branch since then has chosen, as
-  /// std::max(a, b) chooses a or b, is not known to be a choice any more: choose it again.
+  /// std::max(a, b) chooses a or b, is not known to be a choice any more: choose it again. Throws
+  /// RecordingError for a mark of another tape, and for one that a rewind to a place before it, or clear(), has dropped.
   void rewind(Mark mark);
   /// Rewinds to the empty tape.
   void clear() { rewind(Mark{}); }
@@ -178,14 +183,22 @@ class TAPELOOM_API Tape {
   Value append_leaf(Op op, std::size_t index, double data, std::string_view label);
   void grow();
   void reallocate(std::size_t capacity);
-  void claim_name(std::string_view name);
+  /// Lets that many more nodes be appended without an exception, `wide` ones of three operands among them.
+  void make_room(std::size_t nodes, bool wide = false);
+  void check_unclaimed(std::string_view name) const;
+  std::vector<Value> append_inputs(std::string_view name, std::size_t count, const double* data);
 
   /// A handle made before a rewind is known to be good if its node is older than every rewind's mark.
   bool fresh(std::uint32_t node, std::uint32_t generation) const {
     return generation == generation_ || node < never_dropped_ || !dropped_since(node, generation);
   }
   bool dropped_since(std::uint32_t node, std::uint32_t generation) const;
+  struct Rewound;
+  /// The lowest rewind since that generation, or null.
+  const Rewound* lowest_since(std::uint32_t generation) const;
+  void check_holds(const Mark& mark) const;
 
+  const std::uint64_t id_;  // no other tape of the process has or had it; from 1 on
   std::uint32_t size_ = 0;
   std::uint32_t capacity_ = 0;
   std::uint32_t generation_ = 0;
@@ -206,10 +219,11 @@ class TAPELOOM_API Tape {
   std::vector<Guard> guards_;
   std::map<std::uint32_t, std::string> labels_;
 
-  // Since which generation nodes at or above a mark have been dropped; generations and marks both increase.
+  // Since which generation nodes and guards at or above a mark have been dropped; generations and marks both increase.
   struct Rewound {
     std::uint32_t generation;
     std::uint32_t mark;
+    std::uint32_t guards;
   };
   std::vector<Rewound> rewound_;
 };

@@ -18,7 +18,8 @@ class Recorder {
     }
     tape = common_tape(a, b);
     if (tape == nullptr) return Value(F::forward(a.number_, b.number_));
-    return binary<F>(op, a.on(*tape), b.on(*tape));
+    put_on(*tape, false, a, b);
+    return binary<F>(op, a, b);
   }
 
   template <class F>
@@ -33,7 +34,7 @@ class Recorder {
     Tape* tape = common_tape(a, b);
     if (tape == nullptr) tape = c.tape_;
     if (tape == nullptr) return Value(F::forward(a.number_, b.number_, c.number_));
-    a = a.on(*tape), b = b.on(*tape), c = c.on(*tape);
+    put_on(*tape, true, a, b, c);
     const std::uint32_t i = a.node_.index, j = b.node_.index, k = c.node_.index;
     const double data = F::forward(tape->data_[i], tape->data_[j], tape->data_[k]);
     const auto tag = static_cast<std::uint8_t>(static_cast<std::uint8_t>(op) | varying(a) | varying(b) | varying(c));
@@ -65,6 +66,15 @@ class Recorder {
   static Value append(Tape& tape, Op op, unsigned varying, std::uint32_t a, std::uint32_t b, double data) {
     const auto tag = static_cast<std::uint8_t>(static_cast<std::uint8_t>(op) | varying);
     return {&tape, tape.append(tag, a, b, data), tape.generation_};
+  }
+
+  /// The operands of one more node, with room for it. Plain numbers are recorded once nothing can throw any more.
+  static void put_on(Tape& tape, bool wide, std::same_as<Value> auto&... operands) {
+    const auto check = [&](Value x) { return x.is_plain() ? 1u : (static_cast<void>(x.on(tape)), 0u); };
+    std::size_t nodes = 1;
+    ((nodes += check(operands)), ...);
+    tape.make_room(nodes, wide);
+    ((operands = operands.on(tape)), ...);
   }
 
   static Tape* common_tape(Value a, Value b) { return a.tape_ != nullptr ? a.tape_ : b.tape_; }

@@ -38,7 +38,7 @@ class PieceWriter : public LayerWriter {
 
   std::size_t make_piece(const std::vector<std::size_t>& widths) {
     const std::size_t n = widths.back();
-    switch (below(random_, 21)) {
+    switch (below(random_, 22)) {
       default:
         return make_dense(n, width());
       case 7:
@@ -69,6 +69,8 @@ class PieceWriter : public LayerWriter {
         return make_places(n);
       case 20:
         return make_connections(n);
+      case 21:
+        return make_nothing(n);
     }
   }
 
@@ -293,6 +295,30 @@ class PieceWriter : public LayerWriter {
       flow.now = out;
     });
     return count * outputs;
+  }
+
+  /// Rows in another order, after operations that simplify away.
+  std::size_t make_nothing(std::size_t n) {
+    tell("nothing");
+    std::vector<std::size_t> rows(chance(random_, 0.5) ? n : width());
+    for (std::size_t& row : rows) row = below(random_, n);
+    const std::size_t way = below(random_, 7);
+    const Value p = parameter();
+    pieces_.push_back([=](Flow& flow) {
+      Values out;
+      for (std::size_t row : rows) {
+        const Value x = flow.now[row];
+        out.push_back(way == 0   ? x / 1.0
+                      : way == 1 ? x * 1.0
+                      : way == 2 ? x + 0.0
+                      : way == 3 ? -(-x)
+                      : way == 4 ? pow(x, 1.0)
+                      : way == 5 ? where(x > p, x, x)
+                                 : pow(x, 0.0) * p);
+      }
+      flow.now = out;
+    });
+    return rows.size();
   }
 
   /// Neurons that read some values each: as many, or about half of them, or all up to their own.

@@ -170,6 +170,104 @@ TEST_CASE("a mark that was itself rewound past is refused") {
   CHECK(tape.size() == 1);
 }
 
+TEST_CASE("marks that no longer hold are refused, however long the tape has become") {
+  Tape tape;
+  for (int i = 0; i < 10; ++i) tape.parameter(1.0);
+  const Tape::Mark mark = tape.mark();
+  const auto refused = [&] {
+    const std::size_t size = tape.size();
+    CHECK_THROWS_SAYING(RecordingError, "does not hold any more", tape.rewind(mark));
+    CHECK(tape.size() == size);
+  };
+  SECTION("after clear()") {
+    tape.clear();
+    refused();
+    for (int i = 0; i < 10; ++i) tape.parameter(2.0);
+    refused();  // also where nothing would be dropped
+    for (int i = 0; i < 10; ++i) tape.parameter(3.0);
+    refused();
+    tape.clear();
+    CHECK(tape.size() == 0);
+  }
+  SECTION("after a rewind below it and new recording") {
+    tape.clear();
+    tape.parameter(1.0);
+    const Tape::Mark below = tape.mark();
+    for (int i = 0; i < 20; ++i) tape.parameter(2.0);
+    const Tape::Mark above = tape.mark();
+    tape.rewind(below);
+    for (int i = 0; i < 30; ++i) tape.input(3.0);
+    CHECK_THROWS_SAYING(RecordingError, "mark at node 21", tape.rewind(above));
+    CHECK(tape.size() == 31);
+    tape.rewind(below);
+    CHECK(tape.size() == 1);
+  }
+  SECTION("after a rewind to guards before it") {
+    const Value x = tape.value(NodeId(0)), above = x > 0.0, far_above = x > 0.5;
+    const Tape::Mark no_guard = tape.mark();
+    if (Condition(above)) tape.set_label(NodeId(0), "x");
+    const Tape::Mark one_guard = tape.mark();
+    tape.rewind(no_guard);
+    CHECK_THROWS_SAYING(RecordingError, "does not hold any more", tape.rewind(one_guard));
+    if (Condition(far_above)) tape.set_label(NodeId(0), "x");
+    CHECK_THROWS_SAYING(RecordingError, "does not hold any more", tape.rewind(one_guard));
+    CHECK(tape.guards().size() == 1);
+    tape.rewind(mark);
+    CHECK(tape.size() == 10);
+  }
+  SECTION("on another tape, even in the same place") {
+    Tape other;
+    for (int i = 0; i < 20; ++i) other.parameter(1.0);
+    CHECK_THROWS_SAYING(RecordingError, "another tape", other.rewind(mark));
+    CHECK(other.size() == 20);
+    other.rewind({});
+    CHECK(other.size() == 0);
+  }
+}
+
+TEST_CASE("a mark holds exactly as long as all that was recorded before it is there") {
+  // Against bookkeeping by hand: what has been recorded, node by node and guard by guard, each with a number.
+  Tape tape;
+  std::vector<int> recorded;
+  struct Taken {
+    Tape::Mark mark;
+    std::vector<int> recorded;
+  };
+  std::vector<Taken> marks;
+  std::uint32_t state = 54321;
+  const auto draw = [&](std::size_t n) { return (state = state * 1664525u + 1013904223u) / 65536 % n; };
+  std::size_t refused = 0, rewound = 0;
+  for (int step = 0; step < 20000; ++step) {
+    const std::size_t action = draw(10);
+    if (action < 3) {
+      tape.parameter(step), recorded.push_back(step);
+    } else if (action < 6 && tape.size() > 0) {
+      tape.guard(NodeId(draw(tape.size()))), recorded.push_back(step);
+    } else if (action < 8) {
+      marks.push_back({tape.mark(), recorded});
+    } else if (!marks.empty()) {
+      const bool recent = draw(2) == 0;
+      const Taken& taken =
+          marks[recent ? marks.size() - 1 - draw(std::min<std::size_t>(marks.size(), 5)) : draw(marks.size())];
+      const bool holds = taken.recorded.size() <= recorded.size() &&
+                         std::equal(taken.recorded.begin(), taken.recorded.end(), recorded.begin());
+      bool good = true;
+      try {
+        tape.rewind(taken.mark);
+        recorded.resize(taken.recorded.size());
+        ++rewound;
+      } catch (const RecordingError&) {
+        good = false;
+        ++refused;
+      }
+      if (good != holds) FAIL("step " << step << ": a mark that " << (holds ? "holds is refused" : "is gone is taken"));
+    }
+    if (tape.size() + tape.guards().size() != recorded.size()) FAIL("step " << step << ": another number of nodes");
+  }
+  CHECK(refused > 1000);
+  CHECK(rewound > 1000);
+}
+
 TEST_CASE("clear empties the tape") {
   Tape tape;
   const Value x = tape.input(1.0, "x");
