@@ -192,11 +192,11 @@ void Tape::rewind(Mark mark) {
 
 void Tape::check_holds(const Mark& mark) const {
   if (mark.tape == 0 && mark.nodes == 0 && mark.guards == 0) return;
-  if (mark.tape != id_) throw RecordingError("rewind to a mark of another tape");
+  if (mark.tape != id_) throw RecordingError("this is a mark of another tape");
   const Rewound* lowest = mark.generation == generation_ ? nullptr : lowest_since(mark.generation);
   if (lowest == nullptr || !is_before(lowest->mark, lowest->guards, mark.nodes, mark.guards)) return;
-  throw RecordingError("rewind to a mark at node " + std::to_string(mark.nodes) +
-                       " that does not hold any more: since it was taken, the tape was rewound to node " +
+  throw RecordingError("the mark at node " + std::to_string(mark.nodes) +
+                       " does not hold any more: since it was taken, the tape was rewound to node " +
                        std::to_string(lowest->mark) + "; take a new mark after recording again");
 }
 
@@ -262,11 +262,7 @@ void Tape::set_data(NodeId leaf, double data) {
 }
 
 std::size_t Tape::first_guard(Mark mark) const {
-  if (mark.guards > guards_.size()) {
-    throw RecordingError("branches_from is a mark after " + std::to_string(mark.guards) +
-                         " guards, but the tape has only " + std::to_string(guards_.size()) +
-                         "; it was rewound past that mark, or the mark is another tape's");
-  }
+  check_holds(mark);
   return mark.guards;
 }
 
