@@ -29,7 +29,8 @@ struct TAPELOOM_API Table {
   std::vector<MissingValue> missing;
 
   std::size_t rows() const { return columns == 0 ? 0 : values.size() / columns; }
-  std::span<const double> row(std::size_t i) const { return {values.data() + i * columns, columns}; }
+  std::span<const double> row(std::size_t i) const& { return {values.data() + i * columns, columns}; }
+  std::span<const double> row(std::size_t i) const&& = delete;  // of a table that is gone after the statement
   double at(std::size_t row, std::size_t column) const { return values[row * columns + column]; }
   /// The column of that name, the first of several. Throws BindError if there is none.
   std::size_t column(std::string_view name) const;

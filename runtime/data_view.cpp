@@ -4,14 +4,23 @@
 
 namespace tapeloom::inline v0_1 {
 
-DataView& DataView::add(std::string group, std::span<const float> rows, std::size_t row_stride) {
+DataView& DataView::add(std::string group, std::span<const float> rows, std::size_t row_stride) & {
   groups_.push_back({std::move(group), rows, row_stride});
   return *this;
 }
 
-DataView& DataView::add(std::string group, std::span<const double> rows, std::size_t row_stride) {
+DataView& DataView::add(std::string group, std::span<const double> rows, std::size_t row_stride) & {
   groups_.push_back({std::move(group), rows, row_stride});
   return *this;
+}
+
+// A value, and not a reference to a view that is gone after the statement.
+DataView DataView::add(std::string group, std::span<const float> rows, std::size_t row_stride) && {
+  return std::move(add(std::move(group), rows, row_stride));
+}
+
+DataView DataView::add(std::string group, std::span<const double> rows, std::size_t row_stride) && {
+  return std::move(add(std::move(group), rows, row_stride));
 }
 
 template <class T>

@@ -8,11 +8,13 @@
 
 #include "tapeloom/core/export.h"
 #include "tapeloom/runtime/executor.h"
+#include "tapeloom/runtime/expiring_rows.h"
 
 namespace tapeloom::inline v0_1 {
 
 /// Row-major rows for the input groups of a program, one row a sample. The numbers are read in place and must stay
-/// where they are while the view, or an executor bound to it, is used.
+/// where they are while the view, or an executor bound to it, is used; containers that are gone after the statement do
+/// not compile.
 ///
 ///   DataView data;
 ///   data.add("pixels", images).add("label", labels);
@@ -23,10 +25,16 @@ class TAPELOOM_API DataView {
   /// All groups side by side, in recorded order; a `row_stride` larger than they are skips numbers between rows.
   explicit DataView(std::span<const float> rows, std::size_t row_stride = 0) { add({}, rows, row_stride); }
   explicit DataView(std::span<const double> rows, std::size_t row_stride = 0) { add({}, rows, row_stride); }
+  template <ExpiringRows Rows>
+  explicit DataView(Rows&& rows, std::size_t row_stride = 0) = delete;
 
   /// The rows of the group of that name.
-  DataView& add(std::string group, std::span<const float> rows, std::size_t row_stride = 0);
-  DataView& add(std::string group, std::span<const double> rows, std::size_t row_stride = 0);
+  DataView& add(std::string group, std::span<const float> rows, std::size_t row_stride = 0) &;
+  DataView& add(std::string group, std::span<const double> rows, std::size_t row_stride = 0) &;
+  DataView add(std::string group, std::span<const float> rows, std::size_t row_stride = 0) &&;
+  DataView add(std::string group, std::span<const double> rows, std::size_t row_stride = 0) &&;
+  template <ExpiringRows Rows>
+  void add(std::string group, Rows&& rows, std::size_t row_stride = 0) const = delete;
 
   /// Binds everything. Throws BindError as Executor::bind does.
   template <class T>

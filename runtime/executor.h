@@ -5,10 +5,10 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "tapeloom/core/export.h"
 #include "tapeloom/core/program.h"
+#include "tapeloom/runtime/expiring_rows.h"
 #include "tapeloom/runtime/profile.h"
 
 namespace tapeloom::inline v0_1 {
@@ -63,11 +63,11 @@ class TAPELOOM_API Executor {
   /// The rows of all groups side by side, in recorded order.
   void bind(std::span<const float> rows, std::size_t row_stride = 0);
   void bind(std::span<const double> rows, std::size_t row_stride = 0);
-  /// A vector that is gone before the step.
-  template <class U>
-  void bind(std::string_view group, const std::vector<U>&& rows, std::size_t row_stride = 0) = delete;
-  template <class U>
-  void bind(const std::vector<U>&& rows, std::size_t row_stride = 0) = delete;
+  /// Numbers that are gone before the step.
+  template <ExpiringRows Rows>
+  void bind(std::string_view group, Rows&& rows, std::size_t row_stride = 0) = delete;
+  template <ExpiringRows Rows>
+  void bind(Rows&& rows, std::size_t row_stride = 0) = delete;
   /// The rows that every used group has. Throws BindError if their numbers differ or one is not bound. A program that
   /// uses no inputs has one.
   std::size_t bound_rows() const;

@@ -21,7 +21,8 @@ struct NumberArray {
     for (std::size_t d = 1; d < shape.size(); ++d) count *= shape[d];
     return count;
   }
-  std::span<const T> row(std::size_t i) const { return {values.data() + i * columns(), columns()}; }
+  std::span<const T> row(std::size_t i) const& { return {values.data() + i * columns(), columns()}; }
+  std::span<const T> row(std::size_t i) const&& = delete;  // of an array that is gone after the statement
 };
 
 }  // namespace tapeloom::inline v0_1

@@ -127,7 +127,7 @@ void check_cover(const std::string& path, std::span<const Entry> entries, std::s
 
 }  // namespace
 
-const Tensor* TensorFile::find(std::string_view name) const {
+const Tensor* TensorFile::find(std::string_view name) const& {
   const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& t) { return t.name == name; });
   return found == tensors.end() ? nullptr : &*found;
 }

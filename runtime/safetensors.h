@@ -32,7 +32,8 @@ struct TAPELOOM_API TensorFile {
   std::map<std::string, std::string> metadata;
 
   /// Null if there is none of that name.
-  const Tensor* find(std::string_view name) const;
+  const Tensor* find(std::string_view name) const&;
+  const Tensor* find(std::string_view name) const&& = delete;  // of a file that is gone after the statement
 };
 
 /// Reads tensors of type F32 and F64, and F16 and BF16 as float, in the order of their data. Throws DataError with the

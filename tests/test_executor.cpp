@@ -109,7 +109,7 @@ constexpr bool binds = requires(Executor<float> executor, Rows... rows) {
   executor.bind(std::forward<Rows>(rows)...);
 };
 
-TEST_CASE("executor: a vector that would be gone before the step cannot be bound") {
+TEST_CASE("executor: numbers that would be gone before the step cannot be bound") {
   using Floats = std::vector<float>;
   using Doubles = std::vector<double>;
   STATIC_REQUIRE(binds<Floats&>);
@@ -122,6 +122,16 @@ TEST_CASE("executor: a vector that would be gone before the step cannot be bound
   STATIC_REQUIRE(!binds<const Doubles, std::size_t>);
   STATIC_REQUIRE(!binds<const char*, Doubles>);
   STATIC_REQUIRE(!binds<std::string, Floats, std::size_t>);
+  using Array = std::array<float, 4>;
+  using Plain = float[4];
+  STATIC_REQUIRE(binds<Array&>);
+  STATIC_REQUIRE(binds<const Plain&, std::size_t>);
+  STATIC_REQUIRE(binds<std::string_view, std::span<double>>);
+  STATIC_REQUIRE(binds<const std::span<const float, 4>>);
+  STATIC_REQUIRE(!binds<Array>);
+  STATIC_REQUIRE(!binds<std::string_view, const std::array<double, 4>>);
+  STATIC_REQUIRE(!binds<Plain>);
+  STATIC_REQUIRE(!binds<std::initializer_list<float>>);
 }
 
 TEST_CASE("executor: wrong bindings are refused with the group's name") {
