@@ -12,7 +12,8 @@ namespace tapeloom::inline v0_1 {
 /// freed at the end of the statement. Spans and other views (std::ranges::borrowed_range) are none, wherever they come
 /// from.
 template <class Rows>
-concept ExpiringRows = !std::is_lvalue_reference_v<Rows> && !std::ranges::borrowed_range<Rows> &&
+concept ExpiringRows =
+    !std::is_lvalue_reference_v<Rows> && !std::ranges::borrowed_range<Rows> &&
     (std::convertible_to<Rows, std::span<const float>> || std::convertible_to<Rows, std::span<const double>>);
 
 }  // namespace tapeloom::inline v0_1
