@@ -19,14 +19,15 @@ struct TAPELOOM_API Standardisation {
 
   std::size_t columns() const { return mean.size(); }
   /// Row-major rows, in place; a `row_stride` larger than columns() leaves the numbers between rows alone. Throws
-  /// BindError for a length that is no whole number of rows.
+  /// BindError for a length that is no whole number of rows, and for means and deviations that `from` would refuse.
   void apply(std::span<float> rows, std::size_t row_stride = 0) const;
   void apply(std::span<double> rows, std::size_t row_stride = 0) const;
   /// Takes it back: x * deviation + mean.
   void undo(std::span<float> rows, std::size_t row_stride = 0) const;
   void undo(std::span<double> rows, std::size_t row_stride = 0) const;
 
-  /// As tensors name + ".mean" and name + ".deviation", to be saved in a file with weights.
+  /// As tensors name + ".mean" and name + ".deviation", to be saved in a file with weights. Throws BindError for what
+  /// `from` would refuse.
   std::vector<Tensor> tensors(std::string_view name) const;
   /// Throws BindError for tensors that are missing, of different lengths, or hold what cannot be divided by.
   static Standardisation from(const TensorFile& file, std::string_view name);
@@ -35,9 +36,11 @@ struct TAPELOOM_API Standardisation {
 };
 
 /// Mean and standard deviation (divided by the number of rows, not by one less) of each of the first `columns` numbers
-/// of the rows; `chosen` are the numbers of the rows that count, such as those of the training, or empty for all. A
-/// column that is the same everywhere gets the deviation 1. Throws BindError for no rows, numbers that are not finite,
-/// and rows that are not there.
+/// of the rows, for any finite numbers, however large or small; `chosen` are the numbers of the rows that count, such as
+/// those of the training, or empty for all. A column that is the same everywhere gets the deviation 1, and so does one
+/// whose numbers lie no further apart than 8 of the last places of its largest one, in float or double as they come: that
+/// is rounding, which is not to be blown up. (Where 8 last places are more than 1, they are the deviation.) Throws
+/// BindError for no rows, numbers that are not finite, and rows that are not there.
 TAPELOOM_API Standardisation standardise(std::span<const float> rows, std::size_t columns,
                                          std::span<const std::uint32_t> chosen = {}, std::size_t row_stride = 0);
 TAPELOOM_API Standardisation standardise(std::span<const double> rows, std::size_t columns,
@@ -57,7 +60,8 @@ struct TAPELOOM_API OneHot {
   double decode(std::span<const float> scores) const;
   double decode(std::span<const double> scores) const;
 
-  /// As one tensor of that name, and back. Throws BindError for one that is missing or does not ascend.
+  /// As one tensor of that name, and back. Both throw BindError for categories that do not ascend, `from` for a tensor
+  /// that is missing.
   std::vector<Tensor> tensors(std::string_view name) const;
   static OneHot from(const TensorFile& file, std::string_view name);
 
