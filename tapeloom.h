@@ -17,6 +17,7 @@
 
 #include "tapeloom/compiler/compile.h"
 
+#include "tapeloom/runtime/categories.h"
 #include "tapeloom/runtime/checkpoint.h"
 #include "tapeloom/runtime/clip.h"
 #include "tapeloom/runtime/csv.h"

@@ -12,6 +12,10 @@ namespace {
 
 constexpr int deepest = 64;
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+}  // namespace
+
 void append_utf8(std::string& to, std::uint32_t code) {
   const auto byte = [&](std::uint32_t bits) { to += static_cast<char>(bits); };
   if (code < 0x80) return byte(code);
@@ -25,10 +29,6 @@ void append_utf8(std::string& to, std::uint32_t code) {
   byte(0x80 | (code >> 6 & 0x3f));
   byte(0x80 | (code & 0x3f));
 }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-}  // namespace
 
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {

@@ -52,4 +52,7 @@ std::string json_string(std::string_view text);
 /// Whether it is UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);
 
+/// A code point up to U+10FFFF, in UTF-8.
+void append_utf8(std::string& to, std::uint32_t code);
+
 }  // namespace tapeloom::inline v0_1::runtime

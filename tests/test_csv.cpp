@@ -104,7 +104,9 @@ TEST_CASE("The decimal point does not depend on the locale") {
 
 TEST_CASE("A field that is no finite number is named by line and column") {
   check_failure(file_of("1,2\n3,x4\n"), ":2:2: \"x4\"" + no_number, 2, 2);
-  check_failure(file_of("1,2\n3,4 5\n"), ":2:2: \"4 5\"" + no_number, 2, 2);
+  check_failure(
+      file_of("1,2\n3,4 5\n"),
+      ":2:2: \"4 5\" is several numbers between spaces; there is CsvOptions::separator, which may be blank_runs", 2, 2);
   check_failure(file_of("1,\n"), ":1:2: a value is missing: \"\"" + is_missing, 1, 2);
   check_failure(file_of("1,2\n\n\n,4"), ":2: an empty line between rows", 2, 0);
   check_failure(file_of("1,nan\n"), ":1:2: a value is missing: \"nan\"" + is_missing, 1, 2);
@@ -214,7 +216,7 @@ TEST_CASE("Quoted fields hold separators, quotes and line ends") {
   const Table table =
       read_csv(file_of("\"1\" , \"b, and \"\"c\"\"\"\n 2,\"two\r\n\n lines\" \n\"3\",\"\"\"\"\n4,plain"), options);
   CHECK(table.columns == 2);
-  CHECK(table.categories.at(1) == std::vector<std::string>{"\"", "b, and \"c\"", "plain", "two\n\n lines"});
+  CHECK(table.categories.at(1).texts() == std::vector<std::string>{"\"", "b, and \"c\"", "plain", "two\r\n\n lines"});
   CHECK(table.values == std::vector<double>{1, 1, 2, 3, 3, 0, 4, 2});
 
   check_failure(file_of("1,2\n3,\"4\n5,6\n"), ":2: a quoted field is not closed", 2, 0);
@@ -242,8 +244,8 @@ TEST_CASE("Texts become numbers in alphabetical order") {
   const Table table = read_csv(file_of("who,size,kind\nzoe,1.5,red\nadam,2,green\nzoe,3,blue\neve,4,red\n"), options);
   CHECK(table.values == std::vector<double>{2, 1.5, 2, 0, 2, 1, 2, 3, 0, 1, 4, 2});
   CHECK(table.categories.size() == 2);
-  CHECK(table.categories.at(0) == std::vector<std::string>{"adam", "eve", "zoe"});
-  CHECK(table.categories.at(2) == std::vector<std::string>{"blue", "green", "red"});
+  CHECK(table.categories.at(0).texts() == std::vector<std::string>{"adam", "eve", "zoe"});
+  CHECK(table.categories.at(2).texts() == std::vector<std::string>{"blue", "green", "red"});
   options.categories = {"colour"};
   CHECK(failure_of("table.csv", options).message ==
         "table.csv:1: there is no column \"colour\", as in CsvOptions::categories, but columns 0 to 2, \"who\", "
@@ -278,10 +280,105 @@ TEST_CASE("Missing values are errors, or NaN and listed") {
   }
   CHECK(table.at(2, 0) == 3);
   CHECK(table.at(1, 2) == 1);
-  CHECK(table.categories.at(2) == std::vector<std::string>{"x", "y"});
+  CHECK(table.categories.at(2).texts() == std::vector<std::string>{"x", "y"});
   options.missing = {"-"};
   CHECK(failure_of("table.csv", options).message == "table.csv:3:1: \"\"" + no_number);
   CHECK(read_csv(file_of("a,b,c\n-,2,x\n"), options).missing.size() == 1);
+}
+
+TEST_CASE("Decimal commas and thousands separators are read where options say so") {
+  CsvOptions comma;
+  comma.separator = ';';
+  comma.decimal = ',';
+  CHECK(read_csv(file_of("1,5;-,5;2,;1e3;+1,25e-2\n"), comma).values ==
+        std::vector<double>{1.5, -0.5, 2, 1000, 0.0125});
+  CHECK(failure_of(file_of("1;1.5\n"), comma).message ==
+        "table.csv:1:2: \"1.5\" has a decimal point; there is CsvOptions::decimal");
+  CsvOptions english;
+  english.thousands = ',';
+  CHECK(read_csv(file_of("\"1,234.5\",\"-12,345,678\",\"+123,456e-3\",1234,0.125\n"), english).values ==
+        std::vector<double>{1234.5, -12345678, 123.456, 1234, 0.125});
+  // Where groups are not of three digits, nothing is read that was not written.
+  for (const char* text :
+       {"12,34", "1234,567", "1,2345", "1,,234", ",123", "1,234,", "1,234,56", "1.234,567", "1,23a"}) {
+    CHECK(failure_of(file_of("\"" + std::string(text) + "\""), english)
+              .message.find("table.csv:1:1: \"" + std::string(text)) == 0);
+  }
+  CsvOptions german = comma;
+  german.thousands = '.';
+  CHECK(read_csv(file_of("1.234,5;-1.234.567;1234,5\n"), german).values ==
+        std::vector<double>{1234.5, -1234567, 1234.5});
+  CsvOptions french = comma;
+  french.thousands = ' ';
+  CHECK(read_csv(file_of("1 234,5;1\xC2\xA0"
+                         "234;1\xE2\x80\xAF"
+                         "234\xE2\x80\xAF"
+                         "567\n"),
+                 french)
+            .values == std::vector<double>{1234.5, 1234, 1234567});
+  CsvOptions swiss;
+  swiss.thousands = '\'';
+  CHECK(read_csv(file_of("1'234'567.5\n"), swiss).values == std::vector<double>{1234567.5});
+  // The quotes of fields and the separator may be the same sign: these fields are in quotes.
+  comma.separator = ',';
+  CHECK(read_csv(file_of("\"1,5\",\"2,5\"\n"), comma).values == std::vector<double>{1.5, 2.5});
+}
+
+TEST_CASE("Numbers in another format are named for what they are") {
+  const auto check = [](const std::string& text, const std::string& what, char separator = ';') {
+    CsvOptions options;
+    options.separator = separator;
+    const Failure failure = failure_of(file_of("1\n" + text + "\n"), options);
+    CHECK(failure.message == "table.csv:2:1: " + what);
+    CHECK(failure.line == 2);
+    CHECK(failure.column == 1);
+  };
+  check("1,5", "\"1,5\" has a decimal comma; there is CsvOptions::decimal");
+  check("-0,1234e5", "\"-0,1234e5\" has a decimal comma; there is CsvOptions::decimal");
+  check("1,234",
+        "\"1,234\" has a decimal comma or thousands separators; CsvOptions::decimal or CsvOptions::thousands tells "
+        "which");
+  check("1,234,567", "\"1,234,567\" has thousands separators; there is CsvOptions::thousands");
+  check("1,234.5", "\"1,234.5\" has thousands separators; there is CsvOptions::thousands");
+  check("1'234", "\"1'234\" has thousands separators; there is CsvOptions::thousands");
+  check("1_234", "\"1_234\" has thousands separators; there is CsvOptions::thousands");
+  check("1 234 567", "\"1 234 567\" has thousands separators; there is CsvOptions::thousands");
+  check(
+      "1\xC2\xA0"
+      "234",
+      "\"1\xC2\xA0"
+      "234\" has thousands separators; there is CsvOptions::thousands");
+  check("1.234,5",
+        "\"1.234,5\" has thousands separators and a decimal comma; there is CsvOptions::thousands and "
+        "CsvOptions::decimal");
+  check(
+      "\"1,234\"",
+      "\"1,234\" has a decimal comma or thousands separators; CsvOptions::decimal or CsvOptions::thousands tells which",
+      ',');
+  check("1;2", "\"1;2\" is several numbers between ';'; there is CsvOptions::separator", ',');
+  check("1\t2", "\"1?2\" is several numbers between tabs; there is CsvOptions::separator, which may be blank_runs",
+        ',');
+  check("1   2.5 3",
+        "\"1   2.5 3\" is several numbers between spaces; there is CsvOptions::separator, which may be blank_runs",
+        ',');
+  check("1;x", "\"1;x\"" + no_number, ',');
+  check("5%", "\"5%\"" + no_number, ',');
+  check("\xE4", "\"?\"" + no_number);
+}
+
+TEST_CASE("Options that make no sense are refused") {
+  file_of("1\n");
+  for (const char separator : {'"', '\n', '\r'})
+    CHECK_THROWS_AS(read_csv("table.csv", {.separator = separator}), tapeloom::BindError);
+  for (const char decimal : {'\0', ' ', ';', '0'})
+    CHECK_THROWS_AS(read_csv("table.csv", {.decimal = decimal}), tapeloom::BindError);
+  for (const char thousands : {'.', '-', 'e', '0', '"', '\n'})
+    CHECK_THROWS_AS(read_csv("table.csv", {.thousands = thousands}), tapeloom::BindError);
+  CHECK_THROWS_SAYING(tapeloom::BindError, "has column \"a\" twice",
+                      read_csv(file_of("a,b\n1,2\n"), {.header = true, .categories = {0, "a"}}));
+  // An empty name is the column's that has none, and not the first one's.
+  const Table table = read_csv(file_of("a,\n1,x\n"), {.header = true, .categories = {""}});
+  CHECK(table.categories.count(1) == 1);
 }
 
 // g++ 12 cannot compile every default of an option there.

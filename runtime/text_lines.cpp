@@ -1,0 +1,135 @@
+#include "tapeloom/runtime/text_lines.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tapeloom/core/error.h"
+#include "tapeloom/runtime/json.h"
+
+namespace tapeloom::inline v0_1::runtime {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::size_t piece = 1U << 16;  // bytes that are read at a time
+
+constexpr std::string_view utf8_mark = "\xEF\xBB\xBF", utf16_little_mark = "\xFF\xFE", utf16_big_mark = "\xFE\xFF";
+
+/// What files begin with that are no text, or none that can be read. UTF-32 comes before the UTF-16 that begins alike.
+struct Signature {
+  std::string_view bytes;
+  const char* what;
+};
+constexpr Signature signatures[] = {
+    {"\xFF\xFE\0\0"sv, "text in UTF-32; UTF-8 and UTF-16 are read"},
+    {"\0\0\xFE\xFF"sv, "text in UTF-32; UTF-8 and UTF-16 are read"},
+    {"PK\3\4", "a zip archive, as .xlsx and .npz files are, and no text"},
+    {"\xD0\xCF\x11\xE0", "an old Office document, as .xls files are, and no text"},
+    {"BZh91AY&SY", "compressed by bzip2; plain text and gzip are read"},
+    {"\xFD"
+     "7zXZ",
+     "compressed by xz; plain text and gzip are read"},
+    {"\x28\xB5\x2F\xFD", "compressed by zstd; plain text and gzip are read"},
+    {"\x93NUMPY", "a NumPy array; read_npy reads it"},
+    {"\x89HDF", "an HDF5 file and no text"},
+};
+
+bool is_high_surrogate(std::uint32_t unit) { return (unit & 0xfc00) == 0xd800; }
+bool is_low_surrogate(std::uint32_t unit) { return (unit & 0xfc00) == 0xdc00; }
+
+}  // namespace
+
+TextLines::TextLines(const std::string& path) : path_(path), file_(path) {
+  raw_.resize(piece);
+  raw_.resize(file_.read(raw_.data(), piece));
+  recognise(raw_);
+  if (encoding_ == Encoding::bytes) {
+    buffer_ = std::exchange(raw_, {});
+    if (buffer_.starts_with(utf8_mark)) buffer_.erase(0, utf8_mark.size());
+  } else {
+    raw_.erase(0, utf16_little_mark.size());
+    offset_ = utf16_little_mark.size();
+    append_utf16();
+  }
+}
+
+void TextLines::recognise(std::string_view beginning) {
+  for (const Signature& signature : signatures) {
+    if (beginning.starts_with(signature.bytes)) {
+      throw DataError(path_, 0, 0, std::string("the file is ") + signature.what);
+    }
+  }
+  if (beginning.starts_with(utf16_little_mark)) encoding_ = Encoding::utf16_little;
+  if (beginning.starts_with(utf16_big_mark)) encoding_ = Encoding::utf16_big;
+  if (beginning.size() >= 2 && (beginning[0] == '\0') != (beginning[1] == '\0')) {
+    throw DataError(
+        path_, 0, 0,
+        "the file has a zero among its first two bytes: it is text in UTF-16, which is read with a byte order "
+        "mark only, or no text");
+  }
+}
+
+bool TextLines::next() {
+  begin_ = next_;
+  for (std::size_t at = begin_;;) {
+    while (at < buffer_.size() && buffer_[at] != '\n' && buffer_[at] != '\r') ++at;
+    // What follows a CR decides whether it is the whole line end.
+    const bool known = at < buffer_.size() && (buffer_[at] == '\n' || at + 1 < buffer_.size());
+    const std::size_t read = at - begin_;
+    const bool whole = known || !fill();  // which moves the line to the front
+    at = begin_ + read;
+    if (whole) {
+      end_ = at;
+      next_ = at == buffer_.size() ? at : at + (buffer_.compare(at, 2, "\r\n") == 0 ? 2 : 1);
+      break;
+    }
+  }
+  if (next_ == begin_) return false;
+  ++number_;
+  return true;
+}
+
+/// Reads on; false at the end of the file. Of the buffer, the line from begin_ on is kept.
+bool TextLines::fill() {
+  buffer_.erase(0, begin_);
+  begin_ = 0;
+  std::string& to = encoding_ == Encoding::bytes ? buffer_ : raw_;
+  const std::size_t held = to.size();
+  to.resize(held + piece);
+  const std::size_t count = file_.read(to.data() + held, piece);
+  to.resize(held + count);
+  if (encoding_ == Encoding::bytes) return count > 0;
+  if (count == 0 && held > 0) fail_at(path_, offset_, "the text in UTF-16 ends amid a character");
+  append_utf16();
+  return count > 0;
+}
+
+/// Moves whole characters from raw_ to the buffer.
+void TextLines::append_utf16() {
+  const auto unit = [&](std::size_t at) -> std::uint32_t {
+    const auto first = static_cast<unsigned char>(raw_[at]), second = static_cast<unsigned char>(raw_[at + 1]);
+    return encoding_ == Encoding::utf16_big ? first << 8 | second : second << 8 | first;
+  };
+  std::size_t at = 0;
+  while (at + 2 <= raw_.size()) {
+    std::uint32_t code = unit(at);
+    std::size_t bytes = 2;
+    if (is_high_surrogate(code)) {
+      if (at + 4 > raw_.size()) break;
+      if (is_low_surrogate(unit(at + 2))) {
+        code = 0x10000 + ((code & 0x3ff) << 10) + (unit(at + 2) & 0x3ff);
+        bytes = 4;
+      }
+    }
+    if (bytes == 2 && (is_high_surrogate(code) || is_low_surrogate(code))) {
+      fail_at(path_, offset_ + at, "half a character: the text is no UTF-16, or damaged");
+    }
+    append_utf8(buffer_, code);
+    at += bytes;
+  }
+  raw_.erase(0, at);
+  offset_ += at;
+}
+
+}  // namespace tapeloom::inline v0_1::runtime
