@@ -15,7 +15,7 @@ Categories::Categories(std::vector<std::string> texts) : texts_(std::move(texts)
   }
 }
 
-const std::string& Categories::operator[](std::size_t number) const {
+const std::string& Categories::operator[](std::size_t number) const& {
   if (number >= size()) {
     throw BindError("there is no category " + std::to_string(number) + " but only " + std::to_string(size()));
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/core/export.h"
@@ -24,9 +25,11 @@ class TAPELOOM_API Categories {
   Categories(std::initializer_list<std::string> texts) : Categories(std::vector<std::string>(texts)) {}
 
   std::size_t size() const { return texts_.size(); }
-  const std::vector<std::string>& texts() const { return texts_; }
+  const std::vector<std::string>& texts() const& { return texts_; }
+  std::vector<std::string> texts() && { return std::move(texts_); }
   /// The text of that number. Throws BindError for a number that is none's.
-  const std::string& operator[](std::size_t number) const;
+  const std::string& operator[](std::size_t number) const&;
+  std::string operator[](std::size_t number) && { return std::as_const(*this)[number]; }
   /// The number of a text; none for an unknown one.
   std::optional<std::size_t> find(std::string_view text) const;
   /// The same, or a BindError that names the known ones.

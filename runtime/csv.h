@@ -87,7 +87,7 @@ struct CsvOptions {
   std::size_t skip_lines = 0;
   /// Whether the first line after them holds the names of the columns.
   bool header = false;
-  /// Columns of texts, such as the names of classes; they become numbers, see Table::categories. A column {"kind"} has
+  /// Columns of texts, such as the names of classes; they become numbers, see Table::categories. A column "kind" has
   /// its texts numbered in alphabetical order (of their bytes), {"kind", known} as they are known from another file:
   /// those of a training are reused for the data of a test, Categories::tensors saves them with the model.
   std::vector<CsvColumn> categories = {};
@@ -108,7 +108,8 @@ struct CsvOptions {
 /// Throws DataError with the file, line and column (the number of the field, from 1) for a field that is missing, no
 /// such number, too large for a double, or a text that is not among the known ones, and for a line with more or fewer
 /// fields than the first; and with the file for one that is missing, empty, cut short, damaged or no text, and for a
-/// column of `categories` that it does not have. Throws BindError for options that contradict each other or make no sense.
+/// column of `categories` that it does not have. Throws BindError for options that make no sense or contradict each
+/// other.
 TAPELOOM_API Table read_csv(const std::string& path, const CsvOptions& options = {});
 
 }  // namespace tapeloom::inline v0_1

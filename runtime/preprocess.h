@@ -36,9 +36,9 @@ struct TAPELOOM_API Standardisation {
 };
 
 /// Mean and standard deviation (divided by the number of rows, not by one less) of each of the first `columns` numbers
-/// of the rows, for any finite numbers, however large or small; `chosen` are the numbers of the rows that count, such as
-/// those of the training, or empty for all. A column that is the same everywhere gets the deviation 1, and so does one
-/// whose numbers lie no further apart than 8 of the last places of its largest one, in float or double as they come: that
+/// of the rows, for any finite numbers, however large or small; `chosen` are the numbers of the rows that count, such
+/// as those of the training, or empty for all. A column that is the same everywhere gets the deviation 1. So does one
+/// whose numbers lie no further apart than 8 of the last places of its largest, in float or double as they come: that
 /// is rounding, which is not to be blown up. (Where 8 last places are more than 1, they are the deviation.) Throws
 /// BindError for no rows, numbers that are not finite, and rows that are not there.
 TAPELOOM_API Standardisation standardise(std::span<const float> rows, std::size_t columns,

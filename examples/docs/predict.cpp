@@ -18,8 +18,7 @@ int main(int argc, char** argv) {
     Standardisation::from(file, "scale").apply(leaf);
     model.bind("x", leaf);  // a span: read in place at the next step
     model.step();
-    const char* const kinds[] = {"birch", "oak", "willow"};
-    std::printf("%s\n", kinds[largest_of(model.outputs())]);
+    std::printf("%s\n", Categories::from(file, "kinds")[largest_of(model.outputs())].c_str());
     for (const float score : model.outputs()) std::fprintf(stderr, "%.3f\n", static_cast<double>(score));
   } catch (const Error& error) {
     std::fprintf(stderr, "predict: %s\n", error.what());

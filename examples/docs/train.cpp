@@ -28,7 +28,8 @@ int main() {
   std::printf("accuracy %s 95%%\n", matrix.accuracy() > 0.95 ? "above" : "below");
   if (history.best_epoch == 0) return 1;
 
-  TensorFile file{export_weights(model, tensor_layout(net.network)), {{"kinds", "birch, oak, willow"}}};
+  TensorFile file{export_weights(model, tensor_layout(net.network)), {}};
   for (const Tensor& tensor : scale.tensors("scale")) file.tensors.push_back(tensor);
+  for (const Tensor& tensor : table.categories.at(2).tensors("kinds")) file.tensors.push_back(tensor);
   write_safetensors("leaves.safetensors", file);
 }
