@@ -108,13 +108,12 @@ bool fill_shape(std::vector<Labelled>& all, std::vector<std::size_t>& shape) {
   return twin == all.end();
 }
 
-}  // namespace
-
-TensorLayout labelled_layout(const Program& program) {
+/// Of parameters with these labels, in recorded order.
+TensorLayout layout_of(const std::vector<std::string>& labels) {
   std::map<std::string, std::vector<Labelled>> groups;
   std::vector<std::string> names;  // as they are met
-  for (std::size_t i = 0; i < program.parameters.size(); ++i) {
-    Label label = cut(program.parameters[i].label);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    Label label = cut(labels[i]);
     std::vector<Labelled>& group = groups[label.name];
     if (group.empty()) names.push_back(label.name);
     group.push_back({ParameterId(i), std::move(label.indices)});
@@ -132,6 +131,58 @@ TensorLayout labelled_layout(const Program& program) {
     layout.push_back(std::move(tensor));
   }
   return layout;
+}
+
+std::vector<std::string> labels_of(const Program& program) {
+  std::vector<std::string> labels;
+  for (const ProgramParameter& parameter : program.parameters) labels.push_back(parameter.label);
+  return labels;
+}
+
+/// Cuts "word12" off the end and returns "12", or nothing if it does not end so.
+std::string cut_number(std::string_view& text, std::string_view word) {
+  std::size_t digits = text.size();
+  while (digits > 0 && text[digits - 1] >= '0' && text[digits - 1] <= '9') --digits;
+  if (digits == text.size() || !text.substr(0, digits).ends_with(word)) return {};
+  std::string number(text.substr(digits));
+  text.remove_suffix(number.size() + word.size());
+  return number;
+}
+
+/// For "layer0.neuron1.w[2]", as set_labels writes it, "layers.0.weight[1][2]"; others stay as they are.
+std::string label_in_layer(const std::string& label) {
+  constexpr std::string_view weight = ".w[", bias = ".b";
+  std::string_view rest = label;
+  std::string tensor, index;
+  if (rest.ends_with(bias)) {
+    rest.remove_suffix(bias.size());
+    tensor = "bias";
+  } else if (const std::size_t at = rest.rfind(weight); at != rest.npos && rest.ends_with(']')) {
+    index = rest.substr(at + weight.size() - 1);
+    rest = rest.substr(0, at);
+    tensor = "weight";
+  }
+  const std::string neuron = tensor.empty() ? "" : cut_number(rest, "neuron");
+  if (neuron.empty()) return label;
+  std::string layer;
+  if (rest.ends_with('.')) {
+    std::string_view before = rest.substr(0, rest.size() - 1);
+    if (const std::string number = cut_number(before, "layer"); !number.empty()) {
+      rest = before;
+      layer = "layers." + number + ".";
+    }
+  }
+  return std::string(rest) + layer + tensor + "[" + neuron + "]" + index;
+}
+
+}  // namespace
+
+TensorLayout labelled_layout(const Program& program) { return layout_of(labels_of(program)); }
+
+TensorLayout tensor_layout(const Program& program) {
+  std::vector<std::string> labels = labels_of(program);
+  for (std::string& label : labels) label = label_in_layer(label);
+  return layout_of(labels);
 }
 
 }  // namespace tapeloom::inline v0_1

@@ -40,4 +40,9 @@ TAPELOOM_API ParameterTensor parameter_tensor(std::string name, std::span<const 
 /// have it, in recorded order. Parameters without a label make the tensor "parameters".
 TAPELOOM_API TensorLayout labelled_layout(const Program& program);
 
+/// The same, but what MLP::set_labels and Layer::set_labels have labelled makes the tensors of its layers, named as
+/// tensor_layout(network) does behind what set_labels was given: after set_labels("net."), "net.layers.0.weight". For
+/// programs from load_program, in an application that has no network. Names may be changed as a file has them.
+TAPELOOM_API TensorLayout tensor_layout(const Program& program);
+
 }  // namespace tapeloom::inline v0_1

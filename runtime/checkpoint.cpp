@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/runtime/file.h"
 #include "tapeloom/runtime/weights.h"
 
 namespace tapeloom::inline v0_1 {
@@ -151,8 +152,10 @@ void save_checkpoint(const std::string& path, const Trainer<T>& trainer, const T
   write_safetensors(path, file);
 }
 
+namespace {
+
 template <class T>
-void load_checkpoint(const std::string& path, Trainer<T>& trainer, const TensorLayout& layout) {
+void load(const std::string& path, Trainer<T>& trainer, const TensorLayout& layout) {
   const Source source(path);
   std::uint64_t found = 0;
   source.read("checkpoint", found);
@@ -189,6 +192,13 @@ void load_checkpoint(const std::string& path, Trainer<T>& trainer, const TensorL
     trainer.executor().set_parameters(before);
     throw;
   }
+}
+
+}  // namespace
+
+template <class T>
+void load_checkpoint(const std::string& path, Trainer<T>& trainer, const TensorLayout& layout) {
+  runtime::with_memory_for(path, [&] { load(path, trainer, layout); });
 }
 
 template void save_checkpoint(const std::string&, const Trainer<float>&, const TensorLayout&);

@@ -19,7 +19,7 @@ TAPELOOM_API void save_checkpoint(const std::string& path, const Trainer<T>& tra
 /// Goes on where the saved run stood: a run that is saved and loaded ends with the same bits as one that is not, if
 /// program, data, options and the kind of machine are the same. Throws DataError for a file that is damaged, no
 /// checkpoint, of another version, or saved in float and loaded in double or the other way round; BindError as
-/// Trainer::restore and import_weights do. Then nothing is changed.
+/// Trainer::restore and import_weights do. Then, and where memory runs out, nothing is changed.
 template <class T>
 TAPELOOM_API void load_checkpoint(const std::string& path, Trainer<T>& trainer, const TensorLayout& layout = {});
 

@@ -43,14 +43,14 @@ std::string wanted_text(const std::vector<std::size_t>& wanted) {
   return text + "]";
 }
 
-}  // namespace
-
 template <class T>
-NumberArray<T> read_idx(const std::string& path, const std::vector<std::size_t>& shape) {
+NumberArray<T> read_array(const std::string& path, const std::vector<std::size_t>& shape) {
   runtime::NumberReader reader(path);
   const std::string magic = reader.bytes(4);
   if (magic.size() < 4) reader.fail(magic.size(), "the file is cut short: no IDX header");
-  if (magic[0] != 0 || magic[1] != 0) reader.fail(0, "an IDX file begins with two zero bytes; this is none");
+  if (magic[0] != 0 || magic[1] != 0) {
+    reader.fail(0, "an IDX file begins with two zero bytes" + runtime::but_it_is(magic + reader.bytes(8)));
+  }
   const auto type = type_of(static_cast<unsigned char>(magic[2]));
   if (!type) {
     reader.fail(2, std::to_string(static_cast<unsigned char>(magic[2])) + " is not the code of a type of IDX numbers");
@@ -72,6 +72,13 @@ NumberArray<T> read_idx(const std::string& path, const std::vector<std::size_t>&
   array.values = reader.numbers<T>(*type, true, *count);
   reader.end();
   return array;
+}
+
+}  // namespace
+
+template <class T>
+NumberArray<T> read_idx(const std::string& path, const std::vector<std::size_t>& shape) {
+  return runtime::with_memory_for(path, [&] { return read_array<T>(path, shape); });
 }
 
 template NumberArray<float> read_idx(const std::string&, const std::vector<std::size_t>&);

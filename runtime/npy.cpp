@@ -3,6 +3,7 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -11,6 +12,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/file.h"
 #include "tapeloom/runtime/numbers.h"
+#include "tapeloom/runtime/write_file.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -36,7 +38,7 @@ bool read_type(std::string_view text, Header& header) {
       {"b1", runtime::NumberType::u1}, {"u1", runtime::NumberType::u1}, {"u2", runtime::NumberType::u2},
       {"u4", runtime::NumberType::u4}, {"u8", runtime::NumberType::u8}, {"i1", runtime::NumberType::i1},
       {"i2", runtime::NumberType::i2}, {"i4", runtime::NumberType::i4}, {"i8", runtime::NumberType::i8},
-      {"f4", runtime::NumberType::f4}, {"f8", runtime::NumberType::f8}};
+      {"f2", runtime::NumberType::f2}, {"f4", runtime::NumberType::f4}, {"f8", runtime::NumberType::f8}};
   if (text.size() != 3) return false;
   const char order = text[0];
   for (const auto& [name, type] : types) {
@@ -142,7 +144,7 @@ class HeaderReader {
 Header read_header(runtime::NumberReader& file) {
   const std::string start = file.bytes(magic.size() + 2);
   if (start.size() < magic.size() + 2 || !start.starts_with(magic)) {
-    file.fail(0, "a NumPy file begins with \\x93NUMPY and a version; this is none");
+    file.fail(0, "a NumPy file begins with \\x93NUMPY and a version" + runtime::but_it_is(start + file.bytes(8)));
   }
   const int version = static_cast<unsigned char>(start[magic.size()]);
   if (version < 1 || version > 3) {
@@ -192,8 +194,10 @@ std::string type_name() {
 
 }  // namespace
 
+namespace {
+
 template <class T>
-NumberArray<T> read_npy(const std::string& path) {
+NumberArray<T> read_array(const std::string& path) {
   runtime::NumberReader file(path);
   const Header header = read_header(file);
   const auto count = runtime::element_count(header.shape);
@@ -206,6 +210,13 @@ NumberArray<T> read_npy(const std::string& path) {
     array.values = std::move(ordered);
   }
   return array;
+}
+
+}  // namespace
+
+template <class T>
+NumberArray<T> read_npy(const std::string& path) {
+  return runtime::with_memory_for(path, [&] { return read_array<T>(path); });
 }
 
 template <class T>
@@ -227,19 +238,17 @@ void write_npy(const std::string& path, std::span<const T> numbers, const std::v
   if (header.size() > UINT16_MAX)
     throw BindError("write_npy: an array of " + std::to_string(shape.size()) + " dimensions");
 
-  std::string bytes(magic);
-  bytes += {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
-  bytes += header;
-  const std::size_t first = bytes.size();
-  bytes.resize(first + numbers.size_bytes());
+  std::string start(magic);
+  start += {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+  start += header;
+  std::unique_ptr<T[]> ordered;
   if (options.fortran_order) {
-    each_place(shape, numbers.size(), [&](std::size_t i, std::size_t place) {
-      std::memcpy(bytes.data() + first + place * sizeof(T), &numbers[i], sizeof(T));
-    });
-  } else if (!numbers.empty()) {
-    std::memcpy(bytes.data() + first, numbers.data(), numbers.size_bytes());
+    ordered = std::make_unique<T[]>(numbers.size());
+    each_place(shape, numbers.size(), [&](std::size_t i, std::size_t place) { ordered[place] = numbers[i]; });
+    numbers = {ordered.get(), numbers.size()};
   }
-  runtime::write_file(path, bytes);
+  const std::string_view written[] = {start, {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}};
+  runtime::write_file(path, written);
 }
 
 template NumberArray<float> read_npy(const std::string&);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace tapeloom::inline v0_1::runtime {
@@ -9,6 +10,12 @@ namespace tapeloom::inline v0_1::runtime {
 namespace {
 
 static_assert(std::endian::native == std::endian::little);
+
+/// A half as it lies in a file.
+struct Half {
+  std::uint16_t bits;
+  operator float() const { return float_of_half(bits); }
+};
 
 template <class Number, class T>
 void convert(const char* bytes, bool big_endian, std::size_t count, T* out) {
@@ -41,6 +48,8 @@ void convert(NumberType type, const char* bytes, bool big_endian, std::size_t co
       return convert<std::int32_t>(bytes, big_endian, count, out);
     case NumberType::i8:
       return convert<std::int64_t>(bytes, big_endian, count, out);
+    case NumberType::f2:
+      return convert<Half>(bytes, big_endian, count, out);
     case NumberType::f4:
       return convert<float>(bytes, big_endian, count, out);
     case NumberType::f8:
@@ -57,6 +66,7 @@ std::size_t bytes_of(NumberType type) {
       return 1;
     case NumberType::u2:
     case NumberType::i2:
+    case NumberType::f2:
       return 2;
     case NumberType::u4:
     case NumberType::i4:
@@ -69,6 +79,16 @@ std::size_t bytes_of(NumberType type) {
   }
   return 0;
 }
+
+float float_of_half(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 0x1f, fraction = bits & 0x3ff;
+  const float magnitude = exponent == 31  ? (fraction == 0 ? INFINITY : NAN)
+                          : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                          : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+float float_of_bfloat(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
 std::size_t NumberReader::fill(char* buffer, std::size_t count) {
   std::size_t held = 0;
@@ -89,10 +109,11 @@ std::string NumberReader::bytes(std::size_t count) {
 
 template <class T>
 std::vector<T> NumberReader::numbers(NumberType type, bool big_endian, std::size_t count) {
-  constexpr std::size_t some = 1U << 16, believable = 1U << 26;
+  constexpr std::size_t some = 1U << 16;
   const std::size_t width = bytes_of(type);
   std::vector<T> numbers;
-  numbers.reserve(std::min(count, believable));
+  // Where the file says how much there is; what else grows as it is read.
+  numbers.reserve(std::min(count, file_.size() / width));
   std::vector<char> buffer(some * width);
   while (numbers.size() < count) {
     const std::size_t now = std::min(some, count - numbers.size());

@@ -11,9 +11,13 @@
 
 namespace tapeloom::inline v0_1::runtime {
 
-enum class NumberType : std::uint8_t { u1, u2, u4, u8, i1, i2, i4, i8, f4, f8 };
+enum class NumberType : std::uint8_t { u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8 };
 
 std::size_t bytes_of(NumberType type);
+
+/// What 16 bits stand for in IEEE 754's half precision, and in bfloat16.
+float float_of_half(std::uint16_t bits);
+float float_of_bfloat(std::uint16_t bits);
 
 /// A file that is read from its beginning to its end; knows where it is.
 class NumberReader {

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <numbers>
 #include <string>
+#include <utility>
 
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/kernels.h"
@@ -134,9 +135,11 @@ OptimizerState<T> Sgd<T>::state() const {
 template <class T>
 void Sgd<T>::restore(const OptimizerState<T>& state) {
   check_state(state, "sgd", {"velocity"});
+  std::vector<T> velocity = state.moments[0].second;
   set_learning_rate(state.learning_rate);
+  // Nothing below throws.
   steps_ = state.steps;
-  velocity_ = state.moments[0].second;
+  velocity_ = std::move(velocity);
 }
 
 template <class T>
@@ -190,10 +193,12 @@ OptimizerState<T> Adam<T>::state() const {
 template <class T>
 void Adam<T>::restore(const OptimizerState<T>& state) {
   check_state(state, "adam", {"first_moment", "second_moment"});
+  std::vector<T> first_moment = state.moments[0].second, second_moment = state.moments[1].second;
   set_learning_rate(state.learning_rate);
+  // Nothing below throws.
   steps_ = state.steps;
-  first_moment_ = state.moments[0].second;
-  second_moment_ = state.moments[1].second;
+  first_moment_ = std::move(first_moment);
+  second_moment_ = std::move(second_moment);
 }
 
 double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step) {

@@ -40,7 +40,8 @@ class TAPELOOM_API Optimizer {
 
   virtual OptimizerState<T> state() const = 0;
   /// Goes on where the other one stood, also at its learning rate. Throws BindError for the state of another kind of
-  /// optimizer, or one whose moments are not those state() gives.
+  /// optimizer, or one whose moments are not those state() gives. Whatever it throws, nothing is changed: one of your
+  /// own has to see to that, too, for Trainer::restore to be whole.
   virtual void restore(const OptimizerState<T>& state) = 0;
 
  protected:

@@ -12,6 +12,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/program_check.h"
 #include "tapeloom/runtime/file.h"
+#include "tapeloom/runtime/write_file.h"
 
 namespace tapeloom::inline v0_1 {
 

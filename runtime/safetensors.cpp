@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <set>
@@ -14,6 +13,7 @@
 #include "tapeloom/runtime/file.h"
 #include "tapeloom/runtime/json.h"
 #include "tapeloom/runtime/numbers.h"
+#include "tapeloom/runtime/write_file.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -25,11 +25,19 @@ constexpr std::size_t length_bytes = 8;  // of the number before the header
 constexpr std::size_t longest_header = 100'000'000;
 constexpr std::string_view metadata_key = "__metadata__";
 
+/// Of a number of that type; 0 for types that are newer than this list, or smaller than a byte.
 std::size_t bytes_of(std::string_view type) {
-  if (type == "F64") return 8;
-  if (type == "F32") return 4;
-  return type == "F16" || type == "BF16" ? 2 : 0;
+  constexpr std::pair<std::string_view, std::size_t> types[] = {
+      {"F64", 8}, {"I64", 8}, {"U64", 8},     {"C64", 8},     {"F32", 4},    {"I32", 4},
+      {"U32", 4}, {"F16", 2}, {"BF16", 2},    {"I16", 2},     {"U16", 2},    {"BOOL", 1},
+      {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}};
+  for (const auto& [name, bytes] : types) {
+    if (name == type) return bytes;
+  }
+  return 0;
 }
+
+bool is_read(std::string_view type) { return type == "F64" || type == "F32" || type == "F16" || type == "BF16"; }
 
 std::string_view type_of(const Tensor& tensor) {
   return std::holds_alternative<std::vector<double>>(tensor.numbers) ? "F64" : "F32";
@@ -68,26 +76,13 @@ Entry read_entry(runtime::JsonReader& json, const std::string& name) {
   const std::string what = "tensor " + runtime::json_string(name);
   if (!has_type || !has_shape || !has_offsets) json.fail(what + " lacks dtype, shape or data_offsets");
   const std::size_t number = bytes_of(entry.type);
-  if (number == 0)
-    json.fail(what + " is of type " + runtime::json_string(entry.type) + "; F64, F32, F16 and BF16 are read");
   const auto count = runtime::element_count(entry.shape);
   std::size_t bytes = 0;
-  if (entry.begin > entry.end || !count || __builtin_mul_overflow(*count, number, &bytes) ||
-      entry.end - entry.begin != bytes) {
-    json.fail(what + ": its data_offsets do not fit its shape and type");
-  }
+  const bool fits =
+      number == 0 || (count && !__builtin_mul_overflow(*count, number, &bytes) && entry.end - entry.begin == bytes);
+  if (entry.begin > entry.end || !fits) json.fail(what + ": its data_offsets do not fit its shape and type");
   return entry;
 }
-
-float float_of_half(std::uint16_t bits) {
-  const int exponent = bits >> 10 & 0x1f, fraction = bits & 0x3ff;
-  float magnitude = exponent == 31  ? (fraction == 0 ? INFINITY : NAN)
-                    : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                                    : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
-float float_of_bfloat(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
 template <class Number>
 std::vector<Number> numbers_of(std::string_view bytes) {
@@ -96,7 +91,7 @@ std::vector<Number> numbers_of(std::string_view bytes) {
   return numbers;
 }
 
-Tensor read_tensor(Entry&& entry, std::string_view bytes) {
+Tensor tensor_of(Entry&& entry, std::string_view bytes) {
   Tensor tensor{std::move(entry.name), std::move(entry.shape), {}};
   if (entry.type == "F64") {
     tensor.numbers = numbers_of<double>(bytes);
@@ -105,97 +100,163 @@ Tensor read_tensor(Entry&& entry, std::string_view bytes) {
   } else {
     std::vector<float> floats;
     for (const std::uint16_t bits : numbers_of<std::uint16_t>(bytes)) {
-      floats.push_back(entry.type == "F16" ? float_of_half(bits) : float_of_bfloat(bits));
+      floats.push_back(entry.type == "F16" ? runtime::float_of_half(bits) : runtime::float_of_bfloat(bits));
     }
     tensor.numbers = std::move(floats);
   }
   return tensor;
 }
 
-/// Throws DataError unless the data lie side by side and fill the file to its end.
-void check_cover(const std::string& path, std::span<const Entry> entries, std::size_t first, std::size_t size) {
+/// Throws DataError unless the data lie side by side.
+void check_cover(const std::string& path, std::span<const Entry> entries, std::size_t first) {
   std::size_t end = 0;
   for (const Entry& entry : entries) {
     const std::string what = "the data of tensor " + runtime::json_string(entry.name);
     if (entry.begin < end) runtime::fail_at(path, first + entry.begin, what + " overlap others");
     if (entry.begin > end) runtime::fail_at(path, first + end, "a gap before " + what);
-    if (entry.end > size) runtime::fail_at(path, first + size, "the file is cut short: " + what + " go on");
     end = entry.end;
   }
-  if (end != size) runtime::fail_at(path, first + end, "there is more than the tensors' data");
 }
 
-}  // namespace
-
-const Tensor* TensorFile::find(std::string_view name) const& {
-  const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& t) { return t.name == name; });
-  return found == tensors.end() ? nullptr : &*found;
-}
-
-TensorFile read_safetensors(const std::string& path) {
-  const std::string bytes = runtime::read_file(path);
-  if (bytes.size() < length_bytes) runtime::fail_at(path, bytes.size(), "the file is cut short: no safetensors header");
-  std::uint64_t header = 0;
-  std::memcpy(&header, bytes.data(), length_bytes);
-  if (header > longest_header || header > bytes.size() - length_bytes) {
-    runtime::fail_at(path, 0,
-                     "a header of " + std::to_string(header) + " bytes is longer than " +
-                         (header > longest_header ? "the format allows" : "the file") +
-                         "; it is cut short or no safetensors file");
+/// The JSON before the data.
+std::string read_header(runtime::InputFile& file) {
+  std::string start;
+  runtime::append_bytes(file, length_bytes, start);
+  if (start.size() < length_bytes) {
+    runtime::fail_at(file.path(), start.size(), "the file is cut short: no safetensors header");
   }
-  const std::string_view text = std::string_view(bytes).substr(length_bytes, header);
-  runtime::JsonReader json(text, path, length_bytes);
-  if (!text.starts_with('{')) json.fail("a header begins with '{'");
-  TensorFile file;
+  std::uint64_t length = 0;
+  std::memcpy(&length, start.data(), length_bytes);
+  std::string header;
+  if (length <= longest_header) runtime::append_bytes(file, length, header);
+  if (length > longest_header || header.size() < length) {
+    const std::string format = runtime::format_of(start);
+    runtime::fail_at(file.path(), 0,
+                     "a header of " + std::to_string(length) + " bytes is longer than " +
+                         (length > longest_header ? "the format allows" : "the file") +
+                         (format.empty() ? "; it is cut short or no safetensors file" : "; this is " + format));
+  }
+  return header;
+}
+
+/// What the header says of the tensors, in the order of their data, and the metadata.
+std::vector<Entry> read_entries(std::string_view header, const std::string& path,
+                                std::map<std::string, std::string>& metadata) {
+  runtime::JsonReader json(header, path, length_bytes);
+  if (!header.starts_with('{')) json.fail("a header begins with '{'");
   std::vector<Entry> entries;
   json.object([&](const std::string& key) {
     if (key != metadata_key) return entries.push_back(read_entry(json, key));
-    json.object([&](const std::string& name) { file.metadata[name] = json.string(); });
+    json.object([&](const std::string& name) { metadata[name] = json.string(); });
   });
   json.end();
   // Tensors without numbers come first among those that begin alike.
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
   });
-  const std::string_view data = std::string_view(bytes).substr(length_bytes + header);
-  check_cover(path, entries, length_bytes + header, data.size());
-  for (Entry& entry : entries) {
-    const std::string_view own = data.substr(entry.begin, entry.end - entry.begin);
-    file.tensors.push_back(read_tensor(std::move(entry), own));
+  check_cover(path, entries, length_bytes + header.size());
+  return entries;
+}
+
+}  // namespace
+
+const Tensor* TensorFile::find(std::string_view name) const& {
+  const auto has_name = [name](const auto& tensor) { return tensor.name == name; };
+  const auto found = std::find_if(tensors.begin(), tensors.end(), has_name);
+  if (found != tensors.end()) return &*found;
+  const auto other = std::find_if(others.begin(), others.end(), has_name);
+  if (other == others.end()) return nullptr;
+  throw BindError("tensor " + runtime::json_string(name) + " is of type " + runtime::json_string(other->type) +
+                  "; F64, F32, F16 and BF16 are read");
+}
+
+namespace {
+
+TensorFile read(const std::string& path) {
+  runtime::InputFile in(path);
+  const std::string header = read_header(in);
+  const std::size_t first = length_bytes + header.size();
+  std::size_t end = first;
+  TensorFile file;
+  for (Entry& entry : read_entries(header, path, file.metadata)) {
+    std::string bytes;
+    runtime::append_bytes(in, entry.end - entry.begin, bytes);
+    end += bytes.size();
+    if (end < first + entry.end) {
+      runtime::fail_at(path, end,
+                       "the file is cut short: the data of tensor " + runtime::json_string(entry.name) + " go on");
+    }
+    if (is_read(entry.type)) {
+      file.tensors.push_back(tensor_of(std::move(entry), bytes));
+    } else {
+      file.others.push_back({std::move(entry.name), std::move(entry.type), std::move(entry.shape), std::move(bytes)});
+    }
   }
+  char more = 0;
+  if (in.read(&more, 1) != 0) runtime::fail_at(path, end, "there is more than the tensors' data");
   return file;
+}
+
+}  // namespace
+
+TensorFile read_safetensors(const std::string& path) {
+  return runtime::with_memory_for(path, [&] { return read(path); });
 }
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 
 namespace {
 
-void check_tensors(const TensorFile& file) {
-  std::set<std::string_view> names = {metadata_key};
+/// A tensor as it is written.
+struct Piece {
+  std::string_view name, type;
+  std::span<const std::size_t> shape;
+  std::string_view bytes;
+};
+
+/// Those of the widest numbers first, so that all are aligned.
+std::vector<Piece> pieces_of(const TensorFile& file) {
+  std::vector<Piece> pieces;
   for (const Tensor& tensor : file.tensors) {
-    if (!runtime::is_utf8(tensor.name)) throw BindError("a tensor's name is not UTF-8");
-    const std::string what = "tensor " + runtime::json_string(tensor.name);
-    if (!names.insert(tensor.name).second) throw BindError(what + ": another one has that name");
-    if (runtime::element_count(tensor.shape) != tensor.size()) {
-      throw BindError(what + " has " + std::to_string(tensor.size()) + " numbers, not as many as its shape says");
+    std::visit(
+        [&](const auto& numbers) {
+          const std::string_view bytes(reinterpret_cast<const char*>(numbers.data()),
+                                       numbers.size() * sizeof(numbers[0]));
+          pieces.push_back({tensor.name, type_of(tensor), tensor.shape, bytes});
+        },
+        tensor.numbers);
+  }
+  for (const OtherTensor& tensor : file.others)
+    pieces.push_back({tensor.name, tensor.type, tensor.shape, tensor.bytes});
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const Piece& a, const Piece& b) { return bytes_of(a.type) > bytes_of(b.type); });
+  return pieces;
+}
+
+void check_pieces(std::span<const Piece> pieces) {
+  std::set<std::string_view> names = {metadata_key};
+  for (const Piece& piece : pieces) {
+    if (!runtime::is_utf8(piece.name)) throw BindError("a tensor's name is not UTF-8");
+    const std::string what = "tensor " + runtime::json_string(piece.name);
+    if (!names.insert(piece.name).second) throw BindError(what + ": another one has that name");
+    if (!runtime::is_utf8(piece.type)) throw BindError(what + ": the name of its type is not UTF-8");
+    const std::size_t width = bytes_of(piece.type);
+    if (width == 0) continue;
+    const auto count = runtime::element_count(piece.shape);
+    if (count != piece.bytes.size() / width || piece.bytes.size() % width != 0) {
+      throw BindError(what + " has " + std::to_string(piece.bytes.size() / width) +
+                      " numbers, not as many as its shape says");
     }
   }
+}
+
+void check_metadata(const TensorFile& file) {
   for (const auto& [key, text] : file.metadata) {
     if (!runtime::is_utf8(key) || !runtime::is_utf8(text)) throw BindError("metadata that are not UTF-8");
   }
 }
 
-}  // namespace
-
-void write_safetensors(const std::string& path, const TensorFile& file) {
-  check_tensors(file);
-  // Doubles first, so that all numbers are aligned.
-  std::vector<const Tensor*> order;
-  for (const std::string_view type : {"F64", "F32"}) {
-    for (const Tensor& tensor : file.tensors) {
-      if (type_of(tensor) == type) order.push_back(&tensor);
-    }
-  }
+std::string header_of(const TensorFile& file, std::span<const Piece> pieces) {
   std::string header = "{";
   if (!file.metadata.empty()) {
     header += runtime::json_string(metadata_key) + ":{";
@@ -206,33 +267,33 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
     header += ",";
   }
   std::size_t offset = 0;
-  for (const Tensor* tensor : order) {
-    header +=
-        runtime::json_string(tensor->name) + ":{\"dtype\":" + runtime::json_string(type_of(*tensor)) + ",\"shape\":[";
-    for (std::size_t i = 0; i < tensor->shape.size(); ++i) {
-      header += (i == 0 ? "" : ",") + std::to_string(tensor->shape[i]);
-    }
-    const std::size_t end = offset + tensor->size() * bytes_of(type_of(*tensor));
+  for (const Piece& piece : pieces) {
+    header += runtime::json_string(piece.name) + ":{\"dtype\":" + runtime::json_string(piece.type) + ",\"shape\":[";
+    for (std::size_t i = 0; i < piece.shape.size(); ++i) header += (i == 0 ? "" : ",") + std::to_string(piece.shape[i]);
+    const std::size_t end = offset + piece.bytes.size();
     header += "],\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(end) + "]},";
     offset = end;
   }
   if (header.size() > 1) header.pop_back();
   header += "}";
   header.append((length_bytes - header.size() % length_bytes) % length_bytes, ' ');
+  return header;
+}
 
+}  // namespace
+
+void write_safetensors(const std::string& path, const TensorFile& file) {
+  const std::vector<Piece> pieces = pieces_of(file);
+  check_pieces(pieces);
+  check_metadata(file);
+  const std::string header = header_of(file, pieces);
   const std::uint64_t length = header.size();
-  std::string bytes(length_bytes, '\0');
-  std::memcpy(bytes.data(), &length, length_bytes);
-  bytes.reserve(length_bytes + header.size() + offset);
-  bytes += header;
-  for (const Tensor* tensor : order) {
-    std::visit(
-        [&](const auto& numbers) {
-          bytes.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(numbers[0]));
-        },
-        tensor->numbers);
-  }
-  runtime::write_file(path, bytes);
+  std::string start(length_bytes, '\0');
+  std::memcpy(start.data(), &length, length_bytes);
+  start += header;
+  std::vector<std::string_view> written = {start};
+  for (const Piece& piece : pieces) written.push_back(piece.bytes);
+  runtime::write_file(path, written);
 }
 
 }  // namespace tapeloom::inline v0_1

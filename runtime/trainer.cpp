@@ -301,17 +301,20 @@ void Trainer<T>::check_state(const TrainerState<T>& state) const {
 template <class T>
 void Trainer<T>::restore(const TrainerState<T>& state) {
   check_state(state);
-  optimizer_->restore(state.optimizer);  // may throw; so it is first
+  std::vector<T> spare = state.spare;
+  History history = {.epochs = state.epochs, .best_epoch = state.best_epoch};
+  optimizer_->restore(state.optimizer);
+  // Nothing below throws: everything is changed, or nothing.
   executor_->set_parameters(state.parameters);
   epoch_ = state.epoch;
   position_ = state.position;
   loss_sum_ = state.loss_sum;
   ordered_ = false;
-  has_spare_ = !state.spare.empty();
-  if (has_spare_) spare_ = state.spare;
+  has_spare_ = !spare.empty();
+  if (has_spare_) spare_ = std::move(spare);
   restored_ = state.restored;
   best_ = state.best;
-  history_ = {.epochs = state.epochs, .best_epoch = state.best_epoch};
+  history_ = std::move(history);
   settle();
   if (options_.patience == 0) has_spare_ = false;
 }

@@ -59,7 +59,8 @@ class TAPELOOM_API Trainer {
 
   TrainerState<T> state() const;
   /// Goes on where the other run stood. Throws BindError for a state of another run: other rows, batches, seed,
-  /// parameters or optimizer. The learning rate is the state's, unless there is a schedule.
+  /// parameters or optimizer. Whatever it throws, nothing is changed. The learning rate is the state's, unless there is
+  /// a schedule.
   void restore(const TrainerState<T>& state);
 
  private:

@@ -1,6 +1,10 @@
 #include "tapeloom/runtime/weights.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
 
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/numbers.h"
@@ -11,8 +15,7 @@ namespace {
 
 using runtime::shape_text;
 
-TensorLayout checked_layout(const Program& program, const TensorLayout& given) {
-  TensorLayout layout = given.empty() ? labelled_layout(program) : given;
+void check_layout(const Program& program, const TensorLayout& layout) {
   std::vector<bool> seen(program.parameters.size());
   for (const ParameterTensor& tensor : layout) {
     if (runtime::element_count(tensor.shape) != tensor.parameters.size()) {
@@ -31,13 +34,59 @@ TensorLayout checked_layout(const Program& program, const TensorLayout& given) {
       seen[id.index] = true;
     }
   }
-  return layout;
+}
+
+/// The tensors of a file by their names, since files may have very many.
+class Tensors {
+ public:
+  explicit Tensors(const TensorFile& file) : file_(file) {
+    for (const Tensor& tensor : file.tensors) tensors_.emplace(tensor.name, &tensor);
+    for (const OtherTensor& tensor : file.others) tensors_.emplace(tensor.name, nullptr);
+  }
+  bool has(std::string_view name) const { return tensors_.contains(name); }
+  /// As TensorFile::find.
+  const Tensor* find(std::string_view name) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) return nullptr;
+    return found->second != nullptr ? found->second : file_.find(name);
+  }
+
+ private:
+  const TensorFile& file_;
+  std::map<std::string_view, const Tensor*> tensors_;
+};
+
+/// Takes off what the names of all layers' tensors begin with before "layers.", if it is the same for all.
+void cut_common_start(TensorLayout& layout) {
+  const auto start_of = [](const ParameterTensor& tensor) {
+    const std::size_t end = tensor.name.rfind("layers.");
+    return end == tensor.name.npos ? std::string() : tensor.name.substr(0, end);
+  };
+  std::set<std::string> starts;
+  for (const ParameterTensor& tensor : layout) starts.insert(start_of(tensor));
+  starts.erase("");
+  if (starts.size() != 1) return;
+  for (ParameterTensor& tensor : layout) tensor.name.erase(0, start_of(tensor).size());
+}
+
+/// The layout for a file where none was given: see import_weights.
+TensorLayout layout_for(const Program& program, const Tensors& tensors) {
+  const auto fits = [&](const TensorLayout& layout) {
+    return std::all_of(layout.begin(), layout.end(), [&](const auto& tensor) { return tensors.has(tensor.name); });
+  };
+  TensorLayout labelled = labelled_layout(program);
+  if (fits(labelled)) return labelled;
+  TensorLayout layered = tensor_layout(program);
+  if (fits(layered)) return layered;
+  cut_common_start(layered);
+  return fits(layered) ? layered : labelled;
 }
 
 std::string hint(const TensorLayout& given) {
   if (!given.empty()) return "";
   return "; no TensorLayout was given, so the labels of the parameters name them: give the one the file was written "
-         "with, such as tensor_layout(network)";
+         "with, such as tensor_layout(network), or tensor_layout(program) where there is no network but what "
+         "set_labels has labelled";
 }
 
 /// What a file has in place of what the layout asks for, and what to do about it.
@@ -54,8 +103,10 @@ std::string tensors_there(const TensorFile& file, const TensorLayout& given) {
 template <class T>
 std::vector<Tensor> export_weights(const Executor<T>& executor, const TensorLayout& layout) {
   const std::span<const T> parameters = executor.parameters();
+  const TensorLayout used = layout.empty() ? labelled_layout(executor.program()) : layout;
+  check_layout(executor.program(), used);
   std::vector<Tensor> tensors;
-  for (const ParameterTensor& from : checked_layout(executor.program(), layout)) {
+  for (const ParameterTensor& from : used) {
     std::vector<T> numbers;
     numbers.reserve(from.parameters.size());
     for (const ParameterId id : from.parameters) numbers.push_back(parameters[id.index]);
@@ -66,9 +117,12 @@ std::vector<Tensor> export_weights(const Executor<T>& executor, const TensorLayo
 
 template <class T>
 void import_weights(Executor<T>& executor, const TensorFile& file, const TensorLayout& given) {
-  const TensorLayout layout = checked_layout(executor.program(), given);
+  const Tensors tensors(file);
+  const TensorLayout layout = given.empty() ? layout_for(executor.program(), tensors) : given;
+  check_layout(executor.program(), layout);
+  std::vector<const Tensor*> found;
   for (const ParameterTensor& to : layout) {
-    const Tensor* from = file.find(to.name);
+    const Tensor* from = tensors.find(to.name);
     if (from == nullptr) {
       throw BindError("there is no tensor \"" + to.name + "\" in the file" + tensors_there(file, given));
     }
@@ -76,16 +130,17 @@ void import_weights(Executor<T>& executor, const TensorFile& file, const TensorL
       throw BindError("tensor \"" + to.name + "\" has the shape " + shape_text(from->shape) + " in the file, but " +
                       shape_text(to.shape) + " in the program" + hint(given));
     }
+    found.push_back(from);
   }
+  // Nothing below throws: all parameters are changed, or none.
   const std::span<T> parameters = executor.parameters();
-  for (const ParameterTensor& to : layout) {
+  for (std::size_t t = 0; t < layout.size(); ++t) {
     std::visit(
         [&](const auto& numbers) {
-          for (std::size_t i = 0; i < to.parameters.size(); ++i) {
-            parameters[to.parameters[i].index] = static_cast<T>(numbers[i]);
-          }
+          const std::vector<ParameterId>& ids = layout[t].parameters;
+          for (std::size_t i = 0; i < ids.size(); ++i) parameters[ids[i].index] = static_cast<T>(numbers[i]);
         },
-        file.find(to.name)->numbers);
+        found[t]->numbers);
   }
 }
 

@@ -21,9 +21,11 @@ namespace tapeloom::inline v0_1 {
 template <class T>
 TAPELOOM_API std::vector<Tensor> export_weights(const Executor<T>& executor, const TensorLayout& layout = {});
 
-/// Sets the parameters of the layout, or without one all of them by their labels, converting between float and double.
-/// The file may hold other tensors besides. Throws BindError for a layout as above, for a tensor that is missing and
-/// for one of another shape, naming both shapes; then no parameter is changed.
+/// Sets the parameters of the layout, converting between float and double. Without one it sets all of them, by the
+/// first of these layouts whose names the file has: labelled_layout(program), tensor_layout(program), and the same
+/// without what the names of all layers begin with (the "net." of "net.layers.0.weight"). The file may hold other
+/// tensors besides, of any type. Throws BindError for a layout as above, for a tensor that is missing, of another shape
+/// (naming both shapes) or of a type that is not read; then no parameter is changed.
 template <class T>
 TAPELOOM_API void import_weights(Executor<T>& executor, const TensorFile& file, const TensorLayout& layout = {});
 

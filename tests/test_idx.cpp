@@ -71,6 +71,53 @@ TEST_CASE("idx: a gzipped file, longer than one piece of reading") {
   CHECK_THROWS_SAYING(DataError, "cut.idx.gz: the gzipped file is cut short", read_idx<float>("cut.idx.gz"));
 }
 
+TEST_CASE("idx: gzipped files of several members are read; damaged ones and what stands behind them are refused") {
+  std::string bytes;
+  for (int i = 0; i < 1000; ++i) bytes += static_cast<char>(i % 251);
+  const std::string whole = idx_of(0x08, {1000}, bytes);
+  const auto packed = [](const std::string& part) {
+    gzFile file = gzopen("part.gz", "wb");
+    REQUIRE(gzwrite(file, part.data(), static_cast<unsigned>(part.size())) == static_cast<int>(part.size()));
+    REQUIRE(gzclose(file) == Z_OK);
+    return read_bytes("part.gz");
+  };
+  const std::string first = packed(whole.substr(0, 500)), second = packed(whole.substr(500));
+  const auto read = [](const std::string& file) { return read_idx<float>(write_bytes("members.gz", file)); };
+  const auto refused = [&](const std::string& file, const std::string& what) {
+    CHECK_THROWS_SAYING(DataError, "members.gz: " + what, read(file));
+  };
+  gzFile empty = gzopen("part.gz", "wb");
+  REQUIRE(gzclose(empty) == Z_OK);
+  const std::string nothing = read_bytes("part.gz");
+  for (const std::string& file : {packed(whole), first + second, nothing + first + nothing + second + nothing,
+                                  first + second + std::string(700, '\0')}) {
+    const auto array = read(file);
+    REQUIRE(array.values.size() == 1000);
+    CHECK(array.values[999] == static_cast<float>(999 % 251));
+  }
+  refused(first + second + "x", "the gzipped file is damaged: it goes on with something that is not gzipped");
+  refused(first + second + second, "byte 1008: the file goes on behind its last number");
+  refused(first + second.substr(0, second.size() - 1), "the gzipped file is cut short");
+  refused(first + "\x1f", "the gzipped file is cut short");
+  refused(first.substr(0, 2), "the gzipped file is cut short");
+  refused(first, "byte 500: the file is cut short: 492 of 1000 numbers");
+  // A second member that is damaged is not taken for the end of the first.
+  std::string spoiled = first + second;
+  spoiled[first.size()] = 'x';
+  refused(spoiled, "the gzipped file is damaged");
+  std::size_t wrong = 0;
+  const std::string good = packed(whole);
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    try {
+      wrong += read(bad).values != read(good).values;
+    } catch (const DataError&) {
+    }
+  }
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("idx: what is none is refused, with the byte") {
   check_refused("", "byte 0: the file is cut short: no IDX header");
   check_refused(std::string(3, '\0'), "byte 3: the file is cut short: no IDX header");

@@ -2,6 +2,7 @@
 // write them.
 #include "tapeloom/runtime/npy.h"
 
+#include <cmath>
 #include <filesystem>
 
 #include "catch.h"
@@ -54,6 +55,16 @@ TEST_CASE("npy: every type of numbers") {
   CHECK(values_of(">f4", big_endian(0xc0490fdb, 4), "(1,)") == Values{-3.14159274101257324});
   CHECK(values_of("<f8", little_endian(0x400921fb54442d18, 8), "(1,)") == Values{3.141592653589793});
   CHECK(values_of(">f8", big_endian(0x400921fb54442d18, 8), "(1,)") == Values{3.141592653589793});
+  // Halves: 1, -5, the largest, the smallest above zero, the smallest that is normal, infinity, NaN, minus zero.
+  std::string halves, swapped;
+  for (const unsigned bits : {0x3c00u, 0xc500u, 0x7bffu, 0x0001u, 0x0400u, 0xfc00u, 0x7e01u, 0x8000u}) {
+    halves += little_endian(bits, 2), swapped += big_endian(bits, 2);
+  }
+  for (const Values& values : {values_of("<f2", halves, "(8,)"), values_of(">f2", swapped, "(8,)")}) {
+    CHECK(Values(values.begin(), values.begin() + 6) == Values{1, -5, 65504, 0x1p-24, 0x1p-14, -inf});
+    CHECK(std::isnan(values[6]));
+    CHECK((values[7] == 0.0 && std::signbit(values[7])));
+  }
   write_bytes(path, npy_of(header_of("<f8", "(1,)"), little_endian(0x3ff199999999999a, 8)));
   CHECK(read_npy<float>(path).values == std::vector<float>{1.1f});
 }
@@ -136,7 +147,8 @@ TEST_CASE("npy: what is none, or damaged, is refused with the byte") {
   check_refused(npy_of(header_of("|u1", "(99999999999,)"), "123"), "cut short: 3 of 99999999999 numbers");
   check_refused(npy_of(header_of("|u1", "(4294967296, 4294967296)"), ""), "more numbers than there can be");
   header_refused(header_of("<c8", "(2,)"), "numbers of type \"<c8\" are not read");
-  header_refused(header_of("<f2", "(2,)"), "numbers of type \"<f2\"");
+  header_refused(header_of("<f16", "(2,)"), "numbers of type \"<f16\"");
+  header_refused(header_of("|f2", "(2,)"), "numbers of type \"|f2\"");
   header_refused(header_of("|f4", "(2,)"), "numbers of type \"|f4\"");
   header_refused(header_of("<U10", "(2,)"), "numbers of type \"<U10\"");
   header_refused("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2,)}", "records are not read");
@@ -154,6 +166,18 @@ TEST_CASE("npy: what is none, or damaged, is refused with the byte") {
   header_refused(header_of("|u1", "(2,)") + "x", "goes on behind its '}'");
   header_refused("{'descr': '|u1' 'shape': (2,)}", "',' or '}' is missing");
   CHECK_THROWS_SAYING(DataError, "none.npy: cannot open: No such file", read_npy<float>("none.npy"));
+}
+
+TEST_CASE("npy: files of other formats are named for what they are") {
+  using namespace std::string_literals;
+  const auto named = [](const std::string& bytes, const std::string& what) { check_refused(bytes, what); };
+  named("PK\x03\x04\x2d\0\0\0\0\0"s, "; this is a ZIP archive (.npz of NumPy, .pt of PyTorch)");
+  named("\x89HDF\r\n\x1a\n", "; this is an HDF5 file");
+  named("\x80\x04\x95 a pickle", "; this is a Python pickle");
+  named("TAPELOOM\3\0\0\0"s, "; this is a saved program (load_program)");
+  named(little_endian(2, 8) + "{}", "; this is a safetensors file (read_safetensors)");
+  named("\xff\xfe" + "1\0,\0"s, "; this is a text in UTF-16");
+  named("1,2,3\n", "; this is none");
 }
 
 TEST_CASE("npy: a file changed anywhere does no harm") {

@@ -1,6 +1,7 @@
 // The format is written out here byte by byte, as its specification has it.
 #include "tapeloom/runtime/safetensors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -48,7 +49,6 @@ TEST_CASE("safetensors: what is written is what the specification says") {
   CHECK(read_bytes("written.safetensors") == little_endian(header.size(), 8) + header +
                                                  little_endian(0x3fe0000000000000, 8) + little_endian(0x3f800000, 4) +
                                                  little_endian(0xc0000000, 4));
-  CHECK_FALSE(std::filesystem::exists("written.safetensors.part"));
 }
 
 TEST_CASE("safetensors: what was written is read again, bit for bit") {
@@ -109,6 +109,49 @@ TEST_CASE("safetensors: halves and bfloats are read as floats") {
   CHECK(b.at(2) == -inf);
 }
 
+TEST_CASE("safetensors: a tensor of another type leaves the rest readable, and is an error once it is asked for") {
+  const std::string types[] = {"I64",  "U64", "C64", "I32",     "U32",     "I16",    "U16",
+                               "BOOL", "U8",  "I8",  "F8_E4M3", "F8_E5M2", "F8_E8M0"};
+  const std::size_t bytes[] = {8, 8, 8, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1};
+  std::string header = "{" + entry("w", "[1]", "[0,4]"), data = one_float;
+  const auto add = [&](const std::string& name, const std::string& type, const std::string& shape, std::size_t size) {
+    const std::string end = std::to_string(data.size() + size);
+    header += "," + entry(name, shape, "[" + std::to_string(data.size()) + "," + end + "]", type);
+    for (std::size_t i = 0; i < size; ++i) data += static_cast<char>('a' + data.size() % 26);
+  };
+  for (std::size_t t = 0; t < std::size(types); ++t) add("of " + types[t], types[t], "[3]", 3 * bytes[t]);
+  add("four bits", "F4", "[3]", 2);  // newer than this library
+  add("none", "BOOL", "[0]", 0);
+  const TensorFile file = read_safetensors(file_of(header + "}", data));
+  REQUIRE(file.tensors.size() == 1);
+  CHECK(file.find("w")->at(0) == 1.0);
+  REQUIRE(file.others.size() == std::size(types) + 2);
+  for (const OtherTensor& tensor : file.others) {
+    CHECK_THROWS_SAYING(
+        BindError, "tensor \"" + tensor.name + "\" is of type \"" + tensor.type + "\"; F64, F32, F16 and BF16 are read",
+        file.find(tensor.name));
+  }
+  CHECK(file.find("nothing") == nullptr);
+
+  // What is read and written again has lost nothing.
+  write_safetensors("others.safetensors", file);
+  const TensorFile again = read_safetensors("others.safetensors");
+  CHECK(again.tensors.size() == 1);
+  REQUIRE(again.others.size() == file.others.size());
+  for (const OtherTensor& tensor : file.others) {
+    const auto found = std::find_if(again.others.begin(), again.others.end(),
+                                    [&](const OtherTensor& other) { return other.name == tensor.name; });
+    REQUIRE(found != again.others.end());
+    CHECK(found->type == tensor.type);
+    CHECK(found->shape == tensor.shape);
+    CHECK(found->bytes == tensor.bytes);
+  }
+  CHECK_THROWS_SAYING(BindError, "another one has that name",
+                      write_safetensors("no", {file.tensors, {}, {{"w", "I64", {1}, std::string(8, 'x')}}}));
+  CHECK_THROWS_SAYING(BindError, "has 1 numbers", write_safetensors("no", {{}, {}, {{"i", "I64", {1}, "123456789"}}}));
+  CHECK_THROWS_SAYING(BindError, "type is not UTF-8", write_safetensors("no", {{}, {}, {{"i", "\xff", {1}, "1"}}}));
+}
+
 TEST_CASE("safetensors: headers that are wrong are refused") {
   const std::string a = entry("a", "[1]", "[0,4]");
   check_refused("", "", "begins with '{'");
@@ -125,7 +168,9 @@ TEST_CASE("safetensors: headers that are wrong are refused") {
   check_refused(R"({"__metadata__":[]})", "", "'{' is missing");
   check_refused(R"({"a":{"dtype":"F32","shape":[1]}})", one_float, "lacks");
   check_refused(R"({"a":{}})", one_float, "lacks");
-  check_refused("{" + entry("a", "[1]", "[0,8]", "I64") + "}", one_float + one_float, "is of type \"I64\"");
+  check_refused("{" + entry("a", "[1]", "[0,4]", "I64") + "}", one_float, "do not fit its shape and type");
+  check_refused("{" + entry("a", "[1]", "[0,4]", "BOOL") + "}", one_float, "do not fit its shape and type");
+  check_refused("{" + entry("a", "[1]", "[4,0]", "new") + "}", one_float, "do not fit its shape and type");
   check_refused("{" + entry("a", "[1]", "[0,4]", "F64") + "}", one_float, "do not fit its shape and type");
   check_refused("{" + entry("a", "[2]", "[0,4]") + "}", one_float, "do not fit its shape and type");
   check_refused("{" + entry("a", "[1]", "[4,0]") + "}", one_float, "do not fit");
@@ -177,6 +222,10 @@ TEST_CASE("safetensors: files that are too short are refused") {
   CHECK_THROWS_SAYING(DataError, "a header of 3 bytes is longer than the file", read_safetensors(with_length(3)));
   CHECK_THROWS_SAYING(DataError, "longer than the format allows", read_safetensors(with_length(UINT64_MAX)));
   CHECK_THROWS_SAYING(DataError, "longer than the format allows", read_safetensors(with_length(100'000'001)));
+  CHECK_THROWS_SAYING(DataError, "the format allows; this is a ZIP archive (.npz of NumPy, .pt of PyTorch)",
+                      read_safetensors(write_bytes("long", "PK\x03\x04 whatever")));
+  // A device without an end is not read to its end.
+  CHECK_THROWS_SAYING(DataError, "a header begins with '{'", read_safetensors("/dev/zero"));
 }
 
 TEST_CASE("safetensors: a file cut anywhere is refused, and one changed anywhere never does harm") {
@@ -220,10 +269,7 @@ TEST_CASE("safetensors: what cannot be written is refused, and an older file sta
   refused("has 1 numbers", {{"a", {2}, std::vector<float>{1}}});
   refused("has 0 numbers", {{"a", {}, std::vector<float>{}}});
   CHECK_THROWS_SAYING(DataError, "cannot write: No such file", write_safetensors("no/such/directory", {{good}, {}}));
-  // A directory in the way of the file that is written first.
-  std::filesystem::remove("kept.safetensors.part");  // of a run before
   write_safetensors("kept.safetensors", {{good}, {}});
-  std::filesystem::create_directory("kept.safetensors.part");
-  CHECK_THROWS_SAYING(DataError, "cannot write: Is a directory", write_safetensors("kept.safetensors", {}));
+  CHECK_THROWS_SAYING(BindError, "another one", write_safetensors("kept.safetensors", {{good, good}, {}}));
   CHECK(read_safetensors("kept.safetensors").tensors.size() == 1);
 }

@@ -5,6 +5,7 @@
 #include "against_evaluate.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/nn.h"
+#include "tapeloom/runtime/program_file.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -165,9 +166,98 @@ TEST_CASE("weights: what does not fit is refused, and nothing is changed") {
   refused(
       "no tensor \"scale\" in the file, but \"layers.0.weight\" \"layers.0.bias\" \"layers.1.weight\"; no "
       "TensorLayout was given, so the labels of the parameters name them: give the one the file was written with, "
-      "such as tensor_layout(network)",
+      "such as tensor_layout(network), or tensor_layout(program) where there is no network but what set_labels has "
+      "labelled",
       [](auto&, auto& l) { l.clear(); });
   refused("[12] in the file, but [] in the program; no TensorLayout was given",
           [](auto& file, auto& l) { file.tensors[0].name = "scale", file.tensors[0].shape = {12}, l.clear(); });
   refused("no tensor \"layers.0.weight\" in the file, which has none", [](auto& file, auto&) { file.tensors.clear(); });
+}
+
+TEST_CASE("weights: of many tensors only those that are asked for need to be of a type that is read") {
+  Net net;
+  Executor<double> executor(compile_inference(net.scaled));
+  const TensorLayout layout = tensor_layout(net.network);
+  TensorFile file{export_weights(executor, layout), {}};
+  file.others.push_back({"step", "I64", {1}, std::string(8, '\1')});
+  import_weights(executor, file, layout);
+  file.others.push_back({"layers.0.bias", "I64", {4}, std::string(32, '\1')});
+  file.tensors.erase(file.tensors.begin() + 1);
+  CHECK_THROWS_SAYING(BindError, "tensor \"layers.0.bias\" is of type \"I64\"", import_weights(executor, file, layout));
+}
+
+TEST_CASE("weights: a labelled program reads files named as PyTorch does, without its network") {
+  const std::string prefix = GENERATE("", "net.");
+  INFO("labelled behind \"" << prefix << "\"");
+  Net net;
+  net.network.set_labels(prefix);
+  Executor<double> trained(compile_inference(net.scaled));
+  const std::vector<double> numbers = some_numbers(25, 5);
+  trained.set_parameters(numbers);
+  save_program("labelled.tapeloom", compile_inference(net.scaled));
+  const Program program = load_program("labelled.tapeloom");
+
+  CHECK(names_of(tensor_layout(program)) == std::vector<std::string>{"scale", prefix + "layers.0.weight",
+                                                                     prefix + "layers.0.bias",
+                                                                     prefix + "layers.1.weight"});
+  const TensorLayout of_network = tensor_layout(net.network);
+  TensorLayout of_program = tensor_layout(program);
+  of_program.erase(of_program.begin());
+  for (std::size_t t = 0; t < 3; ++t) {
+    CHECK(of_program[t].shape == of_network[t].shape);
+    CHECK(indices_of(of_program[t]) == indices_of(of_network[t]));
+  }
+  // By a layout, and by the names that are in the file.
+  const TensorFile file{export_weights(trained, of_network), {}};
+  Executor<double> loaded(program);
+  TensorLayout renamed = of_program;
+  for (ParameterTensor& tensor : renamed) tensor.name.erase(0, prefix.size());
+  import_weights(loaded, file, renamed);
+  CHECK(std::equal(numbers.begin() + 1, numbers.end(), loaded.parameters().begin() + 1));
+  TensorFile complete = file;
+  complete.tensors.push_back({"scale", {}, std::vector<double>{numbers[0]}});
+  for (const std::string& start : {std::string(), prefix}) {
+    for (std::size_t t = 0; t < 3; ++t) complete.tensors[t].name = start + of_network[t].name;
+    Executor<double> other(program);
+    import_weights(other, complete);
+    CHECK(std::equal(numbers.begin(), numbers.end(), other.parameters().begin()));
+  }
+  complete.tensors[0].name = "layers.0.weights";
+  CHECK_THROWS_SAYING(BindError, "tensor_layout(program)", import_weights(loaded, complete));
+}
+
+TEST_CASE("weights: a program of one labelled network alone reads PyTorch's names whatever the labels begin with") {
+  Tape tape;
+  std::mt19937_64 random(1);
+  const MLP network(tape, 2, {{11, tanh}, {1}}, glorot(random));
+  network.set_labels("model.");
+  Executor<float> executor(compile_inference(network(tape.inputs("x", 2))));
+  TensorFile file{export_weights(executor, tensor_layout(network)), {}};
+  for (Tensor& tensor : file.tensors) std::get<0>(tensor.numbers).assign(tensor.size(), 0.25f);
+  REQUIRE(file.find("layers.0.weight")->shape == std::vector<std::size_t>{11, 2});
+  import_weights(executor, file);
+  for (const float number : executor.parameters()) CHECK(number == 0.25f);
+}
+
+TEST_CASE("weights: labels of layers and neurons by themselves") {
+  const TensorLayout layout =
+      tensor_layout(labelled({"head.neuron0.w[0]", "head.neuron0.b", "head.neuron1.w[0]", "head.neuron1.b", "w[0]",
+                              "w[1]", "b", "neuronx.b", "neuron3.w[0]", "layer.neuron0.b", "x.layer2.neuron0.w[x]"}));
+  CHECK(names_of(layout) == std::vector<std::string>{"head.weight", "head.bias", "w", "b", "neuronx.b", "weight",
+                                                     "layer.bias", "x.layers.2.weight[0][x]"});
+  CHECK(layout[0].shape == std::vector<std::size_t>{2, 1});
+  CHECK(layout[1].shape == std::vector<std::size_t>{2});
+  CHECK(layout[5].shape == std::vector<std::size_t>{1});  // no neuron 0, 1 and 2
+}
+
+TEST_CASE("weights: many tensors are found in little more time than few") {
+  // Looking through all of them for each would take minutes.
+  std::vector<std::string> labels;
+  for (int i = 0; i < 100'000; ++i) labels.push_back("parameter" + std::to_string(i));
+  Executor<float> executor(labelled(labels));
+  const TensorFile file{export_weights(executor), {}};
+  REQUIRE(file.tensors.size() == labels.size());
+  std::fill(executor.parameters().begin(), executor.parameters().end(), 0.0f);
+  import_weights(executor, file);
+  CHECK(executor.parameters()[99'999] == 99'999.0f);
 }
