@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <set>
+#include <vector>
 
 #include "tapeloom/core/error.h"
 
@@ -88,12 +90,15 @@ class Checker {
   void check(const Load& load) {
     require(load.count > 0 && Wide{load.slot} + load.count <= p_.tile_slots, "a load outside the slots");
     written_tile_ = std::max(written_tile_, Wide{load.slot} + load.count);
-    const Wide begin = load.first.index, end = begin + load.count;
-    for (const ProgramInputGroup& group : p_.input_groups) {
-      if (begin < group.first.index || end > Wide{group.first.index} + group.count) continue;
-      return require(group.used, "a load from an unused group");
-    }
-    throw Fault{"a load of columns that are not of one group"};
+    // The groups lie side by side from column 0 on.
+    const auto after = std::upper_bound(
+        p_.input_groups.begin(), p_.input_groups.end(), load.first.index,
+        [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
+    require(after != p_.input_groups.begin(), "a load of columns that are not of one group");
+    const ProgramInputGroup& group = *std::prev(after);
+    require(Wide{load.first.index} + load.count <= Wide{group.first.index} + group.count,
+            "a load of columns that are not of one group");
+    require(group.used, "a load from an unused group");
   }
 
   /// Stages follow one another: what is read at the start of a stage's tiles is there for its own instructions only.
@@ -224,9 +229,12 @@ class Checker {
   }
 
   /// Lists of rows that are read one by one and added up.
-  void check_lists(const Instruction& i, const Shape& s, bool in_tile) const {
+  void check_lists(const Instruction& i, const Shape& s, bool in_tile) {
     require(!p_.exact, "rows one by one in an exact program");
     require(Wide{i.x[0]} + i.x[1] <= p_.indices.size(), "indices that are not there");
+    // Each instruction has lists of its own. Otherwise few indices could take long to look at.
+    listed_ += i.x[1];
+    require(listed_ <= p_.indices.size(), "lists that several instructions share");
     Wide lists = 0;
     bool begins = true;
     for (std::uint32_t n = 0; n < i.x[1]; ++n) {
@@ -245,11 +253,17 @@ class Checker {
     }
     require(begins && lists == s.rows, "another number of lists than of rows");
   }
-  /// Rows of an operand of the tile that are read one by one.
-  void check_indexed(const Instruction& i, const Shape& s, std::size_t k, bool in_tile) const {
+  /// Rows of an operand of the tile that are read one by one. Instructions may share them.
+  void check_indexed(const Instruction& i, const Shape& s, std::size_t k, bool in_tile) {
     require(in_tile && !p_.exact && s.rows > 1 && !is_uniform(i, k), "rows one by one where there are none");
     require(Wide{i.x[k]} + s.rows <= p_.indices.size(), "indices that are not there");
-    for (std::uint32_t r = 0; r < s.rows; ++r) read(p_.indices[i.x[k] + r], 1, 1, false);
+    if (outside_before_.empty()) {
+      outside_before_.push_back(0);
+      for (const std::uint32_t slot : p_.indices) {
+        outside_before_.push_back(outside_before_.back() + (slot >= p_.tile_slots ? 1 : 0));
+      }
+    }
+    require(outside_before_[i.x[k]] == outside_before_[i.x[k] + s.rows], "an operand outside the slots");
   }
 
   void check_elementwise(const Instruction& i, const Shape& s, bool in_tile) {
@@ -351,6 +365,8 @@ class Checker {
   std::uint32_t next_instruction_ = 0, next_load_ = 0;
   Wide written_uniform_ = 0, written_tile_ = 0, written_batch_ = 0;  // up to there
   std::set<std::uint32_t> begun_;                                    // where the stage's totals begin
+  Wide listed_ = 0;                                                  // indices in lists so far
+  std::vector<std::uint32_t> outside_before_;  // for each index and the end: how many before it are no tile slots
 };
 
 }  // namespace

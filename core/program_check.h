@@ -8,7 +8,8 @@
 namespace tapeloom::inline v0_1 {
 
 /// What is wrong with the program, or an empty text: everything that an executor indexes or calls by lies where it
-/// belongs. It does not look at what is computed.
+/// belongs. It does not look at what is computed, nor at how much that is: see program_cost.h. The time it takes is in
+/// proportion to the program's size.
 std::string find_fault(const Program& program);
 
 }  // namespace tapeloom::inline v0_1

@@ -1,7 +1,9 @@
 #include "tapeloom/runtime/program_file.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -12,6 +14,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/program_check.h"
 #include "tapeloom/runtime/file.h"
+#include "tapeloom/runtime/program_cost.h"
 #include "tapeloom/runtime/write_file.h"
 
 namespace tapeloom::inline v0_1 {
@@ -112,6 +115,10 @@ class Writer {
   std::string bytes_;
 };
 
+/// Of one of them in a file.
+template <class T>
+std::size_t least_bytes();
+
 class Reader {
  public:
   Reader(std::string_view bytes, const std::string& path, std::size_t at) : bytes_(bytes), path_(path), at_(at) {}
@@ -133,12 +140,12 @@ class Reader {
   }
   void operator()(InstructionKind& kind) { named(kind, kinds_, "a kind of instruction"); }
   void operator()(Op& op) { named(op, ops_, "an op"); }
-  /// Every element takes at least a byte, so that the file bounds the memory that is asked for here.
+  /// What is left of the file bounds the memory that is asked for here.
   template <class T>
   void list(std::vector<T>& all) {
     std::uint64_t size = 0;
     (*this)(size);
-    if (size > bytes_.size() - at_) fail("a list that is longer than the file");
+    if (size > (bytes_.size() - at_) / least_bytes<T>()) fail("a list that is longer than the file");
     all.resize(size);
   }
   /// The lists of names that the file was written with.
@@ -254,6 +261,17 @@ void program_fields(Archive& file, AnyProgram& program) {
   file(recorded_nodes), file(live_nodes), file(leaf_nodes);
 }
 
+template <class T>
+std::size_t least_bytes() {
+  static const std::size_t bytes = [] {
+    Writer writer;
+    std::vector<T> one(1);
+    each(writer, one);
+    return writer.bytes().size() - sizeof(std::uint64_t);
+  }();
+  return bytes;
+}
+
 /// FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/
 std::uint64_t checksum(std::string_view bytes) {
   std::uint64_t state = 0xcbf29ce484222325;
@@ -275,8 +293,9 @@ Number number_at(std::string_view bytes, std::size_t at) {
 void check_frame(std::string_view bytes, const std::string& path) {
   if (bytes.size() < header_bytes || !bytes.starts_with(magic)) {
     runtime::fail_at(path, 0,
-                     magic.starts_with(bytes.substr(0, magic.size())) ? "the file is cut short: no header"
-                                                                      : "this is no saved program");
+                     magic.starts_with(bytes.substr(0, magic.size()))
+                         ? "the file is cut short: no header"
+                         : "a saved program begins with TAPELOOM" + runtime::but_it_is(bytes));
   }
   const auto version = number_at<std::uint32_t>(bytes, magic.size());
   if (version != format_version) {
@@ -323,8 +342,27 @@ void save_program(const std::string& path, const Executor<T>& executor) {
   save_program(path, program);
 }
 
-Program load_program(const std::string& path) {
-  const std::string bytes = runtime::read_file(path);
+namespace {
+
+void check_limit(const std::string& path, const std::string& what, double number, const char* option,
+                 std::uint64_t limit) {
+  if (number <= static_cast<double>(limit)) return;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", number);
+  throw DataError(path, 0, 0,
+                  what + " " + text + ", more than LoadOptions::" + option + " = " + std::to_string(limit) +
+                      " allows; allow more for a file from somebody you trust");
+}
+
+Program load(const std::string& path, const LoadOptions& options) {
+  runtime::InputFile in(path);
+  std::string bytes;
+  runtime::append_bytes(in, options.max_bytes, bytes);
+  char more = 0;
+  if (bytes.size() == options.max_bytes && in.read(&more, 1) == 1) {
+    const std::size_t size = std::max<std::size_t>(in.size(), bytes.size() + 1);
+    check_limit(path, "the bytes of the file are", static_cast<double>(size), "max_bytes", options.max_bytes);
+  }
   check_frame(bytes, path);
   Reader file(std::string_view(bytes).substr(0, bytes.size() - checksum_bytes), path, header_bytes);
   std::vector<std::string> kinds, ops;
@@ -337,7 +375,20 @@ Program load_program(const std::string& path) {
   if (const std::string fault = find_fault(program); !fault.empty()) {
     throw DataError(path, 0, 0, "the program cannot be run: " + fault);
   }
+  const runtime::ProgramCost cost = runtime::cost_of(program, options.max_samples);
+  const std::string step =
+      "the program's step of " +
+      std::to_string(program.recorded_samples > 0 ? program.recorded_samples : options.max_samples) +
+      " samples (LoadOptions::max_samples)";
+  check_limit(path, step + " takes operations:", cost.operations, "max_operations", options.max_operations);
+  check_limit(path, step + " needs bytes:", cost.bytes, "max_bytes", options.max_bytes);
   return program;
+}
+
+}  // namespace
+
+Program load_program(const std::string& path, const LoadOptions& options) {
+  return runtime::with_memory_for(path, [&] { return load(path, options); });
 }
 
 template void save_program(const std::string&, const Executor<float>&);

@@ -1,6 +1,8 @@
 // Compiled programs in files, so that an application can ship one without the code that recorded it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "tapeloom/core/export.h"
@@ -17,10 +19,22 @@ TAPELOOM_API void save_program(const std::string& path, const Program& program);
 template <class T>
 TAPELOOM_API void save_program(const std::string& path, const Executor<T>& executor);
 
+/// What a program from a file may ask for at most. A file of a few hundred bytes can hold a program that runs for
+/// years, or in all of the memory.
+struct LoadOptions {
+  /// The limits are about steps of so many samples, or of as many as were recorded with their data.
+  std::size_t max_samples = 1024;
+  /// Numbers read and written in a step, and operations on them: a billion for each of 1024 samples take some minutes
+  /// at the worst, and are a thousand times more than a layer of 784 inputs and 128 outputs takes.
+  std::uint64_t max_operations = 1'000'000'000'000;
+  /// Of the file, and of the buffers of an Executor<double> with one thread.
+  std::uint64_t max_bytes = std::uint64_t{4} << 30;
+};
+
 /// Reads a program again. Throws DataError for a file that is no program, of another version of the format, cut short
-/// or damaged (there is a checksum), or whose program would make an executor read or write where it must not: a file
-/// from a stranger may give wrong numbers and ask for much memory, but nothing worse.
-TAPELOOM_API Program load_program(const std::string& path);
+/// or damaged (there is a checksum), whose program asks for more than the options allow, naming the option, or would
+/// make an executor read or write where it must not: a file from a stranger may give wrong numbers, but nothing worse.
+TAPELOOM_API Program load_program(const std::string& path, const LoadOptions& options = {});
 
 extern template void save_program(const std::string&, const Executor<float>&);
 extern template void save_program(const std::string&, const Executor<double>&);
