@@ -26,7 +26,7 @@ struct Format {
 
 // What people have at hand when they look for a file of numbers.
 constexpr Format formats[] = {{"\x93NUMPY", "a NumPy array (.npy)"},
-                              {"PK\x03\x04", "a ZIP archive (.npz of NumPy, .pt of PyTorch)"},
+                              {"PK\x03\x04", "a ZIP archive (.npz of NumPy: read_npz; .pt of PyTorch)"},
                               {"PK\x05\x06", "an empty ZIP archive"},
                               {"TAPELOOM", "a saved program (load_program)"},
                               {"\x1f\x8b", "a gzipped file"},
@@ -112,6 +112,10 @@ std::size_t InputFile::read(void* buffer, std::size_t size) {
     held += static_cast<std::size_t>(count);
   }
   return held;
+}
+
+void InputFile::seek(std::size_t offset) {
+  if (lseek(file_.number(), static_cast<off_t>(offset), SEEK_SET) < 0) fail_by_system(path_, "cannot read", errno);
 }
 
 void append_bytes(InputFile& file, std::size_t count, std::string& to) {

@@ -56,13 +56,25 @@ class Descriptor {
   int number_;
 };
 
-/// A file that is read from its beginning to its end, as it is.
+/// What is read from its beginning to its end.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  /// The number of bytes read, zero at the end.
+  virtual std::size_t read(void* buffer, std::size_t size) = 0;
+  /// How many there are; 0 if that is not known before they are read.
+  virtual std::size_t size() const = 0;
+};
+
+/// A file that is read as it is.
 class InputFile {
  public:
   /// `path` must stay alive. Throws DataError.
   explicit InputFile(const std::string& path);
   /// The number of bytes read, as many as asked for but at the end of the file. Throws DataError.
   std::size_t read(void* buffer, std::size_t size);
+  /// From that byte on, of a regular file.
+  void seek(std::size_t offset);
   /// The bytes of a regular file; 0 of others, which end when they do.
   std::size_t size() const { return size_; }
   const std::string& path() const { return path_; }
@@ -81,17 +93,17 @@ std::string read_file(const std::string& path);
 void append_bytes(InputFile& file, std::size_t count, std::string& to);
 
 /// Reads gzipped and plain files alike, as their content says.
-class GzipReader {
+class GzipReader final : public ByteSource {
  public:
   /// `path` must stay alive. Throws DataError.
   explicit GzipReader(const std::string& path);
   GzipReader(GzipReader&&) = delete;
-  ~GzipReader();
+  ~GzipReader() override;
   /// The number of bytes read, zero at the end. Throws DataError for a file that is cut short, damaged, or goes on with
   /// something else behind what is gzipped.
-  std::size_t read(void* buffer, std::size_t size);
-  /// The bytes of a regular file that is not gzipped; 0 if that is not known before they are read.
-  std::size_t size() const { return stream_ == nullptr ? file_.size() : 0; }
+  std::size_t read(void* buffer, std::size_t size) override;
+  /// The bytes of a regular file that is not gzipped.
+  std::size_t size() const override { return stream_ == nullptr ? file_.size() : 0; }
 
  private:
   bool begins_member();

@@ -13,6 +13,7 @@
 #include "tapeloom/runtime/file.h"
 #include "tapeloom/runtime/numbers.h"
 #include "tapeloom/runtime/write_file.h"
+#include "tapeloom/runtime/zip_file.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -197,8 +198,7 @@ std::string type_name() {
 namespace {
 
 template <class T>
-NumberArray<T> read_array(const std::string& path) {
-  runtime::NumberReader file(path);
+NumberArray<T> read_array(runtime::NumberReader&& file) {
   const Header header = read_header(file);
   const auto count = runtime::element_count(header.shape);
   if (!count) file.fail(0, "a shape of more numbers than there can be: " + runtime::shape_text(header.shape));
@@ -216,7 +216,41 @@ NumberArray<T> read_array(const std::string& path) {
 
 template <class T>
 NumberArray<T> read_npy(const std::string& path) {
-  return runtime::with_memory_for(path, [&] { return read_array<T>(path); });
+  return runtime::with_memory_for(path, [&] { return read_array<T>(runtime::NumberReader(path)); });
+}
+
+namespace {
+
+constexpr std::string_view suffix = ".npy";
+
+const runtime::ZipEntry& find_array(const std::string& path, std::span<const runtime::ZipEntry> entries,
+                                    std::string_view name) {
+  const runtime::ZipEntry* found = nullptr;
+  std::string there;
+  for (const runtime::ZipEntry& entry : entries) {
+    std::string_view own = entry.name;
+    if (own.ends_with(suffix)) own.remove_suffix(suffix.size());
+    there += std::string(there.empty() ? "" : ", ") + '"' + std::string(own) + '"';
+    if (own != name) continue;
+    if (found != nullptr) throw DataError(path, 0, 0, "there are two arrays \"" + std::string(name) + "\"");
+    found = &entry;
+  }
+  if (found != nullptr) return *found;
+  throw DataError(
+      path, 0, 0,
+      "there is no array \"" + std::string(name) + "\" in the archive, which has " + (there.empty() ? "none" : there));
+}
+
+}  // namespace
+
+template <class T>
+NumberArray<T> read_npz(const std::string& path, std::string_view name) {
+  return runtime::with_memory_for(path, [&] {
+    const std::vector<runtime::ZipEntry> entries = runtime::read_zip_directory(path);
+    const runtime::ZipEntry& entry = find_array(path, entries, name);
+    const std::string shown = path + "(" + entry.name + ")";
+    return read_array<T>(runtime::NumberReader(shown, runtime::open_zip_entry(path, entry)));
+  });
 }
 
 template <class T>
@@ -253,6 +287,8 @@ void write_npy(const std::string& path, std::span<const T> numbers, const std::v
 
 template NumberArray<float> read_npy(const std::string&);
 template NumberArray<double> read_npy(const std::string&);
+template NumberArray<float> read_npz(const std::string&, std::string_view);
+template NumberArray<double> read_npz(const std::string&, std::string_view);
 
 #define TAPELOOM_WRITE_NPY(T)                                                                                   \
   template TAPELOOM_API void write_npy(const std::string&, std::span<const T>, const std::vector<std::size_t>&, \

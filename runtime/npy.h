@@ -1,9 +1,10 @@
-// NumPy's .npy files: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+// NumPy's .npy files, and .npz archives of them: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tapeloom/core/export.h"
@@ -17,6 +18,12 @@ namespace tapeloom::inline v0_1 {
 /// that is no such file, of another type of numbers, cut short, or longer than its shape says.
 template <class T>
 TAPELOOM_API NumberArray<T> read_npy(const std::string& path);
+
+/// Reads one array of an archive that numpy.savez or numpy.savez_compressed has written, by its name there, without
+/// ".npy". Throws DataError as read_npy does, for an archive that is damaged, and for a name it does not have, with
+/// those that it has. Other arrays may be of any type.
+template <class T>
+TAPELOOM_API NumberArray<T> read_npz(const std::string& path, std::string_view name);
 
 struct NpyOptions {
   /// Writes the numbers with the first index running fastest. They are given row-major all the same.
@@ -40,5 +47,7 @@ void write_npy(const std::string& path, const NumberArray<T>& array, const NpyOp
 
 extern template NumberArray<float> read_npy(const std::string&);
 extern template NumberArray<double> read_npy(const std::string&);
+extern template NumberArray<float> read_npz(const std::string&, std::string_view);
+extern template NumberArray<double> read_npz(const std::string&, std::string_view);
 
 }  // namespace tapeloom::inline v0_1

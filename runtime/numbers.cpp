@@ -93,7 +93,7 @@ float float_of_bfloat(std::uint16_t bits) { return std::bit_cast<float>(static_c
 std::size_t NumberReader::fill(char* buffer, std::size_t count) {
   std::size_t held = 0;
   while (held < count) {
-    const std::size_t more = file_.read(buffer + held, count - held);
+    const std::size_t more = source_->read(buffer + held, count - held);
     if (more == 0) break;
     held += more;
   }
@@ -113,7 +113,7 @@ std::vector<T> NumberReader::numbers(NumberType type, bool big_endian, std::size
   const std::size_t width = bytes_of(type);
   std::vector<T> numbers;
   // Where the file says how much there is; what else grows as it is read.
-  numbers.reserve(std::min(count, file_.size() / width));
+  numbers.reserve(std::min(count, source_->size() / width));
   std::vector<char> buffer(some * width);
   while (numbers.size() < count) {
     const std::size_t now = std::min(some, count - numbers.size());

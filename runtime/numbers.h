@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/runtime/file.h"
@@ -23,7 +25,9 @@ float float_of_bfloat(std::uint16_t bits);
 class NumberReader {
  public:
   /// `path` must stay alive.
-  explicit NumberReader(const std::string& path) : path_(path), file_(path) {}
+  explicit NumberReader(const std::string& path) : path_(path), source_(std::make_unique<GzipReader>(path)) {}
+  /// What messages call `path` is read from somewhere else.
+  NumberReader(const std::string& path, std::unique_ptr<ByteSource> source) : path_(path), source_(std::move(source)) {}
 
   /// The next bytes, fewer at the end of the file.
   std::string bytes(std::size_t count);
@@ -41,7 +45,7 @@ class NumberReader {
   std::size_t fill(char* buffer, std::size_t count);
 
   const std::string& path_;
-  GzipReader file_;
+  std::unique_ptr<ByteSource> source_;
   std::size_t offset_ = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include "against_evaluate.h"
 #include "files.h"
+#include "random_graph.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/fit.h"
 #include "tapeloom/runtime/safetensors.h"
@@ -213,4 +214,47 @@ TEST_CASE("checkpoint: files that are none, or of another run, are refused and c
   CHECK_THROWS_SAYING(DataError, "cut short", load_checkpoint("cut.safetensors", trainer));
   load_checkpoint(path, trainer);
   CHECK(trainer.state().position == 6);
+}
+
+TEST_CASE("checkpoint: a file cut or changed anywhere is refused and changes nothing, or is a run that goes on") {
+  Executor<double> executor(program());
+  Trainer<double> trainer(executor, DataView(rows()), some_options());
+  for (int i = 0; i < 8; ++i) trainer.step();
+  save_checkpoint(path, trainer);
+  const std::string whole = read_bytes(path);
+  trainer.step();
+  const TrainerState<double> before = trainer.state();
+  Random random(1);
+  std::size_t refused = 0, went_on = 0;
+  const auto load = [&](const std::string& bytes) {
+    write_bytes("spoiled.safetensors", bytes);
+    try {
+      load_checkpoint("spoiled.safetensors", trainer);
+      ++went_on;
+      trainer.run();
+      trainer.restore(before);
+    } catch (const Error&) {
+      ++refused;
+      const TrainerState<double> now = trainer.state();
+      CHECK(now.parameters == before.parameters);
+      CHECK(now.optimizer.moments == before.optimizer.moments);
+      CHECK(now.optimizer.steps == before.optimizer.steps);
+      CHECK(now.position == before.position);
+      CHECK(now.epochs.size() == before.epochs.size());
+    }
+  };
+  for (std::size_t kept = 0; kept < whole.size(); kept += 1 + kept / 40) load(whole.substr(0, kept));
+  CHECK(went_on == 0);
+  for (int i = 0; i < 1500; ++i) {
+    std::string spoiled = whole;
+    for (std::uint64_t n = 1 + random() % 2; n > 0; --n) {
+      // Digits for digits, mostly, so that numbers in the header stay numbers.
+      char& byte = spoiled[random() % spoiled.size()];
+      byte = byte >= '0' && byte <= '9' && random() % 4 != 0 ? static_cast<char>('0' + random() % 10)
+                                                             : static_cast<char>(random() % 256);
+    }
+    load(spoiled);
+  }
+  CHECK(refused > 500);
+  CHECK(went_on > 100);
 }

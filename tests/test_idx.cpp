@@ -1,8 +1,12 @@
 #include "tapeloom/runtime/idx.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <filesystem>
+#include <fstream>
+#include <random>
 
 #include "catch.h"
 #include "files.h"
@@ -14,6 +18,24 @@ using namespace tapeloom::test;
 namespace {
 
 const std::string path = "numbers.idx";
+
+/// The memory that the process may ask for beyond what it has.
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(std::size_t bytes) {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    getrlimit(RLIMIT_AS, &before_);
+    const rlimit limit{pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + bytes, before_.rlim_max};
+    setrlimit(RLIMIT_AS, &limit);
+  }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+  ~MemoryLimit() { setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 /// The header of `type` and these sizes, and the bytes.
 std::string idx_of(unsigned type, const std::vector<std::uint32_t>& sizes, const std::string& bytes) {
@@ -134,8 +156,48 @@ TEST_CASE("idx: what is none is refused, with the byte") {
   CHECK_THROWS_SAYING(DataError, "none.idx: cannot open: No such file", read_idx<float>("none.idx"));
 }
 
+TEST_CASE("idx: a file changed or cut anywhere does no harm") {
+  const std::string plain = idx_of(0x0c, {3, 2}, std::string(24, '\x3f'));
+  gzFile file = gzopen("whole.gz", "wb");
+  REQUIRE(gzwrite(file, plain.data(), static_cast<unsigned>(plain.size())) > 0);
+  REQUIRE(gzclose(file) == Z_OK);
+  std::mt19937_64 random(1);
+  for (const std::string& whole : {plain, read_bytes("whole.gz")}) {
+    std::size_t refused = 0;
+    const auto read = [&](const std::string& bytes) {
+      std::size_t count = 0;
+      try {
+        count = read_idx<double>(write_bytes("spoiled.idx", bytes)).values.size();
+      } catch (const DataError&) {
+        ++refused;
+      }
+      CHECK(count < 1000);
+    };
+    for (std::size_t kept = 0; kept < whole.size(); ++kept) read(whole.substr(0, kept));
+    CHECK(refused == whole.size());
+    for (int i = 0; i < 1000; ++i) {
+      std::string spoiled = whole;
+      for (std::uint64_t n = 1 + random() % 3; n > 0; --n) {
+        spoiled[random() % spoiled.size()] = static_cast<char>(random() % 256);
+      }
+      read(spoiled);
+    }
+    CHECK(refused > whole.size() + 300);
+  }
+}
+
 TEST_CASE("idx: sizes that are not true take no memory") {
   check_refused(idx_of(0x08, {0xffffffff}, "123"), "byte 11: the file is cut short: 3 of 4294967295 numbers");
+  {
+    // 13 bytes, gzipped or not, do not ask for the 512 MiB or more that they claim.
+    const MemoryLimit limit(std::size_t{256} << 20);
+    check_refused(idx_of(0x0e, {0x7fffffff}, "12345"), "byte 13: the file is cut short: 0 of 2147483647 numbers");
+    gzFile file = gzopen(path.c_str(), "wb");
+    const std::string header = idx_of(0x0e, {0x7fffffff}, "12345");
+    REQUIRE(gzwrite(file, header.data(), static_cast<unsigned>(header.size())) > 0);
+    REQUIRE(gzclose(file) == Z_OK);
+    CHECK_THROWS_SAYING(DataError, "cut short: 0 of 2147483647 numbers", read_idx<float>(path));
+  }
   check_refused(idx_of(0x0e, {0xffffffff, 0xffffffff, 2}, ""), "byte 4: a shape of more numbers than there can be");
   check_refused(idx_of(0x08, std::vector<std::uint32_t>(255, 0xffffffff), ""), "byte 4: a shape of more numbers");
 }

@@ -2,6 +2,8 @@
 // write them.
 #include "tapeloom/runtime/npy.h"
 
+#include <zlib.h>
+
 #include <cmath>
 #include <filesystem>
 
@@ -171,7 +173,7 @@ TEST_CASE("npy: what is none, or damaged, is refused with the byte") {
 TEST_CASE("npy: files of other formats are named for what they are") {
   using namespace std::string_literals;
   const auto named = [](const std::string& bytes, const std::string& what) { check_refused(bytes, what); };
-  named("PK\x03\x04\x2d\0\0\0\0\0"s, "; this is a ZIP archive (.npz of NumPy, .pt of PyTorch)");
+  named("PK\x03\x04\x2d\0\0\0\0\0"s, "; this is a ZIP archive (.npz of NumPy: read_npz; .pt of PyTorch)");
   named("\x89HDF\r\n\x1a\n", "; this is an HDF5 file");
   named("\x80\x04\x95 a pickle", "; this is a Python pickle");
   named("TAPELOOM\3\0\0\0"s, "; this is a saved program (load_program)");
@@ -197,4 +199,153 @@ TEST_CASE("npy: a file changed anywhere does no harm") {
     }
   }
   CHECK(refused > 900);
+}
+
+namespace {
+
+/// A file in an archive as ZIP's specification has it.
+struct Member {
+  std::string name, content;
+  unsigned method = 8;
+  bool wide = false;  // with 64-bit lengths, as numpy.savez writes them
+};
+
+std::string deflated(const std::string& content) {
+  z_stream stream = {};
+  REQUIRE(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::string packed(deflateBound(&stream, content.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
+  stream.avail_in = static_cast<uInt>(content.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+std::string zip_of(const std::vector<Member>& members, const std::string& comment = {}, bool wide_end = false) {
+  std::string file, directory;
+  for (const Member& member : members) {
+    const std::string packed = member.method == 8 ? deflated(member.content) : member.content;
+    const auto crc =
+        crc32(0, reinterpret_cast<const Bytef*>(member.content.data()), static_cast<uInt>(member.content.size()));
+    const std::string common =
+        little_endian(0, 2) + little_endian(member.method, 2) + little_endian(0, 4) + little_endian(crc, 4);
+    const std::string sizes = little_endian(packed.size(), 4) + little_endian(member.content.size(), 4);
+    const std::string unknown = little_endian(UINT32_MAX, 4) + little_endian(UINT32_MAX, 4);
+    const std::string wide_sizes = little_endian(member.content.size(), 8) + little_endian(packed.size(), 8);
+    const std::string local = little_endian(1, 2) + little_endian(16, 2) + wide_sizes;
+    const std::string central = little_endian(9, 2) + little_endian(1, 2) + "?" + little_endian(1, 2) +
+                                little_endian(24, 2) + wide_sizes + little_endian(file.size(), 8);
+    directory += "PK\x01\x02" + little_endian(45, 2) + little_endian(45, 2) + common + (member.wide ? unknown : sizes) +
+                 little_endian(member.name.size(), 2) + little_endian(member.wide ? central.size() : 0, 2) +
+                 std::string(10, '\0') + (member.wide ? little_endian(UINT32_MAX, 4) : little_endian(file.size(), 4)) +
+                 member.name + (member.wide ? central : "");
+    file += "PK\x03\x04" + little_endian(45, 2) + common + (member.wide ? unknown : sizes) +
+            little_endian(member.name.size(), 2) + little_endian(member.wide ? local.size() : 0, 2) + member.name +
+            (member.wide ? local : "") + packed;
+  }
+  const std::size_t begin = file.size(), end = begin + directory.size();
+  file += directory;
+  if (wide_end) {
+    file += "PK\x06\x06" + little_endian(44, 8) + little_endian(45, 2) + little_endian(45, 2) + std::string(8, '\0') +
+            little_endian(members.size(), 8) + little_endian(members.size(), 8) + little_endian(directory.size(), 8) +
+            little_endian(begin, 8);
+    file += "PK\x06\x07" + std::string(4, '\0') + little_endian(end, 8) + little_endian(1, 4);
+  }
+  const std::uint64_t count = wide_end ? UINT16_MAX : members.size();
+  return file + "PK\x05\x06" + std::string(4, '\0') + little_endian(count, 2) + little_endian(count, 2) +
+         little_endian(wide_end ? UINT32_MAX : directory.size(), 4) + little_endian(wide_end ? UINT32_MAX : begin, 4) +
+         little_endian(comment.size(), 2) + comment;
+}
+
+std::vector<Member> some_members() {
+  std::string many;
+  for (unsigned i = 0; i < 50'000; ++i) many += little_endian(i * i, 4);
+  return {{"x.npy", npy_of(header_of("|u1", "(2, 3)"), "\x01\x02\x03\x04\x05\x06"), 0, true},
+          {"names.npy", npy_of(header_of("<U10", "(1,)"), std::string(40, 'u')), 0},
+          {"many.npy", npy_of(header_of("<u4", "(50000,)"), many), 8},
+          {"y.npy", npy_of(header_of("<f4", "(1,)"), little_endian(0x3f800000, 4)), 8, true}};
+}
+
+void check_archive_refused(const std::string& bytes, const std::string& name, const std::string& what) {
+  write_bytes("spoiled.npz", bytes);
+  CHECK_THROWS_SAYING(DataError, "spoiled.npz", read_npz<float>("spoiled.npz", name));
+  CHECK_THROWS_SAYING(DataError, what, read_npz<float>("spoiled.npz", name));
+}
+
+}  // namespace
+
+TEST_CASE("npz: arrays are read by their names, stored or packed, in small archives and large ones") {
+  for (const bool wide : {false, true}) {
+    for (const std::string& comment : {std::string(), "PK\x05\x06" + std::string(40, 'c')}) {
+      write_bytes("arrays.npz", zip_of(some_members(), comment, wide));
+      CHECK(read_npz<float>("arrays.npz", "x").shape == std::vector<std::size_t>{2, 3});
+      CHECK(read_npz<float>("arrays.npz", "x").values == std::vector<float>{1, 2, 3, 4, 5, 6});
+      CHECK(read_npz<double>("arrays.npz", "y").values == std::vector<double>{1});
+      const std::vector<double> many = read_npz<double>("arrays.npz", "many").values;
+      REQUIRE(many.size() == 50'000);
+      CHECK(many[49'999] == 49'999.0 * 49'999.0);
+    }
+  }
+  // One that cannot be read is an error for those who ask for it.
+  CHECK_THROWS_SAYING(DataError,
+                      "arrays.npz(names.npy): byte 20: NumPy's header: numbers of type \"<U10\" are not read",
+                      read_npz<float>("arrays.npz", "names"));
+  CHECK_THROWS_SAYING(DataError,
+                      "arrays.npz: there is no array \"z\" in the archive, which has \"x\", \"names\", \"many\", \"y\"",
+                      read_npz<float>("arrays.npz", "z"));
+  CHECK_THROWS_SAYING(DataError, "this is a ZIP archive (.npz of NumPy: read_npz", read_npy<float>("arrays.npz"));
+}
+
+TEST_CASE("npz: archives that are none, or damaged, are refused") {
+  const std::vector<Member> members = some_members();
+  const std::string whole = zip_of(members);
+  check_archive_refused("", "x", "its directory is not there");
+  check_archive_refused(read_bytes(path), "x", "its directory is not there");
+  check_archive_refused(whole.substr(0, whole.size() - 1), "x", "its directory is not there");
+  check_archive_refused(zip_of({}), "x", "which has none");
+  check_archive_refused(zip_of({members[0], members[0]}), "x", "there are two arrays \"x\"");
+  check_archive_refused(zip_of({{"x.npy", members[0].content, 12}}), "x", "x.npy is packed by method 12");
+  const auto with_bytes = [](std::string bytes, std::size_t at, const std::string& change) {
+    return bytes.replace(at, change.size(), change);
+  };
+  const std::string one = zip_of({{"x.npy", members[0].content, 0}});
+  const std::size_t directory = one.rfind("PK\x01\x02");
+  check_archive_refused(with_bytes(one, directory + 8, "\x01"), "x", "x.npy is encrypted");
+  check_archive_refused(with_bytes(one, directory + 16, "????"), "x", "in x.npy, the checksum is another one");
+  check_archive_refused(with_bytes(one, directory + 24, "?"), "x", "in x.npy, its two lengths differ");
+  check_archive_refused(with_bytes(one, directory + 42, "?"), "x", "in x.npy, its header is not there");
+  check_archive_refused(with_bytes(one, directory + 42, "????"), "x", "points behind the end");
+  check_archive_refused(with_bytes(one, directory, "?"), "x", "no entry where one is due");
+  check_archive_refused(with_bytes(one, directory + 28, "\xff\xff"), "x", "ends within an entry");
+  check_archive_refused(with_bytes(one, one.size() - 12, "\x02"), "x", "another number of entries");
+  check_archive_refused(with_bytes(one, 0, "?"), "x", "its header is not there");
+  // Something wrong in the array itself is said with its place there.
+  check_archive_refused(zip_of({{"x.npy", members[0].content + "7", 8}}), "x",
+                        "spoiled.npz(x.npy): byte " + std::to_string(members[0].content.size()) + ": the file goes on");
+}
+
+TEST_CASE("npz: an archive changed anywhere gives the same numbers or is refused") {
+  const std::string whole = zip_of({some_members()[0], some_members()[3]});
+  Random random(1);
+  std::size_t refused = 0, wrong = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string spoiled = whole;
+    for (std::uint64_t n = 1 + random() % 3; n > 0; --n) {
+      spoiled[random() % spoiled.size()] = static_cast<char>(random() % 256);
+    }
+    write_bytes("spoiled.npz", spoiled);
+    for (const char* name : {"x", "y"}) {
+      try {
+        const std::vector<float> values = read_npz<float>("spoiled.npz", name).values;
+        wrong += values != (name[0] == 'x' ? std::vector<float>{1, 2, 3, 4, 5, 6} : std::vector<float>{1});
+      } catch (const DataError&) {
+        ++refused;
+      }
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(refused > 2000);
 }

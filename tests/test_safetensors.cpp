@@ -222,7 +222,7 @@ TEST_CASE("safetensors: files that are too short are refused") {
   CHECK_THROWS_SAYING(DataError, "a header of 3 bytes is longer than the file", read_safetensors(with_length(3)));
   CHECK_THROWS_SAYING(DataError, "longer than the format allows", read_safetensors(with_length(UINT64_MAX)));
   CHECK_THROWS_SAYING(DataError, "longer than the format allows", read_safetensors(with_length(100'000'001)));
-  CHECK_THROWS_SAYING(DataError, "the format allows; this is a ZIP archive (.npz of NumPy, .pt of PyTorch)",
+  CHECK_THROWS_SAYING(DataError, "the format allows; this is a ZIP archive (.npz of NumPy: read_npz; .pt of PyTorch)",
                       read_safetensors(write_bytes("long", "PK\x03\x04 whatever")));
   // A device without an end is not read to its end.
   CHECK_THROWS_SAYING(DataError, "a header begins with '{'", read_safetensors("/dev/zero"));
