@@ -118,6 +118,7 @@ int run_dot(std::FILE* in, std::FILE* out, std::FILE* err) {
 }
 
 void write_file(const std::string& path, const std::string& text) {
+  if (path.find('\0') != path.npos) throw Error("write_svg: there is a NUL in the path, where the system would end it");
   File file(std::fopen(path.c_str(), "wb"));
   bool good = file != nullptr && std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
   if (good) good = std::fclose(file.release()) == 0;

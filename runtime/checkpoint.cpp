@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <concepts>
+#include <set>
 #include <string_view>
 
 #include "tapeloom/core/error.h"
@@ -178,9 +179,10 @@ void load(const std::string& path, Trainer<T>& trainer, const TensorLayout& layo
   const std::vector<T> before(now.begin(), now.end());
   try {
     const TensorLayout used = layout.empty() ? labelled_layout(trainer.executor().program()) : layout;
-    for (const ParameterTensor& tensor : used) {
-      const Tensor* saved = source.file().find(tensor.name);
-      if (saved != nullptr) source.numbers<T>(*saved);
+    std::set<std::string_view> names;
+    for (const ParameterTensor& tensor : used) names.insert(tensor.name);
+    for (const Tensor& tensor : source.file().tensors) {
+      if (names.contains(tensor.name)) source.numbers<T>(tensor);  // throws for the other precision
     }
     import_weights(trainer.executor(), source.file(), layout);
     state.parameters.assign(now.begin(), now.end());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "tapeloom/runtime/checkpoint.h"
@@ -20,7 +21,10 @@ History fit(Executor<T>& executor, const DataView& data, const FitOptions& optio
   };
   Trainer<T> trainer(executor, data, saving, predictor);
   running = &trainer;
-  if (std::filesystem::exists(options.checkpoint)) load_checkpoint(options.checkpoint, trainer, options.layout);
+  std::error_code unknown;  // whether it is there; then loading says why
+  if (std::filesystem::exists(options.checkpoint, unknown) || unknown) {
+    load_checkpoint(options.checkpoint, trainer, options.layout);
+  }
   trainer.run();
   if (trainer.history().end == FitEnd::callback) save();
   return trainer.history();

@@ -78,6 +78,11 @@ int read(const std::string& directory) {
   Executor<T> executor(net.program);
   import_weights(executor, read_safetensors(directory + "/torch.safetensors"), net.layout);
   const NumberArray<T> x = read_npy<T>(directory + "/x.npy"), y = read_npy<T>(directory + "/y.npy");
+  const std::string packed = directory + "/packed.npz";
+  if (read_npz<T>(directory + "/stored.npz", "x").values != x.values || read_npz<T>(packed, "y").values != y.values ||
+      read_npz<T>(packed, "half").values != std::vector<T>{T(0.5), T(-65504)}) {
+    return std::puts("other numbers in the archives"), 1;
+  }
   const NumberArray<T> expected = read_npy<T>(directory + "/torch_outputs.npy");
   DataView data;
   data.add("x", x.values).add("y", y.values);

@@ -36,7 +36,7 @@ def write_safetensors(path, tensors):
         numbers = tensor.detach().contiguous().numpy()
         begin = len(data)
         data += numbers.tobytes()
-        dtype = {"float32": "F32", "float64": "F64"}[str(numbers.dtype)]
+        dtype = {"float32": "F32", "float64": "F64", "int64": "I64"}[str(numbers.dtype)]
         header[name] = {"dtype": dtype, "shape": list(numbers.shape), "data_offsets": [begin, len(data)]}
     text = json.dumps(header).encode()
     with open(path, "wb") as file:
@@ -123,10 +123,13 @@ def check(program, directory, type_name):
 
     torch.manual_seed(1)
     net = Net()
-    write_safetensors(path("torch.safetensors"), net.state_dict())
+    # As a BatchNorm layer has it, which nobody asks for.
+    write_safetensors(path("torch.safetensors"), {**net.state_dict(), "num_batches_tracked": torch.tensor(3)})
     numpy.save(path("torch_outputs.npy"), net(x).detach().numpy())
     numpy.save(path("x.npy"), numpy.asfortranarray(x.numpy()))
     numpy.save(path("y.npy"), y.numpy().astype(">f8"))
+    numpy.savez(path("stored.npz"), x=x.numpy(), names=numpy.array(["a", "b"]))
+    numpy.savez_compressed(path("packed.npz"), y=y.numpy(), half=numpy.array([0.5, -65504], dtype=numpy.float16))
     subprocess.run([program, "read", type_name, directory], check=True)
 
 

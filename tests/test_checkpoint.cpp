@@ -258,3 +258,29 @@ TEST_CASE("checkpoint: a file cut or changed anywhere is refused and changes not
   CHECK(refused > 500);
   CHECK(went_on > 100);
 }
+
+TEST_CASE("checkpoint: many tensors are found in little more time than few") {
+  // Looking through all of them for each would take minutes.
+  Tape tape;
+  Value sum = tape.input(0.0, "x");
+  for (int i = 0; i < 100'000; ++i) sum += tape.parameter(i, "parameter" + std::to_string(i));
+  Executor<double> executor(compile(batch_mean(square(sum))));
+  const std::vector<double> x = {1.0, 2.0};
+  Trainer<double> trainer(executor, DataView(x), {.epochs = 1, .batch = 1});
+  trainer.step();
+  const TrainerState<double> before = trainer.state();
+  save_checkpoint("many.safetensors", trainer);
+  trainer.step();
+  load_checkpoint("many.safetensors", trainer);
+  CHECK(trainer.state().parameters == before.parameters);
+}
+
+TEST_CASE("checkpoint: fit says why it cannot look for its file") {
+  std::filesystem::remove("loop.safetensors");
+  std::filesystem::create_symlink("loop.safetensors", "loop.safetensors");
+  FitOptions options = some_options();
+  options.checkpoint = "loop.safetensors";
+  Executor<double> executor(program());
+  CHECK_THROWS_SAYING(DataError, "loop.safetensors: cannot open: Too many levels",
+                      fit(executor, DataView(rows()), options));
+}

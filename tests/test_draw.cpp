@@ -128,6 +128,7 @@ TEST_CASE("an SVG is written if dot is installed") {
   CHECK(contains(svg, "data 5.0000"));
   CHECK(contains(svg, "&quot;&lt;é&gt;&quot;"));
   CHECK_THROWS_SAYING(Error, "no/such/directory/x.svg cannot be written", write_svg(root, "no/such/directory/x.svg"));
+  CHECK_THROWS_SAYING(Error, "a NUL in the path", write_svg(root, std::string("x.svg\0y", 7)));
 }
 
 TEST_CASE("without dot the error says what to install") {

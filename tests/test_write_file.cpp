@@ -208,9 +208,13 @@ TEST_CASE("write file: pipes and devices are written to directly") {
   }
   CHECK(got == content('p'));
   CHECK(fs::is_fifo(pipe));
+  REQUIRE(fs::is_character_file("/dev/null"));
   write_file("/dev/null", "nothing");
   CHECK(fs::is_character_file("/dev/null"));
-  CHECK_THROWS_SAYING(DataError, "/dev/full: cannot write: No space left", write_file("/dev/full", "nothing"));
+  if (fs::is_character_file("/dev/full")) {  // as root, whoever writes it any other way replaces it
+    CHECK_THROWS_SAYING(DataError, "/dev/full: cannot write: No space left", write_file("/dev/full", "nothing"));
+    CHECK(fs::is_character_file("/dev/full"));
+  }
   // A reader that goes away is an error, and no signal that ends the process.
   const int leaving = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
   std::string said;
