@@ -18,6 +18,21 @@ namespace tapeloom::inline v0_1 {
 namespace compiler {
 namespace {
 
+/// Refuses options that would have no effect.
+void check_options(const Value* loss, const CompileOptions& options) {
+  if (!options.input_gradients) return;
+  if (loss == nullptr) {
+    throw CompileError(
+        "compile_inference has no loss, so CompileOptions::input_gradients asks for derivatives of nothing; for those of "
+        "an output, compile it as the loss, as in compile(batch_sum(output), {.input_gradients = true})");
+  }
+  if (!options.gradients) {
+    throw CompileError(
+        "CompileOptions::input_gradients asks for derivatives of the loss, which CompileOptions::gradients = false "
+        "leaves undifferentiated; ask for both or neither");
+  }
+}
+
 /// What to compile, as nodes of one tape.
 struct Request {
   const Tape* tape = nullptr;
@@ -119,6 +134,7 @@ class Pipeline {
 };
 
 Request make_request(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
+  check_options(loss, options);
   Request request;
   request.options = options;
   Tape* tape = nullptr;

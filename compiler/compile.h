@@ -21,7 +21,7 @@ struct CompileOptions {
   std::vector<Value> outputs = {};
   /// False: the loss is computed but not differentiated.
   bool gradients = true;
-  /// Whether the derivatives of the loss by each sample's inputs are wanted.
+  /// Whether the derivatives of the loss by each sample's inputs are wanted. They need `gradients`.
   bool input_gradients = false;
   /// Bit for bit what evaluate() computes, in Executor<double>; slower.
   bool exact = false;
@@ -46,12 +46,12 @@ struct CompileOptions {
 };
 
 /// Compiles a training program: `loss` and its gradients by all parameters that are not frozen. Throws CompileError if
-/// the loss differs from sample to sample, RecordingError if the outputs are of another tape, GuardError if a branch on
-/// constants alone would go the other way for what they have been set to.
+/// the loss differs from sample to sample and for input_gradients without gradients, RecordingError if the outputs are
+/// of another tape, GuardError if a branch on constants alone would go the other way for what they have been set to.
 TAPELOOM_API Program compile(Value loss, const CompileOptions& options = {});
 
-/// Compiles inference alone: the outputs, without a loss or gradients. Inputs that neither
-/// they nor the guards depend on need not be bound.
+/// Compiles inference alone: the outputs, without a loss or gradients. Inputs that neither they nor the guards depend on
+/// need not be bound. Throws CompileError for outputs among the options, and for input_gradients.
 TAPELOOM_API Program compile_inference(std::span<const Value> outputs, CompileOptions options = {});
 
 /// The compiler's graph after each pass, as text, for reading and for golden tests.

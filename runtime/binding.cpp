@@ -18,6 +18,36 @@ std::string known_groups(const Program& program) {
   return text;
 }
 
+std::string numbers(std::size_t count) { return std::to_string(count) + (count == 1 ? " number" : " numbers"); }
+
+/// Numbers in a row of the groups that the program reads.
+std::size_t used_count(const Program& program) {
+  std::size_t count = 0;
+  for (const ProgramInputGroup& group : program.input_groups) count += group.used ? group.count : 0;
+  return count;
+}
+
+/// The names of the groups that are used, or not, for messages: "x" (3 numbers), "y" (1 number).
+std::string listed_groups(const Program& program, bool used) {
+  std::string text;
+  for (const ProgramInputGroup& group : program.input_groups) {
+    if (group.used != used) continue;
+    text += (text.empty() ? "" : ", ") + quoted(group.name) + " (" + numbers(group.count) + ")";
+  }
+  return text;
+}
+
+/// Rows without a name may have the groups that are read alone, or those that are not besides.
+[[noreturn]] void refuse_two_readings(const Program& program, std::size_t used, const std::string& given) {
+  const auto first = std::find_if(program.input_groups.begin(), program.input_groups.end(),
+                                  [](const ProgramInputGroup& group) { return group.used; });
+  throw BindError("rows without the name of an input group" + given + " are refused: this program reads " +
+                  listed_groups(program, true) + " and not " + listed_groups(program, false) + ", so a row may have " +
+                  numbers(used) + " or all " + std::to_string(program.input_count) +
+                  ", and either would be read wrong as the other. Bind by name, as in bind(" + quoted(first->name) +
+                  ", rows), or say by row_stride how many numbers a row has");
+}
+
 /// What messages call an input group; without a name, all of them side by side.
 std::string described(std::string_view group) { return group.empty() ? "all inputs" : "input group " + quoted(group); }
 
@@ -84,11 +114,22 @@ void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t r
 template <class T>
 void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) {
   if (groups_.empty()) throw BindError("there is nothing to bind; " + known_groups(*program_));
-  const std::size_t stride = row_stride == 0 ? program_->input_count : row_stride;
-  const std::size_t count = count_rows({}, rows.size(), program_->input_count, stride);
-  if (largest) check_numbers({}, rows, program_->input_count, stride, *largest);
+  const std::size_t all = program_->input_count, used = used_count(*program_);
+  const bool two_readings = used != 0 && used != all;
+  if (two_readings && row_stride != used && row_stride < all) {
+    refuse_two_readings(*program_, used,
+                        row_stride == 0 ? std::string() : " and with row_stride = " + std::to_string(row_stride));
+  }
+  const bool used_alone = two_readings && row_stride == used;
+  const std::size_t width = used_alone ? used : all;
+  const std::size_t stride = row_stride == 0 ? width : row_stride;
+  const std::size_t count = count_rows({}, rows.size(), width, stride);
+  if (largest) check_numbers({}, rows, width, stride, *largest);
+  std::size_t column = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    set(g, rows.subspan(program_->input_groups[g].first.index), count, stride);
+    if (used_alone && !program_->input_groups[g].used) continue;
+    set(g, rows.subspan(column), count, stride);
+    column += program_->input_groups[g].count;
   }
 }
 

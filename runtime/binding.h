@@ -53,6 +53,7 @@ class Binding {
   /// Refuses NaN and numbers whose magnitude is above `largest`, if that is given.
   template <class T>
   void bind(std::string_view group, std::span<const T> rows, std::size_t row_stride, std::optional<double> largest);
+  /// The rows of all groups side by side; of the used ones alone, where `row_stride` says so.
   template <class T>
   void bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest);
 

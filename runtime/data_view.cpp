@@ -25,11 +25,17 @@ DataView DataView::add(std::string group, std::span<const double> rows, std::siz
 
 template <class T>
 void DataView::bind(Executor<T>& executor) const {
+  bind(executor, 0);
+}
+
+template <class T>
+void DataView::bind(Executor<T>& executor, std::size_t count) const {
   for (const Group& group : groups_) {
     std::visit(
         [&](const auto& rows) {
-          group.name.empty() ? executor.bind(rows, group.row_stride)
-                             : executor.bind(group.name, rows, group.row_stride);
+          if (!group.name.empty()) return executor.bind(group.name, rows, group.row_stride);
+          const bool known = group.row_stride == 0 && count > 0 && rows.size() % count == 0;
+          executor.bind(rows, known ? rows.size() / count : group.row_stride);
         },
         group.rows);
   }
@@ -37,5 +43,7 @@ void DataView::bind(Executor<T>& executor) const {
 
 template void DataView::bind(Executor<float>&) const;
 template void DataView::bind(Executor<double>&) const;
+template void DataView::bind(Executor<float>&, std::size_t) const;
+template void DataView::bind(Executor<double>&, std::size_t) const;
 
 }  // namespace tapeloom::inline v0_1

@@ -22,7 +22,8 @@ class TAPELOOM_API DataView {
  public:
   /// Nothing: for a program without inputs, or one whose samples were recorded.
   DataView() = default;
-  /// All groups side by side, in recorded order; a `row_stride` larger than they are skips numbers between rows.
+  /// All groups side by side, in recorded order; a `row_stride` larger than they are skips numbers between rows. For a
+  /// program that does not read all groups it must be given: see Executor::bind.
   explicit DataView(std::span<const float> rows, std::size_t row_stride = 0) { add({}, rows, row_stride); }
   explicit DataView(std::span<const double> rows, std::size_t row_stride = 0) { add({}, rows, row_stride); }
   template <ExpiringRows Rows>
@@ -39,6 +40,9 @@ class TAPELOOM_API DataView {
   /// Binds everything. Throws BindError as Executor::bind does.
   template <class T>
   void bind(Executor<T>& executor) const;
+  /// The same where it is known that there are so many rows, as by a program that reads all groups.
+  template <class T>
+  void bind(Executor<T>& executor, std::size_t rows) const;
 
   bool empty() const { return groups_.empty(); }
 
@@ -53,5 +57,7 @@ class TAPELOOM_API DataView {
 
 extern template void DataView::bind(Executor<float>&) const;
 extern template void DataView::bind(Executor<double>&) const;
+extern template void DataView::bind(Executor<float>&, std::size_t) const;
+extern template void DataView::bind(Executor<double>&, std::size_t) const;
 
 }  // namespace tapeloom::inline v0_1

@@ -134,6 +134,10 @@ struct Executor<T>::State {
   [[noreturn]] static void refuse_results(const char* what) {
     throw BindError(std::string(what) + ": there are no results before a step has succeeded");
   }
+  [[noreturn]] static void refuse_outputs() {
+    throw BindError(
+        "outputs: the program was compiled without any; name the Values to be read in CompileOptions::outputs");
+  }
   [[noreturn]] static void refuse_gradients() {
     throw BindError("gradients: the program was compiled for inference or without CompileOptions::gradients");
   }
@@ -234,6 +238,7 @@ T Executor<T>::loss() const {
 }
 template <class T>
 std::span<const T> Executor<T>::outputs() const {
+  if (state_->program->outputs.empty()) State::refuse_outputs();
   state_->check_results("outputs");
   return state_->interpreter.outputs(state_->samples);
 }

@@ -60,7 +60,10 @@ class TAPELOOM_API Executor {
   /// of rows.
   void bind(std::string_view group, std::span<const float> rows, std::size_t row_stride = 0);
   void bind(std::string_view group, std::span<const double> rows, std::size_t row_stride = 0);
-  /// The rows of all groups side by side, in recorded order.
+  /// The rows of all groups side by side, in recorded order. Where the program does not read all groups, `row_stride`
+  /// must say how many numbers a row has: those of the groups it reads, which are then side by side without the others,
+  /// or as many as all groups have, or more. Throws BindError without it, since rows of one kind could pass for more or
+  /// fewer rows of the other.
   void bind(std::span<const float> rows, std::size_t row_stride = 0);
   void bind(std::span<const double> rows, std::size_t row_stride = 0);
   /// Numbers that are gone before the step.

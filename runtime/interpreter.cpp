@@ -129,7 +129,11 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     }
   }
 
-  if (!is_worth_threads(max_samples)) threads_ = 1;
+  threads_ = threads_worth(max_samples);
+  if (threads_ > 1) {
+    pool_ = std::make_unique<ThreadPool>(threads_);
+    threads_ = pool_->threads();  // the system may refuse some
+  }
   const StepBuffers<T> buffers = {uniform,
                                   parameters.data(),
                                   first_totals_,
@@ -147,7 +151,6 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     profile_->instructions.resize(program.instructions.size());
     profile_->number_size = sizeof(T);
   }
-  if (threads_ > 1) pool_ = std::make_unique<ThreadPool>(threads_);
 }
 
 template <class T>
@@ -254,23 +257,30 @@ void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, con
 template <class T>
 void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const BatchRows& batch) {
   const std::size_t groups = groups_of(batch.count);
-  if (groups > 1 && is_worth_threads(batch.count)) {
-    pool_->run(groups, [&](std::size_t group, std::size_t thread) {
-      sweep_group(stage, binding, batch, group, groups, runners_[thread]);
-    });
-  } else {
-    for (std::size_t group = 0; group < groups; ++group) {
-      sweep_group(stage, binding, batch, group, groups, runners_[0]);
-    }
-  }
+  run_tasks(groups, threads_worth(batch.count), [&](std::size_t group, std::size_t thread) {
+    sweep_group(stage, binding, batch, group, groups, runners_[thread]);
+  });
   add_groups(stage.totals, groups);
 }
 
-/// Waking the threads and meeting again takes up to some tens of microseconds.
+/// Waking a thread and meeting it again takes up to some tens of microseconds.
 template <class T>
-bool Interpreter<T>::is_worth_threads(std::size_t samples) const {
-  constexpr double least_seconds = 100e-6;
-  return threads_ > 1 && seconds_a_sample_ * static_cast<double>(samples) >= least_seconds;
+std::size_t Interpreter<T>::threads_worth(std::size_t samples) const {
+  constexpr double least_seconds = 50e-6;  // for each
+  const double worth = seconds_a_sample_ * static_cast<double>(samples) / least_seconds;
+  return worth >= static_cast<double>(threads_) ? threads_ : std::max<std::size_t>(static_cast<std::size_t>(worth), 1);
+}
+
+/// Calls task(index, thread) for every index below `count`, in at most `threads` threads.
+template <class T>
+template <class Task>
+void Interpreter<T>::run_tasks(std::size_t count, std::size_t threads, const Task& task) {
+  if (count > 1 && threads > 1 && gain_.expected(ThreadGain::Clock::now())) {
+    const Round round = pool_->run(count, task, threads);
+    gain_.add(round, ThreadGain::Clock::now());
+  } else {
+    for (std::size_t i = 0; i < count; ++i) task(i, 0);
+  }
 }
 
 /// Neighbours in pairs until one is left: ((0 + 1) + (2 + 3)) + ... Every total by itself, so any thread may do some.
@@ -292,8 +302,8 @@ void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
     const std::size_t begin = totals.begin + i * chunk;
     add(begin, std::min<std::size_t>(begin + chunk, totals.end));
   };
-  if (pool_ != nullptr && chunks > 8) return pool_->run(chunks, add_chunk);
-  for (std::size_t i = 0; i < chunks; ++i) add_chunk(i, 0);
+  constexpr std::size_t least_chunks = 9;  // for threads to be worth it
+  run_tasks(chunks, chunks < least_chunks ? 1 : threads_, add_chunk);
 }
 
 template <class T>

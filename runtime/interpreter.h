@@ -55,7 +55,9 @@ class Interpreter {
   std::size_t groups_of(std::size_t samples) const {
     return std::clamp<std::size_t>(samples / least_group_samples, 1, most_groups_);
   }
-  bool is_worth_threads(std::size_t samples) const;
+  std::size_t threads_worth(std::size_t samples) const;
+  template <class Task>
+  void run_tasks(std::size_t count, std::size_t threads, const Task& task);
   void add_groups(Range totals, std::size_t groups);
   bool gradients_have_nan(std::size_t samples);
   void repeat_for_nan(const Binding& binding, const BatchRows& batch);
@@ -87,8 +89,9 @@ class Interpreter {
   T* samples_ = nullptr;       // the uniform slot that has their number
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
   std::optional<UniformProducts<T>> products_;
-  std::vector<TileRunner<T>> runners_;           // one a thread
-  std::unique_ptr<ThreadPool> pool_;             // if there is more than one
+  std::vector<TileRunner<T>> runners_;  // one a thread
+  std::unique_ptr<ThreadPool> pool_;    // if there is more than one
+  ThreadGain gain_;
   std::unique_ptr<Interpreter> skipping_zeros_;  // from the first step on that is repeated
   T loss_ = T(0);
   std::optional<Profile> profile_;  // without what the runners have

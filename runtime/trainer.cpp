@@ -114,7 +114,7 @@ void Trainer<T>::choose_rows() {
     split_.validation.resize(model().bound_rows());
     std::iota(split_.validation.begin(), split_.validation.end(), std::uint32_t{0});
   } else if (predictor_ != nullptr) {
-    data_.bind(*predictor_);
+    data_.bind(*predictor_, rows);  // it may read fewer groups than the executor
   }
   if (options_.patience > 0 && options_.monitor.empty() && !split_.validation.empty() && !validates_loss()) {
     throw BindError("the predictor was compiled without a loss, so FitOptions::monitor must name a metric");

@@ -53,12 +53,12 @@ void expect_step_like_evaluate(Executor<T>& executor, Value loss, std::span<cons
                                std::span<const double> rows, std::size_t samples, double ulps) {
   std::vector<double> parameters(executor.parameters().begin(), executor.parameters().end());
   const Evaluation expected = evaluate(loss, {.rows = rows, .samples = samples, .parameters = parameters}, outputs);
-  if (!rows.empty()) executor.bind(rows);
+  if (!rows.empty()) executor.bind(rows, rows.size() / samples);
   const T returned = executor.step();
   CHECK(same_bits(returned, executor.loss()));
   expect_numbers<T>("loss", std::span(&returned, 1), expected.root, ulps);
   expect_numbers<T>("gradients", executor.gradients(), expected.gradients, ulps);
-  expect_numbers<T>("outputs", executor.outputs(), expected.outputs, ulps);
+  if (!outputs.empty()) expect_numbers<T>("outputs", executor.outputs(), expected.outputs, ulps);
   if (executor.program().has_input_gradients) {
     expect_numbers<T>("input gradients", executor.input_gradients(), expected.input_gradients, ulps);
   }

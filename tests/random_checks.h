@@ -87,13 +87,14 @@ Outcome by_executor(const Problem& p, CompileOptions options, Random& random) {
   options.input_gradients = true;
   Executor<T> executor(compile(p.loss, options), {.max_samples = p.samples + below(random, 40)});
   const std::size_t before = below(random, 2) == 0 ? 0 : 1 + below(random, p.samples);
-  if (!p.rows.empty()) executor.bind(std::span<const double>(p.rows));
+  if (!p.rows.empty()) executor.bind(std::span<const double>(p.rows), p.rows.size() / p.samples);
   if (before > 0) outcome_of([&](auto&) { executor.step(0, before); });
   return outcome_of([&](std::vector<double>& numbers) {
     numbers.push_back(static_cast<double>(executor.step(0, p.samples)));
-    for (const auto list : {executor.gradients(), executor.outputs(), executor.input_gradients()}) {
-      numbers.insert(numbers.end(), list.begin(), list.end());
-    }
+    const auto append = [&](std::span<const T> list) { numbers.insert(numbers.end(), list.begin(), list.end()); };
+    append(executor.gradients());
+    if (!p.outputs.empty()) append(executor.outputs());
+    append(executor.input_gradients());
   });
 }
 

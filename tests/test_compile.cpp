@@ -174,13 +174,24 @@ TEST_CASE("compile: a frozen parameter has gradient zero, is not folded and can 
 TEST_CASE("compile: without gradients the loss alone is computed") {
   SmallNet net;
   const std::vector<double> rows = some_numbers(4 * 10);
-  Executor<double> executor(compile(net.loss, {.gradients = false, .input_gradients = true}), {.max_samples = 10});
+  Executor<double> executor(compile(net.loss, {.gradients = false}), {.max_samples = 10});
   executor.bind(std::span<const double>(rows));
   CHECK(executor.step() == Approx(evaluate(net.loss, {.rows = rows, .samples = 10}).root[0]));
   CHECK(executor.loss() == executor.step());
   CHECK_THROWS_SAYING(BindError, "CompileOptions::gradients", executor.gradients());
   CHECK_THROWS_SAYING(BindError, "CompileOptions::input_gradients", executor.input_gradients());
   CHECK(executor.program().instructions.size() < compile(net.loss).instructions.size() * 2 / 3);
+}
+
+TEST_CASE("compile: input gradients without a loss that is differentiated are refused, not left out") {
+  SmallNet net;
+  const std::vector<Value> outputs = {net.prediction};
+  CHECK_THROWS_SAYING(CompileError, "CompileOptions::gradients = false",
+                      compile(net.loss, {.gradients = false, .input_gradients = true}));
+  CHECK_THROWS_SAYING(CompileError, "CompileOptions::gradients = false",
+                      explain_passes(net.loss, {.gradients = false, .input_gradients = true}));
+  CHECK_THROWS_SAYING(CompileError, "compile_inference has no loss",
+                      compile_inference(outputs, {.input_gradients = true}));
 }
 
 TEST_CASE("compile: inference needs no targets and shares the parameters that are being trained") {

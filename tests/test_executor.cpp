@@ -182,6 +182,84 @@ TEST_CASE("executor: wrong bindings are refused with the group's name") {
   CHECK_THROWS_SAYING(BindError, "max_samples", executor_of<double>(net, 0));
 }
 
+TEST_CASE("executor: rows without a name are refused where they could be of two widths") {
+  SmallNet net;
+  const std::vector<Value> outputs = {net.prediction};
+  Executor<double> inference(compile_inference(outputs));  // reads "x", 3 numbers, and not "y", 1 number
+  // Twelve numbers: three rows of both groups, or four rows of "x".
+  const std::vector<double> rows = some_numbers(12);
+  const std::span<const double> all(rows);
+  const char* const names = "reads \"x\" (3 numbers) and not \"y\" (1 number), so a row may have 3 numbers or all 4";
+  CHECK_THROWS_SAYING(BindError, names, inference.bind(all));
+  CHECK_THROWS_SAYING(BindError, "bind(\"x\", rows), or say by row_stride", inference.bind(all));
+  // Refused whatever their number, so that it does not depend on how many rows there happen to be.
+  CHECK_THROWS_SAYING(BindError, names, inference.bind(all.first(9)));
+  CHECK_THROWS_SAYING(BindError, names, inference.bind(all.first(8)));
+  CHECK_THROWS_SAYING(BindError, "with row_stride = 2", inference.bind(all, 2));
+  CHECK_THROWS_SAYING(BindError, names, inference.bind(std::span<const float>(as_floats(rows))));
+  CHECK_THROWS_SAYING(BindError, "\"x\" is not bound", inference.step());
+
+  const auto predicted = [&] {
+    inference.step();
+    return copied(inference.outputs());
+  };
+  const auto expected = [&](std::span<const double> of, std::size_t samples) {
+    return evaluate(net.prediction, {.rows = of, .samples = samples}).root;
+  };
+  inference.bind("x", all);
+  std::vector<double> with_y;
+  for (std::size_t i = 0; i < 12; ++i) {
+    with_y.push_back(rows[i]);
+    if (i % 3 == 2) with_y.push_back(not_a_number);
+  }
+  const std::vector<double> four = expected(with_y, 4), three = expected(all, 3);
+  expect_numbers<double>("by name", predicted(), four, 8);
+  inference.bind(all, 3);
+  expect_numbers<double>("the used group alone", predicted(), four, 8);
+  inference.bind(all, 4);
+  expect_numbers<double>("both groups", predicted(), three, 8);
+  std::vector<double> wide;
+  for (std::size_t i = 0; i < 12; ++i) {
+    wide.push_back(rows[i]);
+    if (i % 4 == 3) wide.push_back(not_a_number);
+  }
+  inference.bind(std::span<const double>(wide), 5);
+  expect_numbers<double>("both groups and a gap", predicted(), three, 8);
+  CHECK_THROWS_SAYING(BindError, "all inputs: rows of 3 numbers are needed; 11", inference.bind(all.first(11), 3));
+
+  // An unused group before a used one, and one between.
+  Tape tape;
+  std::vector<Value> v;
+  for (const char* const name : {"a", "b", "c", "d"}) v.push_back(tape.input(0.0, name));
+  Executor<double> differences(compile_inference(std::vector<Value>{v[1] - v[3]}));
+  CHECK_THROWS_SAYING(BindError, "\"b\" (1 number), \"d\" (1 number) and not \"a\" (1 number), \"c\" (1 number)",
+                      differences.bind(all));
+  const std::vector<double> numbers = {1, 2, 4, 8, 16, 32, 64, 128};
+  differences.bind(std::span<const double>(numbers), 2);
+  differences.step();
+  CHECK(copied(differences.outputs()) == std::vector<double>{-1, -4, -16, -64});
+  differences.bind(std::span<const double>(numbers), 4);
+  differences.step();
+  CHECK(copied(differences.outputs()) == std::vector<double>{2 - 8, 32 - 128});
+
+  // A program that reads none of its groups has as many samples as there are rows, and one reading.
+  const Value w = tape.parameter(0.5);
+  Executor<double> none(compile_inference(std::vector<Value>{w * 2.0}));
+  none.bind(std::span<const double>(numbers));
+  none.step();
+  CHECK(none.outputs().size() == 2);
+}
+
+TEST_CASE("executor: outputs that a program does not have are refused, before a step and after") {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 5);
+  Executor<double> executor(compile(net.loss));
+  CHECK_THROWS_SAYING(BindError, "compiled without any; name the Values", executor.outputs());
+  executor.bind(std::span<const double>(rows));
+  executor.step();
+  CHECK_THROWS_SAYING(BindError, "compiled without any; name the Values", executor.outputs());
+}
+
 TEST_CASE("executor: there are no results before a good step and after a refused one") {
   SmallNet net;
   const std::vector<double> rows = some_numbers(4 * 5);
@@ -209,7 +287,7 @@ TEST_CASE("executor: there are no results before a good step and after a refused
   plain.bind(std::span<const double>(rows));
   plain.step();
   CHECK_THROWS_SAYING(BindError, "CompileOptions::input_gradients", plain.input_gradients());
-  CHECK(plain.outputs().empty());
+  CHECK_THROWS_SAYING(BindError, "outputs: the program was compiled without any", plain.outputs());
 }
 
 TEMPLATE_TEST_CASE("executor: lists of rows, with repeats and in any order", "", float, double) {

@@ -126,3 +126,20 @@ TEMPLATE_TEST_CASE("metrics: predictions for more rows than a step may have", ""
   Executor<TestType> blind(compile(net.loss));
   CHECK_THROWS_SAYING(BindError, "without outputs", predict(blind, DataView(rows)));
 }
+
+TEMPLATE_TEST_CASE("metrics: four rows of one feature give four predictions though there is a target", "", float,
+                   double) {
+  Tape tape;
+  const Value x = tape.input(0.0, "x"), y = tape.input(0.0, "y"), w = tape.parameter(2.0);
+  const Value prediction = w * x;
+  const Value loss = batch_mean(square(prediction - y));
+  Executor<TestType> trained(compile(loss, {.outputs = {prediction}}));
+  Executor<TestType> predictor(compile_inference(std::vector<Value>{prediction}), trained);
+  const std::vector<double> features = {1, 2, 3, 4};
+  const std::vector<TestType> four = {2, 4, 6, 8}, two = {2, 6};
+  CHECK_THROWS_SAYING(BindError, "a row may have 1 number or all 2", predict(predictor, DataView(features)));
+  CHECK(predict(predictor, DataView().add("x", features)) == four);
+  CHECK(predict(predictor, DataView(features, 1)) == four);
+  CHECK(predict(predictor, DataView(features, 2)) == two);
+  CHECK(predict(trained, DataView(features)) == two);  // it computes a loss, so a row has a target
+}

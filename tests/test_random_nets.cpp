@@ -41,7 +41,7 @@ bool clear_of_kinks(const Net& net, double epsilon, Random& random) {
 std::vector<double> by_inference(const Problem& p, CompileOptions options) {
   if (p.outputs.empty()) return {};
   Executor<double> executor(compile_inference(p.outputs, options), {.max_samples = p.samples});
-  if (!p.rows.empty()) executor.bind(std::span<const double>(p.rows));
+  if (!p.rows.empty()) executor.bind(std::span<const double>(p.rows), p.rows.size() / p.samples);
   return outcome_of([&](std::vector<double>& numbers) {
            executor.step(0, p.samples);
            numbers.assign(executor.outputs().begin(), executor.outputs().end());

@@ -6,6 +6,10 @@
 #include <memory>
 #include <thread>
 
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "against_evaluate.h"
 #include "tapeloom/core/loss.h"
 #include "tapeloom/core/nn.h"
@@ -110,6 +114,139 @@ TEST_CASE("threads: a pool does every task once, on several threads, again and a
     }
   });
   CHECK(in_time);
+}
+
+TEST_CASE("threads: a thread that comes late takes no task of a round that is over") {
+  // Rounds of two tasks that end before a thread that sleeps can be there, and tasks that are longer now and then.
+  runtime::ThreadPool pool(4);
+  std::atomic<std::size_t> sum = 0;
+  std::size_t expected = 0;
+  for (std::size_t round = 1; round <= 3000; ++round) {
+    if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    const std::size_t here = round;  // gone with the round
+    const runtime::Round result = pool.run(2, [&](std::size_t task, std::size_t) {
+      for (std::size_t i = 0; round % 7 == 0 && i < 2000; ++i) sum.fetch_add(0);
+      sum += here * (task + 1);
+    });
+    expected += 3 * round;
+    if (sum != expected) FAIL("round " << round);
+    if (result.tasks != 2 || result.own_tasks > 2 || result.own_time > result.time) FAIL("round " << round);
+  }
+  CHECK(sum == expected);
+}
+
+TEST_CASE("threads: a round that was lost to waiting is followed by ten times as long without other threads") {
+  using std::chrono::microseconds;
+  const runtime::ThreadGain::Clock::time_point start{microseconds(1000000)};
+  runtime::ThreadGain gain;
+  CHECK(gain.expected(start));
+  // Four of eight tasks in 400 us: alone, it would have been 800 us.
+  gain.add({.tasks = 8, .own_tasks = 4, .own_time = microseconds(400), .time = microseconds(430)}, start);
+  CHECK(gain.expected(start));
+  // No other thread came: nothing gained, nothing lost.
+  gain.add({.tasks = 8, .own_tasks = 8, .own_time = microseconds(800), .time = microseconds(800)}, start);
+  CHECK(gain.expected(start));
+  // One had begun a task and was waited for.
+  gain.add({.tasks = 8, .own_tasks = 7, .own_time = microseconds(700), .time = microseconds(4800)}, start);
+  CHECK_FALSE(gain.expected(start));
+  CHECK_FALSE(gain.expected(start + microseconds(39999)));
+  CHECK(gain.expected(start + microseconds(40000)));
+}
+
+namespace {
+
+/// A program whose steps of 1024 samples are worth several threads.
+const Program& wide_program() {
+  static const Program program = [] {
+    Tape tape;
+    std::mt19937_64 random(3);
+    const std::vector<Value> x = tape.inputs("x", 48), y = tape.inputs("y", 10);
+    const MLP network(tape, 48, {{96, tanh}, {96, relu}, {10}}, glorot(random));
+    return compile(batch_mean(squared_error_sum(network(x), y)));
+  }();
+  return program;
+}
+
+constexpr std::size_t wide_samples = 1024;
+const std::vector<double>& wide_rows() {
+  static const std::vector<double> rows = some_numbers(wide_samples * 58);
+  return rows;
+}
+
+std::vector<double> wide_gradients(Executor<double>& executor) {
+  executor.step();
+  return {executor.gradients().begin(), executor.gradients().end()};
+}
+
+std::vector<double> wide_gradients(std::size_t threads) {
+  Executor<double> executor(wide_program(), {.max_samples = wide_samples, .threads = threads});
+  executor.bind(std::span<const double>(wide_rows()));
+  return wide_gradients(executor);
+}
+
+/// Of threads that are started while it lives.
+class StackSize {
+ public:
+  explicit StackSize(std::size_t bytes) {
+    pthread_attr_init(&before_);
+    pthread_getattr_default_np(&before_);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, bytes);
+    set_ = pthread_setattr_default_np(&attributes) == 0;
+    pthread_attr_destroy(&attributes);
+  }
+  ~StackSize() {
+    pthread_setattr_default_np(&before_);
+    pthread_attr_destroy(&before_);
+  }
+  bool set() const { return set_; }
+
+ private:
+  pthread_attr_t before_;
+  bool set_;
+};
+
+}  // namespace
+
+TEST_CASE("threads: fewer threads than asked for are enough where the system refuses more") {
+  const std::vector<double> expected = wide_gradients(1);
+  // There is room in the address space for none of them, or for one.
+  for (const std::size_t bytes : {std::size_t{1} << 47, std::size_t{1} << 46}) {
+    INFO("stacks of " << bytes << " bytes");
+    const StackSize size(bytes);
+    REQUIRE(size.set());
+    runtime::ThreadPool pool(8);
+    CHECK(pool.threads() < 4);
+    std::vector<std::atomic<int>> times(20);
+    pool.run(times.size(), [&](std::size_t task, std::size_t) { ++times[task]; });
+    for (const std::atomic<int>& count : times) CHECK(count == 1);
+    CHECK(wide_gradients(8) == expected);
+  }
+}
+
+TEST_CASE("threads: after a fork the child steps on its own thread, with the same bits") {
+  const std::vector<double> expected = wide_gradients(1);
+  Executor<double> executor(wide_program(), {.max_samples = wide_samples, .threads = 4});
+  executor.bind(std::span<const double>(wide_rows()));
+  REQUIRE(wide_gradients(executor) == expected);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    alarm(60);  // ends a child that hangs
+    bool good = true;
+    {
+      Executor<double> inherited = std::move(executor);
+      for (int i = 0; i < 3; ++i) good = good && wide_gradients(inherited) == expected;
+    }  // whose threads are not here to be joined
+    good = good && wide_gradients(4) == expected;  // with threads of its own
+    _exit(good ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(wide_gradients(executor) == expected);  // the parent's threads are still there
 }
 
 TEMPLATE_TEST_CASE("threads: a step has the same bits for any number of threads", "", float, double) {

@@ -148,6 +148,33 @@ TEMPLATE_TEST_CASE("trainer: validation by the executor, by a predictor and by h
   for (std::size_t i = 0; i < 7; ++i) CHECK(metric_outputs[i] == Approx(by_hand.outputs()[i]).epsilon(epsilon));
 }
 
+TEST_CASE("trainer: a predictor that reads fewer groups than the program reads the same rows") {
+  SmallNet net;
+  Executor<double> executor(compile(net.loss, {.outputs = {net.prediction}}));
+  const std::vector<Value> outputs = {net.prediction};
+  Executor<double> predictor(compile_inference(outputs), executor);
+  FitOptions options{.epochs = 1, .batch = 4, .validation_fraction = 0.3};
+  std::vector<double> predicted;
+  options.metrics = {{"seen", [&](std::span<const double> scores, auto) {
+                        predicted = numbers_of(scores);
+                        return 0.0;
+                      }}};
+  fit(executor, DataView(rows()), options, &predictor);
+  executor.step(split_rows(row_count, 0.3, 0).validation);
+  REQUIRE(predicted.size() == 7);
+  for (std::size_t i = 0; i < 7; ++i) CHECK(predicted[i] == Approx(executor.outputs()[i]).epsilon(1e-14));
+
+  // Of rows of their own nothing tells the width.
+  const std::vector<double> other = some_numbers(12, 9);
+  FitOptions own{.epochs = 1, .batch = 4};
+  own.metrics = options.metrics;
+  own.validation_data = DataView(other);
+  CHECK_THROWS_SAYING(BindError, "a row may have 3 numbers or all 4", fit(executor, DataView(rows()), own, &predictor));
+  own.validation_data = DataView(other, 3);
+  fit(executor, DataView(rows()), own, &predictor);
+  CHECK(predicted.size() == 4);
+}
+
 TEST_CASE("trainer: validation rows are never trained on") {
   // Rows of the validation are poisoned: to train on them would give NaN.
   std::vector<double> poisoned = rows();
