@@ -57,19 +57,19 @@ inline Lanes<float> clamp(Lanes<float> x, float most) {
 #endif
 }
 
-/// x P(x^2) / Q(x^2), the best relative fit of two polynomials of degree 4 on [-9.02, 9.02] (2.2e-8, found by weighted
-/// least squares with Lawson's weights); beyond, tanh rounds to 1. With its roundings at most 6 ULP. Both are evaluated
-/// in few steps that wait for each other (Estrin's scheme).
+/// 2 h / (1 + h^2) with h = tanh(x / 2) = n / d: the nearer h comes to 1, the less its own errors count, so that few
+/// terms do, and the derivative 1 - tanh(x)^2 loses no more than 4 eps. n / x and d are polynomials of x^2, whose
+/// quotient fits tanh(x) to 7.4e-9, relatively (by Remez' algorithm, with the relative error of h over cosh(x)). With
+/// its roundings at most 4.5 ULP, of all floats, and 4.1 where multiplications are fused. tanh rounds to 1
+/// beyond 9.011.
 inline Lanes<float> tanh(Lanes<float> x) {
   using Numbers = Lanes<float>;
-  const Numbers one(1.0), c = clamp(x, 9.02f), t = c * c, square = t * t;
-  const Numbers low_p = Numbers(0.133825994496) * t + one,
-                high_p =
-                    Numbers(1.33817796621e-8) * square + (Numbers(2.06340378506e-5) * t + Numbers(0.00349735180723));
-  const Numbers low_q = Numbers(0.467159207657) * t + one,
-                high_q =
-                    Numbers(7.78922740692e-7) * square + (Numbers(0.000328834210004) * t + Numbers(0.0258839620302));
-  return clamp((high_p * (c * square) + low_p * c) / (high_q * square + low_q), 1.0f);
+  const Numbers c = clamp(x, 9.012f), t = c * c;
+  const Numbers n = (Numbers(1.14332850307248e-4) * t + Numbers(0.0297774325322149)) * (t * c) + c;
+  const Numbers d =
+      ((Numbers(2.46135825253032e-6) * t + Numbers(0.00241385975151434)) * t + Numbers(0.226221463108482)) * t +
+      Numbers(2.0);
+  return clamp((n + n) * d / (d * d + n * n), 1.0f);
 }
 
 /// e / (e + 2), with e = exp(2 |x|) - 1, and the sign of x; beyond 20, tanh rounds to 1. At most 4 ULP. For e, y = 2

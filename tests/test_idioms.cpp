@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "against_evaluate.h"
+#include "instruction_sets.h"
 #include "tapeloom/core/loss.h"
 #include "tapeloom/core/nn.h"
 
@@ -184,11 +185,18 @@ Value op_alone(Op op, Value x) { return tapeloom::apply(op, std::span<const Valu
 
 }  // namespace
 
-TEST_CASE("idioms: values and derivatives are those of closed forms, also where the original overflows") {
-  for (const Style& style : styles) {
-    expect_closed_form<double>(style, 1000.0);
-    expect_closed_form<float>(style, 100.0);
+TEST_CASE(
+    "idioms: values and derivatives are those of closed forms, also where the original overflows, with every "
+    "instruction set") {
+  for (const std::string& name : instruction_sets()) {
+    setenv("TAPELOOM_ISA", name.c_str(), 1);
+    INFO(name);
+    for (const Style& style : styles) {
+      expect_closed_form<double>(style, 1000.0);
+      expect_closed_form<float>(style, 100.0);
+    }
   }
+  unsetenv("TAPELOOM_ISA");
 }
 
 TEST_CASE("idioms: a net takes as many instructions as one with the op itself, and computes what evaluate() does") {
