@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/text.h"
 
 extern char** environ;
 
@@ -32,12 +33,6 @@ std::string escape_record(const std::string& text) {
     escaped += c;
   }
   return escaped;
-}
-
-std::string four_decimals(double number) {
-  std::vector<char> text(512);  // the largest double has 309 digits
-  const int length = std::snprintf(text.data(), text.size(), "%.4f", number);
-  return {text.data(), static_cast<std::size_t>(length)};
 }
 
 std::vector<bool> ancestors(const Tape& tape, NodeId root) {
@@ -62,7 +57,7 @@ std::string draw_dot(Value root) {
     const NodeId node(i);
     const std::string name = "n" + std::to_string(i);
     boxes += "  " + name + " [shape=record, label=\"{ " + escape_record(tape.label(node)) + " | data " +
-             four_decimals(tape.data(node)) + " | grad " + four_decimals(tape.grad(node)) + " }\"];\n";
+             fixed_text(tape.data(node), 4) + " | grad " + fixed_text(tape.grad(node), 4) + " }\"];\n";
     if (op_kind(tape.op(node)) == OpKind::leaf) continue;
     const std::string op = "op" + std::to_string(i);
     boxes += "  " + op + " [label=\"" + sign_or_name(tape.op(node)) + "\"];\n";

@@ -1,7 +1,7 @@
 #include <array>
-#include <cstdio>
 
 #include "tapeloom/core/print.h"
+#include "tapeloom/core/text.h"
 #include "tapeloom/core/work.h"
 
 namespace tapeloom::inline v0_1 {
@@ -13,13 +13,6 @@ enum class Group { dense, several_rows, single_scalar };
 
 Group group_of(const InstructionWork& work) {
   return work.dense ? Group::dense : work.rows > 1 ? Group::several_rows : Group::single_scalar;
-}
-
-template <class... Numbers>
-std::string formatted(const char* format, Numbers... numbers) {
-  char text[160];
-  std::snprintf(text, sizeof text, format, numbers...);
-  return text;
 }
 
 /// The table's lines, and what they add up to.
@@ -36,12 +29,11 @@ class Explanation {
     const auto [dense, rows, scalars] = nodes_;
     const std::uint64_t away = p_.live_nodes - p_.leaf_nodes - dense - rows - scalars;
     return "runs each        rows x terms         flops         bytes         nodes    share  instruction\n" + lines_ +
-           formatted("%zu instructions; each sample takes %llu flops, %.1f%% of them dense\n", p_.instructions.size(),
-                     static_cast<unsigned long long>(flops_),
-                     flops_ == 0 ? 0.0 : 100.0 * static_cast<double>(dense_flops_) / static_cast<double>(flops_)) +
-           formatted("%llu live nodes: %.1f%% dense, %.1f%% in other instructions of several rows, %.1f%% single, ",
-                     static_cast<unsigned long long>(p_.live_nodes), percent(dense), percent(rows), percent(scalars)) +
-           formatted("%.1f%% leaves, %.1f%% folded or simplified away\n", percent(p_.leaf_nodes), percent(away));
+           std::to_string(p_.instructions.size()) + " instructions; each sample takes " + std::to_string(flops_) +
+           " flops, " + percent(dense_flops_, flops_) + " of them dense\n" + std::to_string(p_.live_nodes) +
+           " live nodes: " + share(dense) + " dense, " + share(rows) + " in other instructions of several rows, " +
+           share(scalars) + " single, " + share(p_.leaf_nodes) + " leaves, " + share(away) +
+           " folded or simplified away\n";
   }
 
  private:
@@ -49,17 +41,17 @@ class Explanation {
     const InstructionWork work = work_of(p_, instruction, in_tile);
     nodes_[static_cast<std::size_t>(group_of(work))] += instruction.nodes;
     if (in_tile) flops_ += work.flops, dense_flops_ += work.dense ? work.flops : 0;
-    lines_ += formatted("%-9s %9llu x %-7llu %13llu %13llu ", in_tile ? "sample" : "step",
-                        static_cast<unsigned long long>(work.rows), static_cast<unsigned long long>(work.terms),
-                        static_cast<unsigned long long>(work.flops), static_cast<unsigned long long>(4 * work.numbers));
-    lines_ += instruction.nodes == 0 ? formatted("%13s %8s", "-", "-")
-                                     : formatted("%13u %7.1f%%", instruction.nodes, percent(instruction.nodes));
+    lines_ += left(in_tile ? "sample" : "step", 9) + " " + right(work.rows, 9) + " x " + left(work.terms, 7) + " " +
+              right(work.flops, 13) + " " + right(4 * work.numbers, 13) + " ";
+    const std::uint32_t nodes = instruction.nodes;
+    lines_ += right(nodes == 0 ? "-" : std::to_string(nodes), 13) + " " + right(nodes == 0 ? "-" : share(nodes), 8);
     lines_ += "  " + work.name + "\n";
   }
 
-  double percent(std::uint64_t nodes) const {
-    return p_.live_nodes == 0 ? 0.0 : 100.0 * static_cast<double>(nodes) / static_cast<double>(p_.live_nodes);
+  static std::string percent(std::uint64_t part, std::uint64_t of) {
+    return fixed_text(of == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(of), 1) + "%";
   }
+  std::string share(std::uint64_t nodes) const { return percent(nodes, p_.live_nodes); }
 
   const Program& p_;
   std::string lines_;

@@ -2,6 +2,7 @@
 
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/ops.h"
+#include "tapeloom/core/print.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -89,7 +90,7 @@ Tape* Value::tape() const {
 
 NodeId Value::id() const {
   if (tape_ == nullptr) {
-    throw RecordingError("the plain number " + std::to_string(number_) +
+    throw RecordingError("the plain number " + number_text(number_) +
                          " is on no tape; make a leaf with Tape::parameter, input or constant");
   }
   Recorder::check_fresh(*this);

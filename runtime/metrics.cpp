@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/print.h"
+#include "tapeloom/core/text.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -34,7 +36,7 @@ std::size_t class_of(T number, std::size_t classes) {
   if (value >= 0.0 && value < static_cast<double>(classes) && value == std::floor(value)) {
     return static_cast<std::size_t>(value);
   }
-  throw BindError(std::to_string(value) + " is not the number of one of " + std::to_string(classes) + " classes");
+  throw BindError(number_text(value) + " is not the number of one of " + std::to_string(classes) + " classes");
 }
 
 }  // namespace
@@ -123,17 +125,14 @@ double ConfusionMatrix::balanced_accuracy() const {
 std::string ConfusionMatrix::to_string() const {
   const std::uint64_t most = std::max<std::uint64_t>(*std::max_element(counts_.begin(), counts_.end()), classes_);
   const std::size_t width = std::to_string(most).size() + 2;
-  const auto right = [width](const std::string& text) {
-    return std::string(width - std::min(width, text.size()), ' ') + text;
-  };
   std::string text = "expected \\ predicted";
   const std::string margin(text.size(), ' ');
-  for (std::size_t p = 0; p < classes_; ++p) text += right(std::to_string(p));
+  for (std::size_t p = 0; p < classes_; ++p) text += right(p, width);
   text += "\n";
   for (std::size_t e = 0; e < classes_; ++e) {
     const std::string name = std::to_string(e);
     text += margin.substr(std::min(margin.size(), name.size())) + name;
-    for (std::size_t p = 0; p < classes_; ++p) text += right(std::to_string(count(e, p)));
+    for (std::size_t p = 0; p < classes_; ++p) text += right(count(e, p), width);
     text += "\n";
   }
   return text;

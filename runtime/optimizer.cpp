@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/print.h"
 #include "tapeloom/runtime/kernels.h"
 
 namespace tapeloom::inline v0_1 {
@@ -16,13 +17,13 @@ namespace {
 
 void check_not_negative(const char* option, double number) {
   if (!(number >= 0.0) || !std::isfinite(number)) {
-    throw BindError(std::string(option) + " must be a finite number, zero or more; it is " + std::to_string(number));
+    throw BindError(std::string(option) + " must be a finite number, zero or more; it is " + number_text(number));
   }
 }
 
 void check_beta(const char* option, double number) {
   if (!(number >= 0.0 && number < 1.0)) {
-    throw BindError(std::string(option) + " must be in [0, 1); it is " + std::to_string(number));
+    throw BindError(std::string(option) + " must be in [0, 1); it is " + number_text(number));
   }
 }
 

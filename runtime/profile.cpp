@@ -1,19 +1,11 @@
 #include "tapeloom/runtime/profile.h"
 
-#include <cstdio>
-
+#include "tapeloom/core/text.h"
 #include "tapeloom/core/work.h"
 
 namespace tapeloom::inline v0_1 {
 
 namespace {
-
-template <class... Numbers>
-std::string formatted(const char* format, Numbers... numbers) {
-  char text[160];
-  std::snprintf(text, sizeof text, format, numbers...);
-  return text;
-}
 
 /// The table's lines, and what they add up to.
 class Table {
@@ -28,15 +20,15 @@ class Table {
   }
 
   std::string text() const {
-    const InstructionTime& loads = profile_.loads;
     std::string all = "   us/step    share   runs/step     rows x terms       GFLOP/s     peak     GB/s  instruction\n";
     all += lines_;
-    all += line(loads) + formatted(" %17s %12s %8s %8s  reading rows\n", "", "", "", "");
-    all += formatted("%10.2f us of all threads in instructions and reading rows; a step of %.1f samples takes ",
-                     1e6 * per_step(seconds_), per_step(static_cast<double>(profile_.samples)));
-    all += formatted("%.2f us: %.2f GFLOP/s", 1e6 * per_step(profile_.step_seconds),
-                     1e-9 * rate(flops_, profile_.step_seconds));
-    if (peak_ > 0.0) all += formatted(", %.1f%% of peak", 100.0 * rate(flops_, profile_.step_seconds) / peak_);
+    all += line(profile_.loads) + std::string(51, ' ') + "reading rows\n";
+    all += right(fixed_text(1e6 * per_step(seconds_), 2), 10) +
+           " us of all threads in instructions and reading rows; a step of " +
+           fixed_text(per_step(static_cast<double>(profile_.samples)), 1) + " samples takes " +
+           fixed_text(1e6 * per_step(profile_.step_seconds), 2) +
+           " us: " + fixed_text(1e-9 * rate(flops_, profile_.step_seconds), 2) + " GFLOP/s";
+    if (peak_ > 0.0) all += ", " + fixed_text(100.0 * rate(flops_, profile_.step_seconds) / peak_, 1) + "% of peak";
     return all + "\n";
   }
 
@@ -52,17 +44,17 @@ class Table {
     const double flops = static_cast<double>(work.flops) * times;
     const double bytes = static_cast<double>(work.numbers * profile_.number_size) * times;
     flops_ += flops;
-    lines_ += line(time) + formatted(" %8llu x %-6llu", static_cast<unsigned long long>(work.rows),
-                                     static_cast<unsigned long long>(work.terms));
-    lines_ += formatted(" %12.2f", 1e-9 * rate(flops, time.seconds));
-    lines_ += peak_ > 0.0 ? formatted(" %7.1f%%", 100.0 * rate(flops, time.seconds) / peak_) : formatted(" %8s", "-");
-    lines_ += formatted(" %8.2f  ", 1e-9 * rate(bytes, time.seconds)) + work.name;
+    const std::string of_peak = peak_ > 0.0 ? fixed_text(100.0 * rate(flops, time.seconds) / peak_, 1) + "%" : "-";
+    lines_ += line(time) + " " + right(work.rows, 8) + " x " + left(work.terms, 6) + " " +
+              right(fixed_text(1e-9 * rate(flops, time.seconds), 2), 12) + " " + right(of_peak, 8) + " " +
+              right(fixed_text(1e-9 * rate(bytes, time.seconds), 2), 8) + "  " + work.name;
     lines_ += profile_.steps > 0 && time.runs == 0 ? ", in the next\n" : "\n";
   }
 
   std::string line(const InstructionTime& time) const {
-    return formatted("%10.2f %7.1f%% %11.1f", 1e6 * per_step(time.seconds), 100.0 * rate(time.seconds, seconds_),
-                     per_step(static_cast<double>(time.runs)));
+    return right(fixed_text(1e6 * per_step(time.seconds), 2), 10) + " " +
+           right(fixed_text(100.0 * rate(time.seconds, seconds_), 1), 7) + "% " +
+           right(fixed_text(per_step(static_cast<double>(time.runs)), 1), 11);
   }
   double per_step(double x) const { return rate(x, static_cast<double>(profile_.steps)); }
   static double rate(double x, double of) { return of > 0.0 ? x / of : 0.0; }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/print.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -47,7 +48,7 @@ void shuffle_rows(std::span<std::uint32_t> rows, std::uint64_t seed, std::uint64
 
 Split split_rows(std::size_t rows, double fraction, std::uint64_t seed) {
   if (!(fraction >= 0.0 && fraction < 1.0)) {
-    throw BindError("the fraction of rows for validation must be in [0, 1); it is " + std::to_string(fraction));
+    throw BindError("the fraction of rows for validation must be in [0, 1); it is " + number_text(fraction));
   }
   if (rows > UINT32_MAX) throw BindError("more than 2^32 rows");
   std::vector<std::uint32_t> order(rows);

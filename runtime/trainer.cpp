@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/print.h"
 #include "tapeloom/runtime/clip.h"
 #include "tapeloom/runtime/parameter_buffer.h"
 
@@ -23,7 +24,7 @@ std::unique_ptr<Optimizer<T>> make_optimizer(const FitOptions& options) {
 void check_limit(const char* option, double number) {
   if (number >= 0.0 && std::isfinite(number)) return;
   throw BindError(std::string("FitOptions::") + option + " must be a finite number, zero or more; it is " +
-                  std::to_string(number));
+                  number_text(number));
 }
 
 void check_rows(const char* option, std::span<const std::uint32_t> rows, std::size_t count) {

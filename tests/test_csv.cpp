@@ -1,6 +1,5 @@
 #include <zlib.h>
 
-#include <clocale>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -94,12 +93,6 @@ TEST_CASE("Another separator and skipped lines") {
   CHECK(table.values == std::vector<double>{1, 2});
   options.skip_lines = 1;
   CHECK(failure_of("table.csv", options).line == 2);
-}
-
-TEST_CASE("The decimal point does not depend on the locale") {
-  const char* set = std::setlocale(LC_NUMERIC, "de_DE.UTF-8");  // null where it is not installed
-  CHECK(read_csv(file_of("1.5,2\n")).values == std::vector<double>{1.5, 2});
-  if (set != nullptr) std::setlocale(LC_NUMERIC, "C");
 }
 
 TEST_CASE("A field that is no finite number is named by line and column") {

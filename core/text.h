@@ -1,0 +1,31 @@
+// Numbers and columns of texts that people read: the same in every locale, as number_text (print.h) is. Standard
+// functions that follow the C locale or that of streams are used nowhere in the library; tests/locale_symbols.cmake
+// checks that.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <string>
+
+namespace tapeloom::inline v0_1 {
+
+/// The number rounded to so many decimals, 20 at most; "inf", "-inf" and "nan".
+inline std::string fixed_text(double number, int decimals) {
+  char text[340];  // the largest double has 309 digits before the point
+  const auto end = std::to_chars(text, text + sizeof text, number, std::chars_format::fixed, decimals).ptr;
+  return number != number ? "nan" : std::string(text, end);
+}
+
+/// The text at the right end of a column of this width, or alone if it is wider.
+inline std::string right(const std::string& text, std::size_t width) {
+  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+}
+std::string right(std::integral auto number, std::size_t width) { return right(std::to_string(number), width); }
+
+/// The same at the left end.
+inline std::string left(const std::string& text, std::size_t width) {
+  return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
+}
+std::string left(std::integral auto number, std::size_t width) { return left(std::to_string(number), width); }
+
+}  // namespace tapeloom::inline v0_1
