@@ -10,8 +10,6 @@ const char* version() noexcept {
       TAPELOOM_VERSION_PATCH);
 }
 
-#ifdef _GLIBCXX_DEBUG
-const char library_compiled_with_GLIBCXX_DEBUG = 1;
-#endif
+const char TAPELOOM_CONTAINERS = 1, TAPELOOM_STRINGS = 1;
 
 }  // namespace tapeloom::inline v0_1
