@@ -1,8 +1,10 @@
 // The public door of the compiler: a recording in, a Program out.
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/core/export.h"
@@ -53,6 +55,12 @@ TAPELOOM_API Program compile(Value loss, const CompileOptions& options = {});
 /// Compiles inference alone: the outputs, without a loss or gradients. Inputs that neither they nor the guards depend on
 /// need not be bound. Throws CompileError for outputs among the options, and for input_gradients.
 TAPELOOM_API Program compile_inference(std::span<const Value> outputs, CompileOptions options = {});
+inline Program compile_inference(std::initializer_list<Value> outputs, CompileOptions options = {}) {
+  return compile_inference(std::span(outputs.begin(), outputs.size()), std::move(options));
+}
+inline Program compile_inference(Value output, CompileOptions options = {}) {
+  return compile_inference(std::span(&output, 1), std::move(options));
+}
 
 /// The compiler's graph after each pass, as text, for reading and for golden tests.
 TAPELOOM_API std::string explain_passes(Value loss, const CompileOptions& options = {});

@@ -182,7 +182,7 @@ Value Value::pow(Value exponent) const { return tapeloom::pow(*this, exponent); 
 Value operator-(Value x) { return neg(x); }
 Value select(Condition condition, Value a, Value b) { return where(condition, a, b); }
 
-Condition::operator bool() const {
+bool Condition::decide() const {
   if (is_plain()) return data() != 0.0;
   return tape()->guard(id());
 }

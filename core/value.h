@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,8 +24,8 @@ class Condition;
 /// number.
 class TAPELOOM_API Value {
  public:
-  Value() : Value(0.0) {}
-  Value(double number) : number_(number) {}  // NOLINT: `2.0 * x` should work
+  constexpr Value() : Value(0.0) {}
+  constexpr Value(double number) : number_(number) {}  // NOLINT: `2.0 * x` should work
 
   /// The eager number, computed while recording.
   double data() const;
@@ -78,14 +79,20 @@ class TAPELOOM_API Value {
   };
 };
 
-/// A comparison of Values: as a Value it is 1 or 0; as a C++ truth (in an `if`) it also records a guard on its tape,
-/// because the branch taken is then part of the recording. & and | combine two conditions without a guard, as does !.
-/// The truth is explicit: std::max(a, b) works and guards, and so does std::sort with a comparer that says so,
-/// [](Value a, Value b) { return bool(a < b); }.
+/// A comparison of Values: as a Value it is 1 or 0; as a C++ truth (in an `if`, or as a bool) it also records a guard
+/// on its tape, because the branch taken is then part of the recording. & and | combine two conditions without a guard,
+/// as does !. So std::max(a, b), std::sort and whatever else of the standard library compares Values works, and guards.
 class TAPELOOM_API Condition : public Value {
  public:
   explicit Condition(Value value) : Value(value) {}
-  explicit operator bool() const;
+  /// To bool alone, and not from there to a number: in `0.5 * (a < b)` it is a Value.
+  template <std::same_as<bool> Truth>
+  operator Truth() const {  // NOLINT: `bool less = a < b` should work
+    return decide();
+  }
+
+ private:
+  bool decide() const;
 };
 
 TAPELOOM_API Condition operator&(Condition a, Condition b);
@@ -125,14 +132,36 @@ TAPELOOM_API Value select(Condition condition, Value a, Value b);
 
 /// Sum of a list, in order from the first. An empty list is the plain number 0.
 TAPELOOM_API Value sum(std::span<const Value> values);
+inline Value sum(std::initializer_list<Value> values) { return sum(std::span(values.begin(), values.size())); }
 /// Mean of a list. An empty list throws RecordingError.
 TAPELOOM_API Value mean(std::span<const Value> values);
+inline Value mean(std::initializer_list<Value> values) { return mean(std::span(values.begin(), values.size())); }
 /// Sum of the products of two lists of one length, in order from the first.
 TAPELOOM_API Value dot(std::span<const Value> a, std::span<const Value> b);
 TAPELOOM_API Value dot(std::span<const double> a, std::span<const Value> b);
+inline Value dot(std::initializer_list<Value> a, std::initializer_list<Value> b) {
+  return dot(std::span(a.begin(), a.size()), std::span(b.begin(), b.size()));
+}
 
 /// Computes every eager value again from the leaves' numbers. Throws GuardError, and changes nothing, where a recorded
 /// branch would go the other way; guards older than `branches_from` are not looked at.
 TAPELOOM_API void recompute(Tape& tape, Tape::Mark branches_from = {});
 
 }  // namespace tapeloom::inline v0_1
+
+/// Those of double, as plain numbers. The primary template would say 0 to all of them.
+template <>
+struct std::numeric_limits<tapeloom::Value> : std::numeric_limits<double> {
+  static constexpr tapeloom::Value min() noexcept { return numeric_limits<double>::min(); }
+  static constexpr tapeloom::Value max() noexcept { return numeric_limits<double>::max(); }
+  static constexpr tapeloom::Value lowest() noexcept { return numeric_limits<double>::lowest(); }
+  static constexpr tapeloom::Value epsilon() noexcept { return numeric_limits<double>::epsilon(); }
+  static constexpr tapeloom::Value round_error() noexcept { return numeric_limits<double>::round_error(); }
+  static constexpr tapeloom::Value infinity() noexcept { return numeric_limits<double>::infinity(); }
+  static constexpr tapeloom::Value quiet_NaN() noexcept { return numeric_limits<double>::quiet_NaN(); }
+  static constexpr tapeloom::Value signaling_NaN() noexcept { return numeric_limits<double>::signaling_NaN(); }
+  static constexpr tapeloom::Value denorm_min() noexcept { return numeric_limits<double>::denorm_min(); }
+};
+/// Of a Condition there are none: asking for one does not compile.
+template <>
+struct std::numeric_limits<tapeloom::Condition>;
