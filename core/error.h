@@ -9,7 +9,8 @@
 
 namespace tapeloom::inline v0_1 {
 
-/// Base of everything this library throws.
+/// Base of everything this library throws, but for std::bad_alloc where there is no memory left. What a function of the
+/// user's throws, such as a callback or an initializer, goes through.
 class TAPELOOM_API Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -68,6 +68,19 @@ std::string numbered(std::string_view prefix, const char* what, std::size_t numb
 
 }  // namespace
 
+namespace {
+
+/// Before memory is asked for: of a negative number, converted to a size, there is not enough.
+void check_fits(const Tape& tape, const char* what, std::size_t inputs, std::size_t outputs) {
+  const std::size_t room = Tape::most_nodes - tape.size();
+  if (inputs < room && outputs <= room / (inputs + 1)) return;
+  throw RecordingError(std::string(what) + " with " + std::to_string(inputs) + " inputs and " +
+                       std::to_string(outputs) + (outputs == 1 ? " output" : " outputs") +
+                       " does not fit a tape, which holds " + std::to_string(Tape::most_nodes) + " nodes");
+}
+
+}  // namespace
+
 Neuron::Neuron(Tape& tape, std::size_t inputs, const Initializer& initializer, Activation activation, bool bias)
     : Neuron(tape, Fan{inputs, 1, false}, initializer, std::move(activation), bias) {}
 
@@ -75,6 +88,7 @@ Neuron::Neuron(Tape& tape, const Fan& fan, const Initializer& initializer, Activ
     : inputs_(fan.inputs), activation_(std::move(activation)) {
   if (inputs_ == 0) throw RecordingError("a neuron needs at least one input");
   if (!initializer) throw RecordingError("a neuron needs an Initializer for its parameters; this one is empty");
+  check_fits(tape, "a neuron", inputs_, 1);
   parameters_.reserve(inputs_ + 1);
   for (std::size_t i = 0; i < inputs_; ++i) {
     parameters_.push_back(tape.parameter(initializer({fan.inputs, fan.outputs, false})));
@@ -105,6 +119,7 @@ void Neuron::set_labels(std::string_view prefix) const {
 Layer::Layer(Tape& tape, std::size_t inputs, const LayerOptions& options, const Initializer& initializer)
     : inputs_(inputs) {
   if (options.outputs == 0) throw RecordingError("a layer needs at least one output");
+  check_fits(tape, "a layer", inputs, options.outputs);
   const Fan fan{inputs, options.outputs, false};
   neurons_.reserve(options.outputs);
   for (std::size_t i = 0; i < options.outputs; ++i) {

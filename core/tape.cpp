@@ -11,8 +11,6 @@ namespace tapeloom::inline v0_1 {
 
 namespace {
 constexpr std::uint32_t initial_capacity = 1024;
-// Ids are 32 bits, and the compiler needs room for adjoints beside them.
-constexpr std::size_t most_nodes = std::size_t{1} << 31;
 
 /// Lets so many more elements be appended to a vector without an exception.
 template <class T>

@@ -75,6 +75,9 @@ class TAPELOOM_API Tape {
     std::uint64_t tape = 0;        ///< which one
   };
 
+  /// Ids are 32 bits, and the compiler needs room for adjoints beside them.
+  static constexpr std::size_t most_nodes = std::size_t{1} << 31;
+
   Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;

@@ -21,7 +21,8 @@ History fit(Executor<T>& executor, const DataView& data, const FitOptions& optio
   };
   Trainer<T> trainer(executor, data, saving, predictor);
   running = &trainer;
-  std::error_code unknown;  // whether it is there; then loading says why
+  // Where it cannot be told, as in a folder that may not be looked into, reading says why.
+  std::error_code unknown;
   if (std::filesystem::exists(options.checkpoint, unknown) || unknown) {
     load_checkpoint(options.checkpoint, trainer, options.layout);
   }

@@ -46,15 +46,20 @@ class Callback {
  public:
   Callback() = default;
   template <class F>
-  requires(!std::same_as<F, Callback> && std::invocable<F&, const Report&>) Callback(F function)
-      : function_([function = std::move(function)](const Report& report) mutable {
-          if constexpr (std::is_void_v<std::invoke_result_t<F&, const Report&>>) {
-            function(report);
-            return true;
-          } else {
-            return static_cast<bool>(function(report));
-          }
-        }) {}
+  requires(!std::same_as<F, Callback> && std::invocable<F&, const Report&>) Callback(F function) {
+    // A std::function or a pointer without a function is no callback.
+    if constexpr (std::is_pointer_v<F> || requires { function.operator bool(); }) {
+      if (!function) return;
+    }
+    function_ = [function = std::move(function)](const Report& report) mutable {
+      if constexpr (std::is_void_v<std::invoke_result_t<F&, const Report&>>) {
+        function(report);
+        return true;
+      } else {
+        return static_cast<bool>(function(report));
+      }
+    };
+  }
 
   /// Whether to go on.
   bool operator()(const Report& report) const { return !function_ || function_(report); }

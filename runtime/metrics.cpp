@@ -44,16 +44,24 @@ std::size_t class_of(T number, std::size_t classes) {
 std::size_t largest_of(std::span<const float> scores) { return largest(scores); }
 std::size_t largest_of(std::span<const double> scores) { return largest(scores); }
 
-ConfusionMatrix::ConfusionMatrix(std::size_t classes) : classes_(classes), counts_(classes * classes) {
+ConfusionMatrix::ConfusionMatrix(std::size_t classes) : classes_(classes) {
   if (classes == 0) throw BindError("a confusion matrix needs at least one class");
+  constexpr std::size_t most = std::size_t{1} << 28;  // the square of more would not be a vector's size
+  if (classes > most) throw BindError("a confusion matrix of " + std::to_string(classes) + " classes is too large");
+  counts_.resize(classes * classes);
 }
 
-void ConfusionMatrix::add(std::size_t expected, std::size_t predicted) {
+std::size_t ConfusionMatrix::place(std::size_t expected, std::size_t predicted) const {
   if (expected >= classes_ || predicted >= classes_) {
     throw BindError(std::to_string(std::max(expected, predicted)) + " is not the number of one of " +
                     std::to_string(classes_) + " classes");
   }
-  ++counts_[expected * classes_ + predicted];
+  return expected * classes_ + predicted;
+}
+
+void ConfusionMatrix::add(std::size_t expected, std::size_t predicted) { ++counts_[place(expected, predicted)]; }
+std::uint64_t ConfusionMatrix::count(std::size_t expected, std::size_t predicted) const {
+  return counts_[place(expected, predicted)];
 }
 
 template <class T>

@@ -29,9 +29,8 @@ class TAPELOOM_API ConfusionMatrix {
   void add(std::span<const double> scores, std::span<const double> expected);
 
   std::size_t classes() const { return classes_; }
-  std::uint64_t count(std::size_t expected, std::size_t predicted) const {
-    return counts_[expected * classes_ + predicted];
-  }
+  /// Throws BindError for a number that is no class, as do precision, recall and f1.
+  std::uint64_t count(std::size_t expected, std::size_t predicted) const;
   std::uint64_t total() const;
   std::uint64_t correct() const;
 
@@ -52,6 +51,7 @@ class TAPELOOM_API ConfusionMatrix {
   std::string to_string() const;
 
  private:
+  std::size_t place(std::size_t expected, std::size_t predicted) const;
   template <class T>
   void add_rows(std::span<const T> scores, std::span<const T> expected);
 

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "tapeloom/core/error.h"
 #include "tapeloom/core/export.h"
 
 namespace tapeloom::inline v0_1 {
@@ -22,8 +23,13 @@ struct Tensor {
   std::size_t size() const {
     return std::visit([](const auto& all) { return all.size(); }, numbers);
   }
+  /// In that order. Throws BindError for a number that is not there.
   double at(std::size_t i) const {
-    return std::visit([i](const auto& all) { return static_cast<double>(all.at(i)); }, numbers);
+    if (i >= size()) {
+      throw BindError("tensor \"" + name + "\" has " + std::to_string(size()) + " numbers, and no number " +
+                      std::to_string(i));
+    }
+    return std::visit([i](const auto& all) { return static_cast<double>(all[i]); }, numbers);
   }
 };
 
