@@ -7,12 +7,6 @@
 
 namespace tapeloom::inline v0_1::runtime {
 
-std::string_view CsvFields::trimmed(std::string_view text) const {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 bool CsvFields::empty_line(std::string_view text) const {
   return std::all_of(text.begin(), text.end(), [this](char c) { return is_blank(c); });
 }
@@ -23,52 +17,59 @@ bool CsvFields::split(std::string_view text, std::string_view line_end, std::siz
     fields_.clear();
     line_ = line;
   }
+  at_ = characters_.size();
+  characters_ += text;
   for (bool more = true; more;) {
     if (!open_) {
-      while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-      if (separator_ == '\0' && text.empty()) return true;
-      fields_.push_back({characters_.size(), characters_.size()});
-      if (!text.starts_with('"')) {
-        characters_ += cut(text, more);
-        fields_.back().end = characters_.size();
+      while (at_ < characters_.size() && is_blank(characters_[at_])) ++at_;
+      if (separator_ == '\0' && at_ == characters_.size()) return true;
+      if (at_ == characters_.size() || characters_[at_] != '"') {
+        fields_.push_back(cut(more));
         continue;
       }
-      text.remove_prefix(1);
+      ++at_;
+      fields_.push_back({at_, at_});
     }
-    open_ = !append_quoted(text);
+    open_ = !close_quotes(fields_.back());
     if (open_) {
+      characters_.resize(fields_.back().end);
       characters_ += line_end;
+      fields_.back().end = characters_.size();
       return false;
     }
-    fields_.back().end = characters_.size();
-    if (const std::string_view behind = cut(text, more); !behind.empty()) {
-      throw DataError(path_, line_, fields_.size(), shown(behind) + " behind a quoted field");
+    if (const Field behind = cut(more); behind.begin != behind.end) {
+      throw DataError(path_, line_, fields_.size(), shown(text_of(behind)) + " behind a quoted field");
     }
   }
   return true;
 }
 
-/// Takes everything up to the next separator off the text.
-std::string_view CsvFields::cut(std::string_view& text, bool& more) const {
-  const std::size_t found = separator_ == '\0' ? text.find_first_of(" \t") : text.find(separator_);
-  const std::size_t end = std::min(found, text.size());
-  const std::string_view field = trimmed(text.substr(0, end));
-  more = end < text.size();
-  text.remove_prefix(more ? end + 1 : end);
+/// Everything up to the next separator, without blanks at its ends; goes behind that.
+CsvFields::Field CsvFields::cut(bool& more) {
+  const std::size_t found =
+      separator_ == '\0' ? characters_.find_first_of(" \t", at_) : characters_.find(separator_, at_);
+  Field field{at_, std::min(found, characters_.size())};
+  more = field.end < characters_.size();
+  at_ = field.end + (more ? 1 : 0);
+  while (field.begin < field.end && is_blank(characters_[field.begin])) ++field.begin;
+  while (field.begin < field.end && is_blank(characters_[field.end - 1])) --field.end;
   return field;
 }
 
-/// Takes the rest of a quoted field and its quote off the text; false if the quote is not there.
-bool CsvFields::append_quoted(std::string_view& text) {
+/// Adds what is within quotes to the field, moved to its end, and goes behind them; false if the line ends first.
+bool CsvFields::close_quotes(Field& field) {
   for (;;) {
-    const std::size_t quote = text.find('"');
-    characters_ += text.substr(0, quote);
-    text.remove_prefix(std::min(quote, text.size()));
-    if (text.empty()) return false;
-    text.remove_prefix(1);
-    if (!text.starts_with('"')) return true;
-    characters_ += '"';
-    text.remove_prefix(1);
+    const std::size_t quote = std::min(characters_.find('"', at_), characters_.size());
+    std::copy(characters_.begin() + static_cast<std::ptrdiff_t>(at_),
+              characters_.begin() + static_cast<std::ptrdiff_t>(quote),
+              characters_.begin() + static_cast<std::ptrdiff_t>(field.end));
+    field.end += quote - at_;
+    at_ = quote;
+    if (at_ == characters_.size()) return false;
+    ++at_;
+    if (at_ == characters_.size() || characters_[at_] != '"') return true;
+    characters_[field.end++] = '"';
+    ++at_;
   }
 }
 

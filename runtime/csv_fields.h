@@ -25,24 +25,25 @@ class CsvFields {
 
   // Of the row that is complete. Texts stay until the next line.
   std::size_t size() const { return fields_.size(); }
-  std::string_view operator[](std::size_t i) const {
-    return std::string_view(characters_).substr(fields_[i].begin, fields_[i].end - fields_[i].begin);
-  }
+  std::string_view operator[](std::size_t i) const { return text_of(fields_[i]); }
   std::size_t line() const { return line_; }
 
  private:
-  bool is_blank(char c) const { return (c == ' ' || c == '\t') && c != separator_; }
-  std::string_view trimmed(std::string_view text) const;
-  std::string_view cut(std::string_view& text, bool& more) const;
-  bool append_quoted(std::string_view& text);
-
   struct Field {
     std::size_t begin, end;  // in characters_
   };
 
+  bool is_blank(char c) const { return (c == ' ' || c == '\t') && c != separator_; }
+  std::string_view text_of(const Field& field) const {
+    return {characters_.data() + field.begin, field.end - field.begin};
+  }
+  Field cut(bool& more);
+  bool close_quotes(Field& field);
+
   const std::string& path_;
   char separator_;
-  std::string characters_;
+  std::string characters_;  // of the row's lines, those of quoted fields moved together
+  std::size_t at_ = 0;      // how far they are fields
   std::vector<Field> fields_;
   std::size_t line_ = 0;
   bool open_ = false;

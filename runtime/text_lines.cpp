@@ -73,7 +73,8 @@ void TextLines::recognise(std::string_view beginning) {
 bool TextLines::next() {
   begin_ = next_;
   for (std::size_t at = begin_;;) {
-    while (at < buffer_.size() && buffer_[at] != '\n' && buffer_[at] != '\r') ++at;
+    if (line_feed_ <= at) line_feed_ = std::min(buffer_.find('\n', at), buffer_.size());
+    at += std::min(std::string_view(buffer_).substr(at, line_feed_ - at).find('\r'), line_feed_ - at);
     // What follows a CR decides whether it is the whole line end.
     const bool known = at < buffer_.size() && (buffer_[at] == '\n' || at + 1 < buffer_.size());
     const std::size_t read = at - begin_;
@@ -93,7 +94,7 @@ bool TextLines::next() {
 /// Reads on; false at the end of the file. Of the buffer, the line from begin_ on is kept.
 bool TextLines::fill() {
   buffer_.erase(0, begin_);
-  begin_ = 0;
+  begin_ = line_feed_ = 0;
   std::string& to = encoding_ == Encoding::bytes ? buffer_ : raw_;
   const std::size_t held = to.size();
   to.resize(held + piece);

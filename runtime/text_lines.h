@@ -41,6 +41,7 @@ class TextLines {
   std::size_t offset_ = 0;  // of raw_ in the file
   std::string buffer_;      // the line, and what has been read behind it
   std::size_t begin_ = 0, end_ = 0, next_ = 0, number_ = 0;
+  std::size_t line_feed_ = 0;  // the first one behind, so that many lines that end with CR do not each look for it
 };
 
 }  // namespace tapeloom::inline v0_1::runtime
