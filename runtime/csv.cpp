@@ -1,6 +1,7 @@
 #include "tapeloom/runtime/csv.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -25,11 +26,16 @@ void check_options(const CsvOptions& options) {
   }
 }
 
+/// Zero of an empty text.
+std::size_t first_byte(std::string_view text) { return text.empty() ? 0 : static_cast<unsigned char>(text[0]); }
+
 /// Turns rows of fields into rows of a Table.
 class Parser {
  public:
   Parser(const std::string& path, const CsvOptions& options, Table& table)
-      : path_(path), options_(options), format_{options.decimal, options.thousands}, table_(table) {}
+      : path_(path), options_(options), format_{options.decimal, options.thousands}, table_(table) {
+    for (const std::string& mark : options.missing) marks_begin_.set(first_byte(mark));
+  }
 
   void row(const runtime::CsvFields& fields) {
     line_ = fields.line();
@@ -75,13 +81,17 @@ class Parser {
     }
   }
 
+  bool is_missing(std::string_view field) const {
+    const auto& marks = options_.missing;
+    return marks_begin_[first_byte(field)] && std::find(marks.begin(), marks.end(), field) != marks.end();
+  }
+
   double number(std::string_view field, std::size_t column) {
     const auto texts = texts_.find(column);
     if (texts != texts_.end() && texts->second.known != nullptr) {
       if (const auto known = texts->second.known->find(field)) return static_cast<double>(*known);
     }
-    const auto& marks = options_.missing;
-    if (std::find(marks.begin(), marks.end(), field) != marks.end()) return missing(field, column);
+    if (is_missing(field)) return missing(field, column);
     if (texts != texts_.end()) return text(field, column, texts->second);
     while (!field.empty() && (field.front() == ' ' || field.front() == '\t')) field.remove_prefix(1);
     while (!field.empty() && (field.back() == ' ' || field.back() == '\t')) field.remove_suffix(1);
@@ -160,6 +170,7 @@ class Parser {
   const std::string& path_;
   const CsvOptions& options_;
   const runtime::DecimalFormat format_;
+  std::bitset<256> marks_begin_;  // the first bytes of CsvOptions::missing, so that few fields are compared with all
   Table& table_;
   std::size_t line_ = 0;  // the first one of the row
   bool named_ = false;    // the line of names was there

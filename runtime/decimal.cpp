@@ -120,6 +120,12 @@ char separator_of(std::string_view text, const DecimalFormat& format) {
 }  // namespace
 
 std::optional<double> read_decimal(std::string_view text, const DecimalFormat& format) {
+  if (format.mark == '.' && format.thousands == '\0') {  // as nearly all are
+    double number = 0.0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (stop == end && error == std::errc() && std::isfinite(number)) return number;
+  }
   return parse(text, format).number;
 }
 
