@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "tapeloom/core/evaluate.h"
+#include "tapeloom/core/ops.h"
 #include "tapeloom/core/tape.h"
 #include "tapeloom/core/value.h"
 
@@ -13,18 +13,29 @@ namespace {
 /// Calls f(operand, amount) for what a node, whose adjoint that is, contributes to those of its operands.
 template <class F>
 void each_contribution(const Tape& tape, NodeId node, double adjoint, F&& f) {
-  const Op op = tape.op(node);
-  if (op_kind(op) == OpKind::leaf || adjoint == 0.0) return;
+  if (adjoint == 0.0) return;
   const Operands operands = tape.operands(node);
-  if (op_kind(op) == OpKind::reduction) return f(operands.node[0], adjoint);  // eagerly over a batch of one
-  std::array<double, 3> x{};
-  for (std::size_t k = 0; k < operands.count; ++k) x[k] = tape.data(operands.node[k]);
-  const auto amounts = reverse_op(op, x, tape.data(node), adjoint);
-  const unsigned differentiable = differentiable_operands(op);
-  for (std::size_t k = 0; k < operands.count; ++k) {
-    const NodeId operand = operands.node[k];
-    if ((differentiable >> k & 1) != 0 && tape.op(operand) != Op::constant) f(operand, amounts[k]);
-  }
+  const auto x = [&](std::size_t k) { return tape.data(operands.node[k]); };
+  const auto send = [&]<class Of, std::size_t n>(const std::array<double, n>& amounts) {
+    for (std::size_t k = 0; k < n; ++k) {
+      const bool differentiable = (Of::differentiable >> k & 1) != 0;
+      if (differentiable && tape.op(operands.node[k]) != Op::constant) f(operands.node[k], amounts[k]);
+    }
+  };
+  ops::visit(
+      tape.op(node),
+      [&]<class Of>() {
+        if constexpr (Of::arity == 1) {
+          send.template operator()<Of>(Of::reverse(x(0), tape.data(node), adjoint));
+        } else if constexpr (Of::arity == 2) {
+          send.template operator()<Of>(Of::reverse(x(0), x(1), tape.data(node), adjoint));
+        } else {
+          send.template operator()<Of>(Of::reverse(x(0), x(1), x(2), tape.data(node), adjoint));
+        }
+      },
+      [&] {  // a leaf, or a reduction, eagerly over a batch of one
+        if (op_kind(tape.op(node)) == OpKind::reduction) f(operands.node[0], adjoint);
+      });
 }
 
 }  // namespace
