@@ -43,6 +43,10 @@ constexpr Format formats[] = {{"\x93NUMPY", "a NumPy array (.npy)"},
                               {"BZh", "a file packed by bzip2"},
                               {"%PDF", "a PDF document"},
                               {"\x89PNG", "a PNG picture"},
+                              {"\xd0\xcf\x11\xe0", "an old Office document (.xls)"},
+                              // Before UTF-16, which begins alike.
+                              {{"\xff\xfe\0\0", 4}, "a text in UTF-32"},
+                              {{"\0\0\xfe\xff", 4}, "a text in UTF-32"},
                               {"\xff\xfe", "a text in UTF-16"},
                               {"\xfe\xff", "a text in UTF-16"}};
 
@@ -172,11 +176,10 @@ bool GzipReader::begins_member() {
 
 std::size_t GzipReader::read(void* buffer, std::size_t size) {
   if (stream_ == nullptr) {
-    if (begin_ == end_) return file_.read(buffer, size);
     const std::size_t count = std::min(size, end_ - begin_);
-    std::memcpy(buffer, buffer_.data() + begin_, count);
+    if (count > 0) std::memcpy(buffer, buffer_.data() + begin_, count);
     begin_ += count;
-    return count;
+    return count + file_.read(static_cast<char*>(buffer) + count, size - count);
   }
   const auto wanted = static_cast<uInt>(std::min<std::size_t>(size, UINT_MAX));
   stream_->next_out = static_cast<Bytef*>(buffer);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstdio>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/print.h"
 #include "tapeloom/core/program_check.h"
 #include "tapeloom/runtime/file.h"
 #include "tapeloom/runtime/program_cost.h"
@@ -347,10 +347,8 @@ namespace {
 void check_limit(const std::string& path, const std::string& what, double number, const char* option,
                  std::uint64_t limit) {
   if (number <= static_cast<double>(limit)) return;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", number);
   throw DataError(path, 0, 0,
-                  what + " " + text + ", more than LoadOptions::" + option + " = " + std::to_string(limit) +
+                  what + " " + number_text(number) + ", more than LoadOptions::" + option + " = " + std::to_string(limit) +
                       " allows; allow more for a file from somebody you trust");
 }
 

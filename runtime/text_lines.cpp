@@ -10,30 +10,15 @@ namespace tapeloom::inline v0_1::runtime {
 
 namespace {
 
-using namespace std::string_view_literals;
-
 constexpr std::size_t piece = 1U << 16;  // bytes that are read at a time
 
 constexpr std::string_view utf8_mark = "\xEF\xBB\xBF", utf16_little_mark = "\xFF\xFE", utf16_big_mark = "\xFE\xFF";
 
-/// What files begin with that are no text, or none that can be read. UTF-32 comes before the UTF-16 that begins alike.
-struct Signature {
-  std::string_view bytes;
-  const char* what;
-};
-constexpr Signature signatures[] = {
-    {"\xFF\xFE\0\0"sv, "text in UTF-32; UTF-8 and UTF-16 are read"},
-    {"\0\0\xFE\xFF"sv, "text in UTF-32; UTF-8 and UTF-16 are read"},
-    {"PK\3\4", "a zip archive, as .xlsx and .npz files are, and no text"},
-    {"\xD0\xCF\x11\xE0", "an old Office document, as .xls files are, and no text"},
-    {"BZh91AY&SY", "compressed by bzip2; plain text and gzip are read"},
-    {"\xFD"
-     "7zXZ",
-     "compressed by xz; plain text and gzip are read"},
-    {"\x28\xB5\x2F\xFD", "compressed by zstd; plain text and gzip are read"},
-    {"\x93NUMPY", "a NumPy array; read_npy reads it"},
-    {"\x89HDF", "an HDF5 file and no text"},
-};
+/// Whether a file that begins so is text: one that does not has characters that no text has. "BZh" may be a name.
+bool has_control_characters(std::string_view beginning) {
+  return std::any_of(beginning.begin(), beginning.begin() + std::min<std::ptrdiff_t>(std::ssize(beginning), 1024),
+                     [](char c) { return c >= 0 && c < ' ' && c != '\t' && c != '\r' && c != '\n'; });
+}
 
 bool is_high_surrogate(std::uint32_t unit) { return (unit & 0xfc00) == 0xd800; }
 bool is_low_surrogate(std::uint32_t unit) { return (unit & 0xfc00) == 0xdc00; }
@@ -42,7 +27,9 @@ bool is_low_surrogate(std::uint32_t unit) { return (unit & 0xfc00) == 0xdc00; }
 
 TextLines::TextLines(const std::string& path) : path_(path), file_(path) {
   raw_.resize(piece);
-  raw_.resize(file_.read(raw_.data(), piece));
+  std::size_t held = 0;
+  for (std::size_t count = 1; count > 0; held += count) count = file_.read(raw_.data() + held, piece - held);
+  raw_.resize(held);
   recognise(raw_);
   if (encoding_ == Encoding::bytes) {
     buffer_ = std::exchange(raw_, {});
@@ -55,10 +42,9 @@ TextLines::TextLines(const std::string& path) : path_(path), file_(path) {
 }
 
 void TextLines::recognise(std::string_view beginning) {
-  for (const Signature& signature : signatures) {
-    if (beginning.starts_with(signature.bytes)) {
-      throw DataError(path_, 0, 0, std::string("the file is ") + signature.what);
-    }
+  const std::string format = has_control_characters(beginning) ? format_of(beginning) : "";
+  if (!format.empty() && format != format_of(utf16_little_mark)) {
+    throw DataError(path_, 0, 0, "the file is " + format + "; text in UTF-8 and UTF-16 is read, gzipped or not");
   }
   if (beginning.starts_with(utf16_little_mark)) encoding_ = Encoding::utf16_little;
   if (beginning.starts_with(utf16_big_mark)) encoding_ = Encoding::utf16_big;

@@ -10,9 +10,9 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
-#include <cstdio>
 #include <ctime>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "tapeloom/runtime/file.h"
@@ -105,7 +105,9 @@ class NewFile {
     for (int tries = 0; file_ < 0; ++tries) {
       std::uint64_t number = 0;
       if (getentropy(&number, sizeof number) != 0) fail(path, errno);
-      std::snprintf(name_, sizeof name_, ".tapeloom-%016llx", static_cast<unsigned long long>(number));
+      std::string name = ".tapeloom-";
+      for (int digit = 0; digit < 16; ++digit, number >>= 4) name += "0123456789abcdef"[number & 15];
+      name.copy(name_, sizeof name_ - 1);
       file_ = openat(directory, name_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
       if (file_ < 0 && (errno != EEXIST || tries == most_tries)) {
         fail_by_system(path, "cannot write a new file into its directory", errno);

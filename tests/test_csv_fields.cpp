@@ -313,17 +313,14 @@ TEST_CASE("Files that are no text are named for what they are") {
   const auto check = [](const std::string& bytes, const char* what) {
     CHECK_THROWS_SAYING(DataError, "other.csv: the file is "s + what, read_csv(write_bytes("other.csv", bytes)));
   };
-  check("\xFF\xFE\0\0"s + "1\0\0\0"s, "text in UTF-32");
-  check("\0\0\xFE\xFF"s +
-            "\0\0\0"
-            "1"s,
-        "text in UTF-32");
-  check("PK\3\4 and so on", "a zip archive, as .xlsx and .npz files are");
-  check("BZh91AY&SY", "compressed by bzip2");
-  check(
-      "\xFD"
-      "7zXZ\0"s,
-      "compressed by xz");
-  check("\x28\xB5\x2F\xFD.", "compressed by zstd");
-  check("\x93NUMPY\1\0", "a NumPy array; read_npy reads it");
+  check("\xFF\xFE\0\0"s + "1\0\0\0"s, "a text in UTF-32");
+  check("\0\0\xFE\xFF\0\0\0"s + "1", "a text in UTF-32");
+  check("PK\3\4 and so on", "a ZIP archive");
+  check("BZh91AY&SY\1", "a file packed by bzip2");
+  check("\xFD"s + "7zXZ\0"s, "a file packed by xz");
+  check("\x28\xB5\x2F\xFD\4", "a file packed by zstd");
+  check("\x93NUMPY\1\0", "a NumPy");
+  check("\xD0\xCF\x11\xE0\1", "an old Office document");
+  // Names that begin like some of them.
+  CHECK(read_csv(write_bytes("names.csv", "PAR1,BZh\n1,2\n"), {.header = true}).names[0] == "PAR1");
 }

@@ -288,7 +288,7 @@ TEST_CASE("program file: a small file that asks for much memory is refused, and 
   once.instructions[0].out = once.first_computed();
   check_asks_for_too_much(once, "max_bytes");
   save_program("much.tapeloom", some_program());
-  CHECK_THROWS_SAYING(DataError, "the bytes of the file are 5", load_program("much.tapeloom", {.max_bytes = 1000}));
+  CHECK_THROWS_SAYING(DataError, "the bytes of the file are ", load_program("much.tapeloom", {.max_bytes = 1000}));
   CHECK_THROWS_SAYING(DataError, "more than LoadOptions::max_bytes = 1000 ",
                       load_program("/dev/zero", {.max_bytes = 1000}));
 }

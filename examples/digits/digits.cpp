@@ -133,7 +133,7 @@ Trained train(const Model& model, const Digits& digits) {
   Executor<float> trainer(model.training, {.max_samples = batch});
   Executor<float> predictor(model.prediction, trainer.shared_parameters(), {.max_samples = digits.held_out.size()});
   trainer.bind(digits.rows);
-  predictor.bind(digits.rows);
+  predictor.bind("pixels", digits.rows, pixels + 1);  // of each row the pixels, without the digit
   Adam<float> adam({.weight_decay = 0.1});
 
   std::mt19937_64 generator(seed);
