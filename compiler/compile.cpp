@@ -23,7 +23,8 @@ void check_options(const Value* loss, const CompileOptions& options) {
   if (!options.input_gradients) return;
   if (loss == nullptr) {
     throw CompileError(
-        "compile_inference has no loss, so CompileOptions::input_gradients asks for derivatives of nothing; for those of "
+        "compile_inference has no loss, so CompileOptions::input_gradients asks for derivatives of nothing; for those "
+        "of "
         "an output, compile it as the loss, as in compile(batch_sum(output), {.input_gradients = true})");
   }
   if (!options.gradients) {
@@ -225,6 +226,7 @@ Program build(const Request& recorded) {
     program.recorded_samples = folded->samples;
     program.recorded_rows = folded->rows;
   }
+  program.recording = recorded.tape->recording();
   program.exact = request.options.exact;
   program.has_gradients = request.loss && request.options.gradients;
   program.repeats_for_nan = pipeline.repeats_for_nan();

@@ -190,6 +190,11 @@ struct Program {
   std::uint32_t recorded_samples = 0;
   std::vector<double> recorded_rows;  ///< samples x inputs, row-major
 
+  /// Tells whose parameters these are: programs with the same number, which is not 0, were compiled from one tape on
+  /// which no parameter was set or dropped in between, so they begin with the same numbers. 0: not known, as of a
+  /// program from a file.
+  std::uint64_t recording = 0;
+
   // What it was made from, for reports.
   std::uint64_t recorded_nodes = 0;
   std::uint64_t live_nodes = 0;  ///< those that the loss and the outputs depend on

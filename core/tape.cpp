@@ -30,7 +30,8 @@ Tape::Tape()
     : id_([] {
         static std::atomic<std::uint64_t> tapes = 0;
         return ++tapes;
-      }()) {}
+      }()),
+      recording_(id_ << 32) {}
 Tape::~Tape() = default;
 
 void Tape::grow() {
@@ -165,6 +166,7 @@ void Tape::rewind(Mark mark) {
   if (mark.nodes == size_ && mark.guards == guards_.size()) return;
   if (generation_ == UINT32_MAX) throw RecordingError("the tape was rewound 2^32 times; record on a new one");
   make_room_in(rewound_);
+  if (mark.parameters < parameters_.size()) ++recording_;
   parameters_.resize(mark.parameters);
   inputs_.resize(mark.inputs);
   for (; groups_.size() > mark.groups; groups_.pop_back()) bound_names_.erase(groups_.back().name);
@@ -257,6 +259,7 @@ void Tape::set_data(NodeId leaf, double data) {
     throw RecordingError(describe(leaf) + " is computed from other values; only a leaf's number can be set");
   }
   data_[leaf.index] = data;
+  if (op(leaf) == Op::parameter) ++recording_;
 }
 
 std::size_t Tape::first_guard(Mark mark) const {

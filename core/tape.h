@@ -100,7 +100,8 @@ class TAPELOOM_API Tape {
   /// A fixed number. It has no gradient.
   Value constant(double data, std::string_view label = {});
 
-  /// Excludes a parameter from training (its gradient is zero), or includes it again.
+  /// Excludes a parameter from training (its gradient is zero), or includes it again. Programs that were compiled
+  /// before go on with what was frozen then: see Executor::set_frozen for theirs.
   void set_frozen(Value parameter, bool frozen = true);
 
   // --- rewinding --------------------------------------------------------------------------------------------------
@@ -140,6 +141,8 @@ class TAPELOOM_API Tape {
   Value value(NodeId node);
 
   std::span<const ParameterRecord> parameters() const { return parameters_; }
+  /// What Program::recording is for programs compiled now.
+  std::uint64_t recording() const { return recording_; }
   std::span<const NodeId> input_nodes() const { return inputs_; }
   std::span<const InputGroup> input_groups() const { return groups_; }
   std::span<const UniformInputRecord> uniform_inputs() const { return uniform_inputs_; }
@@ -150,7 +153,8 @@ class TAPELOOM_API Tape {
   // --- writing what is not structure --------------------------------------------------------------------------------
 
   void set_label(NodeId node, std::string_view label);
-  /// The number of a leaf. Eager values computed from it are refreshed by recompute().
+  /// The number of a leaf. Eager values computed from it are refreshed by recompute(); programs that were compiled
+  /// before keep the number it had then, of a parameter and of a constant alike (Executor::set_parameters sets theirs).
   void set_data(NodeId leaf, double data);
   void set_grad(NodeId node, double grad) { gradients_.set(node, grad, capacity_); }
   void add_grad(NodeId node, double grad) { gradients_.add(node, grad, capacity_); }
@@ -202,6 +206,7 @@ class TAPELOOM_API Tape {
   void check_holds(const Mark& mark) const;
 
   const std::uint64_t id_;  // no other tape of the process has or had it; from 1 on
+  std::uint64_t recording_;  // in the upper half the tape; counts what makes parameters begin with other numbers
   std::uint32_t size_ = 0;
   std::uint32_t capacity_ = 0;
   std::uint32_t generation_ = 0;

@@ -34,7 +34,8 @@ class TAPELOOM_API Value {
   std::string label() const;
   /// A name for messages and drawings. Returns the value itself.
   Value set_label(std::string_view label) const;
-  /// The number of a leaf; what was computed from it keeps its eager value until recompute(tape).
+  /// The number of a leaf; what was computed from it keeps its eager value until recompute(tape), and programs that
+  /// were compiled before keep the number it had then.
   void set_data(double data) const;
   void set_grad(double grad) const;
   /// Reverse sweep from this value over the whole recording, adding `seed` times the derivatives to grad().

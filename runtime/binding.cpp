@@ -138,6 +138,21 @@ std::size_t Binding::rows() const {
   return *rows_;
 }
 
+std::vector<double> Binding::row(std::size_t index) const {
+  check({index, 1, nullptr});
+  std::vector<double> numbers(program_->input_count, 0.0);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const ProgramInputGroup& group = program_->input_groups[g];
+    if (!group.used) continue;
+    const BoundRows& rows = groups_[g];
+    const auto copy = [&](const auto* from) {
+      std::copy_n(from + index * rows.stride, group.count, numbers.begin() + group.first.index);
+    };
+    rows.floats != nullptr ? copy(rows.floats) : copy(rows.doubles);
+  }
+  return numbers;
+}
+
 std::size_t Binding::common_rows() const {
   std::size_t first = groups_.size();
   for (std::size_t g = 0; g < groups_.size(); ++g) {

@@ -60,6 +60,9 @@ class Binding {
   /// The number of rows that all used groups have; throws BindError if they differ or one is not bound. If the program
   /// uses no inputs, the rows of the first bound group, or one.
   std::size_t rows() const;
+  /// The numbers of a row, of all groups in recorded order; zero for those that are not used. Throws BindError as
+  /// check.
+  std::vector<double> row(std::size_t index) const;
   /// Throws BindError unless all these rows are bound.
   void check(const BatchRows& batch) const {
     const std::size_t last = batch.first + batch.count - 1;

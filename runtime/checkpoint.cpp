@@ -44,6 +44,10 @@ void each_number(State& s, Each each) {
   each("trainer.training_rows", s.training_rows);
   each("trainer.validation_rows", s.validation_rows);
   each("trainer.shuffle", s.shuffle);
+  each("trainer.training_data", s.training_data);
+  each("trainer.validation_data", s.validation_data);
+  each("trainer.frozen", s.frozen);
+  each("trainer.configured_rate", s.configured_rate);
 }
 
 Tensor history_tensor(const std::vector<EpochReport>& epochs) {

@@ -10,6 +10,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/program_check.h"
 #include "tapeloom/core/tape.h"
+#include "tapeloom/core/tensor_layout.h"
 #include "tapeloom/runtime/binding.h"
 #include "tapeloom/runtime/interpreter.h"
 #include "tapeloom/runtime/parameter_buffer.h"
@@ -24,16 +25,6 @@ const Program& checked(const std::shared_ptr<const Program>& program) {
   const std::string fault = find_fault(*program);
   if (!fault.empty()) throw BindError("an executor was given a program that cannot be run: " + fault);
   return *program;
-}
-
-template <class T>
-std::shared_ptr<ParameterBuffer<T>> initial_parameters(const Program& program) {
-  auto buffer = std::make_shared<ParameterBuffer<T>>(program.parameters.size());
-  for (std::size_t i = 0; i < program.parameters.size(); ++i) {
-    buffer->numbers[i] = static_cast<T>(program.parameters[i].initial);
-    buffer->labels.push_back(program.parameters[i].label);
-  }
-  return buffer;
 }
 
 /// A program may know fewer parameters than the buffer, if more were recorded after it, but not others.
@@ -63,7 +54,8 @@ struct Executor<T>::State {
         interpreter(*program, parameters->numbers.first(program->parameters.size()),
                     std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
                     options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
-                    options.profile) {
+                    options.profile),
+        trained(program->trained) {
     if (!program->recorded_rows.empty()) {
       binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
     }
@@ -82,6 +74,8 @@ struct Executor<T>::State {
 
   T step(const runtime::BatchRows& batch) {
     samples = 0;
+    if (special != 0) [[unlikely]]
+      check_special_step();
     check_rows(batch);
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
@@ -112,6 +106,67 @@ struct Executor<T>::State {
                     " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
   }
 
+  // --- whose parameters these are --------------------------------------------------------------------------------
+
+  enum Special : std::uint8_t {
+    may_be_forgotten = 1,  // a program for inference, with initial parameters that nobody shares
+    may_have_changed = 2,  // somebody was given the parameters to write
+  };
+
+  void watch_own_parameters() {
+    const bool inference = program->loss_slot == Program::no_slot && !program->parameters.empty();
+    if (inference && program->recording != 0) special |= may_be_forgotten;
+  }
+  void give_to_write() {
+    if (!parameters->record.trained()) special |= may_have_changed;
+  }
+  void chosen() {
+    parameters->chosen = true;
+    parameters->record.set_trained(parameters->changed(*program));
+    special = parameters->record.trained() ? 0 : may_have_changed;
+  }
+  void check_special_step() {
+    if ((special & may_have_changed) != 0) look_for_changes();
+    if ((special & may_be_forgotten) == 0) return;
+    const std::uint64_t changes = runtime::training_changes();
+    if (changes == seen_changes) return;
+    runtime::check_not_forgotten("step", *program, *parameters);
+    seen_changes = changes;
+  }
+  void look_for_changes() {
+    if (!parameters->changed(*program)) return;  // they may still be
+    parameters->record.set_trained();
+    special = 0;
+  }
+
+  // --- what is frozen --------------------------------------------------------------------------------------------
+
+  void set_frozen(std::span<const ParameterId> which, bool freeze) {
+    if (!program->has_gradients) refuse_gradients("set_frozen");
+    const auto& own = program->parameters;
+    for (const ParameterId id : which) {
+      if (id.index >= own.size()) {
+        throw BindError("set_frozen: parameter " + std::to_string(id.index) + " of a program that has " +
+                        std::to_string(own.size()));
+      }
+      if (!freeze && own[id.index].frozen) {
+        throw BindError("set_frozen: parameter " + std::to_string(id.index) + ", \"" + own[id.index].label +
+                        "\", was frozen when the program was compiled, so there are no derivatives by it; thaw it by "
+                        "Tape::set_frozen and compile again");
+      }
+    }
+    std::vector<bool> frozen(own.size(), true);
+    for (const Range range : trained) std::fill(frozen.begin() + range.begin, frozen.begin() + range.end, false);
+    for (const ParameterId id : which) frozen[id.index] = freeze || own[id.index].frozen;
+    trained.clear();
+    for (std::uint32_t i = 0; i < own.size(); ++i) {
+      if (frozen[i]) continue;
+      if (trained.empty() || trained.back().end != i) trained.push_back({i, i});
+      ++trained.back().end;
+    }
+    interpreter.set_trained(trained);
+  }
+
   void check_binds() const {
     if (program->recorded_samples > 0) throw BindError("there is nothing to bind: " + without_inputs());
   }
@@ -138,8 +193,9 @@ struct Executor<T>::State {
     throw BindError(
         "outputs: the program was compiled without any; name the Values to be read in CompileOptions::outputs");
   }
-  [[noreturn]] static void refuse_gradients() {
-    throw BindError("gradients: the program was compiled for inference or without CompileOptions::gradients");
+  [[noreturn]] static void refuse_gradients(const char* what) {
+    throw BindError(std::string(what) +
+                    ": the program was compiled for inference or without CompileOptions::gradients");
   }
 
   std::shared_ptr<const Program> program;
@@ -147,12 +203,17 @@ struct Executor<T>::State {
   std::shared_ptr<ParameterBuffer<T>> parameters;
   runtime::Binding binding;
   runtime::Interpreter<T> interpreter;
-  std::size_t samples = 0;  // of the last good step
+  std::vector<Range> trained;
+  std::size_t samples = 0;   // of the last good step
+  std::uint8_t special = 0;  // what else a step has to look at
+  std::uint64_t seen_changes = 0;
 };
 
 template <class T>
 Executor<T>::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options)
-    : Executor(program, initial_parameters<T>(checked(program)), options) {}
+    : Executor(program, std::make_shared<ParameterBuffer<T>>(checked(program)), options) {
+  state_->watch_own_parameters();
+}
 
 template <class T>
 Executor<T>::Executor(Program program, const ExecutorOptions& options)
@@ -197,6 +258,12 @@ void Executor<T>::bind(std::span<const double> rows, std::size_t row_stride) {
 template <class T>
 std::size_t Executor<T>::bound_rows() const {
   return state_->program->recorded_samples > 0 ? 1 : state_->binding.rows();
+}
+
+template <class T>
+std::vector<double> Executor<T>::bound_row(std::size_t row) const {
+  state_->check_binds();
+  return state_->binding.row(row);
 }
 
 template <class T>
@@ -245,7 +312,7 @@ std::span<const T> Executor<T>::outputs() const {
 template <class T>
 std::span<const T> Executor<T>::gradients() const {
   state_->check_results("gradients");
-  if (!state_->program->has_gradients) State::refuse_gradients();
+  if (!state_->program->has_gradients) State::refuse_gradients("gradients");
   return state_->interpreter.gradients();
 }
 template <class T>
@@ -264,6 +331,7 @@ std::span<const T> Executor<T>::parameters() const {
 }
 template <class T>
 std::span<T> Executor<T>::parameters() {
+  state_->give_to_write();
   return state_->parameters->numbers.first(state_->program->parameters.size());
 }
 template <class T>
@@ -274,10 +342,27 @@ void Executor<T>::set_parameters(std::span<const T> numbers) {
                     " parameters");
   }
   std::copy(numbers.begin(), numbers.end(), own.begin());
+  state_->chosen();
 }
 template <class T>
 const std::shared_ptr<ParameterBuffer<T>>& Executor<T>::shared_parameters() const {
   return state_->parameters;
+}
+template <class T>
+void Executor<T>::set_frozen(std::span<const ParameterId> parameters, bool frozen) {
+  state_->set_frozen(parameters, frozen);
+}
+template <class T>
+void Executor<T>::set_frozen(const std::vector<ParameterTensor>& layout, bool frozen) {
+  std::vector<ParameterId> all;
+  for (const ParameterTensor& tensor : layout) {
+    all.insert(all.end(), tensor.parameters.begin(), tensor.parameters.end());
+  }
+  state_->set_frozen(all, frozen);
+}
+template <class T>
+std::span<const Range> Executor<T>::trained() const {
+  return state_->trained;
 }
 template <class T>
 void Executor<T>::copy_parameters_to(Tape& tape) const {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tapeloom/core/export.h"
+#include "tapeloom/core/ids.h"
 #include "tapeloom/core/program.h"
 #include "tapeloom/runtime/expiring_rows.h"
 #include "tapeloom/runtime/profile.h"
@@ -14,6 +15,8 @@
 namespace tapeloom::inline v0_1 {
 
 class Tape;
+
+struct ParameterTensor;
 
 /// The trained numbers of one or more executors, in the order in which the parameters were recorded.
 template <class T>
@@ -23,7 +26,9 @@ struct ExecutorOptions {
   /// The most samples one step may have.
   std::size_t max_samples = 1024;
   /// How many threads may work on a step; 0: as many as the machine runs at once. A step that is too small to gain by
-  /// it is run by the caller alone. The results are the same bits for every number.
+  /// it is run by the caller alone, and so are steps for a while after one that other threads made longer, as on a
+  /// machine whose processors are taken. If the system starts fewer threads, those do. The results are the same bits
+  /// for every number.
   std::size_t threads = 0;
   /// Refuse NaN and infinity while binding; for float also what is too large to be one.
   bool check_finite = false;
@@ -32,12 +37,15 @@ struct ExecutorOptions {
 };
 
 /// T is float or double. One step computes the outputs, the loss and the gradients over a batch of the bound rows;
-/// updating the parameters is the optimizer's. An executor is used by one thread at a time.
+/// updating the parameters is the optimizer's. An executor is used by one thread at a time. In a process that forks,
+/// the child may go on with it, on the thread that does, with the same bits; executors made in the child have threads
+/// again.
 template <class T>
 class TAPELOOM_API Executor {
  public:
-  /// Allocates all buffers. Parameters start at the numbers they had on the tape. Throws BindError for max_samples = 0,
-  /// for more of them than there is memory for, and for an exact program with T = float.
+  /// Allocates all buffers. Parameters start at the numbers they had on the tape, also where another executor has
+  /// trained its own: those are shared by the constructors below. Throws BindError for max_samples = 0, for more of
+  /// them than there is memory for, and for an exact program with T = float.
   explicit Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options = {});
   explicit Executor(Program program, const ExecutorOptions& options = {});
   /// Shares the parameters of an executor whose program came from the same tape: what trains one is seen by the other.
@@ -74,6 +82,9 @@ class TAPELOOM_API Executor {
   /// The rows that every used group has. Throws BindError if their numbers differ or one is not bound. A program that
   /// uses no inputs has one.
   std::size_t bound_rows() const;
+  /// The numbers bound for a row: of all inputs, in recorded order; zero for groups that the program does not read.
+  /// Throws BindError for a row that is not there.
+  std::vector<double> bound_row(std::size_t row) const;
   /// The number of a uniform input, from the next step on.
   void set_uniform_input(std::string_view name, double number);
 
@@ -81,6 +92,11 @@ class TAPELOOM_API Executor {
   // Throws BindError if a used group is not bound, the batch is empty or larger than max_samples, or a row does not
   // exist (a program without inputs has only row 0, everything recorded); GuardError if a recorded branch goes the
   // other way. Then there are no results until the next good step, and the parameters are untouched.
+
+  //
+  // A step of a program for inference whose parameters are the recording's is refused, too, while an executor for the
+  // same tape is there that has trained others: to share them was forgotten. So are predict, save_program and
+  // export_weights, of any program.
 
   /// All bound rows (one sample for a program without inputs). Returns the loss, zero without one.
   T step();
@@ -106,10 +122,23 @@ class TAPELOOM_API Executor {
   std::span<T> parameters();
   void set_parameters(std::span<const T> numbers);
   const std::shared_ptr<ParameterBuffer<T>>& shared_parameters() const;
+  /// Excludes parameters from training, or includes them again: of frozen ones gradients() has zeros from now on, and
+  /// optimizers leave them alone, moments and decay included. Executors that share the parameters do not share this. A
+  /// parameter that was frozen when the program was compiled has no derivatives and stays frozen. Throws BindError for
+  /// an attempt to thaw one, for a parameter the program does not have, and if it computes no gradients; then nothing
+  /// is changed.
+  ///
+  ///   executor.set_frozen(tensor_layout(network.layers()[0]));
+  void set_frozen(std::span<const ParameterId> parameters, bool frozen = true);
+  void set_frozen(const std::vector<ParameterTensor>& layout, bool frozen = true);
+  /// The parameters that are not frozen, ascending.
+  std::span<const Range> trained() const;
   /// Writes the trained numbers back into the leaves of the tape the program was recorded on. Throws BindError if its
   /// parameters are not the program's.
   void copy_parameters_to(Tape& tape) const;
 
+  /// As it was compiled: its parameters have their initial numbers, and what was frozen then. Use save_program(path,
+  /// executor) to save the trained ones.
   const Program& program() const;
   std::size_t max_samples() const;
   /// Bytes of all buffers, and samples in a tile.

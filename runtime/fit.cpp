@@ -13,6 +13,7 @@ template <class T>
 History fit(Executor<T>& executor, const DataView& data, const FitOptions& options, Executor<T>* predictor) {
   if (options.checkpoint.empty()) return Trainer<T>(executor, data, options, predictor).run();
   FitOptions saving = options;
+  saving.checkpoint.clear();
   const Trainer<T>* running = nullptr;
   const auto save = [&] { save_checkpoint(options.checkpoint, *running, options.layout); };
   saving.on_epoch = [&](const EpochReport& report) {

@@ -10,6 +10,7 @@ namespace tapeloom::inline v0_1 {
 ///
 ///   Executor<float> model(compile(loss, {.outputs = logits}));
 ///   const History history = fit(model, data, {.epochs = 20, .validation_fraction = 0.1, .patience = 3});
+///   if (history.divergence) std::puts(history.divergence->what.c_str());
 template <class T>
 TAPELOOM_API History fit(Executor<T>& executor, const DataView& data, const FitOptions& options = {},
                          Executor<T>* predictor = nullptr);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -114,7 +115,8 @@ struct FitOptions {
   double clip_value = 0.0;
 
   /// For fit: a file the run is saved in after each epoch and when a callback stops it (see save_checkpoint), and where
-  /// it goes on if the file is there already. Empty: none.
+  /// it goes on if the file is there already. A Trainer refuses it: there, save_checkpoint is called by hand. Empty:
+  /// none.
   std::string checkpoint = {};
   /// The names and shapes of the parameters in that file. Empty: labelled_layout.
   TensorLayout layout = {};
@@ -129,7 +131,24 @@ enum class FitEnd : std::uint8_t {
   epochs,    ///< all of them are done
   patience,  ///< nothing got better any more
   callback,  ///< one returned false
-  diverged,  ///< the loss or the gradients' norm was not finite; there was no update by it
+  diverged,  ///< the loss or the gradients' norm was not finite; there was no update by it: see History::divergence
+};
+
+/// The step that ended a run because it was not finite, and what is to blame as far as can be told.
+struct Divergence {
+  std::uint64_t step = 0;  ///< from 1: it would have been this update
+  std::size_t epoch = 0;   ///< from 1
+  std::size_t batch = 0;   ///< of the epoch, from 1
+  double loss = 0.0;
+  double gradient_norm = std::numeric_limits<double>::quiet_NaN();  ///< NaN unless clipped by norm
+  double learning_rate = 0.0;
+  /// The batch's first row with a number that is not finite, or else the first that is not finite by itself.
+  std::optional<std::uint32_t> row = {};
+  std::string group = {};   ///< of that row, the input group with the number to blame. Empty: none is known
+  std::size_t column = 0;   ///< of the group
+  double value = 0.0;       ///< there
+  std::size_t classes = 0;  ///< not 0: that is no number of a class, of which the program knows so many, from 0 on
+  std::string what = {};    ///< all of it, in words
 };
 
 /// What became of each epoch.
@@ -137,6 +156,8 @@ struct History {
   std::vector<EpochReport> epochs;
   std::size_t best_epoch = 0;  ///< from 1; 0 before any
   FitEnd end = FitEnd::not_yet;
+  /// Where `end` is FitEnd::diverged.
+  std::optional<Divergence> divergence = {};
 };
 
 }  // namespace tapeloom::inline v0_1

@@ -100,8 +100,8 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
       seconds_a_sample_(estimate_seconds_a_sample(program, sizeof(T))),
       single_tile_(most_groups_ == 1 ? tile_samples_ : std::min(tile_samples_, 2 * least_group_samples - 1)),
       copies_parameters_(reads_parameters_once(program)),
-      gradients_in_place_(program.gradients.size() == 1 && program.gradients[0].count == program.parameters.size() &&
-                          program.trained.size() == 1 && program.trained[0].size() == program.parameters.size()) {
+      trained_(program.trained) {
+  gradients_in_place_ = gradients_are_in_place();
   // Totals begin on a cache line, so that gradients do, and operands are read in whole vectors.
   const std::size_t gap = round_up(program.first_total(), lane_unit) - program.first_total();
   const std::size_t uniform_piece = arena_.plan(gap + program.uniform_slots + lane_unit);
@@ -341,13 +341,27 @@ void Interpreter<T>::collect_outputs(std::size_t samples) {
 }
 
 template <class T>
+bool Interpreter<T>::gradients_are_in_place() const {
+  const std::size_t all = program_.parameters.size();
+  return program_.gradients.size() == 1 && program_.gradients[0].count == all && trained_.size() == 1 &&
+         trained_[0].size() == all;
+}
+
+template <class T>
+void Interpreter<T>::set_trained(std::span<const Range> trained) {
+  trained_.assign(trained.begin(), trained.end());
+  gradients_in_place_ = gradients_are_in_place();
+  if (!gradients_in_place_) collect_gradients();
+}
+
+template <class T>
 void Interpreter<T>::collect_gradients() {
   T* gradients = arena_.data(gradients_);
   for (const GradientPiece& piece : program_.gradients) {
     std::copy_n(uniform_ + piece.slot, piece.count, gradients + piece.first.index);
   }
   std::uint32_t frozen = 0;
-  for (const Range trained : program_.trained) {
+  for (const Range trained : trained_) {
     std::fill(gradients + frozen, gradients + trained.begin, T(0));
     frozen = trained.end;
   }

@@ -31,6 +31,8 @@ class Interpreter {
   GuardFailure run(const Binding& binding, const BatchRows& batch);
 
   void set_uniform_input(std::size_t index, double number);
+  /// By which parameters gradients() has derivatives, also those of the last step; zero by the others.
+  void set_trained(std::span<const Range> trained);
 
   T loss() const { return loss_; }
   std::span<const T> gradients() { return {gradients_data(), program_.parameters.size()}; }
@@ -62,6 +64,7 @@ class Interpreter {
   bool gradients_have_nan(std::size_t samples);
   void repeat_for_nan(const Binding& binding, const BatchRows& batch);
   void collect_outputs(std::size_t samples);
+  bool gradients_are_in_place() const;
   void collect_gradients();
   /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
   T* totals_of(std::size_t group) {
@@ -80,7 +83,8 @@ class Interpreter {
   double seconds_a_sample_;  // estimated
   std::size_t single_tile_;  // the most samples that are one tile of one group
   bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step
-  bool gradients_in_place_;  // the uniform slots have them side by side
+  std::vector<Range> trained_;
+  bool gradients_in_place_ = false;  // the uniform slots have them side by side
   // Of all instructions that run once a step, in their order: its function where it computes one row, otherwise null.
   std::vector<ScalarFunction<T>> scalars_;
   Arena<T> arena_;

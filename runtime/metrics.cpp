@@ -8,6 +8,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/print.h"
 #include "tapeloom/core/text.h"
+#include "tapeloom/runtime/parameter_buffer.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -205,6 +206,7 @@ template <class T>
 std::vector<T> predict(Executor<T>& executor, const DataView& data) {
   const std::size_t width = executor.program().outputs.size();
   if (width == 0) throw BindError("predict: the program was compiled without outputs");
+  runtime::check_not_forgotten("predict", executor.program(), *executor.shared_parameters());
   data.bind(executor);
   const std::size_t rows = executor.bound_rows();
   std::vector<T> predictions;

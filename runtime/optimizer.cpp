@@ -10,6 +10,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/print.h"
 #include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/parameter_buffer.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -38,6 +39,12 @@ void check_trains(const Executor<T>& executor) {
 [[noreturn]] void refuse_parameters(std::size_t before, std::size_t now) {
   throw BindError("this optimizer has been updating " + std::to_string(before) + " parameters; the executor has " +
                   std::to_string(now));
+}
+
+/// From the first update on, the parameters are others than the recording's.
+template <class T>
+inline void note_training(Executor<T>& executor, std::uint64_t steps) {
+  if (steps == 0) executor.shared_parameters()->record.set_trained();
 }
 
 /// Allocates the moments at the first update; later there must be as many as parameters.
@@ -103,14 +110,14 @@ void Sgd<T>::set_learning_rate(double rate) {
 template <class T>
 void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   check_moments(velocity_, gradients.size(), steps_);
+  note_training(executor, steps_);
   ++steps_;
-  const Program& program = executor.program();
   const T rate = static_cast<T>(options_.learning_rate);
   T* p = executor.parameters().data();
   const T* gradient = gradients.data();
-  if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !program.exact) {
+  if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !executor.program().exact) {
     static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
-    for (const Range trained : program.trained) {
+    for (const Range trained : executor.trained()) {
       kernels.subtract_scaled(p + trained.begin, rate, gradient + trained.begin, trained.size());
     }
     return;
@@ -119,7 +126,7 @@ void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   const T decay = static_cast<T>(options_.weight_decay);
   const bool nesterov = options_.nesterov;
   T* v = velocity_.data();
-  for (const Range trained : program.trained) {
+  for (const Range trained : executor.trained()) {
     for (std::size_t i = trained.begin; i < trained.end; ++i) {
       const T g = gradient[i] + decay * p[i];
       v[i] = momentum * v[i] + g;
@@ -162,6 +169,7 @@ template <class T>
 void Adam<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   check_moments(first_moment_, gradients.size(), steps_);
   check_moments(second_moment_, gradients.size(), steps_);
+  note_training(executor, steps_);
   ++steps_;
   const double t = static_cast<double>(steps_);
   const T beta1 = static_cast<T>(options_.beta1), rest1 = static_cast<T>(1.0 - options_.beta1);
@@ -176,7 +184,7 @@ void Adam<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   const T* gradient = gradients.data();
   T* m = first_moment_.data();
   T* v = second_moment_.data();
-  for (const Range trained : executor.program().trained) {
+  for (const Range trained : executor.trained()) {
     for (std::size_t i = trained.begin; i < trained.end; ++i) {
       const T g = gradient[i] + l2 * p[i];
       m[i] = beta1 * m[i] + rest1 * g;

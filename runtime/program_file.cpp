@@ -14,6 +14,7 @@
 #include "tapeloom/core/print.h"
 #include "tapeloom/core/program_check.h"
 #include "tapeloom/runtime/file.h"
+#include "tapeloom/runtime/parameter_buffer.h"
 #include "tapeloom/runtime/program_cost.h"
 #include "tapeloom/runtime/write_file.h"
 
@@ -250,8 +251,9 @@ template <class Archive, class AnyProgram>
 void program_fields(Archive& file, AnyProgram& program) {
   auto& [parameters, input_groups, input_count, uniform_inputs, constants, guards, outputs, loss_slot, trained,
          gradients, has_gradients, has_input_gradients, exact, repeats_for_nan, instructions, shapes, indices, stages,
-         loads, total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recorded_nodes,
-         live_nodes, leaf_nodes] = program;
+         loads, total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recording,
+         recorded_nodes, live_nodes, leaf_nodes] = program;
+  static_cast<void>(recording);  // of this process alone
   each(file, parameters), each(file, input_groups), file(input_count), each(file, uniform_inputs);
   each(file, constants), each(file, guards), each(file, outputs), file(loss_slot), each(file, trained);
   each(file, gradients), file(has_gradients), file(has_input_gradients), file(exact), file(repeats_for_nan);
@@ -320,6 +322,7 @@ void check_frame(std::string_view bytes, const std::string& path) {
 }  // namespace
 
 void save_program(const std::string& path, const Program& program) {
+  runtime::check_not_forgotten(program);
   Writer body;
   const std::vector<std::string> kinds = kind_names(), ops = op_names();
   each(body, kinds);
@@ -336,7 +339,9 @@ void save_program(const std::string& path, const Program& program) {
 
 template <class T>
 void save_program(const std::string& path, const Executor<T>& executor) {
+  runtime::check_not_forgotten("save_program", executor.program(), *executor.shared_parameters());
   Program program = executor.program();
+  program.recording = 0;  // it has the executor's numbers from here on
   const std::span<const T> trained = executor.parameters();
   for (std::size_t i = 0; i < trained.size(); ++i) program.parameters[i].initial = static_cast<double>(trained[i]);
   save_program(path, program);

@@ -11,13 +11,15 @@
 
 namespace tapeloom::inline v0_1 {
 
-/// Writes the program; its parameters have the numbers they had on the tape. Throws DataError if the file cannot be
-/// written; an older one of that name is still there then.
-TAPELOOM_API void save_program(const std::string& path, const Program& program);
-
-/// Writes the executor's program with the numbers that its parameters have now.
+/// Writes the executor's program with the numbers that its parameters have now. Throws DataError if the file cannot be
+/// written; an older one of that name is still there then. Throws BindError if those are the recording's while another
+/// executor for the same tape has trained its own.
 template <class T>
 TAPELOOM_API void save_program(const std::string& path, const Executor<T>& executor);
+
+/// Writes a program by itself, before training: its parameters have the numbers they had on the tape. Throws BindError
+/// while an executor is there that has trained others, as in save_program(path, executor.program()).
+TAPELOOM_API void save_program(const std::string& path, const Program& program);
 
 /// What a program from a file may ask for at most. A file of a few hundred bytes can hold a program that runs for
 /// years, or in all of the memory.

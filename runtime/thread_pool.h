@@ -58,14 +58,14 @@ class ThreadPool {
   // during an earlier round cannot take a task by what it saw then, since the number is another.
   std::atomic<std::uint64_t> next_{0};
   std::atomic<std::uint32_t> done_{0};  // of the round's tasks
-  // What the round is about. Written while no task is left to be taken; a thread that has taken one has read them before.
+  // What the round is about. Written while no task is left to be taken; a thread that takes one has read them before.
   std::atomic<std::size_t> count_{0};
   std::atomic<Function> function_{nullptr};
   std::atomic<const void*> task_{nullptr};
 };
 
 /// Whether the other threads of a pool are worth waking. Not for a while after a round that they made longer, because
-/// other programs had the processors and a task that had been begun had to be waited for: ten times as long as was lost,
+/// other programs had the processors and a task that had been begun had to be waited for: for ten times what was lost,
 /// so that all rounds together lose at most a tenth.
 class ThreadGain {
  public:

@@ -1,6 +1,7 @@
 #include "tapeloom/runtime/trainer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -9,6 +10,7 @@
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/print.h"
 #include "tapeloom/runtime/clip.h"
+#include "tapeloom/runtime/divergence.h"
 #include "tapeloom/runtime/parameter_buffer.h"
 
 namespace tapeloom::inline v0_1 {
@@ -44,6 +46,41 @@ std::size_t find_metric(const FitOptions& options) {
   return found;
 }
 
+/// Mixes numbers, one after another, into one.
+class Fingerprint {
+ public:
+  void add(std::uint64_t number) {
+    state_ = (state_ ^ number) * 0x9e3779b97f4a7c15;  // 2^64 divided by the golden ratio
+    state_ ^= state_ >> 32;
+  }
+  void add(double number) { add(std::bit_cast<std::uint64_t>(number)); }
+  /// Never 0, which is for none.
+  std::uint64_t number() const { return state_ == 0 ? 1 : state_; }
+
+ private:
+  std::uint64_t state_ = 0xcbf29ce484222325;
+};
+
+/// Of rows of what the executor is bound to. The samples of a recording without inputs are in its program.
+template <class T>
+std::uint64_t fingerprint(const Executor<T>& executor, std::span<const std::uint32_t> rows) {
+  Fingerprint result;
+  for (const double number : executor.program().recorded_rows) result.add(number);
+  const bool has_inputs = executor.program().recorded_samples == 0 && executor.program().input_count > 0;
+  for (const std::uint32_t row : rows) {
+    result.add(std::uint64_t{row});
+    if (!has_inputs) continue;
+    for (const double number : executor.bound_row(row)) result.add(number);
+  }
+  return result.number();
+}
+
+std::uint64_t fingerprint(std::span<const Range> trained) {
+  Fingerprint result;
+  for (const Range range : trained) result.add(std::uint64_t{range.begin} << 32 | range.end);
+  return result.number();
+}
+
 }  // namespace
 
 template <class T>
@@ -60,6 +97,8 @@ Trainer<T>::Trainer(Executor<T>& executor, const DataView& data, const FitOption
       optimizer_(std::move(optimizer)),
       monitored_metric_(find_metric(options)) {
   check_options();
+  configured_rate_ = optimizer_->learning_rate();
+  executor.shared_parameters()->chosen = true;  // to be trained from what they are
   choose_rows();
   const std::size_t parameters = executor.parameters().size();
   order_ = split_.training;
@@ -75,6 +114,11 @@ void Trainer<T>::check_options() const {
     throw BindError("the program to train computes no gradients: it was compiled for inference or without them");
   }
   if (!optimizer_) throw BindError("a trainer needs an optimizer");
+  if (!options_.checkpoint.empty()) {
+    throw BindError(
+        "FitOptions::checkpoint is for fit, which saves the run there and goes on from it; a Trainer is saved by "
+        "save_checkpoint(path, trainer) and goes on by load_checkpoint(path, trainer)");
+  }
   if (options_.batch == 0) throw BindError("FitOptions::batch is 0; a step needs at least one sample");
   if (options_.batch > executor_->max_samples()) {
     throw BindError(
@@ -136,9 +180,10 @@ bool Trainer<T>::step() {
                     .batch = position_ / options_.batch + 1,
                     .batches = (order_.size() + options_.batch - 1) / options_.batch,
                     .learning_rate = optimizer_->learning_rate()};
-  report.loss = static_cast<double>(executor_->step(std::span(order_).subspan(position_, count)));
+  const std::span<const std::uint32_t> rows = std::span(order_).subspan(position_, count);
+  report.loss = static_cast<double>(executor_->step(rows));
   if (!std::isfinite(report.loss) || !update(report)) {
-    history_.end = FitEnd::diverged;
+    diverge(report, rows);
     return false;
   }
   position_ += count;
@@ -174,6 +219,22 @@ bool Trainer<T>::update(StepReport& report) {
   }
   optimizer_->update(*executor_, gradients);
   return true;
+}
+
+template <class T>
+void Trainer<T>::diverge(const StepReport& report, std::span<const std::uint32_t> rows) {
+  history_.end = FitEnd::diverged;
+  const std::size_t before = std::min(position_, options_.batch);
+  history_.divergence =
+      runtime::find_divergence(*executor_, rows, std::span(order_).subspan(position_ - before, before),
+                               {.step = optimizer_->steps() + 1,
+                                .epoch = report.epoch,
+                                .batch = report.batch,
+                                .loss = report.loss,
+                                .gradient_norm = report.gradient_norm,
+                                .learning_rate = report.learning_rate});
+  data_.bind(*executor_);
+  executor_->step(rows);  // its results are there to be looked at
 }
 
 template <class T>
@@ -253,7 +314,20 @@ void Trainer<T>::settle() {
 }
 
 template <class T>
+void Trainer<T>::compute_fingerprints() const {
+  if (fingerprints_) return;
+  data_.bind(*executor_);
+  Fingerprints found{.training = fingerprint(*executor_, split_.training), .validation = 0};
+  const bool own_data = !options_.validation_data.empty();
+  if (own_data) options_.validation_data.bind(model());
+  if (!split_.validation.empty()) found.validation = fingerprint(own_data ? model() : *executor_, split_.validation);
+  if (own_data && predictor_ == nullptr) data_.bind(*executor_);
+  fingerprints_ = found;
+}
+
+template <class T>
 TrainerState<T> Trainer<T>::state() const {
+  compute_fingerprints();
   TrainerState<T> state;
   state.parameters.assign(executor_->parameters().begin(), executor_->parameters().end());
   state.optimizer = optimizer_->state();
@@ -270,6 +344,10 @@ TrainerState<T> Trainer<T>::state() const {
   state.training_rows = split_.training.size();
   state.validation_rows = split_.validation.size();
   state.shuffle = options_.shuffle;
+  state.training_data = fingerprints_->training;
+  state.validation_data = fingerprints_->validation;
+  state.frozen = fingerprint(executor_->trained());
+  state.configured_rate = configured_rate_;
   return state;
 }
 
@@ -287,6 +365,17 @@ void Trainer<T>::check_state(const TrainerState<T>& state) const {
   same("number of rows to validate with", state.validation_rows, split_.validation.size());
   if (state.shuffle != options_.shuffle)
     throw BindError("of the saved run and this one, one shuffles and one does not");
+  const auto alike = [](std::uint64_t theirs, std::uint64_t ours, const char* what) {
+    if (theirs != 0 && theirs != ours) throw BindError(what);
+  };
+  compute_fingerprints();
+  alike(state.training_data, fingerprints_->training,
+        "the saved run was trained on other data: as many rows, but not the same ones or not with the same numbers. To "
+        "begin a new run with its weights, use import_weights");
+  alike(state.validation_data, fingerprints_->validation,
+        "the saved run was validated on other data: as many rows, but not the same ones or not with the same numbers");
+  alike(state.frozen, fingerprint(executor_->trained()),
+        "in the saved run other parameters are frozen; freeze the same ones by Executor::set_frozen before going on");
   const auto fits = [&](const std::vector<T>& numbers) {
     return numbers.empty() || numbers.size() == state.parameters.size();
   };
@@ -306,6 +395,8 @@ void Trainer<T>::restore(const TrainerState<T>& state) {
   History history = {.epochs = state.epochs, .best_epoch = state.best_epoch};
   optimizer_->restore(state.optimizer);
   // Nothing below throws: everything is changed, or nothing.
+  const bool same_rate = std::isnan(state.configured_rate) || state.configured_rate == configured_rate_;
+  if (!same_rate) optimizer_->set_learning_rate(configured_rate_);
   executor_->set_parameters(state.parameters);
   epoch_ = state.epoch;
   position_ = state.position;

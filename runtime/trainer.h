@@ -1,7 +1,9 @@
 // Trainer: mini-batches, epochs, validation, early stopping. fit() in fit.h is the short way to it.
 #pragma once
 
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -30,6 +32,11 @@ struct TrainerState {
   std::uint64_t seed = 0;
   std::size_t training_rows = 0, validation_rows = 0;
   bool shuffle = true;
+  /// Fingerprints of the chosen rows and the numbers bound for them, as they are when a run is first asked for its
+  /// state or given one, and of what is frozen. 0: not known, and not compared.
+  std::uint64_t training_data = 0, validation_data = 0, frozen = 0;
+  /// The learning rate that the options gave the optimizer. NaN: not known.
+  double configured_rate = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// A training run. The executor, the predictor and the rows must outlive it; while it runs, nobody else binds them.
@@ -58,9 +65,10 @@ class TAPELOOM_API Trainer {
   std::span<const std::uint32_t> validation_rows() const { return split_.validation; }
 
   TrainerState<T> state() const;
-  /// Goes on where the other run stood. Throws BindError for a state of another run: other rows, batches, seed,
-  /// parameters or optimizer. Whatever it throws, nothing is changed. The learning rate is the state's, unless there is
-  /// a schedule.
+  /// Goes on where the other run stood. Throws BindError for a state of another run: other rows or other numbers in
+  /// them, batches, seed, parameters, frozen ones or optimizer. Whatever it throws, nothing is changed. The learning rate
+  /// is the state's, unless there is a schedule or this run's options give another one than that run's did: then theirs
+  /// holds from here on.
   void restore(const TrainerState<T>& state);
 
  private:
@@ -68,6 +76,8 @@ class TAPELOOM_API Trainer {
   void choose_rows();
   void check_state(const TrainerState<T>& state) const;
   bool update(StepReport& report);
+  void diverge(const StepReport& report, std::span<const std::uint32_t> rows);
+  void compute_fingerprints() const;
   void begin_epoch();
   void end_epoch();
   void validate(EpochReport& report);
@@ -98,8 +108,13 @@ class TAPELOOM_API Trainer {
   // The best parameters; once they are the executor's, those of the last step.
   std::vector<T> spare_;
   bool has_spare_ = false, restored_ = false;
-  std::vector<T> clipped_;       // gradients
-  std::vector<double> outputs_;  // of the evaluated rows
+  double configured_rate_ = 0.0;  // the optimizer's when the run was made
+  struct Fingerprints {
+    std::uint64_t training, validation;
+  };
+  mutable std::optional<Fingerprints> fingerprints_;  // of the data, once they are asked for
+  std::vector<T> clipped_;                            // gradients
+  std::vector<double> outputs_;                       // of the evaluated rows
 };
 
 extern template class Trainer<float>;

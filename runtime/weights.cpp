@@ -5,9 +5,11 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/numbers.h"
+#include "tapeloom/runtime/parameter_buffer.h"
 
 namespace tapeloom::inline v0_1 {
 
@@ -102,6 +104,7 @@ std::string tensors_there(const TensorFile& file, const TensorLayout& given) {
 
 template <class T>
 std::vector<Tensor> export_weights(const Executor<T>& executor, const TensorLayout& layout) {
+  runtime::check_not_forgotten("export_weights", executor.program(), *executor.shared_parameters());
   const std::span<const T> parameters = executor.parameters();
   const TensorLayout used = layout.empty() ? labelled_layout(executor.program()) : layout;
   check_layout(executor.program(), used);
@@ -132,8 +135,7 @@ void import_weights(Executor<T>& executor, const TensorFile& file, const TensorL
     }
     found.push_back(from);
   }
-  // Nothing below throws: all parameters are changed, or none.
-  const std::span<T> parameters = executor.parameters();
+  std::vector<T> parameters(std::as_const(executor).parameters().begin(), std::as_const(executor).parameters().end());
   for (std::size_t t = 0; t < layout.size(); ++t) {
     std::visit(
         [&](const auto& numbers) {
@@ -142,6 +144,7 @@ void import_weights(Executor<T>& executor, const TensorFile& file, const TensorL
         },
         found[t]->numbers);
   }
+  executor.set_parameters(parameters);
 }
 
 template std::vector<Tensor> export_weights(const Executor<float>&, const TensorLayout&);

@@ -1,9 +1,16 @@
 // Binding rows, running steps and reading results; and what is refused, with which words.
+#include <filesystem>
 #include <numeric>
+#include <utility>
 
 #include "against_evaluate.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/nn.h"
+#include "tapeloom/core/tensor_layout.h"
+#include "tapeloom/runtime/metrics.h"
+#include "tapeloom/runtime/optimizer.h"
+#include "tapeloom/runtime/program_file.h"
+#include "tapeloom/runtime/weights.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -492,4 +499,196 @@ TEMPLATE_TEST_CASE("executor: inputs that are changed before the first layer", "
     executor.step(order);
     expect_numbers<TestType>("rows gathered", executor.gradients(), expected.gradients, 1000);
   }
+}
+
+TEMPLATE_TEST_CASE("executor: the way to predict that is natural is right or refused", "", float, double) {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 10), x = columns(rows, 0, 3);
+  const std::vector<Value> outputs = {net.prediction};
+  const Program program = compile(net.loss, {.outputs = outputs}), inference = compile_inference(outputs);
+  const char* const forgotten = "another executor for the same tape has trained its own. Share them";
+
+  Executor<TestType> second(program), predictor(inference);
+  Executor<double> in_double(inference);
+  predictor.bind("x", std::span<const double>(x));
+  in_double.bind("x", std::span<const double>(x));
+  second.bind(std::span<const double>(rows));
+  CHECK_NOTHROW(predictor.step());  // nothing is trained yet
+  CHECK_NOTHROW(predict(second, DataView(rows)));
+  {
+    Executor<TestType> trained(program);
+    CHECK(trained.parameters().size() == 6);  // to be written, but it is not
+    CHECK_NOTHROW(predictor.step());
+    trained.bind(std::span<const double>(rows));
+    trained.step();
+    CHECK_NOTHROW(predictor.step());
+    Sgd<TestType>({.learning_rate = 0.1}).update(trained);
+
+    CHECK_THROWS_SAYING(BindError, forgotten, predictor.step());
+    CHECK_THROWS_SAYING(BindError, forgotten, predictor.step(0, 2));
+    CHECK_THROWS_SAYING(BindError, "no results", predictor.outputs());
+    CHECK_THROWS_SAYING(BindError, forgotten, in_double.step());
+    CHECK_THROWS_SAYING(BindError, forgotten, predict(second, DataView(rows)));
+    CHECK_THROWS_SAYING(BindError, forgotten, export_weights(second));
+    CHECK_THROWS_SAYING(BindError, forgotten, save_program("forgotten.tapeloom", second));
+    CHECK_THROWS_SAYING(BindError, "save_program(path, executor) saves those",
+                        save_program("forgotten.tapeloom", trained.program()));
+    CHECK_THROWS_SAYING(BindError, "save_program(path, executor) saves those",
+                        save_program("forgotten.tapeloom", inference));
+    CHECK_FALSE(std::filesystem::exists("forgotten.tapeloom"));
+    CHECK_NOTHROW(second.step());  // the first step of a training run of its own
+
+    // What the messages advise.
+    trained.step();
+    const std::vector<TestType> expected = copied(trained.outputs());
+    Executor<TestType> sharing(inference, trained);
+    CHECK(predict(sharing, DataView().add("x", x)) == expected);
+    save_program("trained.tapeloom", trained);
+    Executor<TestType> loaded(load_program("trained.tapeloom"));
+    CHECK(predict(loaded, DataView(rows)) == expected);
+    predictor.set_parameters(trained.parameters());
+    predictor.step();
+    CHECK(copied(predictor.outputs()) == expected);
+    second.set_parameters(second.parameters());  // the initial ones are meant
+    CHECK_NOTHROW(predict(second, DataView(rows)));
+    Program initial = program;
+    initial.recording = 0;
+    CHECK_NOTHROW(save_program("initial.tapeloom", initial));
+
+    // A program that is compiled after the tape got other numbers begins with those.
+    trained.copy_parameters_to(net.tape);
+    Executor<double> later(compile_inference(outputs));
+    later.bind("x", std::span<const double>(x));
+    CHECK_NOTHROW(later.step());
+    CHECK(later.outputs()[3] == Approx(expected[3]).epsilon(1e-6));
+  }
+  // Nobody has trained numbers any more.
+  predictor.set_parameters(second.parameters());
+  CHECK_NOTHROW(in_double.step());
+  CHECK_NOTHROW(save_program("initial.tapeloom", program));
+}
+
+TEST_CASE("executor: parameters that were written by hand are trained ones, too") {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 10);
+  const std::vector<Value> outputs = {net.prediction};
+  Executor<double> trained(compile(net.loss)), predictor(compile_inference(outputs));
+  trained.bind(std::span<const double>(rows));
+  predictor.bind(std::span<const double>(rows), 4);
+  const std::span<double> parameters = trained.parameters();
+  CHECK_NOTHROW(predictor.step());
+  for (int i = 0; i < 2; ++i) {
+    trained.step();
+    for (std::size_t k = 0; k < 6; ++k) parameters[k] -= 0.1 * trained.gradients()[k];
+  }
+  CHECK_THROWS_SAYING(BindError, "Share them", predictor.step());
+  const std::span<double> own = predictor.parameters();
+  CHECK_THROWS_SAYING(BindError, "Share them", predictor.step());
+  own[2] = 0.125;
+  CHECK_NOTHROW(predictor.step());
+}
+
+TEMPLATE_TEST_CASE("executor: parameters are frozen and thawed while training", "", float, double) {
+  SmallNet net;
+  net.tape.set_frozen(net.w[2]);
+  const std::vector<double> rows = some_numbers(4 * 10);
+  const Program program = compile(net.loss, {.outputs = {net.prediction}});
+  Executor<TestType> executor(program), plain(program);
+  executor.bind(std::span<const double>(rows));
+  plain.bind(std::span<const double>(rows));
+  plain.step();
+  executor.step();
+  const std::vector<TestType> all = copied(plain.gradients());
+  CHECK(all[2] == 0);
+  CHECK(all[0] != 0);
+  const std::vector<ParameterId> first_and_last = {ParameterId(0), ParameterId(5)};
+  executor.set_frozen(first_and_last);
+  const std::vector<TestType> without = {0, all[1], 0, all[3], all[4], 0};
+  CHECK(copied(executor.gradients()) == without);  // of the last step as of the next
+  CHECK(executor.step() == plain.loss());
+  CHECK(copied(executor.gradients()) == without);
+  CHECK(std::vector<Range>(executor.trained().begin(), executor.trained().end()) == std::vector<Range>{{1, 2}, {3, 5}});
+
+  const std::vector<TestType> before = copied(std::as_const(executor).parameters());
+  const auto expect_moved = [&](std::initializer_list<std::size_t> which) {
+    const std::vector<TestType> now = copied(std::as_const(executor).parameters());
+    for (std::size_t i = 0; i < 6; ++i) {
+      INFO("parameter " << i);
+      CHECK((now[i] != before[i]) == (std::find(which.begin(), which.end(), i) != which.end()));
+    }
+    executor.set_parameters(before);
+  };
+  Sgd<TestType> sgd({.learning_rate = 0.1}), decay({.learning_rate = 0.1, .momentum = 0.5, .weight_decay = 0.5});
+  Adam<TestType> adam({.learning_rate = 0.1, .weight_decay = 0.5});
+  sgd.update(executor);
+  expect_moved({1, 3, 4});
+  decay.update(executor);
+  expect_moved({1, 3, 4});
+  adam.update(executor);
+  expect_moved({1, 3, 4});
+
+  executor.set_frozen(labelled_layout(program));  // all of them
+  CHECK(executor.trained().empty());
+  executor.step();
+  CHECK(copied(executor.gradients()) == std::vector<TestType>(6, 0));
+  decay.update(executor);
+  expect_moved({});
+  executor.set_frozen(first_and_last, false);
+  executor.step();
+  CHECK(copied(executor.gradients()) == std::vector<TestType>{all[0], 0, 0, 0, 0, all[5]});
+  adam.update(executor);
+  expect_moved({0, 5});
+
+  // What cannot be thawed or frozen; then nothing is.
+  const std::vector<ParameterId> frozen_before = {ParameterId(1), ParameterId(2)},
+                                 beyond = {ParameterId(1), ParameterId(6)};
+  CHECK_THROWS_SAYING(BindError, "parameter 2, \"w2\", was frozen when the program was compiled",
+                      executor.set_frozen(frozen_before, false));
+  CHECK_THROWS_SAYING(BindError, "parameter 6 of a program that has 6", executor.set_frozen(beyond, false));
+  CHECK(executor.trained().size() == 2);
+  CHECK_NOTHROW(executor.set_frozen(frozen_before));
+  Executor<TestType> blind(compile(net.loss, {.gradients = false}));
+  CHECK_THROWS_SAYING(BindError, "set_frozen: the program was compiled for inference", blind.set_frozen(beyond));
+}
+
+TEST_CASE("executor: a layer is frozen by its layout, where gradients lie side by side") {
+  Tape tape;
+  std::mt19937_64 random(1);
+  const std::vector<Value> x = tape.inputs("x", 5);
+  const MLP network(tape, 5, {{8, tanh}, {3}}, glorot(random));
+  const std::vector<Value> scores = network(x);
+  Executor<float> executor(compile(batch_mean(square(scores[0]) + scores[1] * scores[2])));
+  const std::vector<double> rows = some_numbers(5 * 30);
+  executor.bind(std::span<const double>(rows));
+  executor.step();
+  const std::vector<float> all = copied(executor.gradients());
+  const TensorLayout layer = tensor_layout(network.layers()[0]);
+  executor.set_frozen(layer);
+  std::vector<float> without = all;
+  for (const ParameterTensor& tensor : layer) {
+    for (const ParameterId id : tensor.parameters) without[id.index] = 0.0f;
+  }
+  CHECK(std::count(without.begin(), without.end(), 0.0f) == 48);
+  CHECK(copied(executor.gradients()) == without);
+  executor.step();
+  CHECK(copied(executor.gradients()) == without);
+  executor.set_frozen(layer, false);
+  CHECK(copied(executor.gradients()) == all);
+  executor.step();
+  CHECK(copied(executor.gradients()) == all);
+}
+
+TEST_CASE("executor: programs keep what was frozen and the constants they were compiled with") {
+  Tape tape;
+  const Value w = tape.parameter(3.0, "w"), c = tape.constant(2.0, "c");
+  const Value loss = c * w;
+  Executor<double> executor(compile(loss));
+  tape.set_frozen(w);
+  c.set_data(5.0);
+  w.set_data(7.0);
+  CHECK(executor.step() == 6.0);
+  CHECK(executor.gradients()[0] == 2.0);
+  Executor<double> compiled_again(compile(loss));
+  CHECK(compiled_again.step() == 35.0);
+  CHECK(compiled_again.gradients()[0] == 0.0);
 }

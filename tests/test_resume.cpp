@@ -153,6 +153,87 @@ TEST_CASE("resume: a learning rate that was set by hand is kept") {
   CHECK(other.optimizer().learning_rate() == 0.25);
 }
 
+TEST_CASE("resume: another learning rate in the options holds from there on") {
+  const FitOptions slow = options_of(SgdOptions{.learning_rate = 0.0625}),
+                   fast = options_of(SgdOptions{.learning_rate = 0.5});
+  Executor<double> executor(program());
+  Trainer<double> trainer(executor, DataView(rows()), fast);
+  for (int i = 0; i < 4; ++i) trainer.step();
+  TrainerState<double> state = trainer.state();
+  CHECK(state.configured_rate == 0.5);
+  const auto rate_after = [&](const FitOptions& options) {
+    Trainer<double> other(executor, DataView(rows()), options);
+    other.restore(state);
+    return other.optimizer().learning_rate();
+  };
+  CHECK(rate_after(slow) == 0.0625);
+  CHECK(rate_after(fast) == 0.5);
+  // Set by hand in the saved run; then given by the options, which say more than what is no longer theirs.
+  state.optimizer.learning_rate = 0.25;
+  CHECK(rate_after(fast) == 0.25);
+  CHECK(rate_after(slow) == 0.0625);
+  state.configured_rate = std::nan("");  // not known
+  CHECK(rate_after(slow) == 0.25);
+}
+
+TEST_CASE("resume: other data of the same length, other rows and other frozen parameters are refused") {
+  FitOptions options = options_of(AdamOptions{});
+  options.validation_fraction = 0.0;
+  options.split = {{1, 2, 3, 4, 5, 6, 7}, {10, 11}};
+  Executor<double> executor(program());
+  Trainer<double> trainer(executor, DataView(rows()), options);
+  for (int i = 0; i < 3; ++i) trainer.step();
+  const TrainerState<double> state = trainer.state();
+  const auto restored = [&](const std::vector<double>& data, const FitOptions& with) {
+    Executor<double> other(program());
+    Trainer<double> next(other, DataView(data), with);
+    next.restore(state);
+    return next.state().position;
+  };
+  CHECK(restored(rows(), options) == state.position);
+  const auto changed = [](std::size_t at) {
+    std::vector<double> data = rows();
+    data[at] = std::nextafter(data[at], 2.0);
+    return data;
+  };
+  CHECK(restored(changed(4 * 9), options) == state.position);  // a row that is in neither list
+  CHECK_THROWS_SAYING(BindError, "trained on other data", restored(changed(4 * 7 + 3), options));
+  CHECK_THROWS_SAYING(BindError, "validated on other data", restored(changed(4 * 11), options));
+  FitOptions other_rows = options;
+  other_rows.split.training[0] = 8;
+  CHECK_THROWS_SAYING(BindError, "trained on other data", restored(rows(), other_rows));
+  FitOptions own_data = options;
+  own_data.split = {{1, 2, 3, 4, 5, 6, 7}, {}};
+  const std::vector<double> others = some_numbers(8);
+  own_data.validation_data = DataView(others);
+  CHECK_THROWS_SAYING(BindError, "validated on other data", restored(rows(), own_data));
+
+  // Floats with the same numbers are the same data.
+  const std::vector<float> floats(rows().begin(), rows().end());
+  const std::vector<double> rounded(floats.begin(), floats.end());
+  Trainer<double> from_floats(executor, DataView(floats), options), from_doubles(executor, DataView(rounded), options);
+  CHECK(from_floats.state().training_data == from_doubles.state().training_data);
+  CHECK(from_floats.state().training_data != state.training_data);
+
+  Executor<double> freezing(program());
+  freezing.set_frozen(std::vector<ParameterId>{ParameterId(1)});
+  Trainer<double> partly(freezing, DataView(rows()), options);
+  CHECK_THROWS_SAYING(BindError, "other parameters are frozen", partly.restore(state));
+  freezing.set_frozen(std::vector<ParameterId>{ParameterId(1)}, false);
+  CHECK_NOTHROW(partly.restore(state));
+}
+
+TEST_CASE("resume: asking for the state amid a run with data of its own to validate with changes nothing") {
+  const std::vector<double> other = some_numbers(4 * 6, 99);
+  FitOptions options{.epochs = 2, .batch = 4, .seed = 3};
+  options.validation_data = DataView(other);
+  Executor<double> asked(program()), alone(program());
+  Trainer<double> first(asked, DataView(rows()), options), second(alone, DataView(rows()), options);
+  for (bool more = true; more; more = first.step()) first.state();
+  second.run();
+  check_same(outcome_of(first), outcome_of(second));
+}
+
 TEST_CASE("resume: the state of another run is refused, and changes nothing") {
   const FitOptions options = options_of(AdamOptions{});
   Executor<double> executor(program());
