@@ -161,8 +161,16 @@ class SampleFolder {
     }
   }
 
-  /// Nothing outside a column uses its nodes, but the folded sums their terms.
+  /// Nothing outside a column uses its nodes, but the folded sums their terms, each of which is in a group.
   bool columns_stand_alone() {
+    for (const Group& group : sums_.groups) {
+      const auto of_sum = [&](const Group& other) { return other.sum == group.sum; };
+      if (&group != &*std::ranges::find_if(sums_.groups, of_sum)) continue;  // once a sum
+      std::size_t grouped = 0;
+      for (const Group& other : sums_.groups) grouped += of_sum(other) ? other.terms.size() : 0;
+      const auto in_column = [&](const SampleSums::Term& term) { return columns_.has(term.node); };
+      if (std::cmp_not_equal(std::ranges::count_if(sums_.terms_of(tape_, group.sum), in_column), grouped)) return false;
+    }
     LargeVector<std::uint8_t> is_term(sums_.uses.size(), 0);
     for (const Group& group : sums_.groups) {
       for (NodeId term : group.terms) {

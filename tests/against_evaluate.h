@@ -8,7 +8,7 @@
 
 #include "catch.h"
 #include "compare.h"
-#include "random_graph.h"
+#include "random_numbers.h"
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/evaluate.h"
 #include "tapeloom/runtime/executor.h"

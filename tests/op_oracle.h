@@ -18,7 +18,8 @@ struct OpOracle {
   std::array<long double, 3> partial;
 };
 
-/// Value and partial derivatives of a scalar op at x, away from kinks. Leaves and reductions have none.
+/// Value and partial derivatives of a scalar op at x, at kinks and for NaN those that docs/numerics.md states. Leaves
+/// and reductions have none.
 inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
   const long double a = x[0], b = x[1], c = x[2];
   const auto truth = [](bool condition) { return OpOracle{condition ? 1.0L : 0.0L, {}}; };
@@ -71,9 +72,9 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
     case Op::sigmoid:
       return {1 / (1 + std::exp(-a)), {1 / ((1 + std::exp(-a)) * (1 + std::exp(a)))}};
     case Op::relu:
-      return {a > 0 ? a : 0, {a > 0 ? 1.0L : 0.0L}};
+      return {a <= 0 ? 0 : a, {a <= 0 ? 0.0L : 1.0L}};
     case Op::softplus:
-      return {std::log1p(std::exp(a)), {1 / (1 + std::exp(-a))}};
+      return {a > 0 ? a + std::log1p(std::exp(-a)) : std::log1p(std::exp(a)), {1 / (1 + std::exp(-a))}};
     case Op::sin:
       return {std::sin(a), {std::cos(a)}};
     case Op::cos:
@@ -81,15 +82,17 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
     case Op::atan:
       return {std::atan(a), {1 / (1 + a * a)}};
     case Op::abs:
-      return {std::fabs(a), {a > 0 ? 1.0L : -1.0L}};
+      return {std::fabs(a), {a > 0 ? 1.0L : a < 0 ? -1.0L : 0.0L}};
     case Op::leaky_relu:
       return {a > 0 ? a : b * a, {a > 0 ? 1 : b, a > 0 ? 0 : a}};
     case Op::pow:
-      return {std::pow(a, b), {b * std::pow(a, b - 1), std::pow(a, b) * std::log(a)}};
+      // By a: of a power of 0 the derivative is 0; by b at a = 0: the limit.
+      return {std::pow(a, b),
+              {b == 0 ? 0 : b * std::pow(a, b - 1), a == 0 && !(b < 0) ? 0 : std::pow(a, b) * std::log(a)}};
     case Op::max:
-      return {std::fmax(a, b), {a > b ? 1.0L : 0.0L, a > b ? 0.0L : 1.0L}};
+      return {a != a || b != b ? a + b : a < b ? b : a, {a < b ? 0.0L : 1.0L, a < b ? 1.0L : 0.0L}};
     case Op::min:
-      return {std::fmin(a, b), {a < b ? 1.0L : 0.0L, a < b ? 0.0L : 1.0L}};
+      return {a != a || b != b ? a + b : a > b ? b : a, {a > b ? 0.0L : 1.0L, a > b ? 1.0L : 0.0L}};
     case Op::where:
       return {a != 0 ? b : c, {0, a != 0 ? 1.0L : 0.0L, a != 0 ? 0.0L : 1.0L}};
   }

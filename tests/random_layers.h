@@ -33,15 +33,6 @@ class LayerWriter {
     return parameters_.back();
   }
   void tell(const std::string& what) { story_ += what + "; "; }
-  /// Remembers a distance from a point where an op jumps or bends.
-  void kink(Value distance) {
-    if (!distance.is_plain()) kinks_.push_back(distance);
-  }
-  /// The same of two values that are compared: if they are equal, it may be by chance.
-  void tie(Value distance) {
-    if (!distance.is_plain()) ties_.push_back(distance);
-  }
-
   /// Weights of a layer: new, or used before as they are, transposed, sliding over one list, or picked anywhere.
   Matrix make_matrix(std::size_t outputs, std::size_t inputs) {
     const std::size_t way = below(random_, 12);
@@ -140,18 +131,17 @@ class LayerWriter {
   }
 
   Activation make_activation() {
-    const auto bend = [this](Value x) { return kink(x), x; };
     const std::vector<Activation> all = {
         [](Value x) { return x; },
         [](Value x) { return tanh(x); },
         [](Value x) { return sigmoid(x); },
-        [=](Value x) { return relu(bend(x)); },
-        [=](Value x) { return leaky_relu(bend(x), 0.1); },
+        [](Value x) { return relu(x); },
+        [](Value x) { return leaky_relu(x, 0.1); },
         [](Value x) { return softplus(x); },
         [](Value x) { return sin(x); },
         [](Value x) { return cos(x); },
         [](Value x) { return atan(x); },
-        [=](Value x) { return abs(bend(x)); },
+        [](Value x) { return abs(x); },
         [](Value x) { return expm1(tanh(x)); },
         [](Value x) { return log1p(square(x)); },
         [](Value x) { return sqrt(square(x) + 0.25); },
@@ -169,9 +159,9 @@ class LayerWriter {
           return (e + -1.0) * pow(e + 1.0, -1.0);
         },
         [](Value x) { return 1.0 / (1.0 + exp(-tanh(x))); },
-        [=](Value x) { return max(bend(x), 0.0); },
-        [=](Value x) { return where(bend(x) > 0.0, x, 0.2 * x); },
-        [=, this](Value x) { return kink(x + 1.0), kink(x - 1.0), min(max(x, -1.0), 1.0); },
+        [](Value x) { return max(x, 0.0); },
+        [](Value x) { return where(x > 0.0, x, 0.2 * x); },
+        [](Value x) { return min(max(x, -1.0), 1.0); },
     };
     return all[below(random_, all.size())];
   }
@@ -184,7 +174,7 @@ class LayerWriter {
 
   Random& random_;
   Tape& tape_;
-  Values parameters_, kinks_, ties_;
+  Values parameters_;
   std::vector<Matrix> matrices_;
   std::string story_;
 };

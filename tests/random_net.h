@@ -17,8 +17,7 @@ namespace tapeloom::test {
 struct Net {
   Tape tape;
   Problem problem{};
-  std::size_t ties = 0;  ///< so many of the last kinks are between two values
-  std::string story;     ///< what it is made of, for messages
+  std::string story;  ///< what it is made of, for messages
 };
 
 /// Records one net.
@@ -39,11 +38,7 @@ class NetWriter : PieceWriter {
     freeze();
     choose_outputs();
     net_.problem.loss = loss_;
-    net_.problem.kinks = kinks_;
-    net_.problem.kinks.insert(net_.problem.kinks.end(), ties_.begin(), ties_.end());
-    net_.ties = ties_.size();
     net_.story = story_;
-    net_.problem.roundings = longest_path() + net_.problem.samples;
   }
 
  private:
@@ -135,18 +130,15 @@ class NetWriter : PieceWriter {
       case 1:
         return w * squared_error_sum(out, targets);
       case 2:
-        for (std::size_t i = 0; i < n; ++i) kink(1.0 - targets[i] * out[i]), total += hinge(out[i], targets[i], w);
+        for (std::size_t i = 0; i < n; ++i) total += hinge(out[i], targets[i], w);
         return total;
       case 3:
         for (std::size_t i = 0; i < n; ++i) total += binary_cross_entropy(out[i], targets[i], w);
         return total / static_cast<double>(n);
       case 4:
-        for (std::size_t i = 0; i < n; ++i) {
-          for (std::size_t j = 0; j < i; ++j) tie(out[i] - out[j]);
-        }
         return softmax_cross_entropy(out, targets, w);
       case 5:
-        for (std::size_t i = 0; i < n; ++i) kink(out[i] - targets[i]), total += w * abs(out[i] - targets[i]);
+        for (std::size_t i = 0; i < n; ++i) total += w * abs(out[i] - targets[i]);
         return total;
       case 6:
         for (std::size_t i = 0; i < n; ++i) total += pow(out[i] + targets[i] * -1.0, 2.0);
@@ -166,7 +158,6 @@ class NetWriter : PieceWriter {
     const std::size_t way = below(random_, 4);
     Value penalty = 0.0;
     for (Value p : some) {
-      if (way == 3) kink(p);
       penalty += way == 0 ? p * p : way == 1 ? square(p) : way == 2 ? pow(p, 2.0) : abs(p);
     }
     loss_ = loss_ + 0.01 * penalty;
@@ -180,7 +171,6 @@ class NetWriter : PieceWriter {
     tell("guard");
     const double limit = chance(random_, 0.8) ? -1e6 : 0.0;
     if (out[0].is_plain()) return;
-    tie(out[0] - limit);
     static_cast<void>(bool(out[0] > limit));
   }
 
@@ -200,15 +190,6 @@ class NetWriter : PieceWriter {
     if (chance(random_, 0.5)) {
       for (Value x : any(middle_)) net_.problem.outputs.push_back(x.on(tape_));
     }
-  }
-
-  std::size_t longest_path() const {
-    std::vector<std::uint32_t> length(tape_.size(), 0);
-    for (std::size_t i = 0; i < tape_.size(); ++i) {
-      if (op_kind(tape_.op(NodeId(i))) == OpKind::leaf) continue;
-      for (NodeId x : tape_.operands(NodeId(i))) length[i] = std::max(length[i], length[x.index] + 1);
-    }
-    return length.empty() ? 1 : 1 + *std::max_element(length.begin(), length.end());
   }
 
   Net& net_;

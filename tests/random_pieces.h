@@ -162,11 +162,10 @@ class PieceWriter : public LayerWriter {
     tell("choice");
     const std::size_t way = below(random_, 5);
     const Value p = parameter();
-    pieces_.push_back([=, this](Flow& flow) {
+    pieces_.push_back([=](Flow& flow) {
       const Values x = flow.now;
       for (std::size_t i = 0; i < n; ++i) {
         const Value a = x[i], b = n > 1 ? x[(i + 1) % n] : p;
-        tie(a - b);
         flow.now[i] = way == 0   ? max(a, b)
                       : way == 1 ? min(a, b)
                       : way == 2 ? where(a > b, a, b * p)

@@ -424,3 +424,23 @@ TEST_CASE("fold: images that are recorded once a sample are read as images that 
   const auto kind = [](const Instruction& instruction) { return instruction.kind; };
   CHECK(std::ranges::equal(compile(loss).instructions, one.instructions, {}, kind, kind));
 }
+
+TEST_CASE("fold samples: a sum whose alike terms are not as many of each sample keeps all of them") {
+  // Of +b - a + a - b + a, where a and b compute alike, three terms are added and two are subtracted.
+  Tape tape;
+  Value loss = 0.0;
+  for (double number : {1.0, 0.0}) {
+    const Value x = tape.constant(number), a = 0.25 * x + 0.5 * x, b = 0.5 * x + 1.0 * x;
+    Value each = b - a;
+    each = each + a;
+    each = each - b;
+    loss += each + a;
+  }
+  REQUIRE(loss.data() == 0.75);
+  for (const bool simplify : {true, false}) {
+    CompileOptions options;
+    options.simplify = simplify;
+    Executor<double> executor(compile(loss, options));
+    CHECK(executor.step() == 0.75);
+  }
+}

@@ -8,6 +8,8 @@
 
 #include "against_evaluate.h"
 #include "instruction_sets.h"
+#include "op_oracle.h"
+#include "tapeloom/core/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -103,7 +105,7 @@ double error_in_ulps(T got, Wide exact) {
 template <class T>
 std::vector<T> run(Op op, const std::vector<T>& x) {
   Tape tape;
-  const std::vector<Value> outputs = {apply(op, tape.input(0.5, "x"), 0.0, 0.0)};
+  const std::vector<Value> outputs = {record_op(op, {tape.input(0.5, "x"), 0.0, 0.0})};
   Executor<T> executor(compile_inference(outputs), {.max_samples = x.size()});
   executor.bind("x", std::span<const T>(x));
   executor.step();
@@ -244,7 +246,7 @@ TEST_CASE("kernels: ops of two and three values over all combinations of special
     for (std::size_t k = 0; k < 3; ++k) {
       operands[k] = (uniform_mask >> k & 1) != 0 ? tape.uniform_input(1.0, "u" + std::to_string(k)) : x[k];
     }
-    const std::vector<Value> outputs = {apply(op, operands[0], operands[1], operands[2])};
+    const std::vector<Value> outputs = {record_op(op, {operands[0], operands[1], operands[2]})};
     Executor<double> executor(compile_inference(outputs), {.max_samples = rows.size() / 3});
     executor.bind(std::span<const double>(rows));
     for (double uniform : special) {

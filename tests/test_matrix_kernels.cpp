@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "catch.h"
+#include "compare.h"
 #include "instruction_sets.h"
-#include "random_graph.h"
+#include "random_numbers.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/planned_calls.h"
 

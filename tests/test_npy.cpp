@@ -8,8 +8,9 @@
 #include <filesystem>
 
 #include "catch.h"
+#include "compare.h"
 #include "files.h"
-#include "random_graph.h"
+#include "random_numbers.h"
 #include "tapeloom/core/error.h"
 
 using namespace tapeloom;

@@ -1,65 +1,12 @@
-// Random graphs and batches: the reference evaluator, exact programs (bit for bit) and default programs in double and
-// float agree, with any of the optional passes off and on every instruction set this machine has. The closure design,
-// which shares no code with the library, joins in for the ops it has.
-#include <cstdio>
-
+// Random expressions by the closure design, which shares no code with the library: the reference evaluator and compiled
+// programs give the same.
 #include "bench/closure_baseline.h"
 #include "random_checks.h"
+#include "tapeloom/core/evaluate.h"
+#include "tapeloom/runtime/executor.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
-
-TEST_CASE("random graphs: exact programs equal the evaluator bit for bit, default ones within rounding") {
-  const std::uint64_t seed = number_from("TAPELOOM_TEST_SEED", 20261122);
-  const std::uint64_t graphs = number_from("TAPELOOM_TEST_GRAPHS", 2000);
-  std::printf("random graphs: %llu from seed %llu (TAPELOOM_TEST_GRAPHS, TAPELOOM_TEST_SEED)\n",
-              static_cast<unsigned long long>(graphs), static_cast<unsigned long long>(seed));
-  std::size_t compared = 0, tame = 0, refused = 0;
-  for (std::uint64_t g = 0; g < graphs; ++g) {
-    Random random(seed + g);
-    const Temper temper = g % 3 == 0 ? Temper::wild : Temper::tame;
-    const Recipe recipe = random_recipe(random, temper);
-    Tape tape;
-    const Recorded recorded = record(recipe, tape);
-    const Problem problem{&tape,       recorded.loss,  recorded.outputs,   recorded.kinks,
-                          recipe.rows, recipe.samples, recipe.steps.size()};
-    const ForcedIsa isa(random);
-    INFO("graph of seed " << seed + g << ", " << (temper == Temper::wild ? "wild" : "tame") << ", " << isa.name);
-
-    const Outcome reference = by_evaluator(problem);
-    refused += reference.refused.empty() ? 0 : 1;
-    CompileOptions options = random_options(random);
-    options.exact = true;
-    expect_same_bits(reference, by_executor<double>(problem, options, random));
-
-    options.exact = false;
-    const Outcome in_double = by_executor<double>(problem, options, random);
-    const Outcome in_float = by_executor<float>(problem, options, random);
-    if (temper == Temper::wild) continue;
-    ++tame;
-    if (!reference.refused.empty()) {
-      // Rounding may turn a comparison of equals around: how far it is from that shows without the guards.
-      Recipe unguarded = recipe;
-      for (Recipe::Step& step : unguarded.steps) step.guarded = false;
-      Tape other;
-      const Recorded same = record(unguarded, other);
-      const Problem open{&other, same.loss, same.outputs, same.kinks, recipe.rows, recipe.samples, recipe.steps.size()};
-      if (nearest_kink(open) > 1e-7) REQUIRE(in_double.refused == reference.refused);
-      continue;
-    }
-    const double kink = nearest_kink(problem);
-    const auto double_bound = rounding_bounds(problem, reference, 0x1p-53, random);
-    if (kink > 1e-7 && !double_bound.empty()) expect_close(reference, in_double, double_bound);
-    const auto float_bound = rounding_bounds(problem, reference, 0x1p-24, random);
-    if (kink > 1e-3 && !float_bound.empty()) expect_close(reference, in_float, float_bound), ++compared;
-  }
-  std::printf(
-      "random graphs: %zu of %zu tame ones compared in float, the others are too near a kink; %zu refused by a "
-      "guard\n",
-      compared, tame, refused);
-  CHECK(compared > tame / 4);
-  CHECK(refused > 0);
-}
 
 namespace {
 

@@ -3,8 +3,9 @@
 #include <vector>
 
 #include "catch.h"
+#include "compare.h"
 #include "instruction_sets.h"
-#include "random_graph.h"
+#include "random_numbers.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/tile_rows.h"
 

@@ -7,8 +7,9 @@
 #include <limits>
 
 #include "catch.h"
+#include "compare.h"
 #include "files.h"
-#include "random_graph.h"
+#include "random_numbers.h"
 #include "tapeloom/core/error.h"
 
 using namespace tapeloom;

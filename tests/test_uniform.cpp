@@ -4,8 +4,9 @@
 #include <vector>
 
 #include "catch.h"
+#include "compare.h"
 #include "instruction_sets.h"
-#include "random_graph.h"
+#include "random_numbers.h"
 #include "tapeloom/runtime/uniform.h"
 #include "tapeloom/runtime/uniform_products.h"
 

@@ -1,0 +1,303 @@
+#include "fuzz/bounded.h"
+
+#include <cmath>
+#include <limits>
+
+#include "op_oracle.h"
+
+namespace tapeloom::test::fuzz {
+
+namespace {
+
+using Real = long double;
+constexpr Real infinity = std::numeric_limits<Real>::infinity();
+
+/// Multiples of 2^-12 (float: 2^-6) up to 2^12 (2^6): sums of many and products of two are exact, whatever the order.
+bool on_grid(Real value, const Arithmetic& arithmetic) {
+  const Real scale = arithmetic.in_float ? 0x1p6L : 0x1p12L;
+  return std::fabs(value) <= scale && value * scale == std::nearbyint(value * scale);
+}
+
+/// The largest difference between what f gives at x and anywhere x may be, and whether anything is known.
+Real difference(Real at, Real elsewhere) {
+  if (std::isnan(at) && std::isnan(elsewhere)) return 0.0L;
+  if (at == elsewhere) return 0.0L;
+  const Real d = std::fabs(at - elsewhere);
+  return std::isnan(d) ? infinity : d;
+}
+
+/// Errors that functions are computed with, in units of the last place of 1 (half an ulp or more): docs/numerics.md.
+Real function_units(Op op) {
+  switch (op) {
+    case Op::exp:
+    case Op::expm1:
+    case Op::log:
+    case Op::log1p:
+    case Op::sin:
+    case Op::cos:
+    case Op::atan:
+    case Op::pow:
+      return 8.0L;
+    case Op::tanh:
+      return 12.0L;
+    case Op::sigmoid:
+      return 20.0L;
+    case Op::softplus:
+      return 25.0L;
+    case Op::constant:
+    case Op::parameter:
+    case Op::input:
+    case Op::uniform_input:
+    case Op::batch_sum:
+    case Op::batch_mean:
+#define TAPELOOM_OPERATOR(name, Struct, sign) case Op::name:
+#define TAPELOOM_COMPARISON(name, Struct, sign) case Op::name:
+#define TAPELOOM_TERNARY(name, Struct) case Op::name:
+#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
+#include "tapeloom/core/ops.def"
+    case Op::neg:
+    case Op::sqrt:
+    case Op::square:
+    case Op::relu:
+    case Op::abs:
+    case Op::leaky_relu:
+    case Op::max:
+    case Op::min:
+      return 1.0L;
+  }
+  return 1.0L;
+}
+
+/// Ops that pick or copy, whose results and derivatives are as exact as their operands.
+bool copies(Op op) {
+  return op == Op::neg || op == Op::relu || op == Op::abs || op == Op::max || op == Op::min || op == Op::where ||
+         op_kind(op) == OpKind::comparison;
+}
+
+bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x) {
+  switch (op) {
+    case Op::relu:
+    case Op::abs:
+    case Op::max:
+    case Op::min:
+    case Op::where:
+      return true;
+    case Op::leaky_relu:
+      return operand == 1 && x[0] > 0;
+    case Op::pow:
+      return operand == 0 ? x[1] == 0 : x[0] == 0 && !(x[1] < 0);
+    default:  // NOLINT: derivatives of the others are factors
+      return op_kind(op) == OpKind::comparison;
+  }
+}
+
+/// Whether what is computed in the operands' place may lie across a pole or a jump that no corner shows.
+bool pole_near(Op op, const std::array<Real, 3>& x, const std::array<Real, 3>& error) {
+  if (op == Op::div) return error[1] > 0 && std::fabs(x[1]) <= error[1];
+  if (op == Op::pow) return error[0] > 0 && std::fabs(x[0]) <= error[0] && x[1] - error[1] < 1 && x[1] != 0;
+  return false;
+}
+
+/// What else is added to the error of a derivative by how it is computed: from the result y with its error.
+Real partial_error(Op op, std::size_t operand, const std::array<Real, 3>& x, Real y, Real y_error, Real p,
+                   const Arithmetic& arithmetic) {
+  const Real unit = arithmetic.slack() * arithmetic.unit();
+  const Real relative = 2.0L * function_units(op) * unit * std::fabs(p);
+  switch (op) {
+    case Op::div:
+      return 4.0L * unit * std::fabs(p) + (operand == 1 ? y_error / std::fabs(x[1]) : 0.0L);
+    case Op::exp:
+      // As a part of tanh or sigmoid: their derivatives are those of a result near 1, which is rounded.
+      return y_error + (arithmetic.idioms ? 4.0L * unit * std::fmax(1.0L, y * y) : 0.0L);
+    case Op::expm1:
+      return y_error + unit * std::fmax(1.0L, std::fabs(y));
+    case Op::sqrt:
+      return 4.0L * unit * std::fabs(p) + std::fabs(p) * y_error / std::fabs(y);
+    case Op::tanh:
+      return 2.0L * std::fabs(y) * y_error + 2.0L * unit;
+    case Op::sigmoid:
+      return y_error + 2.0L * unit * std::fabs(y);
+    case Op::softplus:
+      return 20.0L * unit * std::fabs(p);
+    case Op::pow:
+      return relative + (operand == 1 && y_error > 0 ? y_error * std::fabs(std::log(x[0])) : 0.0L);
+    case Op::atan:  // 1 + x^2 may overflow
+      return x[0] * x[0] <= arithmetic.largest() ? relative : std::fabs(p);
+    case Op::log:
+    case Op::log1p:
+    case Op::sin:
+    case Op::cos:
+      return relative;
+    default:  // NOLINT: the others have operands for derivatives
+      return 0.0L;
+  }
+}
+
+}  // namespace
+
+Real Bounded::error(const Arithmetic& arithmetic) const {
+  if (terms <= 1 || on_grid) return base;
+  return base + arithmetic.slack() * static_cast<Real>(terms) * arithmetic.unit() * magnitude;
+}
+
+bool Bounded::known() const { return base != infinity; }
+
+Bounded Bounded::unknown() { return {0.0L, infinity, 0.0L, 1, false}; }
+
+Bounded Bounded::exactly(Real value, const Arithmetic& arithmetic) {
+  return {value, 0.0L, std::fabs(value), 1, fuzz::on_grid(value, arithmetic)};
+}
+
+Bounded Bounded::of(Real value, Real error, const Arithmetic& arithmetic) {
+  if (!std::isfinite(value)) return error == infinity ? unknown() : Bounded{value, 0.0L, std::fabs(value), 1, false};
+  if (!(std::fabs(value) + error <= arithmetic.largest())) return unknown();
+  const bool grid = error == 0.0L && fuzz::on_grid(value, arithmetic);
+  return {value, error, std::fabs(value), 1, grid};
+}
+
+Bounded add(const Bounded& a, const Bounded& b, Real sign, const Arithmetic& arithmetic) {
+  if (b.terms == 0) return a;
+  if (a.terms == 0) return {sign * b.value, b.base, b.magnitude, b.terms, b.on_grid};
+  if (!a.known() || !b.known()) return Bounded::unknown();
+  const Real value = a.value + sign * b.value;
+  if (!std::isfinite(value)) {
+    if (std::isfinite(a.value) && std::isfinite(b.value)) return Bounded::unknown();
+    return {value, 0.0L, infinity, 1, false};
+  }
+  // Adding nothing, exactly, is exact; x - x is nothing as long as nobody adds in another order.
+  const auto nothing = [&](const Bounded& x) {
+    return x.value == 0.0L && x.exact(arithmetic) && (x.magnitude == 0.0L || !arithmetic.reordered);
+  };
+  if (nothing(b) && !a.on_grid) return {value, a.base, a.magnitude, a.terms, false};
+  if (nothing(a) && !b.on_grid) return {value, b.base, b.magnitude, b.terms, false};
+  Bounded result{value, a.base + b.base, a.magnitude + b.magnitude, a.terms + b.terms, false};
+  result.on_grid = a.on_grid && b.on_grid && fuzz::on_grid(result.magnitude, arithmetic);
+  if (!(result.magnitude + result.error(arithmetic) <= arithmetic.largest())) return Bounded::unknown();
+  return result;
+}
+
+Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& arithmetic) {
+  const std::size_t count = op_arity(op);
+  const Real unit = arithmetic.slack() * arithmetic.unit();
+  std::array<Real, 3> at{}, error{};
+  std::array<std::size_t, 3> inexact{};
+  std::size_t inexact_count = 0;
+  bool finite = true;
+  for (std::size_t i = 0; i < count; ++i) {
+    at[i] = x[i].value, error[i] = x[i].error(arithmetic);
+    finite = finite && std::isfinite(at[i]);
+    if (error[i] > 0) inexact[inexact_count++] = i;
+  }
+  const OpOracle centre = op_oracle(op, at);
+  Applied result;
+
+  // Operands of which nothing is known matter where they are chosen.
+  bool unknown = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool not_chosen = op == Op::where && i > 0 && error[0] == 0.0L && centre.partial[i] == 0.0L;
+    if (!x[i].known() && !not_chosen) unknown = true;
+  }
+  if (arithmetic.idioms && !finite && op != Op::where) unknown = true;
+  if (pole_near(op, at, error)) unknown = true;
+
+  Real spread = 0.0L;
+  std::array<Real, 3> partial_spread{};
+  const auto visit = [&](const std::array<Real, 3>& there) {
+    const OpOracle other = op_oracle(op, there);
+    spread = std::fmax(spread, difference(centre.value, other.value));
+    for (std::size_t i = 0; i < count; ++i) {
+      partial_spread[i] = std::fmax(partial_spread[i], difference(centre.partial[i], other.partial[i]));
+    }
+  };
+  for (std::size_t corner = 0; corner < (std::size_t{1} << inexact_count) && inexact_count > 0 && !unknown; ++corner) {
+    std::array<Real, 3> there = at;
+    for (std::size_t k = 0; k < inexact_count; ++k) {
+      const std::size_t i = inexact[k];
+      if (std::isinf(error[i])) continue;
+      there[i] += (corner >> k & 1) != 0 ? error[i] : -error[i];
+    }
+    visit(there);
+  }
+  const Real apart = std::fabs(at[0] - at[1]);
+  if ((op == Op::equal || op == Op::not_equal) && inexact_count > 0 && apart <= error[0] + error[1]) spread = 1.0L;
+  if (op == Op::where && error[0] > 0 && std::fabs(at[0]) <= error[0]) visit({0.0L, at[1], at[2]});
+  if ((op == Op::sin || op == Op::cos) && error[0] > 1) spread = partial_spread[0] = 2.0L;
+
+  // 1 / 0 has the sign of the zero, which identities do not keep.
+  const bool infinite = finite && std::isinf(centre.value);
+  if (infinite && arithmetic.reordered) unknown = true;
+  if (unknown) spread = infinity;
+
+  // A zero that is one whatever the errors is not rounded, nor is what lies on the grid.
+  const bool rounds = !copies(op) && std::isfinite(centre.value) && (centre.value != 0.0L || spread > 0.0L);
+  const bool exact_operands = inexact_count == 0 && finite;
+  const bool may_be_exact =
+      op == Op::mul || op == Op::div || op == Op::square || op == Op::sqrt || op == Op::leaky_relu;
+  const bool exact = exact_operands && may_be_exact && on_grid(centre.value, arithmetic) &&
+                     (op != Op::div || std::fma(centre.value, at[1], -at[0]) == 0.0L) &&
+                     (op != Op::sqrt || centre.value * centre.value == at[0]);
+  Real y_error = spread;
+  if (rounds && !exact) y_error += function_units(op) * unit * std::fabs(centre.value) + 4.0L * arithmetic.smallest();
+  result.value = Bounded::of(centre.value, y_error, arithmetic);
+  if (std::isfinite(centre.value)) y_error = result.value.error(arithmetic);
+
+  for (std::size_t i = 0; i < count; ++i) {
+    Applied::Partial& p = result.partial[i];
+    p.value = centre.partial[i];
+    p.error = unknown ? infinity : partial_spread[i];
+    if (std::isfinite(p.value)) {
+      const Real more = partial_error(op, i, at, centre.value, y_error, p.value, arithmetic);
+      p.error += std::isnan(more) ? infinity : more;
+      if (std::fabs(p.value) > arithmetic.largest()) p.error = infinity;
+    } else if (finite && arithmetic.reordered) {
+      p.error = infinity;
+    }
+    p.exact_factor = p.error == 0.0L && std::fabs(p.value) == 1.0L;
+    p.chosen_away = p.error == 0.0L && p.value == 0.0L && chooses_away(op, i, at);
+  }
+  if (op == Op::where) {  // choosing needs to know the condition alone
+    for (std::size_t i = 1; i < 3; ++i) {
+      if (error[0] != 0.0L) continue;
+      result.partial[i].error = 0.0L;
+      result.partial[i].exact_factor = result.partial[i].value == 1.0L;
+      result.partial[i].chosen_away = result.partial[i].value == 0.0L;
+    }
+  }
+  return result;
+}
+
+Bounded contribution(const Applied::Partial& partial, const Bounded& adjoint, const Arithmetic& arithmetic) {
+  const Real error = adjoint.error(arithmetic);
+  if (adjoint.terms == 0) return {};
+  // A zero that is passed on, where it may still meet a factor that is not finite.
+  const Bounded zero = arithmetic.zero_contributes_nothing ? Bounded{} : Bounded::of(0.0L, 0.0L, arithmetic);
+  if (partial.chosen_away) return zero;
+  if (adjoint.value == 0.0L && error == 0.0L) {
+    const bool finite = std::isfinite(partial.value) && std::isfinite(partial.error);
+    return finite || arithmetic.zero_contributes_nothing ? zero : Bounded::unknown();
+  }
+  if (!adjoint.known() || partial.error == infinity) return Bounded::unknown();
+  if (arithmetic.idioms && !(std::isfinite(partial.value) && std::isfinite(adjoint.value))) return Bounded::unknown();
+  if (partial.exact_factor) {
+    return {partial.value * adjoint.value, adjoint.base, adjoint.magnitude, adjoint.terms, adjoint.on_grid};
+  }
+  const Real value = partial.value * adjoint.value;
+  if (!std::isfinite(value)) {
+    // 0 * inf and sums that are infinite, but only where all of it is exact.
+    if (std::isfinite(partial.value) && std::isfinite(adjoint.value)) return Bounded::unknown();
+    const bool sure = (partial.error == 0.0L || std::fabs(partial.value) > partial.error) &&
+                      (error == 0.0L || std::fabs(adjoint.value) > error);
+    return sure ? Bounded{value, 0.0L, infinity, 1, false} : Bounded::unknown();
+  }
+  Real spread = std::fabs(partial.value) * error + std::fabs(adjoint.value) * partial.error + partial.error * error;
+  if (std::isnan(spread)) return Bounded::unknown();
+  const bool exact = spread == 0.0L && on_grid(partial.value, arithmetic) && adjoint.on_grid &&
+                     on_grid(adjoint.magnitude * partial.value, arithmetic);
+  if (value == 0.0L && spread == 0.0L) return Bounded{0.0L, 0.0L, 0.0L, 1, true};
+  if (!exact) {
+    spread += 2.0L * arithmetic.slack() * arithmetic.unit() * std::fabs(value) + 4.0L * arithmetic.smallest();
+  }
+  return Bounded::of(value, spread, arithmetic);
+}
+
+}  // namespace tapeloom::test::fuzz

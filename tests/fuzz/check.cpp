@@ -1,0 +1,375 @@
+#include "fuzz/check.h"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "compare.h"
+#include "forced_isa.h"
+#include "fuzz/oracle.h"
+#include "tapeloom/core/error.h"
+#include "tapeloom/core/evaluate.h"
+#include "tapeloom/runtime/executor.h"
+#include "tapeloom/runtime/program_file.h"
+
+namespace tapeloom::test::fuzz {
+
+namespace {
+
+/// All numbers of a run, or the sample that was refused.
+struct Outcome {
+  std::vector<double> loss, gradients, outputs, input_gradients;
+  std::optional<std::size_t> refused;
+};
+
+template <class Compute>
+Outcome outcome_of(Compute&& compute) {
+  Outcome outcome;
+  try {
+    compute(outcome);
+  } catch (const GuardError& error) {
+    outcome = {};
+    outcome.refused = error.sample();
+  }
+  return outcome;
+}
+
+std::string text(double number) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.17g", number);
+  return buffer;
+}
+
+/// Compares numbers with what is expected, and keeps the first that is wrong.
+class Comparison {
+ public:
+  Comparison(std::string stage, const Arithmetic& arithmetic, Statistics& statistics)
+      : stage_(std::move(stage)), arithmetic_(arithmetic), statistics_(statistics) {}
+
+  void number(const std::string& name, double computed, const Bounded& expected) {
+    const long double bound = expected.error(arithmetic_), at = expected.value;
+    ++statistics_.numbers;
+    if (!expected.known()) return void(++statistics_.unknown);
+    if (std::isnan(at) ? std::isnan(computed) : at == computed) return;
+    if (std::isfinite(at) && std::isfinite(computed)) {
+      const double ratio = static_cast<double>(std::fabs(computed - at) / bound);
+      if (ratio <= 1.0) {
+        statistics_.largest_ratio = std::fmax(statistics_.largest_ratio, ratio);
+        return;
+      }
+    }
+    fail(name + " is " + text(computed) + ", right is " + text(static_cast<double>(at)) + " (to " +
+         text(static_cast<double>(bound)) + ")");
+  }
+
+  void numbers(const std::string& name, const std::vector<double>& computed, const std::vector<Bounded>& expected) {
+    if (computed.size() != expected.size()) {
+      return fail(std::to_string(computed.size()) + " " + name + ", right are " + std::to_string(expected.size()));
+    }
+    for (std::size_t i = 0; i < computed.size(); ++i) number(name + " " + std::to_string(i), computed[i], expected[i]);
+  }
+
+  void outcome(const Outcome& computed, const Expected& expected, bool batched, bool outputs_alone = false) {
+    statistics_.doubtful += expected.doubtful ? 1 : 0;
+    if (computed.refused) {
+      ++statistics_.refused;
+      const std::size_t sample = *computed.refused;
+      if (!expected.contradicted && !expected.doubtful) {
+        fail("GuardError at sample " + std::to_string(sample) + ", but the data agree with every branch");
+      } else if (batched && (sample >= expected.may_contradict.size() || !expected.may_contradict[sample])) {
+        fail("GuardError at sample " + std::to_string(sample) + ", which agrees with every branch");
+      }
+      return;
+    }
+    if (expected.contradicted) return fail("no GuardError, though the data contradict a branch");
+    numbers("output", computed.outputs, expected.outputs);
+    if (outputs_alone) return;
+    for (double loss : computed.loss) number("loss", loss, expected.loss);
+    numbers("gradient", computed.gradients, expected.gradients);
+    numbers("input gradient", computed.input_gradients, expected.input_gradients);
+  }
+
+  void same(const Outcome& a, const Outcome& b) {
+    if (a.refused != b.refused) return fail(a.refused ? "refused, but not by evaluate" : "refused by evaluate alone");
+    if (a.refused) return;
+    const auto all = [&](const char* name, const std::vector<double>& x, const std::vector<double>& y) {
+      if (x.size() != y.size()) return fail("another number of " + std::string(name));
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (!same_bits(x[i], y[i]))
+          fail(std::string(name) + " " + std::to_string(i) + " is " + text(x[i]) + ", by evaluate " + text(y[i]));
+      }
+    };
+    all("loss", a.loss, b.loss), all("gradient", a.gradients, b.gradients);
+    all("output", a.outputs, b.outputs), all("input gradient", a.input_gradients, b.input_gradients);
+  }
+
+  void fail(const std::string& what) {
+    if (!failure_) failure_ = Failure{stage_, what};
+  }
+  const std::optional<Failure>& failure() const { return failure_; }
+
+ private:
+  std::string stage_;
+  Arithmetic arithmetic_;
+  Statistics& statistics_;
+  std::optional<Failure> failure_;
+};
+
+template <class T>
+std::vector<double> doubles(std::span<const T> list) {
+  return {list.begin(), list.end()};
+}
+
+Program through_file(const Program& program) {
+  static int count = 0;
+  const std::filesystem::path path = std::filesystem::temp_directory_path() /
+                                     ("fuzz-" + std::to_string(getpid()) + "-" + std::to_string(++count) + ".tapeloom");
+  save_program(path.string(), program);
+  struct Remove {
+    const std::filesystem::path& path;
+    ~Remove() { std::filesystem::remove(path); }
+  } remove{path};
+  return load_program(path.string());
+}
+
+class Checker {
+ public:
+  Checker(const Case& it, Statistics& statistics, Planted* planted)
+      : script_(it.script), drawn_(it.drawn), statistics_(statistics), planted_(planted) {
+    for (const Statement& s : script_.statements) {
+      if (s.kind == Kind::parameter) parameters_.push_back(s.later);
+      if (s.kind == Kind::uniform_input) uniform_inputs_.push_back(s.later);
+    }
+  }
+
+  std::optional<Failure> run() {
+    const char* stage = "record";
+    try {
+      recording_ = record(script_, planted_ != nullptr ? planted_->recording : RecordingFault::none);
+      if (planted_ != nullptr && recording_.planted) planted_->there = true;
+      if (auto failure = on_the_tape(stage = "tape", false, 0)) return failure;
+      Outcome reference;
+      if (auto failure = by_evaluate(stage = "evaluate", reference)) return failure;
+      if (auto failure = by_exact(stage = "exact", reference)) return failure;
+      if (auto failure = by_program(stage = "default", Configuration{})) return failure;
+      if (auto failure = by_program(stage = "drawn", drawn_)) return failure;
+      return on_the_tape(stage = "recompute", true, script_.recorded ? 0 : script_.samples - 1);
+    } catch (const RecordingError& error) {
+      // A branch may have chosen what all samples share.
+      if (std::string(error.what()).find("nothing to reduce") != std::string::npos) {
+        ++statistics_.not_recorded;
+        return {};
+      }
+      return Failure{stage, std::string("threw: ") + error.what()};
+    } catch (const std::exception& error) {
+      return Failure{stage, std::string("threw: ") + error.what()};
+    }
+  }
+
+ private:
+  /// Eager numbers and backward(), as recorded or computed again for other data.
+  std::optional<Failure> on_the_tape(const char* stage, bool again, std::size_t row) {
+    const std::size_t columns = script_.columns();
+    Data data{script_.rows, script_.samples, again};
+    if (!script_.recorded) {
+      const auto first = script_.rows.begin() + static_cast<std::ptrdiff_t>(row * columns);
+      data.rows = again ? std::vector<double>(first, first + static_cast<std::ptrdiff_t>(columns)) : script_.eager;
+      data.samples = 1;
+    }
+    const Arithmetic arithmetic;
+    const Expected expected = expect(script_, data, recording_.decisions, arithmetic);
+    Comparison comparison(stage, arithmetic, statistics_);
+    if (again) {
+      for (std::size_t i = 0; i < parameters_.size(); ++i) recording_.parameters[i].set_data(parameters_[i]);
+      for (std::size_t i = 0; i < uniform_inputs_.size(); ++i) {
+        recording_.uniform_inputs[i].set_data(uniform_inputs_[i]);
+      }
+      std::size_t column = 0;
+      for (const std::vector<Value>& group : recording_.columns) {
+        for (Value x : group) x.set_data(data.rows[column++]);
+      }
+      try {
+        recompute(*recording_.tape);
+      } catch (const GuardError&) {
+        if (!expected.contradicted && !expected.doubtful) comparison.fail("refused, but the data agree");
+        return comparison.failure();
+      }
+      if (expected.contradicted) comparison.fail("not refused, though the data contradict a branch");
+    } else if (expected.contradicted) {
+      comparison.fail("a branch was decided otherwise than its numbers say");
+    }
+    for (std::size_t i = 0; i < script_.statements.size(); ++i) {
+      comparison.number("v" + std::to_string(i), recording_.values[i][0].data(), expected.values[i]);
+    }
+    recording_.tape->zero_grad();
+    recording_.loss.backward();
+    std::size_t p = 0;
+    for (const Statement& s : script_.statements) {
+      if (s.kind != Kind::parameter) continue;
+      const Value v = recording_.parameters[p];
+      if (!s.frozen) comparison.number("gradient " + std::to_string(p), v.grad(), expected.gradients[p]);
+      ++p;
+    }
+    for (std::size_t i = 0; i < uniform_inputs_.size(); ++i) {
+      comparison.number("gradient of uniform input " + std::to_string(i), recording_.uniform_inputs[i].grad(),
+                        expected.uniform_gradients[i]);
+    }
+    std::size_t column = 0;
+    for (const std::vector<Value>& group : recording_.columns) {
+      for (Value x : group) {
+        comparison.number("input gradient " + std::to_string(column), x.grad(), expected.input_gradients[column]);
+        ++column;
+      }
+    }
+    return comparison.failure();
+  }
+
+  Batch batch() const {
+    return {.rows = script_.recorded ? std::span<const double>() : std::span<const double>(script_.rows),
+            .samples = script_.recorded ? 1 : script_.samples,
+            .uniform_inputs = uniform_inputs_,
+            .parameters = parameters_};
+  }
+
+  std::optional<Failure> by_evaluate(const char* stage, Outcome& reference) {
+    reference = outcome_of([&](Outcome& o) {
+      Evaluation e = evaluate(recording_.loss, batch(), recording_.outputs);
+      o = {e.root, e.gradients, e.outputs, e.input_gradients, {}};
+    });
+    const Arithmetic arithmetic;
+    const Expected expected = expect(script_, {script_.rows, script_.samples, true}, recording_.decisions, arithmetic);
+    Comparison comparison(stage, arithmetic, statistics_);
+    comparison.outcome(reference, expected, !script_.recorded);
+    return comparison.failure();
+  }
+
+  std::optional<Failure> by_exact(const char* stage, const Outcome& reference) {
+    Configuration configuration;
+    configuration.options.exact = true;
+    Comparison comparison(stage, {}, statistics_);
+    comparison.same(by_executor<double>(configuration, false), reference);
+    return comparison.failure();
+  }
+
+  std::optional<Failure> by_program(const char* stage, const Configuration& c) {
+    Data data{script_.rows, script_.samples, true};
+    if (!c.rows.empty() && !script_.recorded) {
+      const std::size_t columns = script_.columns();
+      data.rows.clear();
+      for (std::uint32_t row : c.rows) {
+        for (std::size_t k = 0; k < columns; ++k) data.rows.push_back(script_.rows[row * columns + k]);
+      }
+      data.samples = c.rows.size();
+    }
+    Arithmetic arithmetic;
+    arithmetic.in_float = c.in_float;
+    arithmetic.reordered = !c.options.exact;
+    arithmetic.idioms = c.options.idioms && !c.options.exact;
+    arithmetic.zero_contributes_nothing = c.options.exact || recording_.has_where;
+    const Outcome outcome = c.in_float ? by_executor<float>(c, true) : by_executor<double>(c, true);
+    const Expected expected = expect(script_, data, recording_.decisions, arithmetic);
+    Comparison comparison(stage, arithmetic, statistics_);
+    comparison.outcome(outcome, expected, !script_.recorded, c.inference);
+    return comparison.failure();
+  }
+
+  template <class T>
+  Outcome by_executor(const Configuration& c, bool may_plant) {
+    const ForcedIsa isa(c.isa);
+    CompileOptions options = c.options;
+    Program program = [&] {
+      if (c.inference && !recording_.outputs.empty()) return compile_inference(recording_.outputs, options);
+      options.outputs = recording_.outputs;
+      options.input_gradients = !script_.recorded;
+      return compile(recording_.loss, options);
+    }();
+    for (const Instruction& i : program.instructions) ++statistics_.instructions[static_cast<std::size_t>(i.kind)];
+    if (may_plant && planted_ != nullptr && planted_->program && planted_->program(program)) planted_->there = true;
+    if (c.saved) program = through_file(program);
+    const std::size_t bound = script_.recorded ? 1 : script_.samples;
+    const std::size_t count = c.rows.empty() || script_.recorded ? bound : c.rows.size();
+    const bool whole = program.has_gradients;
+    Executor<T> executor(std::move(program), {.max_samples = std::max(bound, count) + c.spare, .threads = c.threads});
+    if (!script_.recorded && script_.columns() > 0) bind(executor, c.by_group);
+    std::vector<T> parameters(parameters_.begin(), parameters_.end());
+    executor.set_parameters(parameters);
+    for (std::size_t i = 0; i < uniform_inputs_.size(); ++i) {
+      executor.set_uniform_input(recording_.uniform_inputs[i].label(), uniform_inputs_[i]);
+    }
+    const bool reads_rows = executor.program().input_count > 0 && executor.program().recorded_samples == 0;
+    if (c.before > 0 && reads_rows) outcome_of([&](auto&) { executor.step(0, std::min(c.before, bound)); });
+    return outcome_of([&](Outcome& o) {
+      if (c.rows.empty() || script_.recorded || script_.columns() == 0) {
+        o.loss = {static_cast<double>(script_.recorded ? executor.step() : executor.step(0, bound))};
+      } else {
+        o.loss = {static_cast<double>(executor.step(c.rows))};
+      }
+      if (!recording_.outputs.empty()) o.outputs = doubles<T>(executor.outputs());
+      if (!whole) return;
+      o.gradients = doubles<T>(executor.gradients());
+      if (!script_.recorded) o.input_gradients = doubles<T>(executor.input_gradients());
+    });
+  }
+
+  template <class T>
+  void bind(Executor<T>& executor, bool by_group) {
+    if (!by_group) return executor.bind(std::span<const double>(script_.rows));
+    const std::span<const double> all(script_.rows);
+    std::size_t column = 0;
+    for (std::size_t g = 0; g < script_.groups.size(); ++g) {
+      executor.bind("g" + std::to_string(g), all.subspan(column, all.size() - script_.columns() + script_.groups[g]),
+                    script_.columns());
+      column += script_.groups[g];
+    }
+  }
+
+  const Script& script_;
+  const Configuration& drawn_;
+  Statistics& statistics_;
+  Planted* planted_;
+  Recording recording_;
+  std::vector<double> parameters_, uniform_inputs_;
+};
+
+}  // namespace
+
+std::optional<Failure> check(const Case& it, Statistics& statistics, Planted* planted) {
+  ++statistics.programs;
+  return Checker(it, statistics, planted).run();
+}
+
+std::string describe(const Configuration& c) {
+  std::string result = c.in_float ? "Executor<float>" : "Executor<double>";
+  const CompileOptions& o = c.options;
+  const std::pair<bool, const char*> off[] = {
+      {o.fold_samples, "fold_samples"},
+      {o.roll, "roll"},
+      {o.fold_constants, "fold_constants"},
+      {o.common_subexpressions, "common_subexpressions"},
+      {o.simplify, "simplify"},
+      {o.idioms, "idioms"},
+      {o.fuse, "fuse"},
+      {o.reuse_slots, "reuse_slots"},
+  };
+  for (const auto& [on, name] : off) {
+    if (!on) result += std::string(", .") + name + " = false";
+  }
+  if (o.exact) result += ", .exact = true";
+  if (!c.isa.empty()) result += ", TAPELOOM_ISA=" + c.isa;
+  if (c.threads != 1) result += ", .threads = " + std::to_string(c.threads);
+  if (c.spare > 0) result += ", .max_samples of " + std::to_string(c.spare) + " more";
+  if (c.before > 0) result += ", after a step of " + std::to_string(c.before);
+  if (c.saved) result += ", saved and loaded";
+  if (c.by_group) result += ", bound by group";
+  if (c.inference) result += ", compile_inference";
+  if (!c.rows.empty()) {
+    result += ", rows";
+    for (std::uint32_t row : c.rows) result += " " + std::to_string(row);
+  }
+  return result;
+}
+
+}  // namespace tapeloom::test::fuzz

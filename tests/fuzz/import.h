@@ -1,0 +1,16 @@
+// Any recording as a script: a statement for each node, so that it can be run by the oracle, printed and made smaller.
+#pragma once
+
+#include <span>
+
+#include "fuzz/script.h"
+#include "tapeloom/core/tape.h"
+#include "tapeloom/core/value.h"
+
+namespace tapeloom::test::fuzz {
+
+/// `rows`: samples x inputs. Guards come after all nodes.
+Script script_of(const Tape& tape, Value loss, std::span<const Value> outputs, std::span<const double> rows,
+                 std::size_t samples);
+
+}  // namespace tapeloom::test::fuzz
