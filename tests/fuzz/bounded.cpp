@@ -137,7 +137,7 @@ Real partial_error(Op op, std::size_t operand, const std::array<Real, 3>& x, Rea
 
 Real Bounded::error(const Arithmetic& arithmetic) const {
   if (terms <= 1 || on_grid) return base;
-  return base + arithmetic.slack() * static_cast<Real>(terms) * arithmetic.unit() * magnitude;
+  return base + arithmetic.slack() * static_cast<Real>(terms) * arithmetic.unit() * (magnitude + base);
 }
 
 bool Bounded::known() const { return base != infinity; }
@@ -237,7 +237,9 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
                      (op != Op::div || std::fma(centre.value, at[1], -at[0]) == 0.0L) &&
                      (op != Op::sqrt || centre.value * centre.value == at[0]);
   Real y_error = spread;
-  if (rounds && !exact) y_error += function_units(op) * unit * std::fabs(centre.value) + 4.0L * arithmetic.smallest();
+  if (rounds && !exact) {
+    y_error += function_units(op) * unit * (std::fabs(centre.value) + spread) + 4.0L * arithmetic.smallest();
+  }
   result.value = Bounded::of(centre.value, y_error, arithmetic);
   if (std::isfinite(centre.value)) y_error = result.value.error(arithmetic);
 
@@ -295,7 +297,8 @@ Bounded contribution(const Applied::Partial& partial, const Bounded& adjoint, co
                      on_grid(adjoint.magnitude * partial.value, arithmetic);
   if (value == 0.0L && spread == 0.0L) return Bounded{0.0L, 0.0L, 0.0L, 1, true};
   if (!exact) {
-    spread += 2.0L * arithmetic.slack() * arithmetic.unit() * std::fabs(value) + 4.0L * arithmetic.smallest();
+    spread +=
+        2.0L * arithmetic.slack() * arithmetic.unit() * (std::fabs(value) + spread) + 4.0L * arithmetic.smallest();
   }
   return Bounded::of(value, spread, arithmetic);
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tapeloom/runtime/program_check.h"
+#include "tapeloom/core/program_check.h"
 
 namespace tapeloom::test::fuzz {
 
@@ -16,7 +16,7 @@ template <class Change>
 bool change_one(Program& program, Change&& change) {
   for (std::size_t i = program.instructions.size(); i-- > 0;) {
     Program next = program;
-    if (!change(next, next.instructions[i]) || !runtime::find_fault(next).empty()) continue;
+    if (!change(next, next.instructions[i]) || !find_fault(next).empty()) continue;
     program = std::move(next);
     return true;
   }
@@ -54,7 +54,7 @@ bool leave_out(Program& program, K kind) {
         if (range->end > i) --range->end;
       }
     }
-    return runtime::find_fault(program).empty();
+    return find_fault(program).empty();
   }
   return false;
 }
@@ -169,7 +169,7 @@ const Fault all[] = {
      {},
      [](Program& p) {
        for (GradientPiece& piece : p.gradients) {
-         if (++piece.slot; runtime::find_fault(p).empty()) return true;
+         if (++piece.slot; find_fault(p).empty()) return true;
          --piece.slot;
        }
        return false;
@@ -187,7 +187,7 @@ const Fault all[] = {
      {},
      [](Program& p) {
        for (std::uint32_t& word : p.indices) {
-         if (word ^= 1; runtime::find_fault(p).empty()) return true;
+         if (word ^= 1; find_fault(p).empty()) return true;
          word ^= 1;
        }
        return false;
