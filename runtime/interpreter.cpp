@@ -146,6 +146,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     runners_.emplace_back(program, kernels_, buffers, loaded, std::min(tile_samples_, max_samples), profiled,
                           skip_zeros);
   }
+  if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program);
   if (profiled) {
     profile_.emplace();
     profile_->instructions.resize(program.instructions.size());
@@ -177,7 +178,7 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch)
   const auto run = [&]<bool profiled>() {
     const GuardFailure failure = run_as<profiled>(binding, batch);
     const bool good = failure.guard == SIZE_MAX;
-    if (good && program_.repeats_for_nan && gradients_have_nan(batch.count)) repeat_for_nan(binding, batch);
+    if (good && watch_ && gradients_have_nan(batch.count)) repeat_for_nan(binding, batch);
     return failure;
   };
   if (!profile_) return run.template operator()<false>();
@@ -308,8 +309,9 @@ void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
 
 template <class T>
 bool Interpreter<T>::gradients_have_nan(std::size_t samples) {
-  const auto has_nan = [&](std::span<const T> numbers) { return kernels_.has_nan(numbers.data(), numbers.size()); };
-  return has_nan(gradients()) || (program_.has_input_gradients && has_nan(input_gradients(samples)));
+  if (!watch_->all_finite(kernels_, uniform_)) return true;
+  const std::span<const T> by_inputs = input_gradients(samples);
+  return program_.has_input_gradients && !kernels_.all_finite(by_inputs.data(), by_inputs.size());
 }
 
 /// Computes the gradients again where an adjoint of zero contributes nothing, whatever it meets. Loss and outputs are

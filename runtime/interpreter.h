@@ -11,6 +11,7 @@
 #include "tapeloom/runtime/arena.h"
 #include "tapeloom/runtime/batch_split.h"
 #include "tapeloom/runtime/binding.h"
+#include "tapeloom/runtime/gradient_watch.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/thread_pool.h"
 #include "tapeloom/runtime/tile_runner.h"
@@ -96,6 +97,7 @@ class Interpreter {
   std::vector<TileRunner<T>> runners_;  // one a thread
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   ThreadGain gain_;
+  std::optional<GradientWatch> watch_;           // of a program whose steps may be repeated
   std::unique_ptr<Interpreter> skipping_zeros_;  // from the first step on that is repeated
   T loss_ = T(0);
   std::optional<Profile> profile_;  // without what the runners have

@@ -126,7 +126,8 @@ struct KernelTable {
   /// written in whole vectors: after their end rows of `from` are repeated.
   void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                     std::size_t to_stride);
-  bool (*has_nan)(const T* numbers, std::size_t count);
+  /// Whether none is infinite or NaN.
+  bool (*all_finite)(const T* numbers, std::size_t count);
 };
 
 /// The fastest table this processor can run, for steps of at most so many samples: vectors of AVX-512 that are not even

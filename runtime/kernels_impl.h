@@ -256,18 +256,18 @@ void subtract_scaled(T* to, T factor, const T* from, std::size_t count) {
 }
 
 template <class T>
-bool has_nan(const T* numbers, std::size_t count) {
+bool all_finite(const T* numbers, std::size_t count) {
   constexpr std::size_t width = Lanes<T>::count;
   typename Lanes<T>::Mask found = {};
   std::size_t i = 0;
   for (; i + width <= count; i += width) {
     const auto v = Lanes<T>::load(numbers + i).v;
-    found |= v != v;
+    found |= v - v != typename Lanes<T>::Vector{};
   }
-  bool any = false;
-  for (std::size_t l = 0; l < width; ++l) any = any || found[l] != 0;
-  for (; i < count; ++i) any = any || numbers[i] != numbers[i];
-  return any;
+  bool all = true;
+  for (std::size_t l = 0; l < width; ++l) all = all && found[l] == 0;
+  for (; i < count; ++i) all = all && numbers[i] - numbers[i] == T(0);
+  return all;
 }
 
 template <class T>
@@ -285,7 +285,7 @@ constexpr KernelTable<T> make_table(const char* name) {
                        add<T>,
                        subtract_scaled<T>,
                        transpose<T>,
-                       has_nan<T>};
+                       all_finite<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity))
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;

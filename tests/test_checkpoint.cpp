@@ -6,7 +6,7 @@
 
 #include "against_evaluate.h"
 #include "files.h"
-#include "random_graph.h"
+#include "random_numbers.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/runtime/fit.h"
 #include "tapeloom/runtime/safetensors.h"

@@ -2,10 +2,7 @@
 // results are the oracle's. What fails is printed as C++.
 #include <cstdio>
 
-#include "fuzz/generator.h"
-#include "fuzz/import.h"
-#include "fuzz/print.h"
-#include "fuzz/shrink.h"
+#include "fuzz/expect.h"
 #include "random_net.h"
 
 using namespace tapeloom;
@@ -26,18 +23,7 @@ TEST_CASE("random nets: rolled and unrolled programs give what the oracle gives"
     nodes += net.tape.size();
     for (const Instruction& i : compile(p.loss).instructions) dense += i.kind == InstructionKind::dense;
 
-    fuzz::Case it{fuzz::script_of(net.tape, p.loss, p.outputs, p.rows, p.samples), {}};
-    it.drawn = fuzz::draw_configuration(random, it.script);
-    const std::optional<fuzz::Failure> failure = fuzz::check(it, statistics);
-    if (!failure) continue;
-    const fuzz::Case small = fuzz::shrink(it, [&](const fuzz::Case& smaller) {
-      fuzz::Statistics ignored;
-      const std::optional<fuzz::Failure> now = fuzz::check(smaller, ignored);
-      return now && now->stage == failure->stage;
-    });
-    FAIL_CHECK("net of seed " << seed + n << ": " << net.story << "\n"
-                              << failure->stage << ": " << failure->what << "\n"
-                              << fuzz::as_cpp(small));
+    fuzz::expect_right("net of seed " + std::to_string(seed + n) + ": " + net.story, p, random, statistics);
   }
   std::printf("random nets: %zu nodes, %zu dense instructions; %zu numbers compared, nothing is known of %zu\n", nodes,
               dense, statistics.numbers, statistics.unknown);

@@ -177,7 +177,8 @@ struct WeightedNet {
       rows.insert(rows.end(), row.begin(), row.end());
       good_rows.insert(good_rows.end(), row.begin(), row.end());
       if (s % 4 != 1) continue;
-      const std::vector<double> bad = {spoiling, number(random), s % 8 == 1 ? spoiling : 1.0, spoiling, 0.0};
+      std::vector<double> bad = {number(random), number(random), number(random), s % 8 == 1 ? spoiling : 1.0, 0.0};
+      bad[s / 4 % 3] = spoiling;
       rows.insert(rows.end(), bad.begin(), bad.end());
     }
   }

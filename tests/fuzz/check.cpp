@@ -316,7 +316,7 @@ class Checker {
 
   template <class T>
   void bind(Executor<T>& executor, bool by_group) {
-    if (!by_group) return executor.bind(std::span<const double>(script_.rows));
+    if (!by_group) return executor.bind(std::span<const double>(script_.rows), script_.columns());
     const std::span<const double> all(script_.rows);
     std::size_t column = 0;
     for (std::size_t g = 0; g < script_.groups.size(); ++g) {
