@@ -1,6 +1,7 @@
 // Where to look, after a step, for gradients that are not finite.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace tapeloom::inline v0_1::runtime {
 
 /// Not all of them need to be looked at. Entry (i, j) of the total of a product of rows, sum_s y_i(s) x_j(s), is NaN
 /// because y_i or x_j is not finite for some sample, and then entry (i, 0) or (0, j) is not finite either: the first
-/// row and the first column stand for the matrix. (Where finite numbers overflow, it is not found; a step with products
+/// row and the first column stand for the matrix, and for the sums of the y_i, which a layer's biases have. (Where finite numbers overflow, it is not found; a step with products
 /// that skip zeros would not change that.)
 class GradientWatch {
  public:
@@ -25,10 +26,10 @@ class GradientWatch {
         if (!kernels.all_finite(uniform + run.slot, run.count)) return false;
         continue;
       }
-      for (std::uint32_t n = 0; n < run.count; ++n) {
-        const T number = uniform[run.slot + std::size_t{n} * run.step];
-        if (number - number != T(0)) return false;
-      }
+      T nothing(0);  // stays that, or becomes NaN
+      const T* number = uniform + run.slot;
+      for (std::uint32_t n = 0; n < run.count; ++n, number += run.step) nothing += *number - *number;
+      if (nothing != T(0)) return false;
     }
     return true;
   }
@@ -37,6 +38,7 @@ class GradientWatch {
   /// Uniform slots, `step` apart.
   struct Run {
     std::uint32_t slot, count, step;
+    friend auto operator<=>(const Run&, const Run&) = default;
   };
 
   void watch_products(const Program& program, std::vector<bool>& watched);

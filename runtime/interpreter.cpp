@@ -175,15 +175,17 @@ Profile Interpreter<T>::profile() const {
 
 template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
-  const auto run = [&]<bool profiled>() {
-    const GuardFailure failure = run_as<profiled>(binding, batch);
-    const bool good = failure.guard == SIZE_MAX;
-    if (good && watch_ && gradients_have_nan(batch.count)) repeat_for_nan(binding, batch);
-    return failure;
-  };
-  if (!profile_) return run.template operator()<false>();
+  if (profile_) return run_profiled(binding, batch);
+  const GuardFailure failure = run_as<false>(binding, batch);
+  if (watch_) repeat_for_nan(binding, batch, failure);
+  return failure;
+}
+
+template <class T>
+GuardFailure Interpreter<T>::run_profiled(const Binding& binding, const BatchRows& batch) {
   Stopwatch<true> stopwatch;
-  const GuardFailure failure = run.template operator()<true>();
+  const GuardFailure failure = run_as<true>(binding, batch);
+  if (watch_) repeat_for_nan(binding, batch, failure);
   InstructionTime step;
   stopwatch.lap(step);
   profile_->step_seconds += step.seconds;
@@ -314,10 +316,11 @@ bool Interpreter<T>::gradients_have_nan(std::size_t samples) {
   return program_.has_input_gradients && !kernels_.all_finite(by_inputs.data(), by_inputs.size());
 }
 
-/// Computes the gradients again where an adjoint of zero contributes nothing, whatever it meets. Loss and outputs are
-/// what they were.
+/// If gradients are NaN, computes them again where an adjoint of zero contributes nothing, whatever it meets. Loss and
+/// outputs are what they were.
 template <class T>
-void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& batch) {
+void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& batch, const GuardFailure& failure) {
+  if (failure.guard != SIZE_MAX || !gradients_have_nan(batch.count)) return;
   if (skipping_zeros_ == nullptr) {
     skipping_zeros_ = std::make_unique<Interpreter>(program_, parameters_, max_samples_, 1, false, true);
   }

@@ -46,6 +46,7 @@ class Interpreter {
   Profile profile() const;
 
  private:
+  GuardFailure run_profiled(const Binding& binding, const BatchRows& batch);
   template <bool profiled>
   GuardFailure run_as(const Binding& binding, const BatchRows& batch);
   template <bool profiled>
@@ -63,7 +64,7 @@ class Interpreter {
   void run_tasks(std::size_t count, std::size_t threads, const Task& task);
   void add_groups(Range totals, std::size_t groups);
   bool gradients_have_nan(std::size_t samples);
-  void repeat_for_nan(const Binding& binding, const BatchRows& batch);
+  void repeat_for_nan(const Binding& binding, const BatchRows& batch, const GuardFailure& failure);
   void collect_outputs(std::size_t samples);
   bool gradients_are_in_place() const;
   void collect_gradients();

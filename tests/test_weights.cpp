@@ -191,10 +191,10 @@ TEST_CASE("weights: a labelled program reads files named as PyTorch does, withou
   INFO("labelled behind \"" << prefix << "\"");
   Net net;
   net.network.set_labels(prefix);
+  save_program("labelled.tapeloom", compile_inference(net.scaled));
   Executor<double> trained(compile_inference(net.scaled));
   const std::vector<double> numbers = some_numbers(25, 5);
   trained.set_parameters(numbers);
-  save_program("labelled.tapeloom", compile_inference(net.scaled));
   const Program program = load_program("labelled.tapeloom");
 
   CHECK(names_of(tensor_layout(program)) == std::vector<std::string>{"scale", prefix + "layers.0.weight",
