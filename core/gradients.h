@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "tapeloom/core/export.h"
 #include "tapeloom/core/growing.h"
 #include "tapeloom/core/ids.h"
 #include "tapeloom/core/index_set.h"
@@ -14,7 +15,7 @@ namespace tapeloom::inline v0_1 {
 
 class Tape;
 
-class Gradients {
+class TAPELOOM_API Gradients {
  public:
   /// Zero unless something was added since the last clear().
   double operator[](NodeId node) const { return is_set(node.index) ? sums_[node.index] : 0.0; }

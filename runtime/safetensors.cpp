@@ -160,6 +160,14 @@ std::vector<Entry> read_entries(std::string_view header, const std::string& path
 
 }  // namespace
 
+double Tensor::at(std::size_t i) const {
+  if (i >= size()) {
+    throw BindError("tensor \"" + name + "\" has " + std::to_string(size()) + " numbers, and no number " +
+                    std::to_string(i));
+  }
+  return std::visit([i](const auto& all) { return static_cast<double>(all[i]); }, numbers);
+}
+
 const Tensor* TensorFile::find(std::string_view name) const& {
   const auto has_name = [name](const auto& tensor) { return tensor.name == name; };
   const auto found = std::find_if(tensors.begin(), tensors.end(), has_name);

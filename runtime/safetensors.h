@@ -24,13 +24,7 @@ struct Tensor {
     return std::visit([](const auto& all) { return all.size(); }, numbers);
   }
   /// In that order. Throws BindError for a number that is not there.
-  double at(std::size_t i) const {
-    if (i >= size()) {
-      throw BindError("tensor \"" + name + "\" has " + std::to_string(size()) + " numbers, and no number " +
-                      std::to_string(i));
-    }
-    return std::visit([i](const auto& all) { return static_cast<double>(all[i]); }, numbers);
-  }
+  TAPELOOM_API double at(std::size_t i) const;
 };
 
 /// A tensor of a type whose numbers are not looked at, such as I64, BOOL or F8_E4M3.
