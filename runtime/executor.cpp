@@ -55,7 +55,8 @@ struct Executor<T>::State {
                     std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
                     options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
                     options.profile),
-        trained(program->trained) {
+        trained(program->trained),
+        special(program->recorded_samples > 0 || program->input_groups.empty() ? has_no_inputs : 0) {
     if (!program->recorded_rows.empty()) {
       binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
     }
@@ -74,9 +75,12 @@ struct Executor<T>::State {
 
   T step(const runtime::BatchRows& batch) {
     samples = 0;
-    if (special != 0) [[unlikely]]
-      check_special_step();
-    check_rows(batch);
+    if (special == 0) [[likely]] {
+      binding.check(batch);
+    } else {
+      check_special_step(batch);
+    }
+    if (batch.count > options.max_samples) refuse_samples(batch.count);
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
         recorded == 0 ? interpreter.run(binding, batch) : interpreter.run(binding, {0, recorded, nullptr});
@@ -90,13 +94,11 @@ struct Executor<T>::State {
 
   /// Without inputs there are no rows to choose among: a step of some would be one of all that was recorded.
   void check_rows(const runtime::BatchRows& batch) const {
-    const bool has_inputs = program->recorded_samples == 0 && !program->input_groups.empty();
-    if (has_inputs || batch.count == 0) {
+    if ((special & has_no_inputs) == 0 || batch.count == 0) {
       binding.check(batch);
     } else if (batch.count != 1 || batch.row(0) != 0) {
       refuse_chosen_rows();
     }
-    if (batch.count > options.max_samples) refuse_samples(batch.count);
   }
   [[noreturn]] void refuse_chosen_rows() const {
     throw BindError("a step of chosen rows needs inputs: " + without_inputs() + "; step() computes it as a whole");
@@ -108,35 +110,36 @@ struct Executor<T>::State {
 
   // --- whose parameters these are --------------------------------------------------------------------------------
 
+  /// What a step has to look at besides its rows; most have nothing.
   enum Special : std::uint8_t {
-    may_be_forgotten = 1,  // a program for inference, with initial parameters that nobody shares
-    may_have_changed = 2,  // somebody was given the parameters to write
+    has_no_inputs = 1,
+    may_be_forgotten = 2,  // a program for inference, with initial parameters that nobody shares
+    may_have_changed = 4,  // somebody was given the parameters to write, and they were not others yet
   };
 
   void watch_own_parameters() {
     const bool inference = program->loss_slot == Program::no_slot && !program->parameters.empty();
     if (inference && program->recording != 0) special |= may_be_forgotten;
   }
-  void give_to_write() {
-    if (!parameters->record.trained()) special |= may_have_changed;
-  }
   void chosen() {
     parameters->chosen = true;
+    special &= has_no_inputs;
     parameters->record.set_trained(parameters->changed(*program));
-    special = parameters->record.trained() ? 0 : may_have_changed;
+    special_if_given = parameters->record.trained() ? 0 : may_have_changed;
   }
-  void check_special_step() {
-    if ((special & may_have_changed) != 0) look_for_changes();
-    if ((special & may_be_forgotten) == 0) return;
+  void check_special_step(const runtime::BatchRows& batch) {
+    if ((special & may_have_changed) != 0 && parameters->changed(*program)) {
+      parameters->record.set_trained();
+      special &= has_no_inputs, special_if_given = 0;
+    }
+    if ((special & may_be_forgotten) != 0) check_not_forgotten();
+    check_rows(batch);
+  }
+  void check_not_forgotten() {
     const std::uint64_t changes = runtime::training_changes();
     if (changes == seen_changes) return;
     runtime::check_not_forgotten("step", *program, *parameters);
     seen_changes = changes;
-  }
-  void look_for_changes() {
-    if (!parameters->changed(*program)) return;  // they may still be
-    parameters->record.set_trained();
-    special = 0;
   }
 
   // --- what is frozen --------------------------------------------------------------------------------------------
@@ -204,8 +207,9 @@ struct Executor<T>::State {
   runtime::Binding binding;
   runtime::Interpreter<T> interpreter;
   std::vector<Range> trained;
-  std::size_t samples = 0;   // of the last good step
-  std::uint8_t special = 0;  // what else a step has to look at
+  std::size_t samples = 0;                           // of the last good step
+  std::uint8_t special;                              // the bits of Special
+  std::uint8_t special_if_given = may_have_changed;  // to be added when the parameters are given to be written
   std::uint64_t seen_changes = 0;
 };
 
@@ -331,7 +335,7 @@ std::span<const T> Executor<T>::parameters() const {
 }
 template <class T>
 std::span<T> Executor<T>::parameters() {
-  state_->give_to_write();
+  state_->special |= state_->special_if_given;
   return state_->parameters->numbers.first(state_->program->parameters.size());
 }
 template <class T>

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <numbers>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "tapeloom/core/error.h"
@@ -115,7 +116,8 @@ void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   const T rate = static_cast<T>(options_.learning_rate);
   T* p = executor.parameters().data();
   const T* gradient = gradients.data();
-  if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !executor.program().exact) {
+  const bool exact = std::is_same_v<T, double> && executor.program().exact;
+  if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !exact) {
     static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
     for (const Range trained : executor.trained()) {
       kernels.subtract_scaled(p + trained.begin, rate, gradient + trained.begin, trained.size());

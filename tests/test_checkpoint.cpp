@@ -147,6 +147,25 @@ TEST_CASE("checkpoint: fit goes on where its file stops") {
   CHECK(std::equal(at_once.parameters().begin(), at_once.parameters().end(), after.parameters().begin()));
 }
 
+TEST_CASE("checkpoint: fit goes on with another learning rate, and not with other data") {
+  std::filesystem::remove("rate.safetensors");
+  FitOptions options{.epochs = 1, .batch = 4, .optimizer = SgdOptions{.learning_rate = 0.5}};
+  options.checkpoint = "rate.safetensors";
+  Executor<double> executor(program());
+  fit(executor, DataView(rows()), options);
+  options.epochs = 2;
+  options.optimizer = SgdOptions{.learning_rate = 0.125};
+  std::vector<double> rates;
+  options.on_step = [&](const StepReport& report) { rates.push_back(report.learning_rate); };
+  std::vector<double> other = rows();
+  other[5] += 1.0;
+  CHECK_THROWS_SAYING(BindError, "trained on other data", fit(executor, DataView(other), options));
+  CHECK(rates.empty());
+  CHECK(fit(executor, DataView(rows()), options).epochs.size() == 2);
+  CHECK_FALSE(rates.empty());
+  CHECK(std::count(rates.begin(), rates.end(), 0.125) == static_cast<std::ptrdiff_t>(rates.size()));
+}
+
 TEST_CASE("checkpoint: files that are none, or of another run, are refused and change nothing") {
   Executor<double> executor(program());
   Trainer<double> trainer(executor, DataView(rows()), some_options());
