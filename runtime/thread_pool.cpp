@@ -66,7 +66,7 @@ Round ThreadPool::run(std::size_t count, Function function, const void* task, st
   task_.store(task, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
   const std::uint32_t round = round_.load(std::memory_order_relaxed) + 1;
-  next_.store(std::uint64_t{round} << 32, std::memory_order_release);
+  left_.store(std::uint64_t{round} << 32 | count, std::memory_order_release);
   round_.store(round, std::memory_order_release);
   // Of sleeping threads each notification wakes one.
   const std::size_t others = alone ? 0 : std::min(threads - 1, std::min(count, threads_.size() + 1) - 1);
@@ -95,19 +95,19 @@ void ThreadPool::work(std::size_t thread) {
 /// Takes tasks until there is none; returns how many.
 std::size_t ThreadPool::take_tasks(std::size_t thread) {
   std::size_t taken = 0;
-  std::uint64_t next = next_.load(std::memory_order_acquire);
-  for (;;) {
-    const auto index = static_cast<std::uint32_t>(next);
-    if (index >= count_.load(std::memory_order_relaxed)) return taken;
+  std::uint64_t left = left_.load(std::memory_order_acquire);
+  while (static_cast<std::uint32_t>(left) != 0) {
+    const std::size_t index = count_.load(std::memory_order_relaxed) - static_cast<std::uint32_t>(left);
     const Function function = function_.load(std::memory_order_relaxed);
     const void* const task = task_.load(std::memory_order_relaxed);
-    if (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     function(task, index, thread);
     ++taken;
     done_.fetch_add(1, std::memory_order_release);
     if (thread != 0) done_.notify_one();
-    next = next_.load(std::memory_order_acquire);
+    left = left_.load(std::memory_order_acquire);
   }
+  return taken;
 }
 
 void ThreadGain::add(const Round& round, Clock::time_point now) {

@@ -54,9 +54,9 @@ class ThreadPool {
   std::uint32_t forks_;  // of this process when the threads were started
   std::atomic<std::uint32_t> round_{0};
   std::atomic<bool> ends_{false};
-  // The number of the round and, in the lower half, the first of its tasks that nobody has taken. A thread that looked
-  // during an earlier round cannot take a task by what it saw then, since the number is another.
-  std::atomic<std::uint64_t> next_{0};
+  // The number of the round and, in the lower half, how many of its tasks nobody has taken. A thread that looked during
+  // an earlier round cannot take a task by what it saw then: either there was none left, or the number is another now.
+  std::atomic<std::uint64_t> left_{0};
   std::atomic<std::uint32_t> done_{0};  // of the round's tasks
   // What the round is about. Written while no task is left to be taken; a thread that takes one has read them before.
   std::atomic<std::size_t> count_{0};

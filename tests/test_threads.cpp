@@ -117,20 +117,21 @@ TEST_CASE("threads: a pool does every task once, on several threads, again and a
 }
 
 TEST_CASE("threads: a thread that comes late takes no task of a round that is over") {
-  // Rounds of two tasks that end before a thread that sleeps can be there, and tasks that are longer now and then.
+  // Rounds of few tasks that end before a thread that sleeps can be there, of many after them, and tasks that are longer
+  // now and then.
   runtime::ThreadPool pool(4);
   std::atomic<std::size_t> sum = 0;
   std::size_t expected = 0;
   for (std::size_t round = 1; round <= 3000; ++round) {
     if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
-    const std::size_t here = round;  // gone with the round
-    const runtime::Round result = pool.run(2, [&](std::size_t task, std::size_t) {
+    const std::size_t here = round, count = round % 2 == 0 ? 2 : 40;  // gone with the round
+    const runtime::Round result = pool.run(count, [&](std::size_t task, std::size_t) {
       for (std::size_t i = 0; round % 7 == 0 && i < 2000; ++i) sum.fetch_add(0);
       sum += here * (task + 1);
     });
-    expected += 3 * round;
+    expected += round * count * (count + 1) / 2;
     if (sum != expected) FAIL("round " << round);
-    if (result.tasks != 2 || result.own_tasks > 2 || result.own_time > result.time) FAIL("round " << round);
+    if (result.tasks != count || result.own_tasks > count || result.own_time > result.time) FAIL("round " << round);
   }
   CHECK(sum == expected);
 }
