@@ -125,7 +125,7 @@ struct Executor<T>::State {
     parameters->chosen = true;
     special &= has_no_inputs;
     parameters->record.set_trained(parameters->changed(*program));
-    special_if_given = parameters->record.trained() ? 0 : may_have_changed;
+    special_if_given = program->recording == 0 || parameters->record.trained() ? 0 : may_have_changed;
   }
   void check_special_step(const runtime::BatchRows& batch) {
     if ((special & may_have_changed) != 0 && parameters->changed(*program)) {
@@ -209,7 +209,8 @@ struct Executor<T>::State {
   std::vector<Range> trained;
   std::size_t samples = 0;                           // of the last good step
   std::uint8_t special;                              // the bits of Special
-  std::uint8_t special_if_given = may_have_changed;  // to be added when the parameters are given to be written
+  // To be added when the parameters are given to be written, where somebody asks.
+  std::uint8_t special_if_given = program->recording == 0 ? 0 : may_have_changed;
   std::uint64_t seen_changes = 0;
 };
 

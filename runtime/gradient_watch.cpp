@@ -7,7 +7,8 @@ namespace tapeloom::inline v0_1::runtime {
 GradientWatch::GradientWatch(const Program& program) {
   std::vector<bool> watched(program.total_count, false);
   watch_products(program, watched);
-  // Of a matrix that is used again and again.
+  watch_additions(program, watched);
+  // A matrix that is used again and again has several products at one place.
   std::ranges::sort(runs_);
   runs_.erase(std::unique(runs_.begin(), runs_.end()), runs_.end());
   // All other gradients, one by one.
@@ -24,7 +25,7 @@ GradientWatch::GradientWatch(const Program& program) {
   }
 }
 
-/// By their first rows and columns.
+/// Looks at the first rows and columns of totals of products, and marks all of these as watched.
 void GradientWatch::watch_products(const Program& program, std::vector<bool>& watched) {
   const auto mark = [&](const Instruction& i, const Shape& s, std::uint32_t first) {
     const std::uint32_t terms = i.kind == InstructionKind::reduce ? 1 : s.terms;
@@ -50,6 +51,26 @@ void GradientWatch::watch_products(const Program& program, std::vector<bool>& wa
                              of_before.rows == s.rows && of_before.step[0] == s.step[0] &&
                              ((before.uniform_mask ^ i.uniform_mask) & 1) == 0;
       if (sums_rows) mark(before, of_before, before.out);
+    }
+  }
+}
+
+/// Takes the marks off what is added to, once a step, after the samples: that may be NaN, too.
+void GradientWatch::watch_additions(const Program& program, std::vector<bool>& watched) {
+  const auto unmark = [&](std::uint32_t slot) {
+    const std::uint32_t total = slot - program.first_total();  // wraps around below it
+    if (total < watched.size()) watched[total] = false;
+  };
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      const Shape& s = program.shapes[i.shape];
+      const bool added = i.kind == InstructionKind::add_at, gathered = i.kind == InstructionKind::gather;
+      if (!added && !gathered) continue;  // no other kind writes where totals are
+      for (std::uint32_t row = 0; row < s.rows; ++row) {
+        const std::uint32_t terms = gathered ? 1 : s.terms, row_step = gathered ? 1 : s.row_step;
+        for (std::uint32_t term = 0; term < terms; ++term) unmark(i.out + row * row_step + term * s.term_step);
+      }
     }
   }
 }

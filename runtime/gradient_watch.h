@@ -12,13 +12,15 @@ namespace tapeloom::inline v0_1::runtime {
 
 /// Not all of them need to be looked at. Entry (i, j) of the total of a product of rows, sum_s y_i(s) x_j(s), is NaN
 /// because y_i or x_j is not finite for some sample, and then entry (i, 0) or (0, j) is not finite either: the first
-/// row and the first column stand for the matrix, and for the sums of the y_i, which a layer's biases have. (Where finite numbers overflow, it is not found; a step with products
-/// that skip zeros would not change that.)
+/// row and the first column stand for the matrix, and for the sums of the y_i, which a layer's biases have; unless
+/// something else is added to them. (Where finite numbers overflow, it is not found; a step with products that skip
+/// zeros would not change that.)
 class GradientWatch {
  public:
   explicit GradientWatch(const Program& program);
 
-  /// Of the uniform slots after a step: false if a gradient is NaN for another reason than overflow of a sum.
+  /// Of the uniform slots after a step: false if a gradient is NaN for another reason than overflow of a sum, or is
+  /// infinite.
   template <class T>
   bool all_finite(const KernelTable<T>& kernels, const T* uniform) const {
     for (const Run& run : runs_) {
@@ -42,6 +44,7 @@ class GradientWatch {
   };
 
   void watch_products(const Program& program, std::vector<bool>& watched);
+  static void watch_additions(const Program& program, std::vector<bool>& watched);
 
   std::vector<Run> runs_;
 };

@@ -328,7 +328,10 @@ void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& bat
   const std::size_t first = program_.first_uniform_input();
   std::copy_n(uniform_ + first, program_.uniform_inputs.size(), again.uniform_ + first);
   again.template run_as<false>(binding, batch);
-  std::ranges::copy(again.gradients(), gradients_data());
+  for (const GradientPiece& piece : program_.gradients) {
+    std::copy_n(again.uniform_ + piece.slot, piece.count, uniform_ + piece.slot);
+  }
+  if (!gradients_in_place_) collect_gradients();
   if (program_.has_input_gradients) {
     std::ranges::copy(again.input_gradients(batch.count), arena_.data(input_gradients_));
   }

@@ -252,6 +252,54 @@ TEST_CASE("zero adjoints: uniform inputs and outputs of a repeated step are the 
   }
 }
 
+TEST_CASE("zero adjoints: what is added once a step to the gradients of a layer's weights may be NaN, too") {
+  for (const std::size_t from : {0u, 5u}) {
+    Tape tape;
+    std::mt19937_64 random(5);
+    const std::vector<Value> x = tape.inputs("x", 4);
+    const MLP network(tape, 4, {{3, tanh}, {1}}, glorot(random));
+    const std::vector<Value> weights = network.parameters();
+    Value penalty = 0.0;
+    for (std::size_t i = from; i < 8; ++i) {
+      weights[i].set_data(i == 6 ? -1.0 : 2.0);  // one of the second neuron's, not by the first input
+      penalty += where(weights[i] > 0.0, tanh(log(weights[i])), 0.0);
+    }
+    const Value loss = batch_mean(square(network(x)[0])) + 1e-3 * penalty;
+    const std::vector<double> rows = {0.5, -1.0, 2.0, 0.25, 1.0, 0.5, -0.5, 3.0};
+    const Evaluation right = evaluate(loss, {.rows = rows, .samples = 2});
+    Executor<double> executor(compile(loss));
+    executor.bind(rows);
+    executor.step();
+    for (std::size_t p = 0; p < right.gradients.size(); ++p) {
+      INFO("parameter " << p);
+      CHECK(executor.gradients()[p] == Approx(right.gradients[p]).margin(1e-12));
+    }
+  }
+}
+
+TEST_CASE("zero adjoints: a repeated step leaves the gradients of frozen parameters zero") {
+  const WeightedNet net({{5, relu}, {1}}, not_a_number);
+  const std::size_t samples = net.rows.size() / 5;
+  const Evaluation right = evaluate(net.loss, {.rows = net.rows, .samples = samples});
+  Executor<double> executor(compile(net.loss));
+  executor.bind(net.rows);
+  const std::vector<ParameterId> frozen = {ParameterId(0), ParameterId(4)};
+  const auto check = [&](bool freeze) {
+    for (std::size_t p = 0; p < right.gradients.size(); ++p) {
+      INFO("parameter " << p);
+      const bool zero = freeze && (p == 0 || p == 4);
+      CHECK(executor.gradients()[p] == Approx(zero ? 0.0 : right.gradients[p]).margin(1e-12));
+    }
+  };
+  executor.set_frozen(frozen);
+  executor.step();
+  check(true);
+  executor.set_frozen(frozen, false);  // of the same step
+  check(false);
+  executor.set_frozen(frozen);
+  check(true);
+}
+
 namespace {
 
 double gradient_of(const Value& loss, const CompileOptions& options) {
