@@ -87,8 +87,9 @@ class Pipeline {
       pass("merge_common_subexpressions", options.common_subexpressions && may_round, merge_common_subexpressions);
     };
     // clang-format on
-    clean_up();
+    // Before a choice by a constant goes: what is not chosen may be a row of a block that stays.
     const bool chooses = has_where(graph_);
+    clean_up();
     pass("recognise_idioms", options.idioms && may_round, recognise_idioms);
     if (request_.loss && options.gradients) {
       pass("differentiate", true,

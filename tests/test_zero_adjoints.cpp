@@ -338,3 +338,17 @@ TEST_CASE("zero adjoints: where something overflows, programs differ from evalua
     CHECK(std::isnan(gradient_of(loss, {.roll = false, .common_subexpressions = false})));
   }
 }
+
+TEST_CASE("zero adjoints: what a constant does not choose cannot spoil a gradient either") {
+  // The two products are rows of one block, of which only one is chosen.
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w");
+  Value loss = 0.0;
+  for (const double number : {2.0, 0.0}) {
+    const Value product = w * std::log(number);
+    loss += square(where(Value(number), product, number));
+  }
+  REQUIRE(evaluate(loss, {}).gradients[0] == Approx(2.0 * 0.5 * std::log(2.0) * std::log(2.0)));
+  CHECK(gradient_of(loss, {}) == Approx(2.0 * 0.5 * std::log(2.0) * std::log(2.0)));
+  CHECK(gradient_of(loss, {.roll = false}) == Approx(2.0 * 0.5 * std::log(2.0) * std::log(2.0)));
+}
