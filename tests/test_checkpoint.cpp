@@ -1,6 +1,7 @@
 // Runs that are stopped, saved in a file, loaded in another Trainer and go on: the same bits as runs that are not.
 #include "tapeloom/runtime/checkpoint.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 
