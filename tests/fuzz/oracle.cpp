@@ -94,7 +94,8 @@ class Oracle {
       many_.push_back(x.node);
       node.value = fuzz::add(node.value, nodes_[x.node].value, 1.0L, arithmetic_);
     }
-    if (s.op == Op::batch_mean) {
+    const bool by_factor = script_.recorded && s.k % 3 == 2;
+    if (s.op == Op::batch_mean && !by_factor) {
       const Bounded n = Bounded::of(static_cast<long double>(samples.size()), 0.0L, arithmetic_);
       const Applied applied = apply_bounded(Op::div, {node.value, n, {}}, arithmetic_);
       node.value = applied.value, node.partial[0] = applied.partial[0];
@@ -102,7 +103,9 @@ class Oracle {
       node.partial[0] = {1.0L, 0.0L, true, false};
       if (arithmetic_.idioms && !std::isfinite(node.value.value)) node.value = Bounded::unknown();
     }
-    return push(node);
+    const Number total = push(node);
+    if (s.op == Op::batch_sum || !by_factor) return total;
+    return apply(Op::mul, total, constant(1.0 / static_cast<double>(samples.size())));
   }
 
   /// The losses of core/loss.h by their formulas. A sample of weight 0 contributes nothing.
