@@ -17,6 +17,7 @@
 #include "bench/machine.h"
 #include "bench/main.h"
 #include "bench/measure_peak.h"
+#include "bench/tidy_heap.h"
 #include "tapeloom/runtime/kernels.h"
 #include "tapeloom/version.h"
 
@@ -91,7 +92,10 @@ Circumstances circumstances_of(const Options& options, const char* executable) {
   add("memory",
       "the most that was ever resident in a process that makes one variant and does two steps; a process "
       "that only makes the data of the smallest net: " +
-          megabytes(ask_peak_memory("none", 0)));
+          megabytes(ask_alone("none", 0).peak_bytes));
+  add("heap",
+      "tidy for all (freed blocks are merged and kept), in which everybody is at its best; the column of processes of "
+      "their own has a step with what the C library does by default, which strews the nodes of closures over the heap");
   if (options.plan.quick) add("quick", "a part of the works, and short repetitions: for checking, not for quoting");
   return c;
 }
@@ -105,10 +109,12 @@ constexpr Chart charts[] = {{"nets", compare_nets},        {"width", compare_wid
                             {"scalar", compare_scalar},    {"epoch", compare_epoch}};
 
 int run(int argc, char** argv) {
-  if (argc == 4 && std::string(argv[1]) == "--peak-memory") {
-    std::printf("%.0f\n", peak_memory(argv[2], static_cast<std::size_t>(std::stoul(argv[3]))));
+  if (argc == 4 && std::string(argv[1]) == "--alone") {
+    const Alone alone = run_alone(argv[2], static_cast<std::size_t>(std::stoul(argv[3])));
+    std::printf("%.0f %.17g\n", alone.peak_bytes, alone.seconds);
     return 0;
   }
+  tidy_heap();
   const Options options = read_options(argc, argv);
   Circumstances circumstances = circumstances_of(options, argv[0]);
   std::vector<Measurement> all;

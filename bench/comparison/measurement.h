@@ -38,8 +38,10 @@ struct Measurement {
   double record_seconds = unknown, compile_seconds = unknown;
   std::size_t nodes = 0;              ///< recorded; 0 if nothing is
   double break_even_steps = unknown;  ///< see set_break_even
-  double peak_bytes = unknown;        ///< resident memory of a process that does nothing else
-  std::string remark;                 ///< what is special about these figures; shown with them
+  /// Of a process that does nothing else: resident memory, and the median of a step with the heap as the C library has
+  /// it by default.
+  double peak_bytes = unknown, alone_seconds = unknown;
+  std::string remark;  ///< what is special about these figures; shown with them
 
   double median_seconds() const { return quantile(0.5); }
   /// Of `seconds`, between neighbours.

@@ -32,8 +32,9 @@ const Measurement* closures_of(const std::vector<Measurement>& all, const Measur
 
 std::string unless_unknown(double number, const std::string& text) { return std::isnan(number) ? "" : text; }
 
-const std::vector<std::string> columns = {"time",   "quartiles", "repetitions",    "closures / this",
-                                          "record", "compile",   "pays off after", "peak memory"};
+const std::vector<std::string> columns = {
+    "time",    "quartiles",      "repetitions", "closures / this",        "record",
+    "compile", "pays off after", "peak memory", "in a process of its own"};
 
 /// One for each of the columns, after the variant's title.
 std::vector<std::string> cells_of(const std::vector<Measurement>& all, const Measurement& m) {
@@ -52,7 +53,8 @@ std::vector<std::string> cells_of(const std::vector<Measurement>& all, const Mea
           unless_unknown(m.record_seconds, format_seconds(m.record_seconds)),
           unless_unknown(m.compile_seconds, format_seconds(m.compile_seconds)),
           std::isinf(m.break_even_steps) ? "never" : unless_unknown(m.break_even_steps, steps),
-          unless_unknown(m.peak_bytes, format_number("%.1f MB", 1e-6 * m.peak_bytes))};
+          unless_unknown(m.peak_bytes, format_number("%.1f MB", 1e-6 * m.peak_bytes)),
+          format_seconds(m.alone_seconds)};
 }
 
 void remove_empty_columns(Table& table) {
@@ -93,6 +95,7 @@ std::string json_counters(const Measurement& m) {
   add("compile_ns", 1e9 * m.compile_seconds);
   add("break_even_steps", m.break_even_steps);  // null: never
   add("peak_resident_bytes", m.peak_bytes);
+  add("alone_ns", 1e9 * m.alone_seconds);
   if (m.nodes > 0) add("nodes", static_cast<double>(m.nodes));
   if (!m.remark.empty()) text += ", \"remark\": " + json_string(m.remark);
   return text;

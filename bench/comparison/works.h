@@ -15,7 +15,7 @@ struct Plan {
   TimingOptions timing = {};
 };
 
-/// A step of the five nets; with the memory of each.
+/// A step of the five nets; with the memory and the step of a process of its own for each.
 std::vector<Measurement> compare_nets(const Plan& plan);
 /// A step of 64-W-W-10, 64 samples, against W.
 std::vector<Measurement> compare_widths(const Plan& plan);
@@ -36,11 +36,17 @@ std::vector<Measurement> compare_scalar(const Plan& plan);
 /// Where Debian's package puts the data set.
 constexpr const char* fashion_directory = "/usr/share/datasets/fashion-mnist";
 
-/// Makes the variant's runner for one of all_cases(), does two steps (one, if that takes over a second), and returns
-/// the most memory that this process has ever had, in bytes; of the process alone if the variant is "none".
-double peak_memory(const std::string& variant, std::size_t number_of_case);
-/// The same of a new process of this program, which must answer --peak-memory with it.
-double ask_peak_memory(const std::string& variant, std::size_t number_of_case);
+/// What a process that makes one runner and does nothing else has to say. The heap there is as the C library
+/// has it, while the comparison's own is tidy (bench/tidy_heap.h).
+struct Alone {
+  double peak_bytes = unknown;  ///< the most memory that the process had after two steps
+  double seconds = unknown;     ///< a step: the median, or the second one if that took over a second
+};
+
+/// Of this process, with the variant's runner for one of all_cases(); without any if the variant is "none".
+Alone run_alone(const std::string& variant, std::size_t number_of_case);
+/// The same of a new process of this program, which must answer --alone with it.
+Alone ask_alone(const std::string& variant, std::size_t number_of_case);
 
 /// An estimate of the closure design's epoch, from the steps among the measurements of the same net. Empty if there are
 /// none.

@@ -9,7 +9,7 @@
 #include "bench/cases.h"
 #include "bench/comparison/runners.h"
 #include "bench/comparison/works.h"
-#include "bench/ratio.h"
+#include "bench/turns.h"
 
 namespace tapeloom::bench {
 namespace {
@@ -35,35 +35,42 @@ void append(std::vector<Measurement>& to, std::vector<Measurement> from) {
 
 }  // namespace
 
-double peak_memory(const std::string& variant, std::size_t number_of_case) {
+Alone run_alone(const std::string& variant, std::size_t number_of_case) {
+  constexpr std::size_t repetitions = 9;
+  constexpr double slice_seconds = 0.02;
   const Case c = all_cases().at(number_of_case);
   const NetWork work = make_net_work(c.net, c.samples);
+  Alone alone;
+  std::unique_ptr<NetRunner> runner;
+  const auto step = [&runner] { runner->step(1e-6); };
   if (variant != "none") {
-    const std::unique_ptr<NetRunner> runner = make_runner(variant, work);
-    auto step = [&runner] { runner->step(1e-6); };
-    if (time_calls(step, 1) < 1.0) step();
+    runner = make_runner(variant, work);
+    time_calls(step, 1);
+    alone.seconds = time_calls(step, 1);
   }
   // Not what getrusage says: that would be the parent's peak, if it was higher.
   std::ifstream file("/proc/self/status");
   for (std::string word; file >> word;) {
-    if (word != "VmHWM:") continue;
-    double kibibytes = unknown;
-    file >> kibibytes;
-    return 1024.0 * kibibytes;
+    if (word == "VmHWM:" && file >> alone.peak_bytes) alone.peak_bytes *= 1024.0;
   }
-  return unknown;
+  if (alone.seconds < 1.0) {
+    Contestant contestant(variant, step);
+    measure_by_turns({&contestant}, repetitions, slice_seconds);
+    alone.seconds = contestant.median_seconds();
+  }
+  return alone;
 }
 
-double ask_peak_memory(const std::string& variant, std::size_t number_of_case) {
+Alone ask_alone(const std::string& variant, std::size_t number_of_case) {
   std::array<char, 4096> self{};
-  if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return unknown;
+  if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return {};
   const std::string command =
-      "'" + std::string(self.data()) + "' --peak-memory " + variant + " " + std::to_string(number_of_case);
+      "'" + std::string(self.data()) + "' --alone " + variant + " " + std::to_string(number_of_case);
   std::FILE* pipe = popen(command.c_str(), "r");
-  double bytes = unknown;
-  if (pipe == nullptr || std::fscanf(pipe, "%lf", &bytes) != 1) bytes = unknown;
+  Alone alone;
+  if (pipe == nullptr || std::fscanf(pipe, "%lf %lf", &alone.peak_bytes, &alone.seconds) != 2) alone = {};
   if (pipe != nullptr) pclose(pipe);
-  return bytes;
+  return alone;
 }
 
 std::vector<Measurement> compare_nets(const Plan& plan) {
@@ -75,7 +82,10 @@ std::vector<Measurement> compare_nets(const Plan& plan) {
     const NetWork work = make_net_work(c.net, c.samples);
     const std::size_t first = all.size();
     append(all, measure_net(plan, work, runner_variants(work), "nets", c.name(), static_cast<double>(i + 1)));
-    for (std::size_t m = first; m < all.size(); ++m) all[m].peak_bytes = ask_peak_memory(all[m].variant, i);
+    for (std::size_t m = first; m < all.size(); ++m) {
+      const Alone alone = ask_alone(all[m].variant, i);
+      all[m].peak_bytes = alone.peak_bytes, all[m].alone_seconds = alone.seconds;
+    }
   }
   return all;
 }

@@ -11,6 +11,7 @@
 #include "bench/gates/gates.h"
 #include "bench/gates/statistics.h"
 #include "bench/ratio.h"
+#include "bench/tidy_heap.h"
 
 namespace tapeloom::bench {
 
@@ -86,6 +87,7 @@ std::vector<std::pair<std::string, double>> run_times(const std::string& program
 }  // namespace
 
 int ratio_gate(const GateOptions& options) {
+  tidy_heap();
   const Figures promises = read_figures(options.figures);
   bool kept = true, any = false;
   for (const Case& c : all_cases()) {
