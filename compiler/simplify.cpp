@@ -130,11 +130,12 @@ class Simplifier {
     }
     return true;
   }
+  // In float, too, in which the program may be run.
   bool is_finite_constant(const View& x) const {
-    return all_of_constant(x, [](double number) { return std::isfinite(number); });
+    return all_of_constant(x, [](double number) { return std::abs(number) <= std::numeric_limits<float>::max(); });
   }
   bool is_never_zero(const View& x) const {
-    return all_of_constant(x, [](double number) { return number != 0.0; });
+    return all_of_constant(x, [](double number) { return std::abs(number) >= std::numeric_limits<float>::min(); });
   }
 
   View div(Operands x) { return g_.is_constant(x[1], 1.0) ? x[0] : nothing; }

@@ -23,9 +23,10 @@ class Weight {
   static bool leaves_out(Value weight) { return weight.is_plain() && weight.data() == 0.0; }
   /// x, or 0 for samples of weight 0, so that neither its value nor an adjoint passes.
   Value masked(Value x) const {
-    const bool harmless = x.is_plain() && std::isfinite(x.data());
-    return recorded_ && !harmless ? where(off_, 0.0, x) : x;
+    const bool harmless = x.is_plain() && std::abs(x.data()) <= most_harmless;
+    return masked(x, harmless);
   }
+  Value masked(Value x, bool harmless) const { return recorded_ && !harmless ? where(off_, 0.0, x) : x; }
   std::vector<Value> masked(std::span<const Value> list) const {
     std::vector<Value> result;
     result.reserve(list.size());
@@ -35,6 +36,9 @@ class Weight {
   Value times(Value loss) const { return !recorded_ && weight_.data() == 1.0 ? loss : weight_ * loss; }
 
  private:
+  /// Of plain numbers up to this, squares and products are finite in float, too: 0 times them is 0.
+  static constexpr double most_harmless = 1e15;
+
   Value weight_;
   bool recorded_;
   Value off_;
@@ -181,7 +185,7 @@ Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, V
   check_not_empty("softmax_cross_entropy", "logits", logits.size());
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  const Value target = w.masked(class_number);
+  const Value target = w.masked(class_number, false);  // of a number that is no class the loss is NaN
   const auto [shifted, log_sum] = shift(w.masked(logits));
   std::vector<Value> one_hot, chosen;
   for (std::size_t k = 0; k < logits.size(); ++k) {

@@ -7,8 +7,10 @@
 
 #include "catch.h"
 #include "compare.h"
+#include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/evaluate.h"
+#include "tapeloom/runtime/executor.h"
 
 using namespace tapeloom;
 using test::close;
@@ -262,4 +264,37 @@ TEST_CASE("empty lists and lists of different lengths are refused with both numb
   const std::vector<std::size_t> classes{0, 1};
   CHECK_THROWS_SAYING(RecordingError, "2 classes for 1 samples", softmax_cross_entropy_sum(logits, classes));
   CHECK_THROWS_SAYING(RecordingError, "add up to zero", squared_error_mean(three, three, plain({0.0, 0.0, 0.0})));
+}
+
+TEST_CASE("loss: plain numbers with an infinite loss, or of no class, count nothing with a weight of 0") {
+  const std::pair<const char*, Value (*)(Value x, Value w)> losses[] = {
+      {"square", [](Value x, Value w) { return squared_error(x, -1e308, w); }},
+      {"square in float", [](Value x, Value w) { return squared_error(1e30, x, w); }},
+      {"hinge", [](Value x, Value w) { return hinge(1e200, x, w); }},
+      {"logits",
+       [](Value x, Value w) {
+         return softmax_cross_entropy(std::vector<Value>{-1e308, x}, Value(0.0), w);
+       }},
+      {"no class",
+       [](Value x, Value w) {
+         return softmax_cross_entropy(std::vector<Value>{x, 0.0}, Value(2.0), w);
+       }},
+  };
+  for (const auto& [name, loss_of] : losses) {
+    INFO(name);
+    Tape tape;
+    const Value p = tape.parameter(2.0), w = tape.input(0.0, "w");
+    const Value loss = batch_sum(loss_of(p, w));
+    const std::vector<double> rows = {0.0, 0.0};
+    const Evaluation e = evaluate(loss, {.rows = rows, .samples = 2});
+    CHECK(e.root[0] == 0.0);
+    CHECK(e.gradients[0] == 0.0);
+    Executor<float> in_float(compile(loss));
+    Executor<double> in_double(compile(loss));
+    in_float.bind(rows), in_double.bind(rows);
+    CHECK(in_float.step() == 0.0f);
+    CHECK(in_float.gradients()[0] == 0.0f);
+    CHECK(in_double.step() == 0.0);
+    CHECK(in_double.gradients()[0] == 0.0);
+  }
 }

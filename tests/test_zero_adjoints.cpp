@@ -352,3 +352,15 @@ TEST_CASE("zero adjoints: what a constant does not choose cannot spoil a gradien
   CHECK(gradient_of(loss, {}) == Approx(2.0 * 0.5 * std::log(2.0) * std::log(2.0)));
   CHECK(gradient_of(loss, {.roll = false}) == Approx(2.0 * 0.5 * std::log(2.0) * std::log(2.0)));
 }
+
+TEST_CASE("zero adjoints: constants that are infinite or zero in float alone spoil nothing in float") {
+  Tape tape;
+  const Value p = tape.parameter(0.5, "p"), q = tape.parameter(0.5, "q"), x = tape.input(1.0, "x");
+  const Value large = where(x > 0.0, 1e200 * (p * x), x), small = where(x > 0.0, 1e-200 * log(q * x), x);
+  Executor<float> executor(compile(batch_sum(large + small)), {.max_samples = 1});
+  const std::vector<double> rows = {0.0};
+  executor.bind(rows);
+  CHECK(executor.step() == 0.0f);
+  CHECK(executor.gradients()[0] == 0.0f);
+  CHECK(executor.gradients()[1] == 0.0f);
+}
