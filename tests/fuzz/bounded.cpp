@@ -120,7 +120,8 @@ Real partial_error(Op op, std::size_t operand, const std::array<Real, 3>& x, Rea
     case Op::softplus:
       return 20.0L * unit * std::fabs(p);
     case Op::pow:
-      return relative + (operand == 1 && y_error > 0 ? y_error * std::fabs(std::log(x[0])) : 0.0L);
+      return relative + 4.0L * (1.0L + std::fabs(x[1])) * arithmetic.smallest() +
+             (operand == 1 && y_error > 0 ? y_error * std::fabs(std::log(x[0])) : 0.0L);
     case Op::atan:  // 1 + x^2 may overflow
       return x[0] * x[0] <= arithmetic.largest() ? relative : std::fabs(p);
     case Op::log:
