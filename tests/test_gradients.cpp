@@ -14,7 +14,8 @@ TEST_CASE("gradients: an index set gives up the largest first, as std::set does"
   std::mt19937 random(3);
   IndexSet set;
   CHECK(set.empty());
-  for (const std::size_t room : {std::size_t{1}, std::size_t{64}, std::size_t{65}, std::size_t{5000}, std::size_t{300000}}) {
+  for (const std::size_t room :
+       {std::size_t{1}, std::size_t{64}, std::size_t{65}, std::size_t{5000}, std::size_t{300000}}) {
     set.make_room(room);
     std::set<std::uint32_t> right;
     std::uniform_int_distribution<std::uint32_t> number(0, static_cast<std::uint32_t>(room - 1));

@@ -122,9 +122,8 @@ void sweep(const char* type) {
     const double bound = f.max_ulps + (std::is_same_v<T, float> ? f.more_in_float : 0.0);
     std::printf("kernels: %-8s of %s, bound %4.1f, measured", op_name(f.op), type, bound);
     for (const std::string& name : names) {
-      setenv("TAPELOOM_ISA", name.c_str(), 1);
+      const ForcedIsa isa(name);
       const std::vector<T> got = run(f.op, x);
-      unsetenv("TAPELOOM_ISA");
       double largest = 0.0;
       std::size_t at = 0, wrong = 0;
       for (std::size_t i = 0; i < x.size(); ++i) {
@@ -171,9 +170,8 @@ void sweep_powers(const char* type) {
   const std::vector<Value> x = tape.inputs("x", 2), outputs = {pow(x[0], x[1])};
   const Program program = compile_inference(outputs);
   for (const std::string& name : instruction_sets()) {
-    setenv("TAPELOOM_ISA", name.c_str(), 1);
+    const ForcedIsa isa(name);
     Executor<T> executor(program, {.max_samples = pairs.size() / 2});
-    unsetenv("TAPELOOM_ISA");
     executor.bind("x", std::span<const T>(pairs));
     executor.step();
     double largest = 0.0;
@@ -207,9 +205,8 @@ TEST_CASE("kernels: the derivative of a float's tanh is within 4 eps of 1 / cosh
   Tape tape;
   const Program program = compile(batch_sum(tanh(tape.input(0.5, "x"))), {.input_gradients = true});
   for (const std::string& name : instruction_sets()) {
-    setenv("TAPELOOM_ISA", name.c_str(), 1);
+    const ForcedIsa isa(name);
     Executor<float> executor(program, {.max_samples = samples});
-    unsetenv("TAPELOOM_ISA");
     double largest = 0.0, at = 0.0;
     for (std::size_t first = 0; first < x.size(); first += samples) {
       const std::span<const float> some = std::span(x).subspan(first, std::min(samples, x.size() - first));
@@ -268,14 +265,13 @@ TEST_CASE("kernels: ops of two and three values over all combinations of special
     }
   };
   for (const std::string& name : instruction_sets()) {
-    setenv("TAPELOOM_ISA", name.c_str(), 1);
+    const ForcedIsa isa(name);
     INFO(name);
     for (std::size_t i = 0; i < op_count; ++i) {
       if (op_kind(static_cast<Op>(i)) == OpKind::adjoint) continue;  // not recorded; test_special_values differentiates
       const std::size_t arity = op_arity(static_cast<Op>(i));
       for (unsigned mask = 0; arity >= 2 && mask + 1 < 1u << arity; ++mask) check(static_cast<Op>(i), mask);
     }
-    unsetenv("TAPELOOM_ISA");
   }
   CHECK(true);
 }
@@ -292,9 +288,10 @@ TEST_CASE("kernels: every function of one value is in the list above") {
 TEST_CASE("kernels: an instruction set that is not there is refused by name") {
   Tape tape;
   const Program program = compile(tape.parameter(1.0));
-  setenv("TAPELOOM_ISA", "abacus", 1);
-  CHECK_THROWS_SAYING(BindError, "TAPELOOM_ISA=abacus", Executor<float>(program));
-  CHECK_THROWS_SAYING(BindError, "baseline", Executor<double>(program));
-  unsetenv("TAPELOOM_ISA");
+  {
+    const ForcedIsa isa("abacus");
+    CHECK_THROWS_SAYING(BindError, "TAPELOOM_ISA=abacus", Executor<float>(program));
+    CHECK_THROWS_SAYING(BindError, "baseline", Executor<double>(program));
+  }
   CHECK_NOTHROW(Executor<float>(program));
 }

@@ -257,7 +257,8 @@ TEST_CASE("program file: a small file that asks for hours of work is refused, an
   // A step of fewer samples is another matter.
   const Program program = tile_program({sums[0]});
   save_program("much.tapeloom", program);
-  CHECK_THROWS_SAYING(DataError, "takes operations: 1099511628800, more than LoadOptions::max_operations = 1000000000000",
+  CHECK_THROWS_SAYING(DataError,
+                      "takes operations: 1099511628800, more than LoadOptions::max_operations = 1000000000000",
                       load_program("much.tapeloom"));
   CHECK(load_program("much.tapeloom", {.max_samples = 100}).instructions.size() == 1);
   CHECK_THROWS_SAYING(DataError, "max_operations = 1000000 ",

@@ -6,7 +6,7 @@
 #include <random>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
+#include "forced_isa.h"
 #include "tapeloom/core/loss.h"
 #include "tapeloom/core/nn.h"
 
@@ -210,15 +210,10 @@ TEST_CASE("roll: wide layers whose rows and terms are no whole number of vectors
     const Value loss = batch_mean(squared_error_sum(out, y));
     const auto n = static_cast<std::size_t>(samples);
     const std::vector<double> rows = some_numbers((static_cast<std::size_t>(inputs) + 3) * n);
-    for (const char* isa : {"baseline", "avx2", "avx512"}) {
-      setenv("TAPELOOM_ISA", isa, 1);
-      try {
-        Executor<double> executor(compile(loss, {.outputs = out, .input_gradients = true}), {.max_samples = n});
-        expect_step_like_evaluate(executor, loss, out, rows, n, 4000);
-      } catch (const BindError&) {
-        WARN(isa << " is not on this machine");
-      }
-      unsetenv("TAPELOOM_ISA");
+    for (const std::string& name : instruction_sets()) {
+      const ForcedIsa isa(name);
+      Executor<double> executor(compile(loss, {.outputs = out, .input_gradients = true}), {.max_samples = n});
+      expect_step_like_evaluate(executor, loss, out, rows, n, 4000);
     }
   }
 }

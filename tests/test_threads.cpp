@@ -117,8 +117,8 @@ TEST_CASE("threads: a pool does every task once, on several threads, again and a
 }
 
 TEST_CASE("threads: a thread that comes late takes no task of a round that is over") {
-  // Rounds of few tasks that end before a thread that sleeps can be there, of many after them, and tasks that are longer
-  // now and then.
+  // Rounds of few tasks that end before a thread that sleeps can be there, of many after them, and tasks that are
+  // longer now and then.
   runtime::ThreadPool pool(4);
   std::atomic<std::size_t> sum = 0;
   std::size_t expected = 0;
@@ -236,10 +236,10 @@ TEST_CASE("threads: after a fork the child steps on its own thread, with the sam
   if (child == 0) {
     alarm(60);  // ends a child that hangs
     bool good = true;
-    {
+    {  // until its end, which joins no thread: they are the parent's
       Executor<double> inherited = std::move(executor);
       for (int i = 0; i < 3; ++i) good = good && wide_gradients(inherited) == expected;
-    }  // whose threads are not here to be joined
+    }
     good = good && wide_gradients(4) == expected;  // with threads of its own
     _exit(good ? 0 : 1);
   }

@@ -191,7 +191,7 @@ Configuration draw_configuration(Random& random, const Script& script) {
   for (const auto pass : passes) c.options.*pass = !chance(random, off);
   c.options.verify = true;
   if (chance(random, 0.6)) {
-    const std::vector<std::string> names = instruction_set_names();
+    const std::vector<std::string>& names = instruction_sets();
     c.isa = names[below(random, names.size())];
   }
   c.threads = 1 + below(random, 2);
