@@ -24,8 +24,7 @@ void check_options(const Value* loss, const CompileOptions& options) {
   if (loss == nullptr) {
     throw CompileError(
         "compile_inference has no loss, so CompileOptions::input_gradients asks for derivatives of nothing; for those "
-        "of "
-        "an output, compile it as the loss, as in compile(batch_sum(output), {.input_gradients = true})");
+        "of an output, compile it as the loss, as in compile(batch_sum(output), {.input_gradients = true})");
   }
   if (!options.gradients) {
     throw CompileError(

@@ -52,8 +52,8 @@ struct CompileOptions {
 /// of another tape, GuardError if a branch on constants alone would go the other way for what they have been set to.
 TAPELOOM_API Program compile(Value loss, const CompileOptions& options = {});
 
-/// Compiles inference alone: the outputs, without a loss or gradients. Inputs that neither they nor the guards depend on
-/// need not be bound. Throws CompileError for outputs among the options, and for input_gradients.
+/// Compiles inference alone: the outputs, without a loss or gradients. Inputs that neither they nor the guards depend
+/// on need not be bound. Throws CompileError for outputs among the options, and for input_gradients.
 TAPELOOM_API Program compile_inference(std::span<const Value> outputs, CompileOptions options = {});
 inline Program compile_inference(std::initializer_list<Value> outputs, CompileOptions options = {}) {
   return compile_inference(std::span(outputs.begin(), outputs.size()), std::move(options));

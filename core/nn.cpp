@@ -66,10 +66,6 @@ std::string numbered(std::string_view prefix, const char* what, std::size_t numb
   return std::string(prefix) + what + std::to_string(number) + ".";
 }
 
-}  // namespace
-
-namespace {
-
 /// Before memory is asked for: of a negative number, converted to a size, there is not enough.
 void check_fits(const Tape& tape, const char* what, std::size_t inputs, std::size_t outputs) {
   const std::size_t room = Tape::most_nodes - tape.size();

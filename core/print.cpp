@@ -22,7 +22,8 @@ std::string expression(Op op, const std::string* x) {
   return text + ")";
 }
 
-std::string quoted(const std::string& label) { return label.empty() ? std::string() : " \"" + label + "\""; }
+/// Behind what has the label.
+std::string label_text(const std::string& label) { return label.empty() ? std::string() : " \"" + label + "\""; }
 
 std::string counted(std::size_t count, const char* what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -62,7 +63,7 @@ std::string to_string(const Tape& tape) {
   for (std::size_t i = 0; i < tape.size(); ++i) {
     const NodeId node(i);
     text += "%" + std::to_string(i) + " = " + node_text(tape, node) + "  # " + number_text(tape.data(node)) +
-            (tape.varying(node) ? " varying" : "") + quoted(tape.label(node)) + "\n";
+            (tape.varying(node) ? " varying" : "") + label_text(tape.label(node)) + "\n";
   }
   for (const InputGroup& group : tape.input_groups()) {
     text += "input group \"" + group.name + "\": inputs " + std::to_string(group.first.index) + " to " +
@@ -88,15 +89,15 @@ std::string leaves_text(const Program& program) {
   std::uint32_t slot = 0;
   const auto line = [&](const std::string& what) { text += "  " + named('u', slot++) + " = " + what + "\n"; };
   for (const ProgramParameter& p : program.parameters) {
-    line("parameter" + quoted(p.label) + (p.frozen ? " frozen" : "") + ", initially " + number_text(p.initial));
+    line("parameter" + label_text(p.label) + (p.frozen ? " frozen" : "") + ", initially " + number_text(p.initial));
   }
   for (double constant : program.constants) line("constant " + number_text(constant));
   for (const ProgramUniformInput& u : program.uniform_inputs) {
-    line("uniform input" + quoted(u.name) + ", initially " + number_text(u.initial));
+    line("uniform input" + label_text(u.name) + ", initially " + number_text(u.initial));
   }
   line("number of samples");
   for (const ProgramInputGroup& group : program.input_groups) {
-    text += "  input group" + quoted(group.name) + ": columns " + std::to_string(group.first.index) + " to " +
+    text += "  input group" + label_text(group.name) + ": columns " + std::to_string(group.first.index) + " to " +
             std::to_string(group.first.index + group.count - 1) + (group.used ? "" : ", unused") + "\n";
   }
   return text;
@@ -264,7 +265,7 @@ std::string results_text(const Program& program) {
   }
   for (std::size_t i = 0; i < program.outputs.size(); ++i) {
     const ProgramOutput& output = program.outputs[i];
-    text += "output[" + std::to_string(i) + "]" + quoted(output.label) + " = " +
+    text += "output[" + std::to_string(i) + "]" + label_text(output.label) + " = " +
             (!output.varying                ? named('u', output.slot)
              : program.recorded_samples > 0 ? "of sample " + std::to_string(output.sample)
                                             : "one a sample") +

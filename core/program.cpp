@@ -46,7 +46,7 @@ std::uint64_t hash(const Program& program) {
     h.add(std::uint64_t{g.first.index} << 32 | g.count), h.add(std::uint64_t{g.slot});
   }
   h.add(std::uint64_t{program.has_gradients} << 1 | std::uint64_t{program.has_input_gradients});
-  h.add(std::uint64_t{program.exact});
+  h.add(std::uint64_t{program.exact} << 1 | std::uint64_t{program.repeats_for_nan});
   h.add(std::uint64_t{program.recorded_samples});
   for (double number : program.recorded_rows) h.add(number);
   for (const Instruction& i : program.instructions) {

@@ -110,7 +110,8 @@ class TAPELOOM_API Tape {
   /// Drops everything recorded since `mark`, guards too. Values recorded since then are stale: using one throws
   /// StaleValueError. The memory is kept for the next recording. An older Value that a branch since then has chosen, as
   /// std::max(a, b) chooses a or b, is not known to be a choice any more: choose it again. Throws
-  /// RecordingError for a mark of another tape, and for one that a rewind to a place before it, or clear(), has dropped.
+  /// RecordingError for a mark of another tape, and for one that a rewind to a place before it, or clear(), has
+  /// dropped.
   void rewind(Mark mark);
   /// Rewinds to the empty tape.
   void clear() { rewind(Mark{}); }
@@ -205,7 +206,7 @@ class TAPELOOM_API Tape {
   const Rewound* lowest_since(std::uint32_t generation) const;
   void check_holds(const Mark& mark) const;
 
-  const std::uint64_t id_;  // no other tape of the process has or had it; from 1 on
+  const std::uint64_t id_;   // no other tape of the process has or had it; from 1 on
   std::uint64_t recording_;  // in the upper half the tape; counts what makes parameters begin with other numbers
   std::uint32_t size_ = 0;
   std::uint32_t capacity_ = 0;

@@ -1,4 +1,4 @@
-// Numbers and columns of texts that people read: the same in every locale, as number_text (print.h) is. Standard
+// Numbers, names and columns of texts that people read: the same in every locale, as number_text (print.h) is. Standard
 // functions that follow the C locale or that of streams are used nowhere in the library; tests/locale_symbols.cmake
 // checks that.
 #pragma once
@@ -6,6 +6,7 @@
 #include <charconv>
 #include <concepts>
 #include <string>
+#include <string_view>
 
 namespace tapeloom::inline v0_1 {
 
@@ -15,6 +16,9 @@ inline std::string fixed_text(double number, int decimals) {
   const auto end = std::to_chars(text, text + sizeof text, number, std::chars_format::fixed, decimals).ptr;
   return number != number ? "nan" : std::string(text, end);
 }
+
+/// As messages name things: "x".
+inline std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
 /// The text at the right end of a column of this width, or alone if it is wider.
 inline std::string right(const std::string& text, std::size_t width) {

@@ -4,12 +4,11 @@
 #include <cmath>
 
 #include "tapeloom/core/error.h"
+#include "tapeloom/core/text.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
 namespace {
-
-std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
 std::string known_groups(const Program& program) {
   if (program.input_groups.empty()) return "the program has no inputs";

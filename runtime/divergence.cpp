@@ -8,12 +8,11 @@
 
 #include "tapeloom/core/error.h"
 #include "tapeloom/core/print.h"
+#include "tapeloom/core/text.h"
 
 namespace tapeloom::inline v0_1::runtime {
 
 namespace {
-
-std::string quoted(const std::string& name) { return "\"" + name + "\""; }
 
 std::string begin_of(const Divergence& d) {
   std::string text = "step " + std::to_string(d.step) + " (epoch " + std::to_string(d.epoch) + ", batch " +

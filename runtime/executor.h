@@ -92,7 +92,6 @@ class TAPELOOM_API Executor {
   // Throws BindError if a used group is not bound, the batch is empty or larger than max_samples, or a row does not
   // exist (a program without inputs has only row 0, everything recorded); GuardError if a recorded branch goes the
   // other way. Then there are no results until the next good step, and the parameters are untouched.
-
   //
   // A step of a program for inference whose parameters are the recording's is refused, too, while an executor for the
   // same tape is there that has trained others: to share them was forgotten. So are predict, save_program and

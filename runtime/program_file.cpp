@@ -353,8 +353,8 @@ void check_limit(const std::string& path, const std::string& what, double number
                  std::uint64_t limit) {
   if (number <= static_cast<double>(limit)) return;
   throw DataError(path, 0, 0,
-                  what + " " + number_text(number) + ", more than LoadOptions::" + option + " = " + std::to_string(limit) +
-                      " allows; allow more for a file from somebody you trust");
+                  what + " " + number_text(number) + ", more than LoadOptions::" + option + " = " +
+                      std::to_string(limit) + " allows; allow more for a file from somebody you trust");
 }
 
 Program load(const std::string& path, const LoadOptions& options) {

@@ -66,9 +66,9 @@ class TAPELOOM_API Trainer {
 
   TrainerState<T> state() const;
   /// Goes on where the other run stood. Throws BindError for a state of another run: other rows or other numbers in
-  /// them, batches, seed, parameters, frozen ones or optimizer. Whatever it throws, nothing is changed. The learning rate
-  /// is the state's, unless there is a schedule or this run's options give another one than that run's did: then theirs
-  /// holds from here on.
+  /// them, batches, seed, parameters, frozen ones or optimizer. Whatever it throws, nothing is changed. The learning
+  /// rate is the state's, unless there is a schedule or this run's options give another one than that run's did: then
+  /// theirs holds from here on.
   void restore(const TrainerState<T>& state);
 
  private:
