@@ -17,37 +17,35 @@ namespace {
 std::string begin_of(const Divergence& d) {
   std::string text = "step " + std::to_string(d.step) + " (epoch " + std::to_string(d.epoch) + ", batch " +
                      std::to_string(d.batch) + "): the loss is " + number_text(d.loss);
-  if (std::isfinite(d.loss)) text += ", the norm of the gradients " + number_text(d.gradient_norm);
+  if (std::isfinite(d.loss)) {
+    text += std::isnan(d.gradient_norm) ? ", gradients are not finite"
+                                        : ", the norm of the gradients " + number_text(d.gradient_norm);
+  }
   return text + ", the learning rate " + number_text(d.learning_rate) + ". ";
 }
 
 template <class T>
 class Search {
  public:
-  Search(Executor<T>& executor, std::span<const std::uint32_t> batch, std::span<const std::uint32_t> before,
-         Divergence known)
-      : executor_(executor), program_(executor.program()), batch_(batch), before_(before), found_(std::move(known)) {}
+  Search(Executor<T>& executor, std::span<const std::uint32_t> batch, Divergence known)
+      : executor_(executor), program_(executor.program()), batch_(batch), found_(std::move(known)) {}
 
   Divergence run() {
     found_.what = begin_of(found_);
-    if (bad_parameter()) {
-      bad_number(before_, " of the step before");
-    } else if (!bad_number(batch_, "") && !bad_row()) {
+    if (!bad_parameter() && !bad_number() && !bad_row()) {
       found_.what += "The parameters are finite, and all that was bound. " + largest_parameter();
     }
     return std::move(found_);
   }
 
  private:
-  /// The update before was by gradients that were not finite, or went too far.
+  /// An update went too far: none is by gradients that are not finite.
   bool bad_parameter() {
     const std::span<const T> parameters = std::as_const(executor_).parameters();
     const auto bad = std::find_if(parameters.begin(), parameters.end(), [](T p) { return !std::isfinite(p); });
     if (bad == parameters.end()) return false;
     const auto index = static_cast<std::size_t>(bad - parameters.begin());
-    found_.what += parameter_text(index, " was ") +
-                   " before this step: gradients of an earlier one were not finite, or the learning rate is too large. "
-                   "With FitOptions::clip_norm a run ends before it is updated by such gradients. ";
+    found_.what += parameter_text(index, " was ") + " before this step: the learning rate is too large. ";
     return true;
   }
 
@@ -64,16 +62,16 @@ class Search {
            number_text(static_cast<double>(std::as_const(executor_).parameters()[index]));
   }
 
-  bool bad_number(std::span<const std::uint32_t> rows, const char* which) {
+  bool bad_number() {
     if (program_.input_groups.empty()) return false;
-    for (const std::uint32_t row : rows) {
+    for (const std::uint32_t row : batch_) {
       const std::vector<double> numbers = executor_.bound_row(row);
       for (const ProgramInputGroup& group : program_.input_groups) {
         for (std::uint32_t c = 0; group.used && c < group.count; ++c) {
           const double number = numbers[group.first.index + c];
           if (std::isfinite(static_cast<T>(number))) continue;
           name(row, group, c, number);
-          found_.what += "Row " + std::to_string(row) + which + " has a number that is " +
+          found_.what += "Row " + std::to_string(row) + " has a number that is " +
                          (std::isfinite(number) ? "too large for a float" : "not finite") + ": " + quoted(group.name) +
                          ", column " + std::to_string(c) + ", is " + number_text(number);
           return true;
@@ -155,21 +153,18 @@ class Search {
 
   Executor<T>& executor_;
   const Program& program_;
-  std::span<const std::uint32_t> batch_, before_;
+  std::span<const std::uint32_t> batch_;
   Divergence found_;
 };
 
 }  // namespace
 
 template <class T>
-Divergence find_divergence(Executor<T>& executor, std::span<const std::uint32_t> batch,
-                           std::span<const std::uint32_t> before, Divergence known) {
-  return Search<T>(executor, batch, before, std::move(known)).run();
+Divergence find_divergence(Executor<T>& executor, std::span<const std::uint32_t> batch, Divergence known) {
+  return Search<T>(executor, batch, std::move(known)).run();
 }
 
-template Divergence find_divergence(Executor<float>&, std::span<const std::uint32_t>, std::span<const std::uint32_t>,
-                                    Divergence);
-template Divergence find_divergence(Executor<double>&, std::span<const std::uint32_t>, std::span<const std::uint32_t>,
-                                    Divergence);
+template Divergence find_divergence(Executor<float>&, std::span<const std::uint32_t>, Divergence);
+template Divergence find_divergence(Executor<double>&, std::span<const std::uint32_t>, Divergence);
 
 }  // namespace tapeloom::inline v0_1::runtime

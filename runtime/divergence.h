@@ -10,15 +10,12 @@
 namespace tapeloom::inline v0_1::runtime {
 
 /// Looks among the parameters, the batch's numbers and its rows one by one for what made the executor's last step, over
-/// these rows, not finite, or the parameters, after the step over the rows before; `known` is what is known of the
-/// step. Steps and binds the executor, which must be bound to its data again afterwards.
+/// these rows, not finite; `known` is what is known of the step. Steps and binds the executor, which must be bound to
+/// its data again afterwards.
 template <class T>
-Divergence find_divergence(Executor<T>& executor, std::span<const std::uint32_t> batch,
-                           std::span<const std::uint32_t> before, Divergence known);
+Divergence find_divergence(Executor<T>& executor, std::span<const std::uint32_t> batch, Divergence known);
 
-extern template Divergence find_divergence(Executor<float>&, std::span<const std::uint32_t>,
-                                           std::span<const std::uint32_t>, Divergence);
-extern template Divergence find_divergence(Executor<double>&, std::span<const std::uint32_t>,
-                                           std::span<const std::uint32_t>, Divergence);
+extern template Divergence find_divergence(Executor<float>&, std::span<const std::uint32_t>, Divergence);
+extern template Divergence find_divergence(Executor<double>&, std::span<const std::uint32_t>, Divergence);
 
 }  // namespace tapeloom::inline v0_1::runtime

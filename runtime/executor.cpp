@@ -113,13 +113,13 @@ struct Executor<T>::State {
   /// What a step has to look at besides its rows; most have nothing.
   enum Special : std::uint8_t {
     has_no_inputs = 1,
-    may_be_forgotten = 2,  // a program for inference, with initial parameters that nobody shares
+    may_be_forgotten = 2,  // a program without gradients, with initial parameters that nobody shares
     may_have_changed = 4,  // somebody was given the parameters to write, and they were not others yet
   };
 
   void watch_own_parameters() {
-    const bool inference = program->loss_slot == Program::no_slot && !program->parameters.empty();
-    if (inference && program->recording != 0) special |= may_be_forgotten;
+    const bool cannot_train = !program->has_gradients && !program->parameters.empty();
+    if (cannot_train && program->recording != 0) special |= may_be_forgotten;
   }
   void chosen() {
     parameters->chosen = true;
@@ -207,8 +207,8 @@ struct Executor<T>::State {
   runtime::Binding binding;
   runtime::Interpreter<T> interpreter;
   std::vector<Range> trained;
-  std::size_t samples = 0;                           // of the last good step
-  std::uint8_t special;                              // the bits of Special
+  std::size_t samples = 0;  // of the last good step
+  std::uint8_t special;     // the bits of Special
   // To be added when the parameters are given to be written, where somebody asks.
   std::uint8_t special_if_given = program->recording == 0 ? 0 : may_have_changed;
   std::uint64_t seen_changes = 0;

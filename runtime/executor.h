@@ -93,8 +93,8 @@ class TAPELOOM_API Executor {
   // exist (a program without inputs has only row 0, everything recorded); GuardError if a recorded branch goes the
   // other way. Then there are no results until the next good step, and the parameters are untouched.
   //
-  // A step of a program for inference whose parameters are the recording's is refused, too, while an executor for the
-  // same tape is there that has trained others: to share them was forgotten. So are predict, save_program and
+  // A step of a program without gradients whose parameters are the recording's is refused, too, while an executor for
+  // the same tape is there that has trained others: to share them was forgotten. So are predict, save_program and
   // export_weights, of any program.
 
   /// All bound rows (one sample for a program without inputs). Returns the loss, zero without one.

@@ -24,7 +24,7 @@ struct Fitted {
 
 /// Makes an executor for the program and trains it.
 template <class T = float>
-TAPELOOM_API Fitted<T> fit(Program program, const DataView& data, const FitOptions& options = {});
+[[nodiscard]] TAPELOOM_API Fitted<T> fit(Program program, const DataView& data, const FitOptions& options = {});
 
 extern template History fit(Executor<float>&, const DataView&, const FitOptions&, Executor<float>*);
 extern template History fit(Executor<double>&, const DataView&, const FitOptions&, Executor<double>*);

@@ -11,6 +11,7 @@
 #include "tapeloom/core/print.h"
 #include "tapeloom/runtime/clip.h"
 #include "tapeloom/runtime/divergence.h"
+#include "tapeloom/runtime/kernels.h"
 #include "tapeloom/runtime/parameter_buffer.h"
 
 namespace tapeloom::inline v0_1 {
@@ -204,7 +205,7 @@ const History& Trainer<T>::run() {
   return history_;
 }
 
-/// False if the gradients are clipped by a norm that is not finite; then nothing is updated.
+/// False if the gradients, clipped or not, are not finite; then nothing is updated.
 template <class T>
 bool Trainer<T>::update(StepReport& report) {
   std::span<const T> gradients = executor_->gradients();
@@ -217,6 +218,8 @@ bool Trainer<T>::update(StepReport& report) {
       if (!std::isfinite(report.gradient_norm)) return false;
     }
   }
+  static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
+  if (!kernels.all_finite(gradients.data(), gradients.size())) return false;
   optimizer_->update(*executor_, gradients);
   return true;
 }
@@ -224,15 +227,13 @@ bool Trainer<T>::update(StepReport& report) {
 template <class T>
 void Trainer<T>::diverge(const StepReport& report, std::span<const std::uint32_t> rows) {
   history_.end = FitEnd::diverged;
-  const std::size_t before = std::min(position_, options_.batch);
-  history_.divergence =
-      runtime::find_divergence(*executor_, rows, std::span(order_).subspan(position_ - before, before),
-                               {.step = optimizer_->steps() + 1,
-                                .epoch = report.epoch,
-                                .batch = report.batch,
-                                .loss = report.loss,
-                                .gradient_norm = report.gradient_norm,
-                                .learning_rate = report.learning_rate});
+  history_.divergence = runtime::find_divergence(*executor_, rows,
+                                                 {.step = optimizer_->steps() + 1,
+                                                  .epoch = report.epoch,
+                                                  .batch = report.batch,
+                                                  .loss = report.loss,
+                                                  .gradient_norm = report.gradient_norm,
+                                                  .learning_rate = report.learning_rate});
   data_.bind(*executor_);
   executor_->step(rows);  // its results are there to be looked at
 }
@@ -347,7 +348,7 @@ TrainerState<T> Trainer<T>::state() const {
   state.training_data = fingerprints_->training;
   state.validation_data = fingerprints_->validation;
   state.frozen = fingerprint(executor_->trained());
-  state.configured_rate = configured_rate_;
+  if (!options_.schedule) state.configured_rate = configured_rate_;
   return state;
 }
 
@@ -395,8 +396,8 @@ void Trainer<T>::restore(const TrainerState<T>& state) {
   History history = {.epochs = state.epochs, .best_epoch = state.best_epoch};
   optimizer_->restore(state.optimizer);
   // Nothing below throws: everything is changed, or nothing.
-  const bool same_rate = std::isnan(state.configured_rate) || state.configured_rate == configured_rate_;
-  if (!same_rate) optimizer_->set_learning_rate(configured_rate_);
+  // A rate that a schedule has left is nobody's choice.
+  if (state.configured_rate != configured_rate_) optimizer_->set_learning_rate(configured_rate_);
   executor_->set_parameters(state.parameters);
   epoch_ = state.epoch;
   position_ = state.position;

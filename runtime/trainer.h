@@ -35,7 +35,7 @@ struct TrainerState {
   /// Fingerprints of the chosen rows and the numbers bound for them, as they are when a run is first asked for its
   /// state or given one, and of what is frozen. 0: not known, and not compared.
   std::uint64_t training_data = 0, validation_data = 0, frozen = 0;
-  /// The learning rate that the options gave the optimizer. NaN: not known.
+  /// The learning rate that the options gave the optimizer. NaN: not known, or a schedule changed it.
   double configured_rate = std::numeric_limits<double>::quiet_NaN();
 };
 

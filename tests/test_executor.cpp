@@ -692,3 +692,21 @@ TEST_CASE("executor: programs keep what was frozen and the constants they were c
   CHECK(compiled_again.step() == 35.0);
   CHECK(compiled_again.gradients()[0] == 0.0);
 }
+
+TEST_CASE("executor: a validation loss by initial parameters is refused, too") {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w"), x = tape.input(0.0, "x");
+  const Value loss = batch_mean(square(w * x - 3.0));
+  const std::vector<double> numbers = {1.0, 2.0};
+  Executor<double> trained(compile(loss));
+  trained.bind(numbers);
+  trained.step();
+  Sgd<double> sgd({.learning_rate = 0.1});
+  sgd.update(trained);
+  Executor<double> forgotten(compile(loss, {.gradients = false}));
+  forgotten.bind(numbers);
+  CHECK_THROWS_SAYING(BindError, "Share them", forgotten.step());
+  Executor<double> sharing(compile(loss, {.gradients = false}), trained);
+  sharing.bind(numbers);
+  CHECK(sharing.step() == trained.step());
+}

@@ -5,6 +5,7 @@
 
 #include "against_evaluate.h"
 #include "tapeloom/core/error.h"
+#include "tapeloom/runtime/checkpoint.h"
 #include "tapeloom/runtime/trainer.h"
 
 using namespace tapeloom;
@@ -172,8 +173,21 @@ TEST_CASE("resume: another learning rate in the options holds from there on") {
   state.optimizer.learning_rate = 0.25;
   CHECK(rate_after(fast) == 0.25);
   CHECK(rate_after(slow) == 0.0625);
-  state.configured_rate = std::nan("");  // not known
-  CHECK(rate_after(slow) == 0.25);
+  state.configured_rate = std::nan("");  // a schedule left it
+  CHECK(rate_after(slow) == 0.0625);
+}
+
+TEST_CASE("resume: a rate that a schedule has left does not outlive the schedule") {
+  FitOptions scheduled = options_of(SgdOptions{.learning_rate = 0.0625});
+  const FitOptions constant = scheduled;
+  scheduled.schedule = [](std::uint64_t) { return 0.25; };
+  Executor<double> executor(program());
+  Trainer<double> trainer(executor, DataView(rows()), scheduled);
+  for (int i = 0; i < 3; ++i) trainer.step();
+  save_checkpoint("scheduled.safetensors", trainer);
+  Trainer<double> other(executor, DataView(rows()), constant);
+  load_checkpoint("scheduled.safetensors", other);
+  CHECK(other.optimizer().learning_rate() == 0.0625);
 }
 
 TEST_CASE("resume: other data of the same length, other rows and other frozen parameters are refused") {
