@@ -79,7 +79,6 @@ class Recorder {
     if (op == Op::sub && plant(RecordingFault::swapped_operands)) std::swap(v[0], v[1]);
     if (op == Op::leaky_relu && plant(RecordingFault::relu_for_leaky)) return {relu(v[0]), this};
     if (op == Op::square && plant(RecordingFault::lost_factor_two)) return {v[0] * v[0].data(), this};
-    recording_.has_where = recording_.has_where || op == Op::where;
     return {tapeloom::apply(op, std::span<const Value>(v)), this};
   }
 
@@ -112,7 +111,6 @@ class Recorder {
     Value weight = v.back();
     const bool weighed = !(weight.is_plain() && weight.data() == 1.0);
     if (weighed && plant(RecordingFault::lost_weight)) weight = 1.0;
-    if (!weight.is_plain()) recording_.has_where = true;
     const std::span<const Value> all(v);
     switch (s.kind) {
       case Kind::squared_error:
@@ -126,7 +124,6 @@ class Recorder {
         return {softmax_cross_entropy(all.first(classes), all.subspan(classes, classes), weight), this};
       }
       case Kind::softmax_class:
-        recording_.has_where = true;
         return {softmax_cross_entropy(all.first(v.size() - 2), v[v.size() - 2], weight), this};
       default: {  // NOLINT: labels
         const std::size_t classes = v.size() - 1;
@@ -205,6 +202,9 @@ Recording record(const Script& script, RecordingFault fault) {
   for (const Output& o : script.outputs) {
     const std::vector<Value>& values = recording.values[o.statement];
     recording.outputs.push_back(values[o.sample < values.size() ? o.sample : 0].on(*recording.tape));
+  }
+  for (std::uint32_t i = 0; i < recording.tape->size(); ++i) {
+    recording.has_where = recording.has_where || recording.tape->op(NodeId(i)) == Op::where;
   }
   return recording;
 }
