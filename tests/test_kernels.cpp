@@ -35,8 +35,9 @@ const Function functions[] = {
     {Op::log1p, 4, [](Wide x) { return std::log1p(x); }},
     {Op::sqrt, 0.5, [](Wide x) { return std::sqrt(x); }},
     {Op::square, 0.5, [](Wide x) { return x * x; }},
-    // In float 2 n d / (d^2 + n^2) with polynomials n and d: 4.48 without fused multiplications, over all floats.
-    {Op::tanh, 4, [](Wide x) { return std::tanh(x); }, 0.5},
+    // In float 2 n d / (d^2 + n^2) with polynomials n and d: over all floats 4.48 without fused multiplications, 4.63
+    // with.
+    {Op::tanh, 4, [](Wide x) { return std::tanh(x); }, 0.7},
     // e = exp(-|x|) is wrong by 4 eps at most, relatively; 1 + e and the quotient add half an eps each. A relative
     // error of one eps is two ulps at most.
     {Op::sigmoid, 10, [](Wide x) { return 1 / (1 + std::exp(-x)); }},
