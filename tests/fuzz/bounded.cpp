@@ -250,7 +250,8 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
     p.error = unknown ? infinity : partial_spread[i];
     if (std::isfinite(p.value)) {
       const Real more = partial_error(op, i, at, centre.value, y_error, p.value, arithmetic);
-      p.error += std::isnan(more) ? infinity : more;
+      // What is computed may underflow: tiny times an infinite adjoint is infinite, and 0 times it NaN.
+      p.error += std::isnan(more) ? infinity : more > 0.0L ? more + 4.0L * arithmetic.smallest() : 0.0L;
       if (std::fabs(p.value) > arithmetic.largest()) p.error = infinity;
     } else if (finite && arithmetic.reordered) {
       p.error = infinity;
