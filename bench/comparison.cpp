@@ -18,7 +18,7 @@
 #include "bench/main.h"
 #include "bench/measure_peak.h"
 #include "bench/tidy_heap.h"
-#include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 #include "tapeloom/version.h"
 
 namespace tapeloom::bench {

@@ -28,9 +28,9 @@
 #include "bench/measure_peak.h"
 #include "bench/turns.h"
 #include "bench/xsmm_product.h"
-#include "tapeloom/runtime/arena.h"
-#include "tapeloom/runtime/interpreter.h"
-#include "tapeloom/runtime/planned_calls.h"
+#include "tapeloom/runtime/execute/arena.h"
+#include "tapeloom/runtime/execute/interpreter.h"
+#include "tapeloom/runtime/execute/planned_calls.h"
 
 namespace tapeloom::bench {
 namespace {

@@ -14,7 +14,7 @@
 #include "bench/main.h"
 #include "bench/measure_peak.h"
 #include "bench/ratio.h"
-#include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::bench {
 namespace {

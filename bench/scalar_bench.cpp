@@ -9,8 +9,8 @@
 #include "bench/nets.h"
 #include "bench/scalar_work.h"
 #include "bench/turns.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/runtime/kernels.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::bench {
 namespace {

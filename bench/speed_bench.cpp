@@ -22,7 +22,7 @@
 #include "bench/nets.h"
 #include "bench/tidy_heap.h"
 #include "bench/turns.h"
-#include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::bench {
 namespace {

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <optional>
 
-#include "tapeloom/compiler/emit.h"
-#include "tapeloom/compiler/fold_samples.h"
-#include "tapeloom/compiler/guards.h"
-#include "tapeloom/compiler/import.h"
-#include "tapeloom/compiler/passes.h"
-#include "tapeloom/compiler/roll.h"
-#include "tapeloom/compiler/verify.h"
-#include "tapeloom/core/check.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/compiler/emit/emit.h"
+#include "tapeloom/compiler/fold/fold_samples.h"
+#include "tapeloom/compiler/graph/verify.h"
+#include "tapeloom/compiler/passes/passes.h"
+#include "tapeloom/compiler/request/guards.h"
+#include "tapeloom/compiler/roll/import.h"
+#include "tapeloom/compiler/roll/roll.h"
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/core/base/error.h"
 
-namespace tapeloom::inline v0_1 {
+namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace compiler {
 namespace {
@@ -265,4 +265,4 @@ std::string explain_passes(Value loss, const CompileOptions& options) {
   return report;
 }
 
-}  // namespace tapeloom::inline v0_1
+}  // namespace tapeloom::inline TAPELOOM_ABI

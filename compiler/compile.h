@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "tapeloom/core/export.h"
-#include "tapeloom/core/program.h"
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/base/export.h"
+#include "tapeloom/core/program/program.h"
+#include "tapeloom/core/record/value.h"
 
-namespace tapeloom::inline v0_1 {
+namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace detail {
 // Asked of the library, so that it does not differ between sources compiled with NDEBUG and without.
@@ -65,4 +65,4 @@ inline Program compile_inference(Value output, CompileOptions options = {}) {
 /// The compiler's graph after each pass, as text, for reading and for golden tests.
 TAPELOOM_API std::string explain_passes(Value loss, const CompileOptions& options = {});
 
-}  // namespace tapeloom::inline v0_1
+}  // namespace tapeloom::inline TAPELOOM_ABI

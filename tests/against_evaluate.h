@@ -10,8 +10,8 @@
 #include "compare.h"
 #include "random_numbers.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 namespace tapeloom::test {
 

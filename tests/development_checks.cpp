@@ -1,5 +1,5 @@
 // In tests every program is checked that is compiled or that an executor is made of, in release builds as well.
-#include "tapeloom/core/check.h"
+#include "tapeloom/core/base/check.h"
 
 namespace {
 

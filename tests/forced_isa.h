@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/kernels.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::test {
 

@@ -5,7 +5,7 @@
 
 #include "catch.h"
 #include "forced_isa.h"
-#include "tapeloom/runtime/kernels.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::test {
 

@@ -37,7 +37,7 @@ foreach(line IN LISTS symbols)
   endif()
 endforeach()
 if(bad)
-  message(FATAL_ERROR "functions that follow the locale; core/text.h, core/print.h and <charconv> have others:\n${bad}")
+  message(FATAL_ERROR "functions that follow the locale; core/base/text.h, number_text.h and <charconv> have others:\n${bad}")
 endif()
 # This test has something to look at.
 if(objects LESS 50 OR numbers LESS 3)

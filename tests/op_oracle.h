@@ -1,5 +1,5 @@
 // What every op of the table should give, written a second time: by hand, in long double, with std:: functions and
-// textbook derivatives. Nothing here comes from core/ops.h but the names of the ops and the domains to draw from.
+// textbook derivatives. Nothing here comes from core/ops/ops.h but the names of the ops and the domains to draw from.
 #pragma once
 
 #include <array>
@@ -7,9 +7,9 @@
 #include <random>
 #include <span>
 
-#include "tapeloom/core/check.h"
-#include "tapeloom/core/ops.h"
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/core/ops/ops.h"
+#include "tapeloom/core/record/value.h"
 
 namespace tapeloom::test {
 
@@ -29,7 +29,7 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
     case Op::input:
     case Op::uniform_input:
 #define TAPELOOM_ADJOINT(name, Struct) case Op::name:
-#include "tapeloom/core/ops.def"
+#include "tapeloom/core/ops/ops.def"
     case Op::batch_sum:
     case Op::batch_mean:
       break;
@@ -104,7 +104,7 @@ template <class F>
 void for_each_scalar_op(F&& f) {
 #define TAPELOOM_ADJOINT(name, Struct)
 #define TAPELOOM_OP(name, Struct) f(Op::name, std::span<const ops::Domain>(ops::Struct::domain));
-#include "tapeloom/core/ops.def"
+#include "tapeloom/core/ops/ops.def"
 }
 
 /// Applies the op to Values as a user would write it: a + b, exp(a), where(a, b, c).

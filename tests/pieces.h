@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
 
 namespace tapeloom::test {
 

@@ -9,7 +9,7 @@
 #include "compare.h"
 #include "random_numbers.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/tape.h"
+#include "tapeloom/core/record/tape.h"
 
 namespace tapeloom::test {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "random_pieces.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/tape.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/record/tape.h"
 
 namespace tapeloom::test {
 

@@ -1,17 +1,42 @@
 # Checks which room includes which, from the include lines: cmake -DROOT=<project> -P rooms.cmake
 #
 #   compiler -> core <- runtime     and nothing else but tapeloom/version.h
+#   within the three                only what the table below says: rooms before it, so there are no circles of rooms
+#   headers                         no circles of them either
 #   Eigen                           in runtime's sources and the internal headers listed below, which only sources and
 #                                   each other include: its alignment changes with the user's flags
 #   bench/closure_baseline.h        the standard library alone
 #
-# Inside a room our own headers are written "tapeloom/room/file.h", so that this check sees them all.
+# Inside a room our own headers are written "tapeloom/room/file.h", so that this check sees them all. Whatever opens the
+# namespace TAPELOOM_ABI includes one of them, which defines that name.
 
 cmake_minimum_required(VERSION 3.22)
 
-set(own_core "tapeloom/core/")
-set(own_compiler "tapeloom/(core|compiler)/")
-set(own_runtime "tapeloom/(core|runtime)/")
+# The rooms in the order in which data goes through them; each may include itself and, of those before it, these.
+set(rooms "")
+macro(room name)
+  list(APPEND rooms ${name})
+  set(may_${name} ${name} ${ARGN})
+endmacro()
+room(core/base)
+room(core/ops core/base)
+room(core/record core/base core/ops)
+room(core/program core/base core/ops)
+room(core/nets core/base core/record core/program)
+
+room(compiler/request core/base core/record)
+room(compiler/graph core/base core/ops core/program)
+room(compiler/fold core/base core/record compiler/request compiler/graph)
+room(compiler/roll core/base core/ops core/record compiler/request compiler/graph)
+room(compiler/passes core/base core/ops core/record compiler/graph)
+room(compiler/emit core/base core/program compiler/graph)
+room(compiler core/base core/record core/program
+  compiler/request compiler/graph compiler/fold compiler/roll compiler/passes compiler/emit)
+
+room(runtime/kernels core/base core/ops core/program)
+room(runtime/execute core/base core/ops core/record core/program core/nets runtime/kernels)
+room(runtime/files core/base core/program runtime/execute)
+room(runtime/train core/base core/program core/nets runtime/kernels runtime/execute runtime/files)
 
 set(eigen_headers arena.h interpreter.h parameter_buffer.h tile_runner.h)
 
@@ -28,31 +53,83 @@ macro(read_includes file)
 endmacro()
 
 string(REPLACE ";" "|" eigen_names "${eigen_headers}")
-set(brings_eigen "Eigen|tapeloom/runtime/(${eigen_names})\"")
+set(brings_eigen "Eigen|tapeloom/runtime/execute/(${eigen_names})\"")
 
-foreach(room core compiler runtime)
-  file(GLOB_RECURSE files ${ROOT}/${room}/*.h ${ROOT}/${room}/*.cpp ${ROOT}/${room}/*.def ${ROOT}/${room}/*.inc)
-  foreach(file ${files})
+set(headers "")
+foreach(top core compiler runtime)
+  file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/${top}/*.h ${ROOT}/${top}/*.cpp ${ROOT}/${top}/*.def
+    ${ROOT}/${top}/*.inc)
+  foreach(relative ${files})
+    set(file ${ROOT}/${relative})
     get_filename_component(name ${file} NAME)
+    get_filename_component(room ${relative} DIRECTORY)
+    if(NOT room IN_LIST rooms)
+      complain(${file} "" "is in no room of tests/rooms.cmake")
+      continue()
+    endif()
     set(may_use_eigen FALSE)
-    if(room STREQUAL "runtime" AND (name MATCHES "[.]cpp$" OR name IN_LIST eigen_headers))
+    if(top STREQUAL "runtime" AND (name MATCHES "[.]cpp$" OR name IN_LIST eigen_headers))
       set(may_use_eigen TRUE)
     endif()
     math(EXPR checked "${checked} + 1")
     read_includes(${file})
+    set(ours FALSE)
+    set(included "")
     foreach(line ${includes})
       if(line MATCHES "${brings_eigen}" AND NOT may_use_eigen)
         complain(${file} "${line}" "Eigen stays inside runtime/, out of what users include")
       elseif(line MATCHES "include[ \t]*<Eigen/[A-Za-z]+>")
       elseif(line MATCHES "include[ \t]*\"")
-        if(NOT line MATCHES "include[ \t]*\"(${own_${room}}[a-z0-9_]+[.](h|def|inc)|tapeloom/version[.]h)\"")
-          complain(${file} "${line}" "${room}/ may include \"${own_${room}}...\" and no other of our headers")
+        if(line MATCHES "[.]h\"")
+          set(ours TRUE)
+        endif()
+        if(line MATCHES "include[ \t]*\"tapeloom/version[.]h\"")
+        elseif(line MATCHES "include[ \t]*\"tapeloom/([a-z]+(/[a-z]+)?)/([a-z0-9_]+[.](h|def|inc))\"")
+          list(APPEND included "${CMAKE_MATCH_1}/${CMAKE_MATCH_3}")
+          if(NOT CMAKE_MATCH_1 IN_LIST may_${room})
+            complain(${file} "${line}" "${room} may include these rooms: ${may_${room}}")
+          endif()
+        else()
+          complain(${file} "${line}" "not the header of a room, \"tapeloom/room/file.h\"")
         endif()
       elseif(NOT line MATCHES "include[ \t]*<[a-z0-9_./]+>" OR line MATCHES "tapeloom")
         complain(${file} "${line}" "neither \"tapeloom/room/file.h\" nor a system header")
       endif()
     endforeach()
+    if(NOT ours)
+      file(STRINGS ${file} opened REGEX "TAPELOOM_ABI")
+      if(opened)
+        complain(${file} "TAPELOOM_ABI" "is not defined here: include \"tapeloom/version.h\"")
+      endif()
+    endif()
+    if(name MATCHES "[.]h$")
+      list(REMOVE_DUPLICATES included)
+      list(FILTER included INCLUDE REGEX "[.]h$")
+      list(APPEND headers ${relative})
+      set(includes_of_${relative} ${included})
+    endif()
   endforeach()
+endforeach()
+
+# Headers whose own are all struck off are struck off, until none is left or those in circles are.
+set(before "")
+while(NOT before STREQUAL headers)
+  set(before "${headers}")
+  foreach(header ${before})
+    set(left FALSE)
+    foreach(included ${includes_of_${header}})
+      if(included IN_LIST headers)
+        set(left TRUE)
+        break()
+      endif()
+    endforeach()
+    if(NOT left)
+      list(REMOVE_ITEM headers ${header})
+    endif()
+  endforeach()
+endwhile()
+foreach(header ${headers})
+  complain(${ROOT}/${header} "" "is in a circle of headers, or includes one")
 endforeach()
 
 set(baseline ${ROOT}/bench/closure_baseline.h)

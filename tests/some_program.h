@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/nn.h"
+#include "tapeloom/core/nets/nn.h"
 
 namespace tapeloom::test {
 

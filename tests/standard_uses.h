@@ -14,7 +14,7 @@
 #include <valarray>
 #include <vector>
 
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/record/value.h"
 
 namespace tapeloom::test {
 

@@ -1,8 +1,8 @@
 // Nothing is allocated after an executor is made: 10,000 steps of every kind while each allocation is counted.
 #include "against_evaluate.h"
 #include "bench/allocation_counter.h"
-#include "tapeloom/runtime/optimizer.h"
-#include "tapeloom/runtime/trainer.h"
+#include "tapeloom/runtime/train/optimizer.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

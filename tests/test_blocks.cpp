@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "catch.h"
-#include "tapeloom/compiler/block_list.h"
-#include "tapeloom/compiler/slot_pool.h"
-#include "tapeloom/compiler/sparse_table.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/compiler/emit/slot_pool.h"
+#include "tapeloom/compiler/graph/block_list.h"
+#include "tapeloom/compiler/graph/sparse_table.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::compiler;

@@ -1,13 +1,13 @@
 // Texts have the same numbers in every file.
-#include "tapeloom/runtime/categories.h"
+#include "tapeloom/runtime/files/categories.h"
 
 #include <cmath>
 #include <limits>
 
 #include "catch.h"
 #include "files.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/csv.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/files/csv.h"
 
 using namespace tapeloom;
 using tapeloom::test::write_bytes;

@@ -1,5 +1,5 @@
 // Runs that are stopped, saved in a file, loaded in another Trainer and go on: the same bits as runs that are not.
-#include "tapeloom/runtime/checkpoint.h"
+#include "tapeloom/runtime/train/checkpoint.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -8,9 +8,9 @@
 #include "against_evaluate.h"
 #include "files.h"
 #include "random_numbers.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/fit.h"
-#include "tapeloom/runtime/safetensors.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/files/safetensors.h"
+#include "tapeloom/runtime/train/fit.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -1,7 +1,7 @@
 // What compile() promises: what it refuses, what it never folds, what each option changes and what not, guards,
 // determinism and size.
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "catch.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/csv.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/files/csv.h"
 
 using tapeloom::CsvOptions;
 using tapeloom::DataError;

@@ -8,8 +8,8 @@
 
 #include "catch.h"
 #include "files.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/csv.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/files/csv.h"
 
 using namespace tapeloom;
 using tapeloom::test::write_bytes;

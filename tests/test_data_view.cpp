@@ -1,5 +1,5 @@
 // A DataView reads numbers where they are, so it takes none that are gone after the statement.
-#include "tapeloom/runtime/data_view.h"
+#include "tapeloom/runtime/execute/data_view.h"
 
 #include <array>
 #include <initializer_list>
@@ -11,11 +11,11 @@
 
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/value.h"
-#include "tapeloom/runtime/csv.h"
-#include "tapeloom/runtime/metrics.h"
-#include "tapeloom/runtime/number_array.h"
-#include "tapeloom/runtime/safetensors.h"
+#include "tapeloom/core/record/value.h"
+#include "tapeloom/runtime/files/csv.h"
+#include "tapeloom/runtime/files/number_array.h"
+#include "tapeloom/runtime/files/safetensors.h"
+#include "tapeloom/runtime/train/metrics.h"
 
 using namespace tapeloom;
 

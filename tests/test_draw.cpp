@@ -7,8 +7,8 @@
 #include <iterator>
 
 #include "catch.h"
-#include "tapeloom/core/dot.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/dot.h"
 
 using namespace tapeloom;
 

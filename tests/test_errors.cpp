@@ -5,14 +5,14 @@
 #include <vector>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/tensor_layout.h"
-#include "tapeloom/runtime/fit.h"
-#include "tapeloom/runtime/metrics.h"
-#include "tapeloom/runtime/preprocess.h"
-#include "tapeloom/runtime/safetensors.h"
-#include "tapeloom/runtime/shuffle.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/nets/tensor_layout.h"
+#include "tapeloom/runtime/files/safetensors.h"
+#include "tapeloom/runtime/train/fit.h"
+#include "tapeloom/runtime/train/metrics.h"
+#include "tapeloom/runtime/train/preprocess.h"
+#include "tapeloom/runtime/train/shuffle.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

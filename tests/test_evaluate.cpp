@@ -1,12 +1,12 @@
 // The reference evaluator: batches against loops written by hand, accumulation, stepping, and what it refuses.
-#include "tapeloom/core/evaluate.h"
+#include "tapeloom/core/record/evaluate.h"
 
 #include <cmath>
 #include <random>
 
 #include "catch.h"
 #include "compare.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using test::close;

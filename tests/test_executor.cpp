@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/tensor_layout.h"
-#include "tapeloom/runtime/metrics.h"
-#include "tapeloom/runtime/optimizer.h"
-#include "tapeloom/runtime/program_file.h"
-#include "tapeloom/runtime/weights.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/nets/tensor_layout.h"
+#include "tapeloom/runtime/files/program_file.h"
+#include "tapeloom/runtime/train/metrics.h"
+#include "tapeloom/runtime/train/optimizer.h"
+#include "tapeloom/runtime/train/weights.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

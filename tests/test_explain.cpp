@@ -3,9 +3,9 @@
 #include "catch.h"
 #include "random_net.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/print.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/program/print.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -7,8 +7,8 @@
 
 #include "against_evaluate.h"
 #include "forced_isa.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

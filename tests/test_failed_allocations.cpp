@@ -6,10 +6,11 @@
 #include "bench/allocation_counter.h"
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/print.h"
-#include "tapeloom/core/tape.h"
-#include "tapeloom/core/value.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/base/number_text.h"
+#include "tapeloom/core/record/print.h"
+#include "tapeloom/core/record/tape.h"
+#include "tapeloom/core/record/value.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 

@@ -6,9 +6,9 @@
 #include <random>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

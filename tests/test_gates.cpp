@@ -6,7 +6,7 @@
 #include "bench/gates/figures.h"
 #include "bench/gates/statistics.h"
 #include "catch.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::bench;

@@ -8,10 +8,10 @@
 
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/print.h"
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/program/print.h"
+#include "tapeloom/core/record/value.h"
 
 using namespace tapeloom;
 

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "catch.h"
-#include "tapeloom/core/index_set.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/record/index_set.h"
+#include "tapeloom/core/record/value.h"
 
 using namespace tapeloom;
 

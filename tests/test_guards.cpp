@@ -1,6 +1,6 @@
 // Guards: a comparison in an `if` holds the recording to data that decides alike.
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

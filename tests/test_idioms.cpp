@@ -5,8 +5,8 @@
 
 #include "against_evaluate.h"
 #include "instruction_sets.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -1,4 +1,4 @@
-#include "tapeloom/runtime/idx.h"
+#include "tapeloom/runtime/files/idx.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 #include "catch.h"
 #include "files.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -9,7 +9,7 @@
 #include "against_evaluate.h"
 #include "instruction_sets.h"
 #include "op_oracle.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -282,7 +282,7 @@ TEST_CASE("kernels: every function of one value is in the list above") {
 #define TAPELOOM_UNARY(name, Struct) \
   ++count;                           \
   CHECK(std::ranges::count(functions, Op::name, &Function::op) == 1);
-#include "tapeloom/core/ops.def"
+#include "tapeloom/core/ops/ops.def"
   CHECK(count == std::size(functions));
 }
 

@@ -1,5 +1,5 @@
 // Losses against their textbook formulas in long double, their gradients, weights, and wrong use.
-#include "tapeloom/core/loss.h"
+#include "tapeloom/core/nets/loss.h"
 
 #include <cmath>
 #include <functional>
@@ -8,9 +8,9 @@
 #include "catch.h"
 #include "compare.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 using test::close;

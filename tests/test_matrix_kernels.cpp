@@ -9,8 +9,8 @@
 #include "compare.h"
 #include "instruction_sets.h"
 #include "random_numbers.h"
-#include "tapeloom/runtime/kernels.h"
-#include "tapeloom/runtime/planned_calls.h"
+#include "tapeloom/runtime/execute/planned_calls.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;

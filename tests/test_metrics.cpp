@@ -1,10 +1,10 @@
-#include "tapeloom/runtime/metrics.h"
+#include "tapeloom/runtime/train/metrics.h"
 
 #include <cmath>
 #include <limits>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

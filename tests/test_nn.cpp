@@ -1,5 +1,5 @@
 // Neurons, layers, perceptrons and their initial values.
-#include "tapeloom/core/nn.h"
+#include "tapeloom/core/nets/nn.h"
 
 #include <cmath>
 #include <limits>
@@ -7,8 +7,8 @@
 
 #include "catch.h"
 #include "compare.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/evaluate.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/evaluate.h"
 
 using namespace tapeloom;
 using test::close;

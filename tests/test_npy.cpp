@@ -1,6 +1,6 @@
 // Files are written out here as NumPy's manual describes the format; tests/exchange.py lets NumPy itself read and
 // write them.
-#include "tapeloom/runtime/npy.h"
+#include "tapeloom/runtime/files/npy.h"
 
 #include <zlib.h>
 
@@ -11,7 +11,7 @@
 #include "compare.h"
 #include "files.h"
 #include "random_numbers.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -1,5 +1,5 @@
 // Every op of the table, against a second table of formulas in long double (op_oracle.h) and finite differences.
-#include "tapeloom/core/ops.h"
+#include "tapeloom/core/ops/ops.h"
 
 #include <limits>
 #include <random>
@@ -8,9 +8,9 @@
 #include "compare.h"
 #include "op_oracle.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/check.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 using test::close;

@@ -5,7 +5,7 @@
 //   Adam   m = b1 * m + (1 - b1) * g;  v = b2 * v + (1 - b2) * g * g;
 //          p -= lr * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)
 //   decay  p -= lr * wd * p before that (AdamW), or g += wd * p (l2)
-#include "tapeloom/runtime/optimizer.h"
+#include "tapeloom/runtime/train/optimizer.h"
 
 #include <cmath>
 #include <string>
@@ -13,7 +13,7 @@
 
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 

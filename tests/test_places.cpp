@@ -7,11 +7,11 @@
 #include "catch.h"
 #include "fuzz/generator.h"
 #include "random_net.h"
-#include "tapeloom/compiler/fold_samples.h"
-#include "tapeloom/compiler/guards.h"
-#include "tapeloom/compiler/import.h"
-#include "tapeloom/compiler/roll.h"
-#include "tapeloom/core/evaluate.h"
+#include "tapeloom/compiler/fold/fold_samples.h"
+#include "tapeloom/compiler/request/guards.h"
+#include "tapeloom/compiler/roll/import.h"
+#include "tapeloom/compiler/roll/roll.h"
+#include "tapeloom/core/record/evaluate.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

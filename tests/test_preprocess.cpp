@@ -1,10 +1,10 @@
-#include "tapeloom/runtime/preprocess.h"
+#include "tapeloom/runtime/train/preprocess.h"
 
 #include <cmath>
 #include <limits>
 
 #include "catch.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 

@@ -1,11 +1,13 @@
 // Text dumps, exactly as they are read.
-#include "tapeloom/core/print.h"
+#include "tapeloom/core/base/number_text.h"
+#include "tapeloom/core/program/print.h"
+#include "tapeloom/core/record/print.h"
 
 #include <cmath>
 
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/record/value.h"
 
 using namespace tapeloom;
 

@@ -5,10 +5,10 @@
 #include "catch.h"
 #include "compare.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 

@@ -1,13 +1,13 @@
 // Programs that would read or write outside of their slots, or that no kernel can run, are found before they run.
-#include "tapeloom/core/program_check.h"
+#include "tapeloom/core/program/program_check.h"
 
 #include <algorithm>
 #include <string>
 
 #include "catch.h"
 #include "some_program.h"
-#include "tapeloom/runtime/executor.h"
-#include "tapeloom/runtime/program_file.h"
+#include "tapeloom/runtime/execute/executor.h"
+#include "tapeloom/runtime/files/program_file.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -1,4 +1,4 @@
-#include "tapeloom/runtime/program_file.h"
+#include "tapeloom/runtime/files/program_file.h"
 
 #include <chrono>
 #include <cmath>
@@ -8,12 +8,12 @@
 #include "files.h"
 #include "random_net.h"
 #include "some_program.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/print.h"
-#include "tapeloom/core/program_check.h"
-#include "tapeloom/runtime/optimizer.h"
-#include "tapeloom/runtime/program_cost.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/program/program_check.h"
+#include "tapeloom/core/program/print.h"
+#include "tapeloom/runtime/execute/program_cost.h"
+#include "tapeloom/runtime/train/optimizer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -2,8 +2,8 @@
 // programs give the same.
 #include "bench/closure_baseline.h"
 #include "random_checks.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -4,9 +4,9 @@
 #include <variant>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/checkpoint.h"
-#include "tapeloom/runtime/trainer.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/train/checkpoint.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

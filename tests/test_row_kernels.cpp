@@ -6,8 +6,8 @@
 #include "compare.h"
 #include "instruction_sets.h"
 #include "random_numbers.h"
-#include "tapeloom/runtime/kernels.h"
-#include "tapeloom/runtime/tile_rows.h"
+#include "tapeloom/runtime/execute/tile_rows.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;

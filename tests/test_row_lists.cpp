@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "fuzz/expect.h"
-#include "tapeloom/core/program_check.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/program/program_check.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

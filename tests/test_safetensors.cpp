@@ -1,5 +1,5 @@
 // The format is written out here byte by byte, as its specification has it.
-#include "tapeloom/runtime/safetensors.h"
+#include "tapeloom/runtime/files/safetensors.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "compare.h"
 #include "files.h"
 #include "random_numbers.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -1,4 +1,4 @@
-#include "tapeloom/runtime/shuffle.h"
+#include "tapeloom/runtime/train/shuffle.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include "catch.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 

@@ -5,7 +5,7 @@
 
 #include "catch.h"
 #include "compare.h"
-#include "tapeloom/core/evaluate.h"
+#include "tapeloom/core/record/evaluate.h"
 
 using namespace tapeloom;
 using test::close;

@@ -1,7 +1,7 @@
 // Batches of any size against evaluate(): ragged last tiles, several tiles, groups of tiles, and losses that need the
 // whole batch before they can go on.
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "catch.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/core/tape.h"
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/core/record/tape.h"
+#include "tapeloom/core/record/value.h"
 
 using namespace tapeloom;
 

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/optimizer.h"
-#include "tapeloom/runtime/thread_pool.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/runtime/execute/thread_pool.h"
+#include "tapeloom/runtime/train/optimizer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -1,5 +1,5 @@
 // What a Trainer does is held against loops written by hand from executor steps and optimizer updates.
-#include "tapeloom/runtime/trainer.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,12 +7,12 @@
 #include <set>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/clip.h"
-#include "tapeloom/runtime/fit.h"
-#include "tapeloom/runtime/metrics.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/runtime/train/clip.h"
+#include "tapeloom/runtime/train/fit.h"
+#include "tapeloom/runtime/train/metrics.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -7,8 +7,8 @@
 #include "compare.h"
 #include "instruction_sets.h"
 #include "random_numbers.h"
-#include "tapeloom/runtime/uniform.h"
-#include "tapeloom/runtime/uniform_products.h"
+#include "tapeloom/runtime/execute/uniform.h"
+#include "tapeloom/runtime/execute/uniform_products.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;

@@ -1,11 +1,11 @@
-#include "tapeloom/runtime/weights.h"
+#include "tapeloom/runtime/train/weights.h"
 
 #include <algorithm>
 
 #include "against_evaluate.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/runtime/program_file.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/runtime/files/program_file.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

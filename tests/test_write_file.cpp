@@ -1,5 +1,5 @@
 // Files that are written whole or not at all, whatever stands at their path and whoever writes at the same time.
-#include "tapeloom/runtime/write_file.h"
+#include "tapeloom/runtime/files/write_file.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,10 +14,10 @@
 
 #include "catch.h"
 #include "files.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/runtime/file.h"
-#include "tapeloom/runtime/npy.h"
-#include "tapeloom/runtime/safetensors.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/files/file.h"
+#include "tapeloom/runtime/files/npy.h"
+#include "tapeloom/runtime/files/safetensors.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

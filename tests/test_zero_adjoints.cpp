@@ -7,11 +7,11 @@
 #include "catch.h"
 #include "instruction_sets.h"
 #include "tapeloom/compiler/compile.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/core/loss.h"
-#include "tapeloom/core/nn.h"
-#include "tapeloom/core/ops.h"
-#include "tapeloom/runtime/executor.h"
+#include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/ops/ops.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

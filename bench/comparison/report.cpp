@@ -7,7 +7,7 @@
 #include <ctime>
 #include <map>
 
-#include "tapeloom/runtime/json.h"
+#include "tapeloom/runtime/files/json.h"
 
 namespace tapeloom::bench {
 namespace {

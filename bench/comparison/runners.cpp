@@ -5,7 +5,7 @@
 
 #include "bench/comparison/peers.h"
 #include "bench/eigen_nets.h"
-#include "tapeloom/core/evaluate.h"
+#include "tapeloom/core/record/evaluate.h"
 
 namespace tapeloom::bench {
 namespace {

@@ -9,7 +9,7 @@
 #include "bench/comparison/runners.h"
 #include "bench/comparison/works.h"
 #include "bench/scalar_work.h"
-#include "tapeloom/core/evaluate.h"
+#include "tapeloom/core/record/evaluate.h"
 
 namespace closure {
 

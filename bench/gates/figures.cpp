@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "bench/gates/statistics.h"
-#include "tapeloom/runtime/file.h"
-#include "tapeloom/runtime/json.h"
+#include "tapeloom/runtime/files/file.h"
+#include "tapeloom/runtime/files/json.h"
 
 namespace tapeloom::bench {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tapeloom/core/program.h"
+#include "tapeloom/core/program/program.h"
 
 namespace tapeloom::bench {
 

@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include <tapeloom/tapeloom.h>
 #include "bench/nets.h"
 #include "bench/ratio.h"
-#include <tapeloom/tapeloom.h>
 
 namespace {
 

@@ -13,8 +13,8 @@
 #include <random>
 #include <vector>
 
-#include "examples/plot.h"
 #include <tapeloom/tapeloom.h>
+#include "examples/plot.h"
 
 namespace tapeloom::examples {
 namespace {

@@ -1,8 +1,8 @@
 // Notebook 001: L = (a*b + c)*f nudged, differentiated by hand and improved by a step; the tanh curve; the neuron by
 // hand, one node at a time and at once; a + a; division and subtraction; a network trained by hand and in a loop.
+#include <tapeloom/tapeloom.h>
 #include "examples/notebooks/walk.h"
 #include "examples/plot.h"
-#include <tapeloom/tapeloom.h>
 
 namespace tapeloom::examples {
 

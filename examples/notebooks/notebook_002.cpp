@@ -1,7 +1,7 @@
 // Notebook 002, the one that was saved with its outputs: a slope, L = (a*b + c)*f, the parts of a network, and a
 // training run. Every figure here stands in the notebook with the same digits.
-#include "examples/notebooks/walk.h"
 #include <tapeloom/tapeloom.h>
+#include "examples/notebooks/walk.h"
 
 namespace tapeloom::examples {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "examples/notebooks/python_random.h"
 #include <tapeloom/tapeloom.h>
+#include "examples/notebooks/python_random.h"
 
 namespace tapeloom::examples {
 

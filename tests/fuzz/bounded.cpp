@@ -54,7 +54,7 @@ Real function_units(Op op) {
 #define TAPELOOM_COMPARISON(name, Struct, sign) case Op::name:
 #define TAPELOOM_TERNARY(name, Struct) case Op::name:
 #define TAPELOOM_ADJOINT(name, Struct) case Op::name:
-#include "tapeloom/core/ops.def"
+#include "tapeloom/core/ops/ops.def"
     case Op::neg:
     case Op::sqrt:
     case Op::square:

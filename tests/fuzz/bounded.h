@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "tapeloom/core/op.h"
+#include "tapeloom/core/ops/op.h"
 
 namespace tapeloom::test::fuzz {
 

@@ -10,10 +10,10 @@
 #include "compare.h"
 #include "forced_isa.h"
 #include "fuzz/oracle.h"
-#include "tapeloom/core/error.h"
-#include "tapeloom/core/evaluate.h"
-#include "tapeloom/runtime/executor.h"
-#include "tapeloom/runtime/program_file.h"
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/execute/executor.h"
+#include "tapeloom/runtime/files/program_file.h"
 
 namespace tapeloom::test::fuzz {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tapeloom/core/program_check.h"
+#include "tapeloom/core/program/program_check.h"
 
 namespace tapeloom::test::fuzz {
 

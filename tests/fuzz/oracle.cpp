@@ -108,7 +108,7 @@ class Oracle {
     return apply(Op::mul, total, constant(1.0 / static_cast<double>(samples.size())));
   }
 
-  /// The losses of core/loss.h by their formulas. A sample of weight 0 contributes nothing.
+  /// The losses of core/nets/loss.h by their formulas. A sample of weight 0 contributes nothing.
   Number loss(const Statement& s, std::span<const Number> x, std::size_t sample) {
     const Number weight = x.back(), zero = constant(0.0);
     const bool plain = nodes_[weight.node].untaped;

@@ -1,5 +1,5 @@
 // What a script should give: its statements run in long double for every sample, and a reverse sweep of its own.
-// Nothing here comes from core/ops.h, core/evaluate or the compiler; the ops are tests/op_oracle.h.
+// Nothing here comes from core/ops/ops.h, core/evaluate or the compiler; the ops are tests/op_oracle.h.
 #pragma once
 
 #include <array>

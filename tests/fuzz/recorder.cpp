@@ -4,7 +4,7 @@
 #include <string>
 
 #include "fuzz/interpreter.h"
-#include "tapeloom/core/loss.h"
+#include "tapeloom/core/nets/loss.h"
 
 namespace tapeloom::test::fuzz {
 

@@ -6,8 +6,8 @@
 
 #include "fuzz/decisions.h"
 #include "fuzz/script.h"
-#include "tapeloom/core/tape.h"
-#include "tapeloom/core/value.h"
+#include "tapeloom/core/record/tape.h"
+#include "tapeloom/core/record/value.h"
 
 namespace tapeloom::test::fuzz {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tapeloom/core/op.h"
+#include "tapeloom/core/ops/op.h"
 
 namespace tapeloom::test::fuzz {
 

@@ -9,10 +9,11 @@
 #include "second.h"
 
 // Neither our folders nor what is private to the library are on the include path.
-#if __has_include("core/tape.h") || __has_include("compiler/compile.h") || __has_include("runtime/executor.h")
+#if __has_include("core/record/tape.h") || __has_include("compiler/compile.h") || \
+                                                         __has_include("runtime/execute/executor.h")
 #error "Tapeloom's folders are on the include path"
 #endif
-#if __has_include(<tapeloom/compiler/graph.h>) || __has_include(<tapeloom/runtime/kernels.h>)
+#if __has_include(<tapeloom/compiler/graph/graph.h>) || __has_include(<tapeloom/runtime/kernels/kernels.h>)
 #error "headers of the library's inside are on the include path"
 #endif
 #ifdef EIGEN_WORLD_VERSION

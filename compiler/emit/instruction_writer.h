@@ -1,0 +1,85 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "tapeloom/compiler/emit/sinks.h"
+#include "tapeloom/compiler/emit/totals.h"
+#include "tapeloom/compiler/graph/graph.h"
+#include "tapeloom/core/program/program.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Of more parts, rows are copied or added one by one, by one instruction for all.
+inline constexpr std::size_t few_parts = 3;
+
+/// No fewer than the blocks' instructions, and not many more.
+std::size_t most_instructions(const Graph& graph, bool exact);
+
+/// Puts a graph's constants into a program, each single number once, and their slots into `slot`.
+void place_constants(const Graph& graph, LargeVector<std::uint32_t>& slot, Program& program);
+
+/// Writes instructions for blocks into a program, once the slots of their operands are known.
+class InstructionWriter {
+ public:
+  /// `slot` is each block's first slot, or UINT32_MAX; all three must outlive the writer.
+  InstructionWriter(const Graph& graph, const LargeVector<std::uint32_t>& slot, Program& program)
+      : g_(graph), slot_(slot), p_(program) {}
+
+  /// The index of a shape among the program's, where it is entered if need be.
+  std::uint32_t shape(const Shape& wanted);
+  /// Sets operand k of an instruction to a view's rows, which are listed for elementwise ones alone.
+  void set_operand(Instruction& instruction, Shape& shape, std::size_t k, const View& x);
+  /// An elementwise block of one row, as most are where nothing rolls.
+  void add_scalar(BlockId id, std::uint32_t out);
+  /// Readers of a concat block will read its rows one by one, where they are now.
+  void list_rows(BlockId id);
+  /// Those of a block of products row by row will be added up.
+  void list_products(BlockId id);
+  bool is_listed(const View& x) const { return !lists_.empty() && lists_.contains(x.block.index); }
+  /// How many recorded nodes an instruction for a block stands for, with those of the listed rows that it is the first
+  /// to read.
+  std::uint32_t nodes_of(BlockId id);
+  /// Whether a concat block takes one instruction for all rows, and not a copy for each part: if there are many, or if
+  /// the rows of one are listed, which copies cannot read.
+  bool gathers(BlockId id) const;
+  /// All rows of a concat block by one instruction.
+  void add_gather(BlockId id, std::uint32_t out);
+  /// The sums of as many rows each of a row_sum block whose operand is listed.
+  void add_sums(BlockId id, std::uint32_t out);
+  /// Those operands of an assemble block added up by one instruction; with `onto`, added to what its rows are.
+  void add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out);
+
+  /// That adds up a total at its place; `goes_on`: something has been added to it before.
+  Instruction of_total(const Sink& sink, const TotalPlace& place, bool goes_on);
+  Instruction of_sink(const Sink& sink);
+
+  static Shape of_matrix(const Matrix& matrix);
+  static Shape of_weights(const Weights& weights);
+
+ private:
+  std::uint32_t first_slot(const View& x) const;
+  std::uint32_t word_of(BlockId user, const View& x, std::uint32_t r) const;
+  void set_words(Instruction& instruction, Shape& shape, std::size_t k, std::span<const std::uint32_t> words,
+                 std::uint32_t at);
+  void set_listed(Instruction& instruction, Shape& shape, std::size_t k, const View& x);
+  std::size_t term_of(BlockId user, const View& x, std::uint32_t r, std::uint32_t (&words)[2]) const;
+  Instruction start_gather(BlockId id, std::uint32_t out);
+  std::uint32_t take_nodes(const View& x);
+  void finish_gather(Instruction gather, std::uint32_t rows);
+
+  const Graph& g_;
+  const LargeVector<std::uint32_t>& slot_;
+  Program& p_;
+  std::map<Shape, std::uint32_t> shapes_;
+  struct List {
+    std::vector<std::uint32_t> words, factors;
+    std::uint32_t nodes = 0;        // that no instruction stands for yet
+    std::uint32_t at = UINT32_MAX;  // among the program's indices, once an instruction reads them there
+  };
+  std::unordered_map<std::uint32_t, List> lists_;  // of blocks; looked up, never walked
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,83 @@
+#include "tapeloom/compiler/emit/sinks.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+class SinkFinder {
+ public:
+  SinkFinder(const Graph& graph, const Schedule& schedule) : g_(graph), s_(schedule) {}
+
+  Sinks run() {
+    first_.assign(g_.size(), Sinks::none);
+    batch_slot_.assign(g_.size(), Sinks::none);
+    find_positions();
+    for (BlockId id : s_.order) {
+      if (is_total(g_, id)) add_total(id);
+      spill_operands(id);
+    }
+    add_roots();
+    sinks_.first = SparseTable(first_);
+    sinks_.batch_slot = SparseTable(batch_slot_);
+    return std::move(sinks_);
+  }
+
+ private:
+  void add(BlockId after, Sink sink) {
+    sink.next = first_[after.index];
+    sinks_.list.push_back(sink);
+    first_[after.index] = static_cast<std::uint32_t>(sinks_.list.size() - 1);
+  }
+
+  void find_positions() {
+    position_.resize(g_.size());
+    for (std::uint32_t i = 0; i < s_.order.size(); ++i) position_[s_.order[i].index] = i;
+  }
+
+  /// After the operand that is there last.
+  void add_total(BlockId id) {
+    BlockId last = g_.operand(id, 0).block;
+    for (const View& x : g_.operands(id)) {
+      if (position_[x.block.index] > position_[last.index]) last = x.block;
+    }
+    const bool outer = g_[id].kind == BlockKind::outer;
+    add(last, {outer ? InstructionKind::reduce_outer : InstructionKind::reduce, g_.operand(id, 0), 0, id, Sinks::none});
+  }
+
+  /// Values of an earlier varying phase are kept for the batch; inputs are read again.
+  void spill_operands(BlockId id) {
+    const std::uint32_t phase = is_total(g_, id) ? s_.summing_phase(id) : s_.phase[id.index];
+    for (const View& x : g_.operands(id)) {
+      if (!g_.varying(x) || g_[x.block].kind == BlockKind::input || s_.phase[x.block.index] == phase) continue;
+      if (batch_slot_[x.block.index] != Sinks::none) continue;
+      batch_slot_[x.block.index] = sinks_.batch_slots;
+      add(x.block, {InstructionKind::spill, g_.all(x.block), sinks_.batch_slots, {}, Sinks::none});
+      sinks_.batch_slots += g_[x.block].rows;
+    }
+  }
+
+  void add_roots() {
+    const auto sink = [&](const View& root, InstructionKind kind, std::size_t out) {
+      add(root.block, {kind, root, static_cast<std::uint32_t>(out), {}, Sinks::none});
+    };
+    const Roots& roots = g_.roots;
+    for (std::size_t i = 0; i < roots.guards.size(); ++i) sink(roots.guards[i], InstructionKind::guard, i);
+    for (std::size_t i = 0; i < roots.outputs.size(); ++i) {
+      if (g_.varying(roots.outputs[i])) sink(roots.outputs[i], InstructionKind::store_output, i);
+    }
+    for (const Roots::Gradient& g : roots.input_gradients)
+      sink(g.value, InstructionKind::store_input_gradient, g.first);
+  }
+
+  const Graph& g_;
+  const Schedule& s_;
+  Sinks sinks_;
+  LargeVector<std::uint32_t> first_, batch_slot_;  // see Sinks
+  LargeVector<std::uint32_t> position_;            // of each block in the schedule's order
+};
+
+}  // namespace
+
+Sinks find_sinks(const Graph& graph, const Schedule& schedule) { return SinkFinder(graph, schedule).run(); }
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

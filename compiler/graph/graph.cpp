@@ -1,0 +1,211 @@
+#include "tapeloom/compiler/graph/graph.h"
+
+#include <algorithm>
+
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/core/base/error.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+void throw_too_large() {
+  throw CompileError(
+      "the recording is too large to compile: more numbers are computed one by one than 32 bits can count, derivatives "
+      "included. Bind data as inputs instead of recording every sample, or find with explain() what does not roll");
+}
+
+View Graph::append(Block block, std::span<const View> operands, bool total) {
+  if (blocks_.size() >= INT32_MAX || operands_.size() + operands.size() >= UINT32_MAX) throw_too_large();
+  block.first_operand = static_cast<std::uint32_t>(operands_.size());
+  for (const View& operand : operands) {
+    block.varying |= !total && blocks_.varying(operand.block.index);
+    operands_.push_back(*this, operand);
+  }
+  blocks_.push_back(block);
+  return all(BlockId(blocks_.size() - 1));
+}
+
+bool Graph::is_constant(const View& view, double number) const {
+  if (!is_constant(view)) return false;
+  for (std::uint32_t r = 0; r < (view.step == 0 ? 1 : view.rows); ++r) {
+    if (constant(view, r) != number) return false;
+  }
+  return true;
+}
+
+View Graph::add_constants(std::span<const double> numbers) {
+  const auto first = static_cast<std::uint32_t>(numbers_.size());
+  numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
+  return append({.kind = BlockKind::constant, .rows = static_cast<std::uint32_t>(numbers.size()), .payload = first},
+                {});
+}
+
+View Graph::add_leaf(BlockKind kind, std::uint32_t payload, std::uint32_t rows) {
+  return append({.kind = kind, .varying = kind == BlockKind::input, .rows = rows, .payload = payload}, {});
+}
+
+View Graph::add_elementwise(Op op, std::span<const View> operands) {
+  TAPELOOM_CHECK(op_arity(op) == operands.size());
+  return append({.kind = BlockKind::elementwise, .op = op, .rows = operands[0].rows}, operands);
+}
+
+View Graph::add_batch_sum(const View& operand) {
+  return append({.kind = BlockKind::batch_sum, .rows = operand.rows}, std::span(&operand, 1), true);
+}
+
+View Graph::add_row_sum(const View& operand, std::uint32_t sums) {
+  return append({.kind = BlockKind::row_sum, .rows = sums}, std::span(&operand, 1));
+}
+
+View Graph::add_row_extreme(Op op, const View& operand, std::uint32_t extremes) {
+  return append({.kind = BlockKind::row_extreme, .op = op, .rows = extremes}, std::span(&operand, 1));
+}
+
+View Graph::add_row_extreme_reverse(Op op, const View& x, const View& adjoint) {
+  const View operands[] = {x, adjoint};
+  return append({.kind = BlockKind::row_extreme_reverse, .op = op, .rows = x.rows}, operands);
+}
+
+View Graph::add_concat(std::span<const View> parts) {
+  std::vector<View> merged;
+  for (const View& part : parts) {
+    View* last = merged.empty() ? nullptr : &merged.back();
+    const bool continues = last != nullptr && last->block == part.block && last->row + last->rows == part.row &&
+                           (last->step == 1 || last->rows == 1) && (part.step == 1 || part.rows == 1);
+    if (continues) {
+      last->rows += part.rows;
+      last->step = 1;
+    } else {
+      merged.push_back(part);
+    }
+  }
+  if (merged.size() == 1) return merged[0];
+  std::uint32_t rows = 0;
+  for (const View& part : merged) rows += part.rows;
+  return append({.kind = BlockKind::concat, .rows = rows}, merged);
+}
+
+View Graph::add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations) {
+  const auto first = static_cast<std::uint32_t>(destinations_.size());
+  destinations_.insert(destinations_.end(), destinations.begin(), destinations.end());
+  return append({.kind = BlockKind::assemble, .rows = rows, .payload = first}, parts);
+}
+
+View Graph::side_by_side(const View& view) {
+  if (view.rows == 1 || view.step == 1) return view;
+  return append({.kind = BlockKind::concat, .rows = view.rows}, std::span(&view, 1));
+}
+
+View Graph::add_dense(const View& first_weight, const Weights& weights, const View& x) {
+  const View operands[] = {first_weight, x};
+  weights_.push_back(weights);
+  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  return append({.kind = BlockKind::dense, .rows = weights.places * weights.matrix.rows, .payload = payload}, operands);
+}
+
+View Graph::add_dense_reverse(const View& first_weight, const Weights& weights, const View& y) {
+  const View operands[] = {first_weight, y};
+  weights_.push_back(weights);
+  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  const std::uint32_t rows = weights.places * weights.matrix.terms;
+  return append({.kind = BlockKind::dense_reverse, .rows = rows, .payload = payload}, operands);
+}
+
+View Graph::add_outer(const View& y, const View& x, std::uint32_t places, bool own) {
+  const View operands[] = {y, x};
+  const std::uint32_t rows = y.rows / places, terms = x.rows / places;
+  weights_.push_back({{rows, terms, terms, 1}, places, own});
+  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  return append({.kind = BlockKind::outer, .rows = rows * terms * (own ? places : 1), .payload = payload}, operands,
+                true);
+}
+
+View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op then) {
+  Block block = blocks_[id.index];
+  block.op = op, block.then = then, block.nodes = 0;
+  std::vector<View> all = {this->operand(id, 0), this->operand(id, 1)};
+  all.insert(all.end(), operand.begin(), operand.end());
+  return append(block, all);
+}
+
+View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operands) {
+  const Block block = from[id];
+  switch (block.kind) {
+    case BlockKind::constant:
+      return add_constants(from.numbers(id));
+    case BlockKind::parameter:
+    case BlockKind::input:
+    case BlockKind::uniform_input:
+    case BlockKind::samples:
+      return add_leaf(block.kind, block.payload, block.rows);
+    case BlockKind::elementwise:
+      return add_elementwise(block.op, operands);
+    case BlockKind::batch_sum:
+      return add_batch_sum(operands[0]);
+    case BlockKind::row_sum:
+      return add_row_sum(operands[0], block.rows);
+    case BlockKind::row_extreme:
+      return add_row_extreme(block.op, operands[0], block.rows);
+    case BlockKind::row_extreme_reverse:
+      return add_row_extreme_reverse(block.op, operands[0], operands[1]);
+    case BlockKind::concat:
+      return add_concat(operands);
+    case BlockKind::assemble:
+      return add_assemble(block.rows, operands, {from.destinations_.data() + block.payload, operands.size()});
+    case BlockKind::dense:
+    case BlockKind::dense_reverse: {
+      weights_.push_back(from.weights(id));
+      Block copy = block;
+      copy.varying = false, copy.nodes = 0;
+      copy.payload = static_cast<std::uint32_t>(weights_.size() - 1);
+      return append(copy, operands);
+    }
+    case BlockKind::outer:
+      return add_outer(operands[0], operands[1], from.weights(id).places, from.weights(id).own);
+  }
+  fail_check("a block kind", __FILE__, __LINE__);
+}
+
+LargeVector<bool> find_matrices(const Graph& graph) {
+  LargeVector<bool> matrices;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const BlockKind kind = graph.kind(BlockId(i));
+    if (kind != BlockKind::dense && kind != BlockKind::dense_reverse) continue;
+    if (matrices.empty()) matrices.resize(graph.size(), false);
+    matrices[graph.operand(BlockId(i), 0).block.index] = true;
+  }
+  return matrices;
+}
+
+LargeVector<bool> find_live(const Graph& graph) {
+  LargeVector<bool> live(graph.size(), false);
+  graph.roots.each([&](const View& root) { live[root.block.index] = true; });
+  for (std::size_t i = graph.size(); i-- > 0;) {
+    if (!live[i]) continue;
+    for (const View& operand : graph.operands(BlockId(i))) live[operand.block.index] = true;
+  }
+  return live;
+}
+
+void drop_dead(Graph& graph, const LargeVector<bool>& live) {
+  if (std::find(live.begin(), live.end(), false) == live.end()) return;
+  graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
+}
+
+void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph) {
+  // From users to operands, so that a block that has died finds what stands for a user of it.
+  LargeVector<BlockId> heir(old.size(), nothing.block);
+  for (std::size_t i = old.size(); i-- > 0;) {
+    const BlockId now = moved.at(graph, i).block;
+    const BlockId by = live[now.index] ? now : heir[i];
+    if (by == nothing.block) continue;
+    graph.stands_for(by, old[BlockId(i)].nodes);
+    for (const View& operand : old.operands(BlockId(i))) heir[operand.block.index] = by;
+  }
+}
+
+void Graph::reserve(std::size_t blocks, std::size_t operands) {
+  blocks_.reserve(blocks);
+  operands_.reserve(operands);
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

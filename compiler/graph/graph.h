@@ -1,0 +1,351 @@
+// The compiler's IR. A block is rows x columns of numbers: a column is a sample, or the one column of a uniform block.
+// Block ids are topologically ordered. Private to compiler/.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tapeloom/compiler/graph/block_list.h"
+#include "tapeloom/core/base/growing.h"
+#include "tapeloom/core/base/ids.h"
+#include "tapeloom/core/ops/op.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Rows of a block, as an operand reads them: row r of the reader is row `row + r * step` of the block. A step of 0
+/// reads one row for all, a step of 1 neighbours.
+struct View {
+  BlockId block;
+  std::uint32_t row = 0;
+  std::uint32_t rows = 1;
+  std::uint32_t step = 1;
+
+  friend bool operator==(const View&, const View&) = default;
+
+  /// Rows [first, first + count) of this view.
+  View part(std::uint32_t first, std::uint32_t count) const {
+    return {block, row + first * step, count, count == 1 ? 1u : step};
+  }
+  /// The first row, read for `count` rows.
+  View repeated(std::uint32_t count) const { return {block, row, count, count == 1 ? 1u : 0u}; }
+  /// What a reader with `inner` (a view of this view's rows) sees.
+  View through(const View& inner) const {
+    return {block, row + inner.row * step, inner.rows, inner.rows == 1 ? 1u : inner.step * step};
+  }
+};
+
+/// No block.
+inline constexpr View nothing{BlockId(std::size_t{UINT32_MAX}), 0, 0, 0};
+
+/// A matrix laid out in rows of a block: entry (i, j) is `i * row_step + j * term_step` rows after the first.
+struct Matrix {
+  std::uint32_t rows = 1;
+  std::uint32_t terms = 1;
+  std::uint32_t row_step = 0;
+  std::uint32_t term_step = 1;
+
+  friend bool operator==(const Matrix&, const Matrix&) = default;
+};
+
+/// Products at several places side by side: place p multiplies the p-th rows of X, as many as a matrix has terms. Their
+/// matrices are the same, or one after another as the rows of one.
+struct Weights {
+  Matrix matrix;  ///< of the first place
+  std::uint32_t places = 1;
+  bool own = false;  ///< each place has its own
+
+  friend bool operator==(const Weights&, const Weights&) = default;
+
+  /// All there are.
+  Matrix all() const {
+    return {own ? places * matrix.rows : matrix.rows, matrix.terms, matrix.row_step, matrix.term_step};
+  }
+  /// How far apart those of neighbouring places are.
+  std::uint32_t place_step() const { return own ? matrix.rows * matrix.row_step : 0; }
+};
+
+/// Where an operand of an assemble block is added: its row i * terms + j to row `row` + entry (i, j).
+struct Destination {
+  std::uint32_t row = 0;
+  Matrix shape;
+
+  friend bool operator==(const Destination&, const Destination&) = default;
+};
+
+class Graph;
+
+/// A list of views of a graph's blocks, in four bytes each where they are all rows of a block, as most are. The others
+/// are kept in full, apart.
+class ViewList {
+ public:
+  std::size_t size() const { return words_.size(); }
+  void reserve(std::size_t count) { words_.reserve(count); }
+  inline void push_back(const Graph& graph, const View& view);
+  /// Appends view i of another list, whose blocks have moved.
+  void push_moved(const ViewList& from, std::size_t i, std::span<const BlockId> moved) {
+    const std::uint32_t word = from.words_[i];
+    if ((word & apart) == 0) return words_.push_back(moved[word].index);
+    words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
+    apart_.push_back(from.apart_[word & ~apart]);
+    apart_.back().block = moved[apart_.back().block.index];
+  }
+  inline View at(const Graph& graph, std::size_t i) const;
+
+ private:
+  static constexpr std::uint32_t apart = 1u << 31;  // the other bits are an index into apart_, else a block
+  GrowingVector<std::uint32_t> words_;
+  GrowingVector<View> apart_;
+};
+
+/// The operands of a block, read one by one.
+class OperandList {
+ public:
+  OperandList(const Graph& graph, std::size_t begin, std::size_t end) : graph_(&graph), begin_(begin), end_(end) {}
+
+  class Iterator {
+   public:
+    using value_type = View;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    Iterator(const Graph* graph, std::size_t at) : graph_(graph), at_(at) {}
+    inline View operator*() const;
+    Iterator& operator++() { return ++at_, *this; }
+    Iterator operator++(int) { return {graph_, at_++}; }
+    friend bool operator==(const Iterator&, const Iterator&) = default;
+
+   private:
+    const Graph* graph_ = nullptr;
+    std::size_t at_ = 0;
+  };
+
+  Iterator begin() const { return {graph_, begin_}; }
+  Iterator end() const { return {graph_, end_}; }
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+  View operator[](std::size_t k) const { return *Iterator(graph_, begin_ + k); }
+
+ private:
+  const Graph* graph_;
+  std::size_t begin_, end_;
+};
+
+/// What must be computed; everything else is dead.
+struct Roots {
+  View loss = nothing;
+  std::vector<View> outputs;
+  std::vector<View> guards;
+  /// The derivatives of the loss by the rows of parameter and input blocks, for each such block that has any.
+  struct Gradient {
+    std::uint32_t first;  ///< ParameterId or InputId of the first row
+    View value;
+  };
+  std::vector<Gradient> gradients;
+  std::vector<Gradient> input_gradients;
+
+  /// Calls f(View&) for each root there is.
+  template <class F>
+  void each(F&& f) {
+    each_of(*this, f);
+  }
+  /// The same with const View&.
+  template <class F>
+  void each(F&& f) const {
+    each_of(*this, f);
+  }
+
+ private:
+  static void each_of(auto& roots, auto& f) {
+    if (roots.loss != nothing) f(roots.loss);
+    for (auto& root : roots.outputs) f(root);
+    for (auto& root : roots.guards) f(root);
+    for (auto& root : roots.gradients) f(root.value);
+    for (auto& root : roots.input_gradients) f(root.value);
+  }
+};
+
+class Graph {
+ public:
+  std::size_t size() const { return blocks_.size(); }
+  Block operator[](BlockId id) const { return blocks_[id.index]; }
+  BlockKind kind(BlockId id) const { return blocks_.kind(id.index); }
+  OperandList operands(BlockId id) const {
+    const std::size_t next = std::size_t{id.index} + 1;
+    return {*this, blocks_.first_operand(id.index),
+            next < blocks_.size() ? blocks_.first_operand(next) : operands_.size()};
+  }
+  View operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
+  std::size_t operand_count() const { return operands_.size(); }
+  bool varying(const View& view) const { return blocks_.varying(view.block.index); }
+  /// All rows of a block.
+  View all(BlockId id) const { return {id, 0, blocks_.rows(id.index), 1}; }
+
+  /// The numbers of a constant block.
+  std::span<const double> numbers(BlockId id) const {
+    return {numbers_.data() + blocks_[id.index].payload, blocks_[id.index].rows};
+  }
+  bool is_constant(const View& view) const { return blocks_.kind(view.block.index) == BlockKind::constant; }
+  double constant(const View& view, std::uint32_t row) const { return numbers(view.block)[view.row + row * view.step]; }
+  /// True if every row is the constant `number`.
+  bool is_constant(const View& view, double number) const;
+  /// True if the view is all of an elementwise block of that op.
+  bool is_op(const View& view, Op op) const {
+    const Block block = blocks_[view.block.index];
+    return block.kind == BlockKind::elementwise && block.op == op;
+  }
+  /// Operand k of the elementwise block behind a view, for the rows of the view.
+  View behind(const View& view, std::size_t k) const { return operand(view.block, k).through(view); }
+  /// Of an assemble block: where operand k is added.
+  const Destination& destination(BlockId id, std::size_t k) const {
+    return destinations_[blocks_[id.index].payload + k];
+  }
+  /// Of a dense or dense_reverse block: how W lies in the block of its first operand. Of an outer block: how it lies.
+  const Weights& weights(BlockId id) const { return weights_[blocks_[id.index].payload]; }
+
+  View add_constant(double number) { return add_constants(std::span(&number, 1)); }
+  View add_constants(std::span<const double> numbers);
+  View add_leaf(BlockKind kind, std::uint32_t payload, std::uint32_t rows = 1);
+  View add_elementwise(Op op, std::initializer_list<View> operands) {
+    return add_elementwise(op, std::span(operands.begin(), operands.size()));
+  }
+  View add_elementwise(Op op, std::span<const View> operands);
+  View add_batch_sum(const View& operand);
+  /// Sums of as many rows each, one after another.
+  View add_row_sum(const View& operand, std::uint32_t sums = 1);
+  /// Extremes of as many rows each, one after another.
+  View add_row_extreme(Op op, const View& operand, std::uint32_t extremes = 1);
+  /// `adjoint` is that of the row_extreme of x.
+  View add_row_extreme_reverse(Op op, const View& x, const View& adjoint);
+  /// The views one after another; a single view, or neighbours of one block, are returned as they are.
+  View add_concat(std::span<const View> parts);
+  View add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations);
+  View add_dense(const View& first_weight, const Weights& weights, const View& x);
+  View add_dense_reverse(const View& first_weight, const Weights& weights, const View& y);
+  /// The sum over the columns of Y X^T, at so many places; with `own`, it is not added up over the places.
+  View add_outer(const View& y, const View& x, std::uint32_t places, bool own);
+  /// The product of that block, finished as Block::op and Block::then say; `operand` is empty without an op.
+  View add_finished(BlockId product, Op op, std::span<const View> operand, Op then);
+  /// A block like `block` of `from`, with other operands.
+  View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
+  /// The same rows as neighbours in a block. Products name the first entry of a matrix and its layout in that block, so
+  /// that a view of rows at another distance cannot stand for it.
+  View side_by_side(const View& view);
+  void reserve(std::size_t blocks, std::size_t operands);
+  /// Says that a block stands for so many more recorded nodes.
+  void stands_for(BlockId id, std::size_t nodes) { blocks_.stands_for(id.index, nodes); }
+  /// Makes a block a constant of these numbers, one a row. Its operands are forgotten with the next contract().
+  void make_constant(BlockId id, std::span<const double> numbers) {
+    const auto first = static_cast<std::uint32_t>(numbers_.size());
+    numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
+    Block block = blocks_[id.index];
+    block.kind = BlockKind::constant;
+    block.op = Op::constant;
+    block.payload = first;
+    blocks_.set(id.index, block);
+  }
+  /// Leaves out some blocks and lets others stand for them: stand_in(id) is that id, an earlier one with the same rows,
+  /// or nothing.block if nobody needs the block. Order is kept; what is stood for adds up.
+  template <class StandIn>
+  void contract(StandIn&& stand_in);
+
+  Roots roots;
+
+ private:
+  friend class OperandList::Iterator;
+  /// A total is uniform whatever its operands are.
+  View append(Block block, std::span<const View> operands, bool total = false);
+
+  BlockList blocks_;
+  ViewList operands_;
+  LargeVector<double> numbers_;
+  LargeVector<Destination> destinations_;
+  LargeVector<Weights> weights_;
+};
+
+inline void ViewList::push_back(const Graph& graph, const View& view) {
+  if (view == graph.all(view.block)) {
+    words_.push_back(view.block.index);
+  } else {
+    if (apart_.size() >= apart) throw_too_large();
+    words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
+    apart_.push_back(view);
+  }
+}
+
+inline View ViewList::at(const Graph& graph, std::size_t i) const {
+  const std::uint32_t word = words_[i];
+  return (word & apart) != 0 ? apart_[word & ~apart] : graph.all(BlockId(std::size_t{word}));
+}
+
+inline View OperandList::Iterator::operator*() const { return graph_->operands_.at(*graph_, at_); }
+
+template <class StandIn>
+void Graph::contract(StandIn&& stand_in) {
+  const ViewList operands = std::exchange(operands_, {});
+  operands_.reserve(operands.size());
+  LargeVector<BlockId> moved(size(), nothing.block);
+  std::size_t kept = 0, operand = 0;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const std::size_t end = i + 1 < size() ? blocks_.first_operand(i + 1) : operands.size();
+    const BlockId by = stand_in(BlockId(i));
+    if (by == BlockId(i)) {
+      moved[i] = BlockId(kept);
+      blocks_.move(i, kept++, static_cast<std::uint32_t>(operands_.size()));
+      if (blocks_.kind(i) == BlockKind::constant) operand = end;
+      for (; operand < end; ++operand) operands_.push_moved(operands, operand, moved);
+    } else if (by != nothing.block) {
+      moved[i] = moved[by.index];
+      stands_for(moved[i], blocks_[i].nodes);
+    }
+    operand = end;
+  }
+  blocks_.shrink(kept);
+  roots.each([&](View& root) { root.block = moved[root.block.index]; });
+}
+
+/// Which blocks the roots depend on.
+LargeVector<bool> find_live(const Graph& graph);
+
+/// Leaves out the others.
+void drop_dead(Graph& graph, const LargeVector<bool>& live);
+
+/// The blocks whose rows products read as matrices; an empty list if there is no product.
+LargeVector<bool> find_matrices(const Graph& graph);
+
+/// Lets the blocks of a new graph stand for the recorded nodes of an old one; `moved` are the rows that stand for each
+/// old block's. What is not live any more is stood for by what made it so.
+void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph);
+
+/// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
+/// stand for the old block's. Blocks that no root depends on any more are left out.
+template <class Emit>
+Graph rebuild(const Graph& old, Emit&& emit) {
+  Graph graph;
+  graph.reserve(old.size(), old.operand_count());
+  const LargeVector<bool> matrices = find_matrices(old);
+  ViewList moved;
+  moved.reserve(old.size());
+  std::vector<View> operands;
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    operands.clear();
+    for (const View& x : old.operands(BlockId(i))) operands.push_back(moved.at(graph, x.block.index).through(x));
+    View made = emit(graph, BlockId(i), std::span<const View>(operands));
+    if (!matrices.empty() && matrices[i]) made = graph.side_by_side(made);
+    moved.push_back(graph, made);
+  }
+  graph.roots = old.roots;
+  graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });
+  const LargeVector<bool> live = find_live(graph);
+  carry_nodes(old, moved, live, graph);
+  drop_dead(graph, live);
+  return graph;
+}
+
+/// One line a block.
+std::string to_string(const Graph& graph);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

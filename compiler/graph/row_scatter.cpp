@@ -1,0 +1,73 @@
+#include "tapeloom/compiler/graph/row_scatter.h"
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_map>
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+void RowScatter::add(const View& to, const View& amount) { parts_.push_back({to, amount}); }
+
+void RowScatter::each(Graph& graph, const std::function<void(const View&, const View&)>& contribute) {
+  std::unordered_map<std::uint32_t, std::uint32_t> order;  // of blocks; looked up, never walked
+  for (const Part& part : parts_) order.try_emplace(part.to.block.index, static_cast<std::uint32_t>(order.size()));
+  std::ranges::stable_sort(parts_, {}, [&](const Part& part) { return order.at(part.to.block.index); });
+  for (std::size_t begin = 0, end = 0; begin < parts_.size(); begin = end) {
+    while (end < parts_.size() && parts_[end].to.block == parts_[begin].to.block) ++end;
+    contribute_block(graph, std::span(parts_).subspan(begin, end - begin), contribute);
+  }
+}
+
+void RowScatter::contribute_block(Graph& graph, std::span<const Part> parts,
+                                  const std::function<void(const View&, const View&)>& contribute) {
+  if (parts.size() == 1) return contribute(parts[0].to, parts[0].amount);
+  // The rows that are added to, each once.
+  std::vector<std::uint32_t> rows;
+  for (const auto& [to, amount] : parts) {
+    for (std::uint32_t r = 0; r < to.rows; ++r) rows.push_back(to.row + r * to.step);
+  }
+  const std::size_t added = rows.size();
+  std::ranges::sort(rows);
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  const bool once = added == rows.size();
+  // Rows that lie close together are one contribution, with zeros for those between.
+  const std::uint32_t span = rows.back() - rows[0] + 1;
+  const bool full = span == rows.size();
+  if (!full && span <= 4 * rows.size() + 64) {
+    const std::uint32_t first = rows[0];
+    rows.resize(span);
+    std::iota(rows.begin(), rows.end(), first);
+  }
+  const auto count = static_cast<std::uint32_t>(rows.size());
+  const auto place = [&](std::uint32_t row) {
+    return static_cast<std::uint32_t>(std::ranges::lower_bound(rows, row) - rows.begin());
+  };
+  View total;
+  if (once && added == count) {  // then the amounts only change their order
+    std::vector<View> by_row(count, nothing);
+    for (const auto& [to, amount] : parts) {
+      for (std::uint32_t r = 0; r < to.rows; ++r) by_row[place(to.row + r * to.step)] = amount.part(r, 1);
+    }
+    total = graph.add_concat(by_row);
+  } else {
+    std::vector<View> amounts;
+    std::vector<Destination> destinations;
+    for (const auto& [to, amount] : parts) {
+      for (std::uint32_t r = 0; r < to.rows; ++r) {
+        amounts.push_back(amount.part(r, 1));
+        destinations.push_back({place(to.row + r * to.step), {}});
+      }
+    }
+    total = graph.add_assemble(count, amounts, destinations);
+  }
+  // As few contributions as there are evenly spaced runs of rows.
+  for (std::uint32_t first = 0, last = 0; first < count; first = last) {
+    const std::uint32_t step = first + 1 < count ? rows[first + 1] - rows[first] : 1;
+    last = first + 1;
+    while (last < count && rows[last] - rows[last - 1] == step) ++last;
+    contribute({parts[0].to.block, rows[first], last - first, last - first == 1 ? 1 : step},
+               total.part(first, last - first));
+  }
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "tapeloom/compiler/graph/graph.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Rows that are to be added to rows of some blocks, one by one: gathers them into one amount for each block.
+class RowScatter {
+ public:
+  /// Adds the rows of `amount` to those that `to` reads.
+  void add(const View& to, const View& amount);
+  /// Calls contribute(to, amount), block by block in the order in which they came first, for no row twice.
+  void each(Graph& graph, const std::function<void(const View& to, const View& amount)>& contribute);
+
+ private:
+  struct Part {
+    View to, amount;
+  };
+  void contribute_block(Graph& graph, std::span<const Part> parts,
+                        const std::function<void(const View&, const View&)>& contribute);
+
+  std::vector<Part> parts_;
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

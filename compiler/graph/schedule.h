@@ -1,0 +1,31 @@
+#pragma once
+
+#include <vector>
+
+#include "tapeloom/compiler/graph/graph.h"
+#include "tapeloom/core/program/program.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// True for a block that is added up over the samples while they are swept, and there once they all are.
+inline bool is_total(const Graph& graph, BlockId id) {
+  if (graph[id].kind == BlockKind::batch_sum) return true;
+  return graph[id].kind == BlockKind::outer && graph.varying(graph.operand(id, 0));
+}
+
+/// The blocks in the order in which they are computed, cut into phases U0 V0 U1 V1 ...: phase 2k holds the uniform
+/// blocks behind k totals, phase 2k + 1 the varying ones. Within a phase the totals come first (they are
+/// there before anything else of the phase), then the others by id.
+struct Schedule {
+  LargeVector<BlockId> order;
+  LargeVector<std::uint32_t> phase;  ///< of each block
+  std::vector<Range> phases;         ///< ranges of `order`; an even number of them
+
+  /// The phase in which a total is added up: the varying one before its own.
+  std::uint32_t summing_phase(BlockId total) const { return phase[total.index] - 1; }
+};
+
+/// requires: a valid graph. maintains: operands come before their users, and totals after the phase that sums them.
+Schedule schedule(const Graph& graph);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

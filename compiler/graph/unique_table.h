@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tapeloom/core/base/large_pages.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Mixes a word into a hash. The multiplier is 2^64 divided by the golden ratio.
+inline std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+  return hash ^ hash >> 29;
+}
+
+/// Keeps things apart that its owner numbers 0, 1, 2 ... and holds: of equal ones, the first is entered. Hits are
+/// compared in full.
+///
+/// Equal things are made of the same parts, and most parts are recent. So a thing goes, by its hash, to a line of slots
+/// beside the lines of its latest part's neighbours, which are in the cache, and only what finds that line full goes to
+/// an open-addressing table, which costs a visit to memory.
+class UniqueTable {
+ public:
+  static constexpr std::uint32_t no_parts = UINT32_MAX;
+
+  UniqueTable() = default;
+  /// For things whose parts are numbered below `parts`.
+  explicit UniqueTable(std::size_t parts) { lines_.resize((parts / things_a_line + 1) * line_slots, none); }
+
+  /// The entered thing that equals `thing`, or `thing` itself, which is then entered. `latest` is the number of its
+  /// latest part, or no_parts; equal(n) compares thing n with it, hash(n) is a hash of thing n.
+  template <class Equal, class Hash>
+  std::uint32_t find_or_enter(std::uint32_t thing, std::uint32_t latest, Equal&& equal, Hash&& hash) {
+    const std::uint64_t own_hash = hash(thing);
+    if (latest != no_parts) {
+      const std::size_t first = latest / things_a_line * line_slots;
+      if (first >= lines_.size()) lines_.resize(first + line_slots, none);
+      for (std::size_t k = 0; k < line_slots; ++k) {
+        std::uint32_t& slot = lines_[first + (own_hash + k) % line_slots];
+        if (slot == none) return slot = thing;
+        if (equal(slot)) return slot;
+      }
+    }
+    if (2 * entered_ >= slots_.size()) grow(hash);
+    std::uint32_t& slot = find(own_hash, equal);
+    if (slot != none) return slot;
+    ++entered_;
+    return slot = thing;
+  }
+
+ private:
+  static constexpr std::uint32_t none = UINT32_MAX;
+  static constexpr std::size_t things_a_line = 8;
+  static constexpr std::size_t line_slots = 16;
+
+  /// The slot of an equal thing, or the free one where it belongs.
+  template <class Equal>
+  std::uint32_t& find(std::uint64_t hash, Equal&& equal) {
+    for (std::size_t at = hash >> 8 & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+      if (slots_[at] == none || equal(slots_[at])) return slots_[at];
+    }
+  }
+
+  template <class Hash>
+  void grow(Hash&& hash) {
+    LargeVector<std::uint32_t> old(slots_.empty() ? 16 : 2 * slots_.size(), none);
+    old.swap(slots_);
+    for (std::uint32_t thing : old) {
+      if (thing != none) find(hash(thing), [](std::uint32_t) { return false; }) = thing;
+    }
+  }
+
+  LargeVector<std::uint32_t> lines_;
+  LargeVector<std::uint32_t> slots_;
+  std::size_t entered_ = 0;  // so many of slots_ are taken
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <bit>
+
+#include "tapeloom/compiler/graph/unique_table.h"
+#include "tapeloom/compiler/passes/passes.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+/// Finds, for each block of a graph, the first one that computes the same.
+class Merger {
+ public:
+  explicit Merger(const Graph& graph) : g_(graph), first_(graph.size()), table_(graph.size()) {
+    for (std::uint32_t i = 0; i < g_.size(); ++i) {
+      first_[i] = i;  // entered, it stands for itself
+      first_[i] = table_.find_or_enter(
+          i, latest_operand(i), [&](std::uint32_t other) { return equal(other, i); },
+          [&](std::uint32_t block) { return hash(block); });
+    }
+  }
+
+  bool any() const {
+    for (std::uint32_t i = 0; i < first_.size(); ++i) {
+      if (first_[i] != i) return true;
+    }
+    return false;
+  }
+  BlockId first(BlockId block) const { return BlockId(std::size_t{first_[block.index]}); }
+
+ private:
+  OperandList operands(std::uint32_t block) const { return g_.operands(BlockId(std::size_t{block})); }
+
+  /// An operand, with the first block that computes the same.
+  View merged(View x) const {
+    x.block = first(x.block);
+    return x;
+  }
+
+  std::uint32_t latest_operand(std::uint32_t block) const {
+    std::uint32_t latest = UniqueTable::no_parts;
+    for (const View& x : operands(block)) {
+      const std::uint32_t part = merged(x).block.index;
+      latest = latest == UniqueTable::no_parts ? part : std::max(latest, part);
+    }
+    return latest;
+  }
+
+  std::uint64_t hash(std::uint32_t i) const {
+    const BlockId id(std::size_t{i});
+    const Block block = g_[id];
+    std::uint64_t h =
+        mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
+    if (block.kind == BlockKind::constant) {
+      for (double number : g_.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
+    } else if (operands(i).empty()) {
+      h = mix(h, block.payload);
+    }
+    for (const View& operand : operands(i)) {
+      const View x = merged(operand);
+      h = mix(mix(h, std::uint64_t{x.block.index} << 32 | x.row), x.rows * 2 + x.step);
+    }
+    return h ^ h >> 32;
+  }
+
+  bool equal(std::uint32_t a, std::uint32_t b) const {
+    const BlockId p(std::size_t{a}), q(std::size_t{b});
+    const Block left = g_[p], right = g_[q];
+    if (left.kind != right.kind || left.op != right.op || left.rows != right.rows) return false;
+    const auto same = [&](const View& x, const View& y) { return merged(x) == merged(y); };
+    if (!std::ranges::equal(operands(a), operands(b), same)) return false;
+    if (left.kind == BlockKind::constant) {
+      const auto bits = [](double number) { return std::bit_cast<std::uint64_t>(number); };
+      return std::ranges::equal(g_.numbers(p), g_.numbers(q), {}, bits, bits);
+    }
+    if (left.kind == BlockKind::assemble) {
+      for (std::size_t k = 0; k < operands(a).size(); ++k) {
+        if (!(g_.destination(p, k) == g_.destination(q, k))) return false;
+      }
+      return true;
+    }
+    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse || left.kind == BlockKind::outer) {
+      return g_.weights(p) == g_.weights(q);
+    }
+    return !operands(a).empty() || left.payload == right.payload;
+  }
+
+  const Graph& g_;
+  LargeVector<std::uint32_t> first_;  // of each block
+  UniqueTable table_;
+};
+
+}  // namespace
+
+Graph merge_common_subexpressions(Graph graph) {
+  const Merger merger(graph);
+  if (!merger.any()) return graph;
+  graph.contract([&](BlockId id) { return merger.first(id); });
+  return graph;
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,49 @@
+// The passes: Graph in, Graph out, one file each. All are linear in blocks and none recurses.
+#pragma once
+
+#include <span>
+
+#include "tapeloom/compiler/graph/graph.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
+Graph remove_dead(Graph graph);
+
+/// Computes elementwise blocks of constants, in double. Parameters and inputs are never folded, whatever number they
+/// had while recording. requires: a valid graph. maintains: order, every bit.
+Graph fold_constants(Graph graph);
+
+/// Merges blocks of the same kind, op, payload and operands. requires: a valid graph. maintains: order, every bit of
+/// every value; not the order in which gradients are added.
+Graph merge_common_subexpressions(Graph graph);
+
+/// Algebraic identities that hold for NaN and infinity as well; the sign of a zero and the last bits may change. Before
+/// differentiation only those whose derivatives are the same where they are infinite or not a number.
+/// requires: a valid graph. maintains: order.
+Graph simplify(const Graph& graph, bool before_differentiation);
+
+/// Finds tanh, sigmoid, softplus and relu written through exp, log, max and comparisons, with the same derivative; what
+/// overflows as it was written does not any more. requires: a valid graph, not differentiated yet, in which equal
+/// blocks are merged where that is to help. maintains: order; other users of what a function was written with.
+Graph recognise_idioms(Graph graph);
+
+/// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
+/// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
+/// another order.
+Graph fuse(Graph graph);
+
+/// What is differentiated, and by what.
+struct DifferentiateOptions {
+  std::span<const std::uint8_t> frozen;  ///< one a parameter; not 0: excluded
+  std::size_t input_count = 0;
+  bool input_gradients = false;
+  /// Whether every product of an op's derivative is zero for an adjoint of zero. Those of dense blocks are plain.
+  bool skip_zeros = false;
+};
+
+/// Adds the adjoints of the loss by parameters and inputs, in the order of contributions that evaluate() defines.
+/// requires: a uniform loss and no gradients yet. maintains: the blocks that are there.
+Graph differentiate(Graph graph, const DifferentiateOptions& options);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,362 @@
+#include <array>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <unordered_map>
+
+#include "tapeloom/compiler/passes/passes.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+/// At most two terms factor * e^(power x), by rising power.
+class Exponentials {
+ public:
+  struct Term {
+    double factor, power;
+    friend bool operator==(const Term&, const Term&) = default;
+  };
+
+  Exponentials() = default;
+  Exponentials(double factor, double power) : count_(1), terms_{{{factor, power}, {}}} {}
+
+  std::size_t size() const { return count_; }
+  const Term& operator[](std::size_t i) const { return terms_[i]; }
+  bool is(double factor, double power) const { return count_ == 1 && terms_[0] == Term{factor, power}; }
+  friend bool operator==(const Exponentials&, const Exponentials&) = default;
+
+  /// Adds a term; false if it would be the third, or is not finite.
+  bool add(const Term& term) {
+    if (!std::isfinite(term.factor) || !std::isfinite(term.power)) return false;
+    if (term.factor == 0.0) return true;
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (terms_[i].power != term.power) continue;
+      terms_[i].factor += term.factor;
+      if (terms_[i].factor != 0.0) return std::isfinite(terms_[i].factor);
+      if (i == 0) terms_[0] = terms_[1];
+      terms_[--count_] = {};
+      return true;
+    }
+    if (count_ == 2) return false;
+    terms_[count_++] = term;
+    if (count_ == 2 && terms_[1].power < terms_[0].power) std::swap(terms_[0], terms_[1]);
+    return true;
+  }
+
+  static std::optional<Exponentials> sum(const Exponentials& a, const Exponentials& b, double sign) {
+    Exponentials result = a;
+    for (std::size_t i = 0; i < b.count_; ++i) {
+      if (!result.add({sign * b[i].factor, b[i].power})) return std::nullopt;
+    }
+    return result;
+  }
+
+  static std::optional<Exponentials> product(const Exponentials& a, const Exponentials& b) {
+    Exponentials result;
+    for (std::size_t i = 0; i < a.count_; ++i) {
+      for (std::size_t j = 0; j < b.count_; ++j) {
+        if (!result.add({a[i].factor * b[j].factor, a[i].power + b[j].power})) return std::nullopt;
+      }
+    }
+    return result;
+  }
+
+  /// This, divided by a term that is not zero.
+  std::optional<Exponentials> divided(const Term& by) const {
+    Exponentials result;
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (!result.add({terms_[i].factor / by.factor, terms_[i].power - by.power})) return std::nullopt;
+    }
+    return result;
+  }
+
+ private:
+  std::size_t count_ = 0;
+  std::array<Term, 2> terms_{};
+};
+
+/// What rows compute: above / below. The term of the lowest power below is 1.
+struct Quotient {
+  View x = nothing;       ///< of the exponents; nothing for a number
+  View exponent = {};     ///< what there is in the graph of
+  double multiple = 0.0;  ///< so many times x
+  Exponentials above, below;
+  bool recognised = false;  ///< computed without exp already
+
+  static Quotient number(double k) { return {.above = {k, 0.0}, .below = {1.0, 0.0}}; }
+};
+
+/// above / below of x, if that is finite and not zero.
+std::optional<Quotient> quotient(const Quotient& of, const std::optional<Exponentials>& above,
+                                 const std::optional<Exponentials>& below) {
+  if (!above || !below || above->size() == 0 || below->size() == 0) return std::nullopt;
+  const auto scaled_above = above->divided((*below)[0]), scaled_below = below->divided((*below)[0]);
+  if (!scaled_above || !scaled_below || scaled_above->size() != above->size()) return std::nullopt;
+  return Quotient{of.x, of.exponent, of.multiple, *scaled_above, *scaled_below};
+}
+
+/// The one of two that depends on something; none if they depend on different things.
+const Quotient* common_x(const Quotient& a, const Quotient& b) {
+  if (a.x == nothing) return &b;
+  return b.x == nothing || a.x == b.x ? &a : nullptr;
+}
+
+std::optional<Quotient> add(const Quotient& a, const Quotient& b, double sign) {
+  const Quotient* x = common_x(a, b);
+  if (x == nullptr) return std::nullopt;
+  if (a.below == b.below) return quotient(*x, Exponentials::sum(a.above, b.above, sign), a.below);
+  const auto left = Exponentials::product(a.above, b.below), right = Exponentials::product(b.above, a.below);
+  if (!left || !right) return std::nullopt;
+  return quotient(*x, Exponentials::sum(*left, *right, sign), Exponentials::product(a.below, b.below));
+}
+
+std::optional<Quotient> multiply(const Quotient& a, const Quotient& b) {
+  const Quotient* x = common_x(a, b);
+  if (x == nullptr) return std::nullopt;
+  return quotient(*x, Exponentials::product(a.above, b.above), Exponentials::product(a.below, b.below));
+}
+
+std::optional<Quotient> divide(const Quotient& a, const Quotient& b) {
+  const Quotient* x = common_x(a, b);
+  if (x == nullptr) return std::nullopt;
+  if (a.below == b.below) return quotient(*x, a.above, b.above);
+  return quotient(*x, Exponentials::product(a.above, b.below), Exponentials::product(a.below, b.above));
+}
+
+/// Follows what blocks of the new graph compute, as far as they are quotients of exponentials, and says which function
+/// of the op table that is.
+class Recogniser {
+ public:
+  explicit Recogniser(Graph& graph) : g_(graph) {}
+
+  /// What stands for op(operands...), or nothing. It has to be told of each block, with the view that came of it.
+  View idiom(Op op, std::span<const View> operands) {
+    latest_.reset();
+    const View rectified = relu(op, operands);
+    if (rectified != nothing) return rectified;
+    if (op == Op::log) return log(of(operands[0]), 0.0);
+    if (op == Op::log1p) return log(of(operands[0]), 1.0);
+    latest_ = follow(op, operands);
+    if (!latest_) return op == Op::div ? divided_by_sum(operands) : nothing;
+    const View result = function(*latest_);
+    if (result != nothing) latest_->recognised = true;
+    return result;
+  }
+
+  void stands(const View& rows) {
+    if (!latest_ || latest_->x == nothing || rows != g_.all(rows.block)) return;
+    known_.insert_or_assign(rows.block.index, *latest_);
+  }
+
+ private:
+  // --- what rows compute --------------------------------------------------------------------------------------------
+
+  bool is_number(const View& x) const { return g_.is_constant(x) && g_.is_constant(x, g_.constant(x, 0)); }
+
+  std::optional<Quotient> of(const View& rows) const {
+    std::optional<Quotient> result = simply_of(rows);
+    if (result || g_[rows.block].kind != BlockKind::elementwise || !follows(g_[rows.block].op)) return result;
+    // With another number for each row, as in [e - 1, e + 1], only single rows are something.
+    const View last = g_.behind(rows, g_.operands(rows.block).size() - 1);
+    const std::optional<Quotient> a = simply_of(g_.behind(rows, 0)), b = simply_of(last);
+    return a && b ? followed(g_[rows.block].op, *a, *b) : std::nullopt;
+  }
+
+  std::optional<Quotient> simply_of(const View& rows) const {
+    if (is_number(rows)) return Quotient::number(g_.constant(rows, 0));
+    const auto at = known_.find(rows.block.index);
+    if (at == known_.end()) return std::nullopt;
+    Quotient result = at->second;
+    result.x = result.x.through(rows), result.exponent = result.exponent.through(rows);
+    return result;
+  }
+
+  /// e^exponent, by way of what the exponent is a multiple of.
+  Quotient exponential(const View& exponent) const {
+    View x = exponent;
+    double multiple = 1.0;
+    for (int level = 0; level < 4; ++level) {
+      double factor = 0.0;
+      const View y = multiplied(x, factor);
+      if (y == nothing || !std::isfinite(multiple * factor) || multiple * factor == 0.0) break;
+      x = y, multiple *= factor;
+    }
+    return {x, exponent, multiple, {1.0, multiple}, {1.0, 0.0}};
+  }
+
+  /// y, where x is factor * y; or nothing.
+  View multiplied(const View& x, double& factor) const {
+    if (g_.is_op(x, Op::neg)) return factor = -1.0, g_.behind(x, 0);
+    const bool product = g_.is_op(x, Op::mul), sum = g_.is_op(x, Op::add);
+    if (!product && !sum && !g_.is_op(x, Op::div)) return nothing;
+    const View a = g_.behind(x, 0), b = g_.behind(x, 1);
+    if (sum) return factor = 2.0, a == b ? a : nothing;
+    if (product && is_number(a)) return factor = g_.constant(a, 0), b;
+    if (!is_number(b)) return nothing;
+    return factor = product ? g_.constant(b, 0) : 1.0 / g_.constant(b, 0), a;
+  }
+
+  std::optional<Quotient> follow(Op op, std::span<const View> operands) const {
+    if (op == Op::exp) return exponential(operands[0]);
+    if (op == Op::expm1) return add(exponential(operands[0]), Quotient::number(1.0), -1.0);
+    if (op == Op::sigmoid) {
+      std::optional<Quotient> e = exponential(operands[0]);
+      e = divide(*e, *add(*e, Quotient::number(1.0), 1.0));
+      if (e) e->recognised = true;
+      return e;
+    }
+    if (!follows(op)) return std::nullopt;
+    const std::optional<Quotient> a = of(operands.front()), b = a ? of(operands.back()) : a;
+    return b ? followed(op, *a, *b) : b;
+  }
+
+  static std::optional<Quotient> followed(Op op, const Quotient& a, const Quotient& b) {
+    if (a.x == nothing && b.x == nothing) return std::nullopt;
+    std::optional<Quotient> result = computed(op, a, b);
+    // One less a sigmoid that is there is cheaper than another sigmoid; but its logarithm shall be known.
+    const auto free_of_exp = [](const Quotient& x) { return x.x == nothing || x.recognised; };
+    if (result && result->above.size() == 1) result->recognised = free_of_exp(a) && free_of_exp(b);
+    return result;
+  }
+
+  static std::optional<Quotient> computed(Op op, const Quotient& a, const Quotient& b) {
+    if (op == Op::neg) return multiply(a, Quotient::number(-1.0));
+    if (op == Op::square || op == Op::mul) return multiply(a, b);
+    if (op == Op::add) return add(a, b, 1.0);
+    if (op == Op::sub) return add(a, b, -1.0);
+    if (op == Op::div) return divide(a, b);
+    const bool inverse = op == Op::pow && b.x == nothing && b.above.is(-1.0, 0.0);
+    return inverse ? divide(Quotient::number(1.0), a) : std::nullopt;
+  }
+
+  static bool follows(Op op) {
+    return op == Op::neg || op == Op::square || op == Op::add || op == Op::sub || op == Op::mul || op == Op::div ||
+           op == Op::pow;
+  }
+
+  // --- which function that is ---------------------------------------------------------------------------------------
+
+  /// k sigmoid(q x) = k / (1 + e^-qx), or k tanh(q x / 2) = k (e^qx - 1) / (e^qx + 1).
+  View function(const Quotient& f) {
+    if (f.recognised || !is_one_more(f.below)) return nothing;
+    const double q = f.below[1].power;
+    if (f.above.size() == 1) {
+      const auto [k, power] = f.above[0];
+      if (power != 0.0 && power != q) return nothing;
+      return times(k, call(Op::sigmoid, f, power == 0.0 ? -q : q));
+    }
+    const auto [low, power] = f.above[0];
+    const double k = f.above[1].factor;
+    if (power != 0.0 || f.above[1].power != q || low != -k) return nothing;
+    return times(k, call(Op::tanh, f, q / 2));
+  }
+
+  static bool is_one_more(const Exponentials& e) {
+    return e.size() == 2 && e[0] == Exponentials::Term{1.0, 0.0} && e[1].factor == 1.0;
+  }
+
+  /// softplus(q x) = log(1 + e^qx), and log(sigmoid(q x)) = -softplus(-q x); of `more` than f.
+  View log(std::optional<Quotient> f, double more) {
+    if (f && more != 0.0) f = add(*f, Quotient::number(more), 1.0);
+    if (!f || f->x == nothing) return nothing;
+    if (is_one_more(f->below) && f->above.size() == 1 && f->above[0].factor == 1.0) {
+      const double q = f->below[1].power, power = f->above[0].power;
+      if (power != 0.0 && power != q) return nothing;
+      return negated(call(Op::softplus, *f, power == 0.0 ? q : -q));
+    }
+    if (!f->below.is(1.0, 0.0) || f->above.size() != 2) return nothing;
+    const auto [first, p] = f->above[0];
+    const auto [second, q] = f->above[1];
+    if (first != 1.0 || second != 1.0 || (p != 0.0 && q != 0.0)) return nothing;
+    return call(Op::softplus, *f, p == 0.0 ? q : p);
+  }
+
+  /// y / (1 + e^qx) = y sigmoid(-q x).
+  View divided_by_sum(std::span<const View> operands) {
+    const std::optional<Quotient> f = of(operands[1]);
+    if (!f || f->x == nothing || is_number(operands[0]) || !f->below.is(1.0, 0.0) || f->above.size() != 2) {
+      return nothing;
+    }
+    const std::optional<Quotient> inverse = divide(Quotient::number(1.0), *f);
+    const View factor = inverse ? function(*inverse) : nothing;
+    return factor == nothing ? nothing : g_.add_elementwise(Op::mul, {operands[0], factor});
+  }
+
+  /// The forms of max(0, x) whose derivative at 0 is 0, too.
+  View relu(Op op, std::span<const View> x) {
+    if (op == Op::max && g_.is_constant(x[0], 0.0)) return call(Op::relu, x[1]);
+    if (op == Op::where && g_.is_constant(x[1], 0.0) && is_at_most_zero(x[0], x[2])) return call(Op::relu, x[2]);
+    if (op == Op::mul && is_positive(x[0], x[1])) return call(Op::relu, x[1]);
+    if (op == Op::mul && is_positive(x[1], x[0])) return call(Op::relu, x[0]);
+    return nothing;
+  }
+
+  bool compares(const View& condition, Op op, const View& x, bool swapped) const {
+    return g_.is_op(condition, op) && g_.behind(condition, swapped) == x &&
+           g_.is_constant(g_.behind(condition, !swapped), 0.0);
+  }
+  bool is_positive(const View& condition, const View& x) const {
+    return compares(condition, Op::greater, x, false) || compares(condition, Op::less, x, true);
+  }
+  bool is_at_most_zero(const View& condition, const View& x) const {
+    return compares(condition, Op::less_equal, x, false) || compares(condition, Op::greater_equal, x, true);
+  }
+
+  // --- writing it ---------------------------------------------------------------------------------------------------
+
+  View call(Op op, const Quotient& f, double multiple) { return call(op, multiple_of(f, multiple)); }
+
+  /// The same call twice is made once, since nothing may merge them after this pass.
+  View call(Op op, const View& x) {
+    const auto [at, is_new] = calls_.try_emplace({static_cast<int>(op), x.block.index, x.row, x.rows, x.step}, nothing);
+    if (is_new) at->second = g_.add_elementwise(op, {x});
+    return at->second;
+  }
+
+  View multiple_of(const Quotient& f, double multiple) {
+    if (multiple == 1.0) return f.x;
+    if (multiple == f.multiple) return f.exponent;
+    return times(multiple, f.x);
+  }
+
+  View times(double k, const View& x) {
+    if (k == 1.0) return x;
+    if (k == -1.0) return negated(x);
+    return g_.add_elementwise(Op::mul, {g_.add_constant(k).repeated(x.rows), x});
+  }
+
+  View negated(const View& x) { return call(Op::neg, x); }
+
+  Graph& g_;
+  std::unordered_map<std::uint32_t, Quotient> known_;  // of blocks of the new graph; looked up, never walked
+  std::map<std::tuple<int, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>, View> calls_;
+  std::optional<Quotient> latest_;
+};
+
+/// True for the ops without which there is no idiom.
+bool may_begin(const Block& block) {
+  if (block.kind != BlockKind::elementwise) return false;
+  return block.op == Op::exp || block.op == Op::expm1 || block.op == Op::sigmoid || block.op == Op::max ||
+         op_kind(block.op) == OpKind::comparison;
+}
+
+}  // namespace
+
+Graph recognise_idioms(Graph graph) {
+  bool any = false;
+  for (std::size_t i = 0; i < graph.size() && !any; ++i) any = may_begin(graph[BlockId(i)]);
+  if (!any) return graph;
+  std::optional<Recogniser> recogniser;
+  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
+    if (!recogniser) recogniser.emplace(out);
+    if (graph[id].kind != BlockKind::elementwise) return out.add_copy(graph, id, operands);
+    View rows = recogniser->idiom(graph[id].op, operands);
+    if (rows == nothing) rows = out.add_copy(graph, id, operands);
+    recogniser->stands(rows);
+    return rows;
+  });
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,217 @@
+#include "tapeloom/compiler/roll/classes.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <vector>
+
+#include "tapeloom/compiler/graph/unique_table.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+/// Gives numbers to keys in the order in which they first come.
+class Classifier {
+ public:
+  explicit Classifier(const Recording& recording) : r_(recording) {
+    classes_.of_node.assign(recording.size(), 0);
+    for (std::uint32_t leaf = 0; leaf < first_class; ++leaf) classes_.family.push_back(leaf);
+    depth_.assign(first_class, 0);
+  }
+
+  Classes run() {
+    for (std::size_t i = 0; i < r_.size(); ++i) {
+      const NodeId node(i);
+      if (r_.role(node) == Recording::Role::plain || r_.has_terms(node)) classify(node);
+    }
+    sort_members();
+    return std::move(classes_);
+  }
+
+ private:
+  // Leaves of one op are one class each, numbered by the op.
+  static constexpr std::uint32_t first_class = op_count;
+  static constexpr std::uint32_t sum_marker = UINT32_MAX, extreme_marker = UINT32_MAX - 2;
+
+  std::uint32_t of(NodeId node) const { return classes_.family_of(node); }
+
+  void classify(NodeId node) {
+    const Op op = r_.tape().op(node);
+    if (op_kind(op) == OpKind::leaf) {
+      classes_.of_node[node.index] = static_cast<std::uint32_t>(op);
+      return;
+    }
+    // The key of a class that may turn out to be known.
+    const std::size_t begin = words_.size();
+    latest_part_ = 0;
+    if (r_.role(node) == Recording::Role::sum) {
+      make_sum_key(node);
+    } else if (r_.role(node) == Recording::Role::extreme) {
+      make_extreme_key(node);
+    } else {
+      make_plain_key(node);
+    }
+    const auto candidate = static_cast<std::uint32_t>(key_begin_.size());
+    key_begin_.push_back(begin);
+    const std::uint32_t key = table_.find_or_enter(
+        candidate, latest_part_,
+        [&](std::uint32_t other) { return std::ranges::equal(key_of(other), key_of(candidate)); },
+        [&](std::uint32_t k) { return hash(key_of(k)); });
+    classes_.of_node[node.index] = first_class + key;
+    if (key == candidate) {
+      const std::uint32_t family = family_of_new(node, key_of(candidate));
+      classes_.family.push_back(family);
+      if (family == depth_.size()) depth_.push_back(depth_of_operands(node) + 1);
+    } else {
+      key_begin_.pop_back();
+      words_.resize(begin);
+    }
+  }
+
+  std::span<const std::uint32_t> key_of(std::uint32_t key) const { return part_of(words_, key_begin_, key); }
+
+  /// Sums and extremes of three terms or more may be of a family that is there; of fewer, they would cost more than is
+  /// gained.
+  std::uint32_t family_of_new(NodeId node, std::span<const std::uint32_t> key) {
+    const auto next = static_cast<std::uint32_t>(depth_.size());
+    if (!r_.has_terms(node)) return next;
+    // What kinds of terms are made of, and where the first one's count is.
+    const bool sum = r_.role(node) == Recording::Role::sum;
+    const std::size_t words = sum ? 3 : 1, first = sum ? 1 : 2;
+    std::uint32_t terms = 0;
+    for (std::size_t i = first; i < key.size(); i += words + 1) terms += key[i + words];
+    if (terms < 3) return next;
+    const std::size_t begin = kinds_.size();
+    kinds_.insert(kinds_.end(), key.begin(), key.begin() + static_cast<std::ptrdiff_t>(first));
+    for (std::size_t i = first; i < key.size(); i += words + 1) {
+      kinds_.insert(kinds_.end(), &key[i], &key[i] + words);
+    }
+    const auto candidate = static_cast<std::uint32_t>(kinds_begin_.size());
+    kinds_begin_.push_back(begin);
+    const std::uint32_t known = families_.find_or_enter(
+        candidate, latest_part_,
+        [&](std::uint32_t other) { return std::ranges::equal(kinds_of(other), kinds_of(candidate)); },
+        [&](std::uint32_t k) { return hash(kinds_of(k)); });
+    if (known == candidate) {
+      family_of_kinds_.push_back(next);
+    } else {
+      kinds_begin_.pop_back();
+      kinds_.resize(begin);
+    }
+    return family_of_kinds_[known];
+  }
+
+  std::span<const std::uint32_t> kinds_of(std::uint32_t key) const { return part_of(kinds_, kinds_begin_, key); }
+  static std::span<const std::uint32_t> part_of(const LargeVector<std::uint32_t>& words,
+                                                const LargeVector<std::size_t>& begin, std::uint32_t key) {
+    const std::size_t end = key + 1 < begin.size() ? begin[key + 1] : words.size();
+    return std::span(words).subspan(begin[key], end - begin[key]);
+  }
+
+  static std::uint64_t hash(std::span<const std::uint32_t> key) {
+    std::uint64_t hash = key.size();
+    for (std::uint32_t word : key) hash = mix(hash, word);
+    return hash;
+  }
+
+  void make_plain_key(NodeId node) {
+    const Op op = r_.tape().op(node);
+    words_.push_back(static_cast<std::uint32_t>(op) + (r_.differentiated(node) ? first_class : 0));
+    const std::size_t first = words_.size();
+    for (NodeId operand : r_.tape().operands(node)) words_.push_back(part(operand));
+    if (op == Op::mul && words_[first] > words_[first + 1]) std::swap(words_[first], words_[first + 1]);
+  }
+
+  /// The class of an operand.
+  std::uint32_t part(NodeId node) {
+    latest_part_ = std::max(latest_part_, of(node));
+    return of(node);
+  }
+
+  /// The counted set of its terms: how many there are of each sign and classes.
+  void make_sum_key(NodeId node) {
+    terms_.clear();
+    for (const Term& term : r_.terms(node)) {
+      const std::uint32_t a = part(term.a), b = term.product ? part(term.b) : sum_marker;
+      terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
+    }
+    std::sort(terms_.begin(), terms_.end());
+    words_.push_back(r_.differentiated(node) ? sum_marker : sum_marker - 1);
+    for (std::size_t i = 0; i < terms_.size();) {
+      std::size_t end = i;
+      while (end < terms_.size() && terms_[end] == terms_[i]) ++end;
+      words_.insert(words_.end(), terms_[i].begin(), terms_[i].end());
+      words_.push_back(static_cast<std::uint32_t>(end - i));
+      i = end;
+    }
+  }
+
+  /// The classes of its operands in their order, each with how many there are in a row.
+  void make_extreme_key(NodeId node) {
+    words_.push_back(extreme_marker);
+    words_.push_back(static_cast<std::uint32_t>(r_.tape().op(node)) + (r_.differentiated(node) ? first_class : 0));
+    std::uint32_t latest = sum_marker;
+    for (const Term& term : r_.terms(node)) {
+      if (part(term.a) != latest) words_.insert(words_.end(), {latest = of(term.a), 0});
+      ++words_.back();
+    }
+  }
+
+  std::uint32_t depth_of_operands(NodeId node) const {
+    std::uint32_t depth = 0;
+    const auto take = [&](NodeId x) { depth = std::max(depth, depth_[of(x)]); };
+    if (r_.has_terms(node)) {
+      for (const Term& term : r_.terms(node)) take(term.a), take(term.b);
+    } else {
+      for (NodeId operand : r_.tape().operands(node)) take(operand);
+    }
+    return depth;
+  }
+
+  /// By depth, then family, then in order of first appearance; counting sorts, so that nodes stay in recorded order.
+  void sort_members() {
+    const std::size_t count = classes_.family.size(), families = depth_.size();
+    LargeVector<std::uint32_t> at_depth(*std::max_element(depth_.begin(), depth_.end()) + 2, 0);
+    for (std::uint32_t depth : depth_) ++at_depth[depth + 1];
+    for (std::size_t d = 1; d < at_depth.size(); ++d) at_depth[d] += at_depth[d - 1];
+    LargeVector<std::uint32_t> family_rank(families), rank(count);
+    for (std::size_t f = 0; f < families; ++f) family_rank[f] = at_depth[depth_[f]]++;
+    classes_.family_begin.assign(families + 1, 0);
+    for (std::uint32_t family : classes_.family) ++classes_.family_begin[family_rank[family] + 1];
+    for (std::size_t f = 1; f <= families; ++f) classes_.family_begin[f] += classes_.family_begin[f - 1];
+    LargeVector<std::uint32_t> next(classes_.family_begin.begin(), classes_.family_begin.end() - 1);
+    for (std::size_t c = 0; c < count; ++c) rank[c] = next[family_rank[classes_.family[c]]]++;
+
+    classes_.begin.assign(count + 1, 0);
+    const auto counted = [&](auto&& each) {
+      for (std::size_t i = 0; i < r_.size(); ++i) {
+        if (classes_.of_node[i] >= first_class) each(i, rank[classes_.of_node[i]]);
+      }
+    };
+    counted([&](std::size_t, std::uint32_t place) { ++classes_.begin[place + 1]; });
+    for (std::size_t c = 1; c <= count; ++c) classes_.begin[c] += classes_.begin[c - 1];
+    classes_.members.resize(classes_.begin.back());
+    next.assign(classes_.begin.begin(), classes_.begin.end() - 1);
+    counted([&](std::size_t i, std::uint32_t place) { classes_.members[next[place]++] = NodeId(i); });
+  }
+
+  const Recording& r_;
+  Classes classes_;
+  LargeVector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
+  LargeVector<std::size_t> key_begin_;  // of each
+  UniqueTable table_;
+  std::uint32_t latest_part_ = 0;     // of the key that is being made
+  LargeVector<std::uint32_t> depth_;  // of each family
+  LargeVector<std::uint32_t> kinds_;  // of terms, of the families of sums, one after another
+  LargeVector<std::size_t> kinds_begin_;
+  LargeVector<std::uint32_t> family_of_kinds_;
+  UniqueTable families_;
+  std::vector<std::array<std::uint32_t, 3>> terms_;
+};
+
+}  // namespace
+
+Classes classify(const Recording& recording) { return Classifier(recording).run(); }
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

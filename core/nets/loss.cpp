@@ -1,0 +1,233 @@
+#include "tapeloom/core/nets/loss.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "tapeloom/core/base/error.h"
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+namespace {
+
+/// The weight of one sample, and what it does to a loss and to what the loss is computed from.
+class Weight {
+ public:
+  explicit Weight(Value weight) : weight_(weight), recorded_(!weight.is_plain()) {
+    if (recorded_) off_ = weight_ == 0.0;
+  }
+
+  bool leaves_out() const { return leaves_out(weight_); }
+  /// A plain 0: nothing is to be recorded.
+  static bool leaves_out(Value weight) { return weight.is_plain() && weight.data() == 0.0; }
+  /// x, or 0 for samples of weight 0, so that neither its value nor an adjoint passes.
+  Value masked(Value x) const {
+    const bool harmless = x.is_plain() && std::abs(x.data()) <= most_harmless;
+    return masked(x, harmless);
+  }
+  Value masked(Value x, bool harmless) const { return recorded_ && !harmless ? where(off_, 0.0, x) : x; }
+  std::vector<Value> masked(std::span<const Value> list) const {
+    std::vector<Value> result;
+    result.reserve(list.size());
+    for (const Value& x : list) result.push_back(masked(x));
+    return result;
+  }
+  Value times(Value loss) const { return !recorded_ && weight_.data() == 1.0 ? loss : weight_ * loss; }
+
+ private:
+  /// Of plain numbers up to this, squares and products are finite in float, too: 0 times them is 0.
+  static constexpr double most_harmless = 1e15;
+
+  Value weight_;
+  bool recorded_;
+  Value off_;
+};
+
+void check_lengths(const char* loss, const char* what, std::size_t given, const char* of, std::size_t expected) {
+  if (given == expected) return;
+  throw RecordingError(std::string(loss) + ": " + std::to_string(given) + " " + what + " for " +
+                       std::to_string(expected) + " " + of);
+}
+
+void check_not_empty(const char* loss, const char* what, std::size_t given) {
+  if (given == 0) throw RecordingError(std::string(loss) + ": the list of " + what + " is empty");
+}
+
+/// sum_i loss_of(i, w_i) over the samples that are not left out.
+template <class LossOf>
+Value total_loss(const char* name, std::size_t samples, std::span<const Value> weights, LossOf loss_of) {
+  check_not_empty(name, "samples", samples);
+  if (!weights.empty()) check_lengths(name, "weights", weights.size(), "samples", samples);
+  std::vector<Value> losses;
+  losses.reserve(samples);
+  for (std::size_t i = 0; i < samples; ++i) {
+    const Value weight = weights.empty() ? Value(1.0) : weights[i];
+    if (!Weight::leaves_out(weight)) losses.push_back(loss_of(i, weight));
+  }
+  return sum(losses);
+}
+
+/// The total divided by the number of samples, or by the sum of the weights.
+Value mean_loss(const char* name, Value total, std::size_t samples, std::span<const Value> weights) {
+  if (weights.empty()) return total / static_cast<double>(samples);
+  const Value all = sum(weights);
+  if (all.is_plain() && all.data() == 0.0) {
+    throw RecordingError(std::string(name) + ": the weights add up to zero, so they have no weighted mean");
+  }
+  return total / all;
+}
+
+using PairLoss = Value (*)(Value, Value, Value);
+
+Value pair_sum(const char* name, PairLoss loss, std::span<const Value> x, std::span<const Value> targets,
+               std::span<const Value> weights) {
+  check_lengths(name, "targets", targets.size(), "samples", x.size());
+  return total_loss(name, x.size(), weights,
+                    [&](std::size_t i, Value weight) { return loss(x[i], targets[i], weight); });
+}
+
+Value pair_mean(const char* name, PairLoss loss, std::span<const Value> x, std::span<const Value> targets,
+                std::span<const Value> weights) {
+  return mean_loss(name, pair_sum(name, loss, x, targets, weights), x.size(), weights);
+}
+
+}  // namespace
+
+Value squared_error(Value prediction, Value target, Value weight) {
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const Value y = w.masked(prediction), t = w.masked(target);
+  return w.times(square(y - t));
+}
+
+Value squared_error_sum(std::span<const Value> predictions, std::span<const Value> targets,
+                        std::span<const Value> weights) {
+  return pair_sum("squared_error_sum", squared_error, predictions, targets, weights);
+}
+
+Value squared_error_mean(std::span<const Value> predictions, std::span<const Value> targets,
+                         std::span<const Value> weights) {
+  return pair_mean("squared_error_mean", squared_error, predictions, targets, weights);
+}
+
+Value hinge(Value score, Value target, Value weight) {
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const Value t = w.masked(target), s = w.masked(score);
+  return w.times(relu(1.0 - t * s));
+}
+
+Value hinge_sum(std::span<const Value> scores, std::span<const Value> targets, std::span<const Value> weights) {
+  return pair_sum("hinge_sum", hinge, scores, targets, weights);
+}
+
+Value hinge_mean(std::span<const Value> scores, std::span<const Value> targets, std::span<const Value> weights) {
+  return pair_mean("hinge_mean", hinge, scores, targets, weights);
+}
+
+Value binary_cross_entropy(Value logit, Value target, Value weight) {
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const Value z = w.masked(logit), t = w.masked(target);
+  const Value product = z * t;
+  return w.times(softplus(z) - product);
+}
+
+Value binary_cross_entropy_sum(std::span<const Value> logits, std::span<const Value> targets,
+                               std::span<const Value> weights) {
+  return pair_sum("binary_cross_entropy_sum", binary_cross_entropy, logits, targets, weights);
+}
+
+Value binary_cross_entropy_mean(std::span<const Value> logits, std::span<const Value> targets,
+                                std::span<const Value> weights) {
+  return pair_mean("binary_cross_entropy_mean", binary_cross_entropy, logits, targets, weights);
+}
+
+namespace {
+
+/// z_k - max(z), and log(sum_k exp(z_k - max(z))), which lies between 0 and log of their number.
+struct ShiftedLogits {
+  std::vector<Value> shifted;
+  Value log_sum;
+};
+
+ShiftedLogits shift(std::span<const Value> logits) {
+  Value largest = logits[0];
+  for (const Value& z : logits.subspan(1)) largest = max(largest, z);
+  ShiftedLogits result;
+  std::vector<Value> exponentials;
+  for (const Value& z : logits) {
+    result.shifted.push_back(z - largest);
+    exponentials.push_back(exp(result.shifted.back()));
+  }
+  result.log_sum = log(sum(exponentials));
+  return result;
+}
+
+}  // namespace
+
+Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets, Value weight) {
+  check_not_empty("softmax_cross_entropy", "logits", logits.size());
+  check_lengths("softmax_cross_entropy", "targets", targets.size(), "logits", logits.size());
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const auto [shifted, log_sum] = shift(w.masked(logits));
+  std::vector<Value> terms;
+  for (std::size_t k = 0; k < logits.size(); ++k) {
+    const Value target = w.masked(targets[k]);
+    terms.push_back(target * (log_sum - shifted[k]));
+  }
+  return w.times(sum(terms));
+}
+
+Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight) {
+  check_not_empty("softmax_cross_entropy", "logits", logits.size());
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const Value target = w.masked(class_number, false);  // of a number that is no class the loss is NaN
+  const auto [shifted, log_sum] = shift(w.masked(logits));
+  std::vector<Value> one_hot, chosen;
+  for (std::size_t k = 0; k < logits.size(); ++k) {
+    one_hot.push_back(target == static_cast<double>(k));
+    chosen.push_back(where(one_hot[k], shifted[k], 0.0));
+  }
+  const Value loss = log_sum - sum(chosen);
+  return w.times(where(sum(one_hot), loss, std::numeric_limits<double>::quiet_NaN()));
+}
+
+Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number, Value weight) {
+  check_not_empty("softmax_cross_entropy", "logits", logits.size());
+  if (class_number < 0 || std::cmp_greater_equal(class_number, logits.size())) {
+    throw RecordingError("softmax_cross_entropy: there is no class " + std::to_string(class_number) + " among " +
+                         std::to_string(logits.size()) + " logits; classes count from 0");
+  }
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const auto [shifted, log_sum] = shift(w.masked(logits));
+  return w.times(log_sum - shifted[static_cast<std::size_t>(class_number)]);
+}
+
+Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
+                                std::span<const Value> weights) {
+  const char* name = "softmax_cross_entropy_sum";
+  check_lengths(name, "classes", classes.size(), "samples", logits.size());
+  return total_loss(name, logits.size(), weights,
+                    [&](std::size_t i, Value weight) { return softmax_cross_entropy(logits[i], classes[i], weight); });
+}
+
+Value softmax_cross_entropy_mean(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
+                                 std::span<const Value> weights) {
+  return mean_loss("softmax_cross_entropy_mean", softmax_cross_entropy_sum(logits, classes, weights), logits.size(),
+                   weights);
+}
+
+Value l2_penalty(std::span<const Value> parameters, Value strength) {
+  check_not_empty("l2_penalty", "parameters", parameters.size());
+  std::vector<Value> squares;
+  squares.reserve(parameters.size());
+  for (const Value& p : parameters) squares.push_back(square(p));
+  return strength * sum(squares);
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI

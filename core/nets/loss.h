@@ -1,0 +1,76 @@
+// Losses, written with Value alone. A loss of one sample differs from sample to sample when its inputs do: reduce it
+// with batch_mean or batch_sum. The list forms are for recordings that hold every sample, as the notebooks' do.
+//
+// Weights. A per-sample loss takes a weight w and becomes w * loss; the list forms take a list of weights, or an empty
+// one for equal weights, and their means are sum(w_i loss_i) / sum(w_i). With weights bound as an input,
+// batch_sum(loss) / batch_sum(weight) is that mean over a batch. The plain number 1 records no multiplication.
+//
+// A sample of weight 0 contributes exactly nothing, even where its prediction or target is NaN or infinite, so that 0
+// and NaN can mark a missing target. Of a plain 0 nothing is recorded. For a recorded weight the predictions and
+// targets are replaced by 0 wherever it is 0: 0 * loss alone would be NaN. Features of such a sample may be NaN as
+// well, for its adjoints are zero, and those contribute nothing whatever they meet (docs/numerics.md); a step then
+// takes several times as long.
+//
+// Everything throws RecordingError for an empty list and for lists of different lengths, naming both.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tapeloom/core/base/export.h"
+#include "tapeloom/core/record/value.h"
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+/// w (prediction - target)^2
+TAPELOOM_API Value squared_error(Value prediction, Value target, Value weight = 1.0);
+TAPELOOM_API Value squared_error_sum(std::span<const Value> predictions, std::span<const Value> targets,
+                                     std::span<const Value> weights = {});
+TAPELOOM_API Value squared_error_mean(std::span<const Value> predictions, std::span<const Value> targets,
+                                      std::span<const Value> weights = {});
+
+/// w relu(1 - target score), the max-margin loss; target is -1 or 1.
+TAPELOOM_API Value hinge(Value score, Value target, Value weight = 1.0);
+TAPELOOM_API Value hinge_sum(std::span<const Value> scores, std::span<const Value> targets,
+                             std::span<const Value> weights = {});
+TAPELOOM_API Value hinge_mean(std::span<const Value> scores, std::span<const Value> targets,
+                              std::span<const Value> weights = {});
+
+/// w (softplus(z) - z t) = -w (t log p + (1 - t) log(1 - p)) with p = sigmoid(z); target t in [0, 1]. Finite for every
+/// finite logit.
+TAPELOOM_API Value binary_cross_entropy(Value logit, Value target, Value weight = 1.0);
+TAPELOOM_API Value binary_cross_entropy_sum(std::span<const Value> logits, std::span<const Value> targets,
+                                            std::span<const Value> weights = {});
+TAPELOOM_API Value binary_cross_entropy_mean(std::span<const Value> logits, std::span<const Value> targets,
+                                             std::span<const Value> weights = {});
+
+/// w sum_k t_k (L - z_k) = -w sum_k t_k log p_k with p = softmax(z) and L = log(sum_k exp(z_k)). Computed with
+/// z_k - max(z) in place of z_k, so that it is finite for every finite logit. Targets: one-hot or any distribution.
+TAPELOOM_API Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets,
+                                         Value weight = 1.0);
+
+/// The same for the class of that number, 0, 1, ...; for class numbers bound as an input. A number that is no class
+/// gives NaN.
+TAPELOOM_API Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight = 1.0);
+
+/// The same for a class known while recording. Throws RecordingError for a number that is no class.
+TAPELOOM_API Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number,
+                                                  Value weight = 1.0);
+template <std::integral Integer>
+Value softmax_cross_entropy(std::span<const Value> logits, Integer class_number, Value weight = 1.0) {
+  return softmax_cross_entropy_of_class(logits, static_cast<std::int64_t>(class_number), weight);
+}
+
+/// Over recorded samples: a list of logits and a class for each.
+TAPELOOM_API Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits,
+                                             std::span<const std::size_t> classes, std::span<const Value> weights = {});
+TAPELOOM_API Value softmax_cross_entropy_mean(std::span<const std::vector<Value>> logits,
+                                              std::span<const std::size_t> classes,
+                                              std::span<const Value> weights = {});
+
+/// strength * sum(p^2), to be added to a loss.
+TAPELOOM_API Value l2_penalty(std::span<const Value> parameters, Value strength);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI

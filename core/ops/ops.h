@@ -1,0 +1,520 @@
+// The formulas of the op table. A struct gives
+//
+//   forward(x...)              the value
+//   reverse(x..., y, adjoint)  the contribution to each operand's adjoint, y = forward(x...)
+//   differentiable             bit i: operand i has a derivative that is not zero everywhere
+//   domain                     where tests sample each operand
+//
+// The formulas are templates with unqualified maths and `select` instead of `?:`, so that the same text serves
+// double, long double, vector lanes, compiler graph expressions and Value. Derivatives: Baydin et al., "Automatic
+// Differentiation in Machine Learning", JMLR 18 (2018), table 2, unless a line says otherwise.
+//
+// In reverse at most one argument of a call, and one operand of an operator, is computed; others have a line of their
+// own. C++ leaves the order of arguments to the compiler, and the graph has the order in which they were computed.
+//
+// An adjoint of zero contributes nothing, whatever it meets: a branch not taken by `where` must not send 0 * inf = NaN
+// upward. So no formula multiplies an adjoint itself: mul_adjoint, div_adjoint and unless_zero give zero for it in
+// every kernel, and stand where a factor can be infinite although the operands are finite; `scaled` stands everywhere
+// else, and is the plain product in kernels of vectors (a step that finds NaN is then repeated without them).
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
+#include "tapeloom/core/ops/op.h"
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+template <class T>
+requires std::is_floating_point_v<T>
+constexpr T select(bool condition, T a, T b) { return condition ? a : b; }
+
+}  // namespace tapeloom::inline TAPELOOM_ABI
+
+namespace tapeloom::inline TAPELOOM_ABI::ops {
+
+using std::abs;
+using std::atan;
+using std::cos;
+using std::exp;
+using std::expm1;
+using std::log;
+using std::log1p;
+using std::pow;
+using std::sin;
+using std::sqrt;
+using std::tanh;
+
+/// The interval a test draws an operand from.
+struct Domain {
+  double lower, upper;
+};
+
+/// What derivatives compute from a number and an adjoint. They are rows of the table, so that a graph keeps each as one
+/// op.
+struct Adjoint {
+  static constexpr std::size_t arity = 2;
+  static constexpr unsigned differentiable = 0;
+  static constexpr Domain domain[] = {{-1, 1}, {-3, 3}};
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T) {
+    return {T(0.0), T(0.0)};
+  }
+};
+
+/// The contribution x, which is linear in the adjoint.
+struct UnlessZero : Adjoint {
+  template <class T>
+  static T forward(T x, T adjoint) {
+    return select(adjoint == T(0.0), T(0.0), x);
+  }
+};
+/// factor * adjoint
+struct MulAdjoint : Adjoint {
+  template <class T>
+  static T forward(T factor, T adjoint) {
+    return UnlessZero::forward(factor * adjoint, adjoint);
+  }
+};
+/// adjoint / divisor
+struct DivAdjoint : Adjoint {
+  template <class T>
+  static T forward(T divisor, T adjoint) {
+    return UnlessZero::forward(adjoint / divisor, adjoint);
+  }
+};
+
+/// factor * adjoint: zero for an adjoint of zero among scalars, and whatever the product is among vectors. Graph
+/// expressions have their own.
+template <class T>
+T scaled(T factor, T adjoint) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return MulAdjoint::forward(factor, adjoint);
+  } else {
+    return factor * adjoint;
+  }
+}
+
+/// Of the result y.
+struct TanhAdjoint : Adjoint {
+  template <class T>
+  static T forward(T y, T adjoint) {
+    return scaled(T(1.0) - y * y, adjoint);
+  }
+};
+/// Of the result y.
+struct SigmoidAdjoint : Adjoint {
+  template <class T>
+  static T forward(T y, T adjoint) {
+    return scaled(y * (T(1.0) - y), adjoint);
+  }
+};
+/// relu'(0) = 0. The result is positive, or not a number, exactly where the operand is.
+struct ReluAdjoint : Adjoint {
+  template <class T>
+  static T forward(T y, T adjoint) {
+    return select(y <= T(0.0), T(0.0), adjoint);
+  }
+};
+
+/// As a formula calls them; graph expressions have their own.
+#define TAPELOOM_ADJOINT(name, Struct)  \
+  template <class T>                    \
+  T name(T x, T adjoint) {              \
+    return Struct::forward(x, adjoint); \
+  }
+#include "tapeloom/core/ops/ops.def"
+
+template <std::size_t N>
+struct Arity {
+  static constexpr std::size_t arity = N;
+  static constexpr unsigned differentiable = (1u << N) - 1;
+};
+
+struct Add : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a + b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T adjoint) {
+    return {adjoint, adjoint};
+  }
+};
+
+struct Sub : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a - b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T adjoint) {
+    return {adjoint, -adjoint};
+  }
+};
+
+struct Mul : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a * b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    return {scaled(b, adjoint), scaled(a, adjoint)};
+  }
+};
+
+struct Div : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {0.25, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return a / b;
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T, T b, T y, T adjoint) {
+    const T da = div_adjoint(b, adjoint);
+    return {da, unless_zero(-(y * da), adjoint)};
+  }
+};
+
+/// Shared by the comparisons: steps, whose derivative is zero wherever it exists.
+struct Comparison {
+  static constexpr std::size_t arity = 2;
+  static constexpr unsigned differentiable = 0;
+  static constexpr Domain domain[] = {{-1, 1}, {-1, 1}};
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T) {
+    return {T(0.0), T(0.0)};
+  }
+};
+
+struct Less : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a < b, T(1.0), T(0.0));
+  }
+};
+struct LessEqual : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a <= b, T(1.0), T(0.0));
+  }
+};
+struct Greater : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a > b, T(1.0), T(0.0));
+  }
+};
+struct GreaterEqual : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a >= b, T(1.0), T(0.0));
+  }
+};
+struct Equal : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a == b, T(1.0), T(0.0));
+  }
+};
+struct NotEqual : Comparison {
+  template <class T>
+  static T forward(T a, T b) {
+    return select(a != b, T(1.0), T(0.0));
+  }
+};
+
+struct Neg : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return -x;
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T, T adjoint) {
+    return {-adjoint};
+  }
+};
+
+struct Exp : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  template <class T>
+  static T forward(T x) {
+    return exp(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {mul_adjoint(y, adjoint)};
+  }
+};
+
+struct Expm1 : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  template <class T>
+  static T forward(T x) {
+    return expm1(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {mul_adjoint(y + T(1.0), adjoint)};
+  }
+};
+
+struct Log : Arity<1> {
+  static constexpr Domain domain[] = {{0.1, 10}};
+  template <class T>
+  static T forward(T x) {
+    return log(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {div_adjoint(x, adjoint)};
+  }
+};
+
+struct Log1p : Arity<1> {
+  static constexpr Domain domain[] = {{-0.9, 10}};
+  template <class T>
+  static T forward(T x) {
+    return log1p(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {div_adjoint(T(1.0) + x, adjoint)};
+  }
+};
+
+struct Sqrt : Arity<1> {
+  static constexpr Domain domain[] = {{0.1, 10}};
+  template <class T>
+  static T forward(T x) {
+    return sqrt(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {div_adjoint(y + y, adjoint)};
+  }
+};
+
+struct Square : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return x * x;
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {scaled(x + x, adjoint)};
+  }
+};
+
+struct Tanh : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return tanh(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {tanh_adjoint(y, adjoint)};
+  }
+};
+
+struct Sigmoid : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  /// 1 / (1 + exp(-x)) for x >= 0 and exp(x) / (1 + exp(x)) below, so that exp never overflows.
+  template <class T>
+  static T forward(T x) {
+    T e = exp(-abs(x));
+    return select(x < T(0.0), e, T(1.0)) / (T(1.0) + e);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {sigmoid_adjoint(y, adjoint)};
+  }
+};
+
+/// The same function as a formula may call it; graph expressions and Value have their own.
+template <class T>
+T sigmoid(T x) {
+  return Sigmoid::forward(x);
+}
+
+struct Relu : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return select(x <= T(0.0), T(0.0), x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {relu_adjoint(y, adjoint)};
+  }
+};
+
+struct Softplus : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  /// log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), so that exp never overflows.
+  template <class T>
+  static T forward(T x) {
+    return select(x <= T(0.0), T(0.0), x) + log1p(exp(-abs(x)));
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {scaled(sigmoid(x), adjoint)};
+  }
+};
+
+struct Sin : Arity<1> {
+  static constexpr Domain domain[] = {{-6, 6}};
+  template <class T>
+  static T forward(T x) {
+    return sin(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {scaled(cos(x), adjoint)};
+  }
+};
+
+struct Cos : Arity<1> {
+  static constexpr Domain domain[] = {{-6, 6}};
+  template <class T>
+  static T forward(T x) {
+    return cos(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {-scaled(sin(x), adjoint)};
+  }
+};
+
+struct Atan : Arity<1> {
+  static constexpr Domain domain[] = {{-6, 6}};
+  template <class T>
+  static T forward(T x) {
+    return atan(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {div_adjoint(T(1.0) + x * x, adjoint)};
+  }
+};
+
+struct Abs : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return abs(x);
+  }
+  /// abs'(0) = 0.
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    const T negative = -adjoint;
+    const T otherwise = select(x < T(0.0), negative, T(0.0));
+    return {select(x > T(0.0), adjoint, otherwise)};
+  }
+};
+
+struct LeakyRelu : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {0.01, 0.5}};
+  template <class T>
+  static T forward(T x, T slope) {
+    return select(x > T(0.0), x, slope * x);
+  }
+  /// The derivative at 0 is the slope.
+  template <class T>
+  static std::array<T, 2> reverse(T x, T slope, T, T adjoint) {
+    const T below = scaled(slope, adjoint), dx = select(x > T(0.0), adjoint, below);
+    const T by_slope = scaled(x, adjoint), dslope = select(x > T(0.0), T(0.0), by_slope);
+    return {dx, dslope};
+  }
+};
+
+struct Pow : Arity<2> {
+  static constexpr Domain domain[] = {{0.1, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return pow(a, b);
+  }
+  /// d/da = b a^(b-1), zero for b = 0 even at a = 0; d/db = a^b log(a), whose limit at a = 0 is zero for b >= 0.
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
+    const T by_a = b * pow(a, b - T(1.0)) * adjoint;
+    const T da = select(b == T(0.0), T(0.0), by_a);
+    const T by_b = y * log(a) * adjoint, infinite = y * log(a) * adjoint;
+    const T at_zero = select(b < T(0.0), infinite, T(0.0));
+    const T db = select(a == T(0.0), at_zero, by_b);
+    return {unless_zero(da, adjoint), unless_zero(db, adjoint)};
+  }
+};
+
+/// Ties go to the first operand. A NaN on either side gives NaN, whose adjoint goes to the first.
+struct Max : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return select(b > a, b, select(a >= b, a, a + b));
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    return {select(b > a, T(0.0), adjoint), select(b > a, adjoint, T(0.0))};
+  }
+};
+
+/// Like Max.
+struct Min : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return select(b < a, b, select(a <= b, a, a + b));
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    return {select(b < a, T(0.0), adjoint), select(b < a, adjoint, T(0.0))};
+  }
+};
+
+/// The second operand where the first is not zero (NaN counts as true), the third elsewhere.
+struct Where : Arity<3> {
+  static constexpr unsigned differentiable = 0b110;
+  static constexpr Domain domain[] = {{-1, 1}, {-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T condition, T a, T b) {
+    return select(condition != T(0.0), a, b);
+  }
+  template <class T>
+  static std::array<T, 3> reverse(T condition, T, T, T, T adjoint) {
+    return {T(0.0), select(condition != T(0.0), adjoint, T(0.0)), select(condition != T(0.0), T(0.0), adjoint)};
+  }
+};
+
+/// Calls f.template operator()<Struct>() for a scalar op; leaves and reductions go to g().
+template <class F, class G>
+decltype(auto) visit(Op op, F&& f, G&& g) {
+  switch (op) {
+#define TAPELOOM_LEAF(name) case Op::name:
+#define TAPELOOM_REDUCTION(name) case Op::name:
+#include "tapeloom/core/ops/ops.def"
+    break;
+#define TAPELOOM_OP(name, Struct) \
+  case Op::name:                  \
+    return f.template operator()<Struct>();
+#include "tapeloom/core/ops/ops.def"
+  }
+  return g();
+}
+
+// The table's arity and the struct's are two statements of one fact.
+#define TAPELOOM_OP(name, Struct) \
+  static_assert(op_arity(Op::name) == Struct::arity && std::size(Struct::domain) == Struct::arity);
+#include "tapeloom/core/ops/ops.def"
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::ops

@@ -1,0 +1,230 @@
+#include "tapeloom/core/program/print.h"
+
+#include <algorithm>
+
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/core/base/number_text.h"
+#include "tapeloom/core/base/text.h"
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+namespace {
+
+/// a op b for operators, op(a, b) for functions, written with the names in `x`.
+std::string expression(Op op, const std::string* x) {
+  if (op_sign(op) != nullptr) return x[0] + " " + op_sign(op) + " " + x[1];
+  std::string text = op_name(op);
+  for (std::size_t i = 0; i < op_arity(op); ++i) text += (i == 0 ? "(" : ", ") + x[i];
+  return text + ")";
+}
+
+std::string named(char kind, std::uint32_t index) { return kind + std::to_string(index); }
+
+std::string leaves_text(const Program& program) {
+  std::string text;
+  std::uint32_t slot = 0;
+  const auto line = [&](const std::string& what) { text += "  " + named('u', slot++) + " = " + what + "\n"; };
+  for (const ProgramParameter& p : program.parameters) {
+    line("parameter" + label_text(p.label) + (p.frozen ? " frozen" : "") + ", initially " + number_text(p.initial));
+  }
+  for (double constant : program.constants) line("constant " + number_text(constant));
+  for (const ProgramUniformInput& u : program.uniform_inputs) {
+    line("uniform input" + label_text(u.name) + ", initially " + number_text(u.initial));
+  }
+  line("number of samples");
+  for (const ProgramInputGroup& group : program.input_groups) {
+    text += "  input group" + label_text(group.name) + ": columns " + std::to_string(group.first.index) + " to " +
+            std::to_string(group.first.index + group.count - 1) + (group.used ? "" : ", unused") + "\n";
+  }
+  return text;
+}
+
+/// t3 for one slot, t3:+16 for neighbours, t3:+16 by 2 for every other one.
+std::string slots(char kind, std::uint32_t first, std::uint32_t rows, std::uint32_t step) {
+  std::string text = named(kind, first);
+  if (rows == 1 || step == 0) return text;
+  text += ":+" + std::to_string(rows);
+  return step == 1 ? text : text + " by " + std::to_string(step);
+}
+
+/// (rows x terms), with the steps where the matrix is not stored row by row.
+std::string matrix_text(const Shape& s) {
+  std::string text = "(" + std::to_string(s.rows) + " x " + std::to_string(s.terms);
+  if (s.term_step != 1 || (s.rows > 1 && s.row_step != s.terms)) {
+    text += ", steps " + std::to_string(s.row_step) + " " + std::to_string(s.term_step);
+  }
+  text += ")";
+  if (s.places == 1) return text;
+  text += " at " + std::to_string(s.places) + " places";
+  return s.place_step == 0 ? text : text + " by " + std::to_string(s.place_step);
+}
+
+/// A product and what is done to it.
+std::string finished(const Instruction& instruction, const std::string& operand, const std::string& product) {
+  const std::string operands[3] = {operand, product, ""};
+  std::string text = product;
+  if (instruction.op == Op::add) {
+    text += " + " + operand;
+  } else if (instruction.op != Op::constant) {
+    text = expression(instruction.op, operands);
+  }
+  return instruction.then == Op::constant ? text : op_name(instruction.then) + ("(" + text + ")");
+}
+
+/// At most eight of a list, after which dots stand for the others.
+template <class Text>
+std::string listed(std::size_t count, Text&& text_of) {
+  constexpr std::size_t most = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(count, most); ++i) text += (i > 0 ? " " : "") + text_of(i);
+  return count > most ? text + " ... (" + std::to_string(count) + ")" : text;
+}
+
+/// The slots that a gather instruction reads and adds up, list by list: of long lists the first two.
+std::string lists_text(const Program& program, const Instruction& instruction, const Shape& shape, bool in_tile) {
+  constexpr std::size_t most = 2;
+  const std::uint32_t* word = program.indices.data() + instruction.x[0];
+  return listed(shape.rows, [&](std::size_t) {
+    std::string text;
+    for (std::size_t terms = 0;; ++word) {
+      const std::uint32_t slot = Program::slot_of(*word);
+      const bool last = (*word & Program::last_slot) != 0;
+      const bool uniform = !in_tile || (*word & Program::uniform_slot) != 0;
+      std::string each = slot == Program::empty_list ? "0" : named(uniform ? 'u' : 't', slot);
+      if ((*word & Program::times_next) != 0) each += "*" + named('t', *++word);
+      if (terms <= most) text += (terms > 0 ? "+" : "") + (terms < most ? each : "...");
+      ++terms;
+      if (last) break;
+    }
+    ++word;
+    return text;
+  });
+}
+
+/// Rows of a tile that are read by index.
+std::string indexed_text(const Program& program, std::uint32_t first, std::uint32_t rows) {
+  return listed(rows, [&](std::size_t r) { return named('t', program.indices[first + r]); });
+}
+
+std::string instruction_text(const Program& program, const Instruction& instruction, bool in_tile) {
+  const Shape& shape = program.shapes[instruction.shape];
+  const auto x = [&](std::size_t k, std::uint32_t rows) {
+    const bool uniform = !in_tile || (instruction.uniform_mask >> k & 1) != 0;
+    if (shape.step[k] == Shape::by_index) return "(" + indexed_text(program, instruction.x[k], rows) + ")";
+    return slots(uniform ? 'u' : 't', instruction.x[k], rows, shape.step[k]);
+  };
+  const char place = in_tile ? 't' : 'u';
+  const std::uint32_t out = instruction.out;
+  const std::string total = "total " + named('u', program.first_total() + out);
+  const std::string to = slots(place, out, shape.rows, 1) + " = ";
+  const std::uint32_t rows = shape.places * shape.rows, terms = shape.places * shape.terms;  // of products
+  switch (instruction.kind) {
+    case InstructionKind::elementwise: {
+      const std::string operands[3] = {x(0, shape.rows), x(1, shape.rows), x(2, shape.rows)};
+      return to + expression(instruction.op, operands);
+    }
+    case InstructionKind::row_sum:
+      return slots(place, out, shape.terms, 1) + " = row sum of " + x(0, shape.rows * shape.terms);
+    case InstructionKind::row_extreme:
+      return slots(place, out, shape.terms, 1) + " = row " + op_name(instruction.op) + " of " +
+             x(0, shape.rows * shape.terms);
+    case InstructionKind::row_extreme_reverse:
+      return slots(place, out, shape.rows * shape.terms, 1) + " = " + x(1, shape.terms) + " at the row " +
+             op_name(instruction.op) + " of " + x(0, shape.rows * shape.terms);
+    case InstructionKind::copy:
+      return to + x(0, shape.rows);
+    case InstructionKind::zero:
+      return to + "0";
+    case InstructionKind::add_at:
+      return named(place, out) + " " + matrix_text(shape) + " += " + x(0, shape.rows * shape.terms);
+    case InstructionKind::gather:
+      return to + lists_text(program, instruction, shape, in_tile);
+    case InstructionKind::dense:
+      return slots(place, out, rows, 1) + " = " +
+             finished(instruction, x(2, rows),
+                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " * " + x(1, terms));
+    case InstructionKind::dense_reverse:
+      return slots(place, out, terms, 1) + " = " +
+             finished(instruction, x(2, terms),
+                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " transposed * " + x(1, rows));
+    case InstructionKind::outer:
+      return named(place, out) + " " + matrix_text(shape) + " = " + x(0, rows) + " outer " + x(1, terms);
+    case InstructionKind::reduce:
+    case InstructionKind::reduce_products:
+      return total +
+             (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") +
+             " += " + x(0, shape.rows) + (instruction.kind == InstructionKind::reduce ? "" : " * " + x(1, shape.rows));
+    case InstructionKind::reduce_outer:
+      return total + " " + matrix_text(shape) + " += " + x(0, rows) + " outer " + x(1, terms);
+    case InstructionKind::guard:
+      return "guard " + std::to_string(out) + " holds where " + (program.guards[out].expected ? "" : "not ") + x(0, 1);
+    case InstructionKind::spill:
+      return slots('b', out, shape.rows, 1) + " = " + x(0, shape.rows);
+    case InstructionKind::reload:
+      return to + slots('b', instruction.x[0], shape.rows, 1);
+    case InstructionKind::store_output:
+      return "output[" + std::to_string(out) + "] = " + x(0, 1);
+    case InstructionKind::store_sample:
+      return "output[" + std::to_string(out) + "] = " + x(0, 1) + " of sample " + std::to_string(instruction.x[1]);
+    case InstructionKind::store_input_gradient:
+      return "input_gradient[" + std::to_string(out) + "] = " + x(0, shape.rows);
+  }
+  fail_check("an instruction kind", __FILE__, __LINE__);
+}
+
+std::string stage_text(const Program& program, const Stage& stage) {
+  std::string text;
+  for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) {
+    text += "  " + instruction_text(program, program.instructions[i], false) + "\n";
+  }
+  if (stage.tile.size() + stage.inputs.size() == 0) return text;
+  text += "  for each tile\n";
+  for (std::uint32_t i = stage.inputs.begin; i < stage.inputs.end; ++i) {
+    const Load& load = program.loads[i];
+    text += "    " + slots('t', load.slot, load.count, 1) + " = column " + std::to_string(load.first.index);
+    text += load.count == 1 ? "\n" : " to " + std::to_string(load.first.index + load.count - 1) + "\n";
+  }
+  for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
+    text += "    " + instruction_text(program, program.instructions[i], true) + "\n";
+  }
+  return text;
+}
+
+std::string results_text(const Program& program) {
+  std::string text;
+  const bool trains = program.loss_slot != Program::no_slot;
+  if (trains) text += "loss = " + named('u', program.loss_slot) + "\n";
+  for (const GradientPiece& piece : program.gradients) {
+    const std::uint32_t first = piece.first.index, last = first + piece.count - 1;
+    text += "gradient[" + std::to_string(first) + (last > first ? " to " + std::to_string(last) : "") +
+            "] = " + slots('u', piece.slot, piece.count, 1) + "\n";
+  }
+  for (std::size_t i = 0; i < program.outputs.size(); ++i) {
+    const ProgramOutput& output = program.outputs[i];
+    text += "output[" + std::to_string(i) + "]" + label_text(output.label) + " = " +
+            (!output.varying                ? named('u', output.slot)
+             : program.recorded_samples > 0 ? "of sample " + std::to_string(output.sample)
+                                            : "one a sample") +
+            "\n";
+  }
+  for (const ProgramGuard& guard : program.guards) text += guard.description + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string to_string(const Program& program) {
+  std::string text = "program of " + counted(program.instructions.size(), "instruction") + " in " +
+                     counted(program.stages.size(), "stage") + ", from " + counted(program.recorded_nodes, "node") +
+                     " recorded, " + std::to_string(program.live_nodes) + " live" + (program.exact ? ", exact" : "") +
+                     "\n";
+  text += "slots: " + std::to_string(program.uniform_slots) + " uniform, " + std::to_string(program.tile_slots) +
+          " tile, " + std::to_string(program.batch_slots) + " batch\n";
+  text += "leaves\n" + leaves_text(program);
+  for (std::size_t s = 0; s < program.stages.size(); ++s) {
+    text += "stage " + std::to_string(s) + "\n" + stage_text(program, program.stages[s]);
+  }
+  return text + results_text(program);
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI

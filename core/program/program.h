@@ -1,0 +1,215 @@
+// Program: what the compiler makes and the executor replays. Immutable plain data; may be shared between threads.
+//
+// Numbers live in three places. A *uniform slot* holds one number for the whole step. A *tile slot* holds one number
+// for each sample of the tile that is being swept. A *batch slot* holds one number for each sample of the batch, for
+// values that cross stages. A value of several rows has as many slots, side by side. The uniform slots are
+//
+//     parameters | constants | uniform inputs | number of samples | totals | computed ...
+//
+// A step runs the stages in order. A stage runs its uniform instructions once, then its tile instructions for one tile
+// of samples after another; its totals add up over all tiles and are there for the stages after it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tapeloom/core/base/export.h"
+#include "tapeloom/core/base/ids.h"
+#include "tapeloom/core/ops/op.h"
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+/// Products may stand at several places: `places` instructions in one, each a place further in its operands and
+/// results; matrices W, and totals, are place_step further, or the same ones if that is 0, which are then added up.
+///
+/// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says, or
+/// where step is Shape::by_index, in an elementwise instruction of a tile and in reduce_products, the slot indices[x +
+/// r] of the tile; W(i, j) is the uniform slot x0 + i * row_step + j * term_step.
+enum class InstructionKind : std::uint8_t {
+  elementwise,           ///< out(r) = op(x0(r), x1(r), x2(r))
+  row_sum,               ///< out(i) = x0(i * rows) + x0(i * rows + 1) + ..., of `rows` terms; there are `terms` sums
+  row_extreme,           ///< out = op(op(x0(0), x0(1)), x0(2)) ..., op being max or min
+  row_extreme_reverse,   ///< out(r) = x1 at the row that row_extreme takes, 0 elsewhere; x1 has one row
+  copy,                  ///< out(r) = x0(r)
+  zero,                  ///< out(r) = 0
+  add_at,                ///< out + i * row_step + j * term_step += x0(i * terms + j)
+  gather,                ///< out(r) = the sum of list r of numbers and products: see Program::indices
+  dense,                 ///< out(i) = the sum over j of W(i, j) x1(j), finished
+  dense_reverse,         ///< out(j) = the sum over i of W(i, j) x1(i), finished
+  outer,                 ///< out + i * row_step + j * term_step = x0(i) x1(j); all uniform
+  reduce,                ///< total out + r * row_step += the sum over the samples of x0(r)
+  reduce_products,       ///< total out + r * row_step += the sum over the samples of x0(r) x1(r)
+  reduce_outer,          ///< total out + i * row_step + j * term_step += the sum over the samples of x0(i) x1(j)
+  guard,                 ///< guard[out] holds where x0 is not zero (or zero, as it was recorded)
+  spill,                 ///< batch slot out + r = x0(r)
+  reload,                ///< out(r) = batch slot x0 + r
+  store_output,          ///< outputs[sample][out] = x0
+  store_sample,          ///< outputs[out] = x0 of the sample x[1]
+  store_input_gradient,  ///< input gradients[sample][out + r] = x0(r)
+};
+
+/// How many rows an instruction works on and how they lie. Most scalars share shape 0.
+struct Shape {
+  static constexpr std::uint32_t by_index = UINT32_MAX;  ///< a step: see InstructionKind
+
+  std::uint32_t rows = 1;
+  std::uint32_t terms = 1;
+  std::uint32_t row_step = 0;
+  std::uint32_t term_step = 0;
+  std::array<std::uint32_t, 3> step = {};  ///< of each operand
+  std::uint32_t places = 1;
+  std::uint32_t place_step = 0;
+
+  friend bool operator==(const Shape&, const Shape&) = default;
+  friend auto operator<=>(const Shape&, const Shape&) = default;
+};
+
+struct Instruction {
+  InstructionKind kind = InstructionKind::elementwise;
+  /// Of an elementwise instruction, or max or min of a row_extreme. A product p of a tile is finished to then(op(x2(r),
+  /// p)), row by row; Op::constant leaves either out. A reduce or reduce_outer of Op::add goes on with a total that an
+  /// earlier one of the stage has begun.
+  Op op = Op::constant;
+  Op then = Op::constant;
+  std::uint8_t uniform_mask = 0;  ///< bit i: operand i is in uniform slots, not in tile slots
+  std::uint32_t shape = 0;        ///< index into Program::shapes
+  std::uint32_t out = 0;
+  std::array<std::uint32_t, 3> x = {};
+  std::uint32_t nodes = 0;  ///< how many recorded nodes it stands for, for reports
+
+  friend bool operator==(const Instruction&, const Instruction&) = default;
+};
+
+/// Indices [begin, end).
+struct Range {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  std::uint32_t size() const { return end - begin; }
+  friend bool operator==(Range, Range) = default;
+};
+
+struct Stage {
+  Range uniform;  ///< instructions that run once
+  Range tile;     ///< instructions that run for each tile
+  Range inputs;   ///< of Program::loads: what is read from the bound rows at the start of each tile
+  Range totals;   ///< of the numbers that are added up over the tiles
+};
+
+/// Bound columns that a stage reads into neighbouring tile slots.
+struct Load {
+  InputId first;
+  std::uint32_t count;
+  std::uint32_t slot;
+};
+
+/// Where the derivatives of the loss by neighbouring parameters are.
+struct GradientPiece {
+  ParameterId first;
+  std::uint32_t count;
+  std::uint32_t slot;  ///< uniform
+  friend bool operator==(const GradientPiece&, const GradientPiece&) = default;
+};
+
+struct ProgramParameter {
+  std::string label;
+  double initial;
+  bool frozen;
+  NodeId node;  ///< on the tape it was recorded on
+};
+
+struct ProgramInputGroup {
+  std::string name;
+  InputId first;
+  std::uint32_t count;
+  bool used;  ///< false: nothing that is computed reads it, so it need not be bound
+};
+
+struct ProgramUniformInput {
+  std::string name;
+  double initial;
+};
+
+struct ProgramGuard {
+  std::string description;
+  std::uint32_t number;  ///< among the tape's guards
+  bool expected;
+};
+
+struct ProgramOutput {
+  std::string label;
+  bool varying;
+  std::uint32_t slot;        ///< of a uniform output
+  std::uint32_t sample = 0;  ///< of a program with recorded samples: whose value it is
+};
+
+struct Program {
+  static constexpr std::uint32_t no_slot = UINT32_MAX;
+  /// Of a slot in a list of a gather instruction: it is uniform, in a tile; and it is the last of its list.
+  static constexpr std::uint32_t uniform_slot = 1u << 31, last_slot = 1u << 30;
+  /// Likewise, in a tile: the next word is a slot of the tile whose number it is multiplied with.
+  static constexpr std::uint32_t times_next = 1u << 29;
+  /// Alone in a list, last_slot apart: the list is empty, and its sum is zero.
+  static constexpr std::uint32_t empty_list = times_next - 1;
+  static constexpr std::uint32_t slot_of(std::uint32_t word) { return word & (times_next - 1); }
+
+  // The leaves, in recorded order.
+  std::vector<ProgramParameter> parameters;
+  std::vector<ProgramInputGroup> input_groups;
+  std::uint32_t input_count = 0;
+  std::vector<ProgramUniformInput> uniform_inputs;
+  std::vector<double> constants;
+
+  std::vector<ProgramGuard> guards;
+  std::vector<ProgramOutput> outputs;
+  std::uint32_t loss_slot = no_slot;     ///< uniform; no_slot: inference alone
+  std::vector<Range> trained;            ///< the parameters that are not frozen
+  std::vector<GradientPiece> gradients;  ///< of parameters that are not in any, the gradient is zero
+  bool has_gradients = false;            ///< false: compiled for inference, or not differentiated
+  bool has_input_gradients = false;
+  bool exact = false;
+  /// It was recorded with where(), so an adjoint of zero may meet a factor that is infinite or NaN: a step whose
+  /// gradients have a NaN is run again, with products that are zero for an adjoint of zero.
+  bool repeats_for_nan = false;
+
+  std::vector<Instruction> instructions;
+  std::vector<Shape> shapes = {Shape{}};
+  /// Slots that instructions read one by one: of a gather x1 words from x0 on, list after list.
+  std::vector<std::uint32_t> indices;
+  std::vector<Stage> stages;
+  std::vector<Load> loads;
+  std::uint32_t total_count = 0;  ///< numbers added up over the tiles
+
+  std::uint32_t uniform_slots = 0;
+  std::uint32_t tile_slots = 0;
+  std::uint32_t batch_slots = 0;
+
+  // Samples that were recorded one after another, with constants as data, and folded into a batch: the program always
+  // computes on them. 0: samples are bound.
+  std::uint32_t recorded_samples = 0;
+  std::vector<double> recorded_rows;  ///< samples x inputs, row-major
+
+  /// Tells whose parameters these are: programs with the same number, which is not 0, were compiled from one tape on
+  /// which no parameter was set or dropped in between, so they begin with the same numbers. 0: not known, as of a
+  /// program from a file.
+  std::uint64_t recording = 0;
+
+  // What it was made from, for reports.
+  std::uint64_t recorded_nodes = 0;
+  std::uint64_t live_nodes = 0;  ///< those that the loss and the outputs depend on
+  std::uint64_t leaf_nodes = 0;  ///< of them: parameters, inputs and constants
+
+  std::uint32_t first_constant() const { return static_cast<std::uint32_t>(parameters.size()); }
+  std::uint32_t first_uniform_input() const { return first_constant() + static_cast<std::uint32_t>(constants.size()); }
+  std::uint32_t samples_slot() const {
+    return first_uniform_input() + static_cast<std::uint32_t>(uniform_inputs.size());
+  }
+  std::uint32_t first_total() const { return samples_slot() + 1; }
+  std::uint32_t first_computed() const { return first_total() + total_count; }
+};
+
+/// A hash of everything that decides what the program computes; the same in every run.
+TAPELOOM_API std::uint64_t hash(const Program& program);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI

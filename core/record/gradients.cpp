@@ -1,0 +1,109 @@
+#include "tapeloom/core/record/gradients.h"
+
+#include <array>
+
+#include "tapeloom/core/ops/ops.h"
+#include "tapeloom/core/record/tape.h"
+#include "tapeloom/core/record/value.h"
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+namespace {
+
+/// Calls f(operand, amount) for what a node, whose adjoint that is, contributes to those of its operands.
+template <class F>
+void each_contribution(const Tape& tape, NodeId node, double adjoint, F&& f) {
+  if (adjoint == 0.0) return;
+  const Operands operands = tape.operands(node);
+  const auto x = [&](std::size_t k) { return tape.data(operands.node[k]); };
+  const auto send = [&]<class Of, std::size_t n>(const std::array<double, n>& amounts) {
+    for (std::size_t k = 0; k < n; ++k) {
+      const bool differentiable = (Of::differentiable >> k & 1) != 0;
+      if (differentiable && tape.op(operands.node[k]) != Op::constant) f(operands.node[k], amounts[k]);
+    }
+  };
+  ops::visit(
+      tape.op(node),
+      [&]<class Of>() {
+        if constexpr (Of::arity == 1) {
+          send.template operator()<Of>(Of::reverse(x(0), tape.data(node), adjoint));
+        } else if constexpr (Of::arity == 2) {
+          send.template operator()<Of>(Of::reverse(x(0), x(1), tape.data(node), adjoint));
+        } else {
+          send.template operator()<Of>(Of::reverse(x(0), x(1), x(2), tape.data(node), adjoint));
+        }
+      },
+      [&] {  // a leaf, or a reduction, eagerly over a batch of one
+        if (op_kind(tape.op(node)) == OpKind::reduction) f(operands.node[0], adjoint);
+      });
+}
+
+}  // namespace
+
+void Gradients::make_room(std::size_t capacity) {
+  if (capacity > sums_.capacity()) sums_.set_capacity(capacity);
+  const std::size_t words = (capacity + 63) / 64;
+  if (set_.size() < words) set_.resize(words);
+}
+
+void Gradients::add_in_room(std::uint32_t node, double gradient) {
+  if (is_set(node)) {
+    sums_[node] += gradient;
+    return;
+  }
+  list_.push_back(node);
+  set_[node / 64] |= std::uint64_t{1} << (node % 64);
+  sums_[node] = gradient;
+}
+
+void Gradients::set(NodeId node, double gradient, std::size_t capacity) {
+  add(node, 0.0, capacity);
+  sums_[node.index] = gradient;
+}
+
+void Gradients::add(NodeId node, double gradient, std::size_t capacity) {
+  make_room(capacity);
+  add_in_room(node.index, gradient);
+}
+
+void Gradients::drop_from(std::uint32_t first) {
+  std::size_t kept = 0;
+  for (const std::uint32_t node : list_) {
+    if (node < first) {
+      list_[kept++] = node;
+    } else {
+      set_[node / 64] &= ~(std::uint64_t{1} << (node % 64));
+    }
+  }
+  list_.resize(kept);
+}
+
+/// From the last node to the first: when it comes to a node, all that use it have contributed to its adjoint.
+void Gradients::sweep(const Tape& tape, NodeId root, double seed, std::size_t capacity) {
+  make_room(capacity);
+  if (capacity > adjoints_.capacity()) adjoints_.set_capacity(capacity);
+  ahead_.clear();  // an earlier sweep may have run out of memory
+  ahead_.make_room(capacity);
+  const auto contribute = [&](NodeId node, double amount) {
+    double& adjoint = adjoints_[node.index];
+    adjoint = ahead_.add(node.index) ? amount : adjoint + amount;
+  };
+  contribute(root, seed);
+  while (!ahead_.empty()) {
+    const NodeId node{std::size_t{ahead_.take_largest()}};
+    const double adjoint = adjoints_[node.index];
+    add_in_room(node.index, adjoint);
+    each_contribution(tape, node, adjoint, contribute);
+  }
+}
+
+void Value::backward(double seed) const {
+  const NodeId root = id();
+  tape_->gradients_.sweep(*tape_, root, seed, tape_->capacity_);
+}
+
+void Value::backward_step() const {
+  each_contribution(*tape_, id(), grad(), [&](NodeId operand, double amount) { tape_->add_grad(operand, amount); });
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI

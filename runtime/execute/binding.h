@@ -1,0 +1,106 @@
+// What is bound: for each input group, rows that stay where the user has them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "tapeloom/core/program/program.h"
+#include "tapeloom/runtime/kernels/kernels.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+/// The rows of one group. Exactly one of the pointers is set once it is bound.
+struct BoundRows {
+  const float* floats = nullptr;
+  const double* doubles = nullptr;
+  std::size_t stride = 0;
+  std::size_t rows = 0;
+  bool bound() const { return floats != nullptr || doubles != nullptr; }
+  template <class T>
+  const T* numbers() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return floats;
+    } else {
+      return doubles;
+    }
+  }
+};
+
+/// The samples of one step: rows first, ..., or the listed ones.
+struct BatchRows {
+  std::size_t first = 0;
+  std::size_t count = 0;
+  const std::uint32_t* listed = nullptr;
+  std::size_t row(std::size_t sample) const { return listed != nullptr ? listed[sample] : first + sample; }
+};
+
+/// Samples one after the other, their numbers side by side.
+template <class T>
+struct SampleRows {
+  const T* data = nullptr;
+  std::size_t stride = 0;
+};
+
+class Binding {
+ public:
+  explicit Binding(const Program& program);
+
+  /// Refuses NaN and numbers whose magnitude is above `largest`, if that is given.
+  template <class T>
+  void bind(std::string_view group, std::span<const T> rows, std::size_t row_stride, std::optional<double> largest);
+  /// The rows of all groups side by side; of the used ones alone, where `row_stride` says so.
+  template <class T>
+  void bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest);
+
+  /// The number of rows that all used groups have; throws BindError if they differ or one is not bound. If the program
+  /// uses no inputs, the rows of the first bound group, or one.
+  std::size_t rows() const;
+  /// The numbers of a row, of all groups in recorded order; zero for those that are not used. Throws BindError as
+  /// check.
+  std::vector<double> row(std::size_t index) const;
+  /// Throws BindError unless all these rows are bound.
+  void check(const BatchRows& batch) const {
+    const std::size_t last = batch.first + batch.count - 1;
+    if (!rows_ || batch.listed != nullptr || last < batch.first || last >= *rows_) check_each(batch);
+  }
+
+  /// The columns of load `index` of the batch's samples from `begin` on where they were bound, if they lie there as a
+  /// step needs them; otherwise null.
+  template <class T>
+  SampleRows<T> in_place(std::size_t index, const BatchRows& batch, std::size_t begin) const {
+    const Columns& columns = loads_[index];
+    const BoundRows& rows = groups_[columns.group];
+    if (rows.numbers<T>() == nullptr || batch.listed != nullptr) return {};
+    return {rows.numbers<T>() + columns.first + (batch.first + begin) * rows.stride, rows.stride};
+  }
+
+  /// Brings columns together that are not in place: those of load `index` of the batch's samples [begin, begin +
+  /// count), each into `stride` numbers of out, and repeats the last sample up to a whole vector. Returns where they
+  /// lie sample by sample: gathered at `gathered` (count x columns numbers) if that is not null, or nowhere.
+  template <class T>
+  SampleRows<T> gather(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
+                       std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
+
+ private:
+  template <class T>
+  void set(std::size_t group, std::span<const T> rows, std::size_t count, std::size_t stride);
+  std::size_t common_rows() const;
+  void check_each(const BatchRows& batch) const;
+
+  /// The columns that a load reads, which are of one group.
+  struct Columns {
+    std::size_t group, first, count;
+  };
+
+  const Program* program_;
+  std::vector<BoundRows> groups_;
+  std::vector<Columns> loads_;
+  mutable std::optional<std::size_t> rows_;  // once it is known that all used groups have as many
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,0 +1,49 @@
+#include "tapeloom/runtime/execute/data_view.h"
+
+#include <utility>
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+DataView& DataView::add(std::string group, std::span<const float> rows, std::size_t row_stride) & {
+  groups_.push_back({std::move(group), rows, row_stride});
+  return *this;
+}
+
+DataView& DataView::add(std::string group, std::span<const double> rows, std::size_t row_stride) & {
+  groups_.push_back({std::move(group), rows, row_stride});
+  return *this;
+}
+
+// A value, and not a reference to a view that is gone after the statement.
+DataView DataView::add(std::string group, std::span<const float> rows, std::size_t row_stride) && {
+  return std::move(add(std::move(group), rows, row_stride));
+}
+
+DataView DataView::add(std::string group, std::span<const double> rows, std::size_t row_stride) && {
+  return std::move(add(std::move(group), rows, row_stride));
+}
+
+template <class T>
+void DataView::bind(Executor<T>& executor) const {
+  bind(executor, 0);
+}
+
+template <class T>
+void DataView::bind(Executor<T>& executor, std::size_t count) const {
+  for (const Group& group : groups_) {
+    std::visit(
+        [&](const auto& rows) {
+          if (!group.name.empty()) return executor.bind(group.name, rows, group.row_stride);
+          const bool known = group.row_stride == 0 && count > 0 && rows.size() % count == 0;
+          executor.bind(rows, known ? rows.size() / count : group.row_stride);
+        },
+        group.rows);
+  }
+}
+
+template void DataView::bind(Executor<float>&) const;
+template void DataView::bind(Executor<double>&) const;
+template void DataView::bind(Executor<float>&, std::size_t) const;
+template void DataView::bind(Executor<double>&, std::size_t) const;
+
+}  // namespace tapeloom::inline TAPELOOM_ABI

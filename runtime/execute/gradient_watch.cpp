@@ -1,0 +1,78 @@
+#include "tapeloom/runtime/execute/gradient_watch.h"
+
+#include <algorithm>
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+GradientWatch::GradientWatch(const Program& program) {
+  std::vector<bool> watched(program.total_count, false);
+  watch_products(program, watched);
+  watch_additions(program, watched);
+  // A matrix that is used again and again has several products at one place.
+  std::ranges::sort(runs_);
+  runs_.erase(std::unique(runs_.begin(), runs_.end()), runs_.end());
+  // All other gradients, one by one.
+  for (const GradientPiece& piece : program.gradients) {
+    for (std::uint32_t slot = piece.slot; slot < piece.slot + piece.count; ++slot) {
+      const std::uint32_t total = slot - program.first_total();  // wraps around below it
+      if (total < watched.size() && watched[total]) continue;
+      if (!runs_.empty() && runs_.back().step == 1 && runs_.back().slot + runs_.back().count == slot) {
+        ++runs_.back().count;
+      } else {
+        runs_.push_back({slot, 1, 1});
+      }
+    }
+  }
+}
+
+/// Looks at the first rows and columns of totals of products, and marks all of these as watched.
+void GradientWatch::watch_products(const Program& program, std::vector<bool>& watched) {
+  const auto mark = [&](const Instruction& i, const Shape& s, std::uint32_t first) {
+    const std::uint32_t terms = i.kind == InstructionKind::reduce ? 1 : s.terms;
+    for (std::uint32_t row = 0; row < s.rows; ++row) {
+      for (std::uint32_t term = 0; term < terms; ++term) watched[first + row * s.row_step + term * s.term_step] = true;
+    }
+  };
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      if (i.kind != InstructionKind::reduce_outer) continue;
+      const Shape& s = program.shapes[i.shape];
+      for (std::uint32_t p = 0; p < (s.place_step == 0 ? 1 : s.places); ++p) {
+        const std::uint32_t first = i.out + p * s.place_step, slot = program.first_total() + first;
+        runs_.push_back({slot, s.terms, s.term_step});
+        if (s.rows > 1) runs_.push_back({slot, s.rows, s.row_step});
+        mark(i, s, first);
+      }
+      if (at == stage.tile.begin) continue;
+      const Instruction& before = program.instructions[at - 1];
+      const Shape& of_before = program.shapes[before.shape];
+      const bool sums_rows = before.kind == InstructionKind::reduce && before.x[0] == i.x[0] && s.places == 1 &&
+                             of_before.rows == s.rows && of_before.step[0] == s.step[0] &&
+                             ((before.uniform_mask ^ i.uniform_mask) & 1) == 0;
+      if (sums_rows) mark(before, of_before, before.out);
+    }
+  }
+}
+
+/// Takes the marks off what is added to, once a step, after the samples: that may be NaN, too.
+void GradientWatch::watch_additions(const Program& program, std::vector<bool>& watched) {
+  const auto unmark = [&](std::uint32_t slot) {
+    const std::uint32_t total = slot - program.first_total();  // wraps around below it
+    if (total < watched.size()) watched[total] = false;
+  };
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      const Shape& s = program.shapes[i.shape];
+      const bool added = i.kind == InstructionKind::add_at, gathered = i.kind == InstructionKind::gather;
+      if (!added && !gathered) continue;  // no other kind writes where totals are
+      for (std::uint32_t row = 0; row < s.rows; ++row) {
+        const std::uint32_t terms = gathered ? 1 : s.terms, row_step = gathered ? 1 : s.row_step;
+        for (std::uint32_t term = 0; term < terms; ++term) unmark(i.out + row * row_step + term * s.term_step);
+      }
+    }
+  }
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,0 +1,382 @@
+#include "tapeloom/runtime/execute/interpreter.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/runtime/execute/skip_zeros.h"
+#include "tapeloom/runtime/execute/stopwatch.h"
+#include "tapeloom/runtime/execute/uniform.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+namespace {
+
+template <class T>
+const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_samples) {
+  if constexpr (std::is_same_v<T, double>) {
+    if (program.exact) return exact_kernels();
+  }
+  return kernels<T>(max_samples);
+}
+
+/// How many slots an instruction that runs once a step reads from; those of gather are in a list.
+std::size_t operand_count(const Instruction& i) {
+  switch (i.kind) {
+    case InstructionKind::elementwise:
+      return op_arity(i.op);
+    case InstructionKind::row_sum:
+    case InstructionKind::row_extreme:
+    case InstructionKind::copy:
+    case InstructionKind::add_at:
+    case InstructionKind::guard:
+      return 1;
+    case InstructionKind::row_extreme_reverse:
+    case InstructionKind::dense:
+    case InstructionKind::dense_reverse:
+    case InstructionKind::outer:
+      return 2;
+    case InstructionKind::zero:
+    case InstructionKind::gather:
+      return 0;
+    case InstructionKind::reduce:
+    case InstructionKind::reduce_products:
+    case InstructionKind::reduce_outer:
+    case InstructionKind::spill:
+    case InstructionKind::reload:
+    case InstructionKind::store_output:
+    case InstructionKind::store_sample:
+    case InstructionKind::store_input_gradient:
+      break;
+  }
+  fail_check("an instruction that runs once a step", __FILE__, __LINE__);
+}
+
+/// True if an instruction that runs once a step, or the results, read a parameter's uniform slot.
+bool reads_parameters_once(const Program& program) {
+  const auto is_parameter = [&](std::uint32_t slot) { return slot < program.parameters.size(); };
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      if (i.kind == InstructionKind::gather) return true;
+      for (std::size_t k = 0; k < operand_count(i); ++k) {
+        if (is_parameter(i.x[k])) return true;
+      }
+    }
+  }
+  for (const GradientPiece& piece : program.gradients) {
+    if (is_parameter(piece.slot)) return true;
+  }
+  for (const ProgramOutput& output : program.outputs) {
+    if (is_parameter(output.slot)) return true;
+  }
+  return is_parameter(program.loss_slot);
+}
+
+/// Neighbouring whole vectors of samples for each of `parts` parts, as evenly as that allows: part i.
+Tile part_of(std::size_t samples, std::size_t i, std::size_t parts) {
+  if (parts == 1) return {0, samples};
+  const std::size_t units = (samples + lane_unit - 1) / lane_unit;
+  const std::size_t begin = std::min(units * i / parts * lane_unit, samples);
+  return {begin, std::min(units * (i + 1) / parts * lane_unit, samples) - begin};
+}
+
+}  // namespace
+
+template <class T>
+Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples,
+                            std::size_t threads, bool profiled, bool skip_zeros)
+    : program_(program),
+      parameters_(parameters),
+      own_kernels_(skip_zeros
+                       ? std::make_unique<KernelTable<T>>(skipping_zeros(choose_kernels<T>(program, max_samples)))
+                       : nullptr),
+      kernels_(skip_zeros ? *own_kernels_ : choose_kernels<T>(program, max_samples)),
+      max_samples_(max_samples),
+      tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
+      batch_lanes_(round_up(max_samples, lane_unit)),
+      most_groups_(most_groups(program)),
+      threads_(std::min(threads, groups_of(max_samples))),
+      seconds_a_sample_(estimate_seconds_a_sample(program, sizeof(T))),
+      single_tile_(most_groups_ == 1 ? tile_samples_ : std::min(tile_samples_, 2 * least_group_samples - 1)),
+      copies_parameters_(reads_parameters_once(program)),
+      trained_(program.trained) {
+  gradients_in_place_ = gradients_are_in_place();
+  // Totals begin on a cache line, so that gradients do, and operands are read in whole vectors.
+  const std::size_t gap = round_up(program.first_total(), lane_unit) - program.first_total();
+  const std::size_t uniform_piece = arena_.plan(gap + program.uniform_slots + lane_unit);
+  batch_ = arena_.plan(program.batch_slots * batch_lanes_);
+  totals_ = arena_.plan((groups_of(max_samples) - 1) * program.total_count);
+  outputs_ = arena_.plan(max_samples * program.outputs.size());
+  input_gradients_ = arena_.plan(program.has_input_gradients ? max_samples * program.input_count : 0);
+  gradients_ = arena_.plan(program.parameters.size());
+  arena_.allocate();
+
+  T* uniform = uniform_ = arena_.data(uniform_piece) + gap;
+  for (std::size_t i = 0; i < program.constants.size(); ++i) {
+    uniform[program.first_constant() + i] = static_cast<T>(program.constants[i]);
+  }
+  for (std::size_t i = 0; i < program.uniform_inputs.size(); ++i)
+    set_uniform_input(i, program.uniform_inputs[i].initial);
+
+  samples_ = uniform + program.samples_slot(), first_totals_ = uniform + program.first_total();
+  products_.emplace(program, kernels_, uniform, skip_zeros);
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      const bool one_row = i.kind == InstructionKind::elementwise && program.shapes[i.shape].rows == 1;
+      scalars_.push_back(one_row ? scalar_function<T>(i.op) : nullptr);
+    }
+  }
+
+  threads_ = threads_worth(max_samples);
+  if (threads_ > 1) {
+    pool_ = std::make_unique<ThreadPool>(threads_);
+    threads_ = pool_->threads();  // the system may refuse some
+  }
+  const StepBuffers<T> buffers = {uniform,
+                                  parameters.data(),
+                                  first_totals_,
+                                  arena_.data(batch_),
+                                  batch_lanes_,
+                                  arena_.data(outputs_),
+                                  arena_.data(input_gradients_)};
+  const std::vector<std::uint32_t> loaded = find_loaded_operands(program);
+  for (std::size_t i = 0; i < threads_; ++i) {
+    runners_.emplace_back(program, kernels_, buffers, loaded, std::min(tile_samples_, max_samples), profiled,
+                          skip_zeros);
+  }
+  if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program);
+  if (profiled) {
+    profile_.emplace();
+    profile_->instructions.resize(program.instructions.size());
+    profile_->number_size = sizeof(T);
+  }
+}
+
+template <class T>
+std::size_t Interpreter<T>::arena_bytes() const {
+  std::size_t bytes = arena_.bytes();
+  for (const TileRunner<T>& runner : runners_) bytes += runner.bytes();
+  return bytes;
+}
+
+template <class T>
+void Interpreter<T>::set_uniform_input(std::size_t index, double number) {
+  uniform_[program_.first_uniform_input() + index] = static_cast<T>(number);
+}
+
+template <class T>
+Profile Interpreter<T>::profile() const {
+  Profile profile = *profile_;
+  for (const TileRunner<T>& runner : runners_) runner.add_times(profile);
+  return profile;
+}
+
+template <class T>
+GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
+  if (profile_) return run_profiled(binding, batch);
+  const GuardFailure failure = run_as<false>(binding, batch);
+  if (watch_) repeat_for_nan(binding, batch, failure);
+  return failure;
+}
+
+template <class T>
+GuardFailure Interpreter<T>::run_profiled(const Binding& binding, const BatchRows& batch) {
+  Stopwatch<true> stopwatch;
+  const GuardFailure failure = run_as<true>(binding, batch);
+  if (watch_) repeat_for_nan(binding, batch, failure);
+  InstructionTime step;
+  stopwatch.lap(step);
+  profile_->step_seconds += step.seconds;
+  ++profile_->steps;
+  profile_->samples += batch.count;
+  return failure;
+}
+
+template <class T>
+template <bool profiled>
+GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch) {
+  if (copies_parameters_) std::copy_n(parameters_.begin(), parameters_.size(), uniform_);
+  *samples_ = static_cast<T>(static_cast<std::uint32_t>(batch.count));
+  GuardFailure failure;
+  const bool guarded = !program_.guards.empty();
+  for (std::size_t i = 0; guarded && i < runners_.size(); ++i) runners_[i].start();
+  const ScalarFunction<T>* scalar = scalars_.data();
+  for (const Stage& stage : program_.stages) {
+    run_uniform_instructions<profiled>(stage.uniform, scalar, failure);
+    scalar += stage.uniform.size();
+    if (stage.tile.size() == 0) continue;
+    if (batch.count <= single_tile_) {
+      runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
+    } else {
+      sweep(stage, binding, batch);
+    }
+  }
+  for (std::size_t i = 0; guarded && i < runners_.size(); ++i) failure.add(runners_[i].failure());
+  if (failure.guard != SIZE_MAX) return failure;
+  if (program_.loss_slot != Program::no_slot) loss_ = uniform_[program_.loss_slot];
+  if (!gradients_in_place_) collect_gradients();
+  if (!program_.outputs.empty()) collect_outputs(batch.count);
+  return failure;
+}
+
+template <class T>
+template <bool profiled>
+void Interpreter<T>::run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure) {
+  [[maybe_unused]] Stopwatch<profiled> stopwatch;
+  const Instruction* instructions = program_.instructions.data();
+  for (std::uint32_t at = range.begin; at < range.end; ++at, ++scalar) {
+    if (*scalar != nullptr) {
+      (*scalar)(instructions[at], uniform_);
+    } else {
+      run_uniform_instruction(at, failure);
+    }
+    if constexpr (profiled) stopwatch.lap(profile_->instructions[at]);
+  }
+}
+
+template <class T>
+void Interpreter<T>::run_uniform_instruction(std::uint32_t at, GuardFailure& failure) {
+  const Instruction& i = program_.instructions[at];
+  if (is_uniform_product(i)) return products_->run(at);
+  if (i.kind != InstructionKind::guard) return run_uniform(program_, i, kernels_, uniform_);
+  const bool holds = (uniform_[i.x[0]] != T(0)) == program_.guards[i.out].expected;
+  if (!holds) failure.add({i.out, 0});
+}
+
+template <class T>
+void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
+                                 std::size_t groups, TileRunner<T>& runner) {
+  const Tile all = part_of(batch.count, group, groups);
+  const std::size_t tiles = std::max<std::size_t>((all.count + tile_samples_ - 1) / tile_samples_, 1);
+  for (std::size_t t = 0; t < tiles; ++t) {
+    Tile tile = part_of(all.count, t, tiles);
+    tile.begin += all.begin;
+    runner.run(stage, binding, batch, tile, totals_of(group), t == 0);
+  }
+}
+
+template <class T>
+void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const BatchRows& batch) {
+  const std::size_t groups = groups_of(batch.count);
+  run_tasks(groups, threads_worth(batch.count), [&](std::size_t group, std::size_t thread) {
+    sweep_group(stage, binding, batch, group, groups, runners_[thread]);
+  });
+  add_groups(stage.totals, groups);
+}
+
+/// Waking a thread and meeting it again takes up to some tens of microseconds.
+template <class T>
+std::size_t Interpreter<T>::threads_worth(std::size_t samples) const {
+  constexpr double least_seconds = 50e-6;  // for each
+  const double worth = seconds_a_sample_ * static_cast<double>(samples) / least_seconds;
+  return worth >= static_cast<double>(threads_) ? threads_ : std::max<std::size_t>(static_cast<std::size_t>(worth), 1);
+}
+
+/// Calls task(index, thread) for every index below `count`, in at most `threads` threads.
+template <class T>
+template <class Task>
+void Interpreter<T>::run_tasks(std::size_t count, std::size_t threads, const Task& task) {
+  if (count > 1 && threads > 1 && gain_.expected(ThreadGain::Clock::now())) {
+    const Round round = pool_->run(count, task, threads);
+    gain_.add(round, ThreadGain::Clock::now());
+  } else {
+    for (std::size_t i = 0; i < count; ++i) task(i, 0);
+  }
+}
+
+/// Neighbours in pairs until one is left: ((0 + 1) + (2 + 3)) + ... Every total by itself, so any thread may do some.
+template <class T>
+void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
+  const auto add = [&](std::size_t begin, std::size_t end) {
+    const auto of = [&](std::size_t group) {
+      using Numbers = Eigen::Array<T, Eigen::Dynamic, 1>;
+      return Eigen::Map<Numbers>(totals_of(group) + begin, static_cast<Eigen::Index>(end - begin));
+    };
+    for (std::size_t step = 1; step < groups; step *= 2) {
+      for (std::size_t group = 0; group + step < groups; group += 2 * step) of(group) += of(group + step);
+    }
+  };
+  // As many numbers at a time as stay in a core's cache while the groups are added.
+  constexpr std::size_t chunk = 4096;
+  const std::size_t chunks = groups == 1 ? 0 : (totals.size() + chunk - 1) / chunk;
+  const auto add_chunk = [&](std::size_t i, std::size_t) {
+    const std::size_t begin = totals.begin + i * chunk;
+    add(begin, std::min<std::size_t>(begin + chunk, totals.end));
+  };
+  constexpr std::size_t least_chunks = 9;  // for threads to be worth it
+  run_tasks(chunks, chunks < least_chunks ? 1 : threads_, add_chunk);
+}
+
+template <class T>
+bool Interpreter<T>::gradients_have_nan(std::size_t samples) {
+  if (!watch_->all_finite(kernels_, uniform_)) return true;
+  const std::span<const T> by_inputs = input_gradients(samples);
+  return program_.has_input_gradients && !kernels_.all_finite(by_inputs.data(), by_inputs.size());
+}
+
+/// If gradients are NaN, computes them again where an adjoint of zero contributes nothing, whatever it meets. Loss and
+/// outputs are what they were.
+template <class T>
+void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& batch, const GuardFailure& failure) {
+  if (failure.guard != SIZE_MAX || !gradients_have_nan(batch.count)) return;
+  if (skipping_zeros_ == nullptr) {
+    skipping_zeros_ = std::make_unique<Interpreter>(program_, parameters_, max_samples_, 1, false, true);
+  }
+  Interpreter& again = *skipping_zeros_;
+  const std::size_t first = program_.first_uniform_input();
+  std::copy_n(uniform_ + first, program_.uniform_inputs.size(), again.uniform_ + first);
+  again.template run_as<false>(binding, batch);
+  for (const GradientPiece& piece : program_.gradients) {
+    std::copy_n(again.uniform_ + piece.slot, piece.count, uniform_ + piece.slot);
+  }
+  if (!gradients_in_place_) collect_gradients();
+  if (program_.has_input_gradients) {
+    std::ranges::copy(again.input_gradients(batch.count), arena_.data(input_gradients_));
+  }
+}
+
+/// Those that are the same for all samples.
+template <class T>
+void Interpreter<T>::collect_outputs(std::size_t samples) {
+  T* outputs = arena_.data(outputs_);
+  const std::size_t count = program_.outputs.size();
+  for (std::size_t k = 0; k < count; ++k) {
+    if (program_.outputs[k].varying) continue;
+    for (std::size_t s = 0; s < samples; ++s) outputs[s * count + k] = uniform_[program_.outputs[k].slot];
+  }
+}
+
+template <class T>
+bool Interpreter<T>::gradients_are_in_place() const {
+  const std::size_t all = program_.parameters.size();
+  return program_.gradients.size() == 1 && program_.gradients[0].count == all && trained_.size() == 1 &&
+         trained_[0].size() == all;
+}
+
+template <class T>
+void Interpreter<T>::set_trained(std::span<const Range> trained) {
+  trained_.assign(trained.begin(), trained.end());
+  gradients_in_place_ = gradients_are_in_place();
+  if (!gradients_in_place_) collect_gradients();
+}
+
+template <class T>
+void Interpreter<T>::collect_gradients() {
+  T* gradients = arena_.data(gradients_);
+  for (const GradientPiece& piece : program_.gradients) {
+    std::copy_n(uniform_ + piece.slot, piece.count, gradients + piece.first.index);
+  }
+  std::uint32_t frozen = 0;
+  for (const Range trained : trained_) {
+    std::fill(gradients + frozen, gradients + trained.begin, T(0));
+    frozen = trained.end;
+  }
+  std::fill(gradients + frozen, gradients + program_.parameters.size(), T(0));
+}
+
+template class Interpreter<float>;
+template class Interpreter<double>;
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

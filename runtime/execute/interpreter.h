@@ -1,0 +1,110 @@
+// The interpreter: what all samples of one running program share, and the loop over stages, groups and tiles.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "tapeloom/core/program/program.h"
+#include "tapeloom/runtime/execute/arena.h"
+#include "tapeloom/runtime/execute/batch_split.h"
+#include "tapeloom/runtime/execute/binding.h"
+#include "tapeloom/runtime/execute/gradient_watch.h"
+#include "tapeloom/runtime/execute/thread_pool.h"
+#include "tapeloom/runtime/execute/tile_runner.h"
+#include "tapeloom/runtime/execute/uniform_products.h"
+#include "tapeloom/runtime/kernels/kernels.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+template <class T>
+class Interpreter {
+ public:
+  /// `parameters` are the program's, in recorded order, and stay where they are. At most `threads` threads work on a
+  /// step, and one alone where that is faster. With `profiled` it takes times.
+  /// For `skip_zeros` see TilePlanner.
+  Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples, std::size_t threads,
+              bool profiled, bool skip_zeros = false);
+
+  /// Computes everything for a batch whose rows were checked.
+  GuardFailure run(const Binding& binding, const BatchRows& batch);
+
+  void set_uniform_input(std::size_t index, double number);
+  /// By which parameters gradients() has derivatives, also those of the last step; zero by the others.
+  void set_trained(std::span<const Range> trained);
+
+  T loss() const { return loss_; }
+  std::span<const T> gradients() { return {gradients_data(), program_.parameters.size()}; }
+  std::span<const T> outputs(std::size_t samples) { return {arena_.data(outputs_), samples * program_.outputs.size()}; }
+  std::span<const T> input_gradients(std::size_t samples) {
+    return {arena_.data(input_gradients_), samples * program_.input_count};
+  }
+  std::size_t arena_bytes() const;
+  std::size_t tile_samples() const { return tile_samples_; }
+  Profile profile() const;
+
+ private:
+  GuardFailure run_profiled(const Binding& binding, const BatchRows& batch);
+  template <bool profiled>
+  GuardFailure run_as(const Binding& binding, const BatchRows& batch);
+  template <bool profiled>
+  void run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure);
+  void run_uniform_instruction(std::uint32_t at, GuardFailure& failure);
+  T* gradients_data() { return gradients_in_place_ ? uniform_ + program_.gradients[0].slot : arena_.data(gradients_); }
+  void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
+  void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
+                   std::size_t groups, TileRunner<T>& runner);
+  std::size_t groups_of(std::size_t samples) const {
+    return std::clamp<std::size_t>(samples / least_group_samples, 1, most_groups_);
+  }
+  std::size_t threads_worth(std::size_t samples) const;
+  template <class Task>
+  void run_tasks(std::size_t count, std::size_t threads, const Task& task);
+  void add_groups(Range totals, std::size_t groups);
+  bool gradients_have_nan(std::size_t samples);
+  void repeat_for_nan(const Binding& binding, const BatchRows& batch, const GuardFailure& failure);
+  void collect_outputs(std::size_t samples);
+  bool gradients_are_in_place() const;
+  void collect_gradients();
+  /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
+  T* totals_of(std::size_t group) {
+    return group == 0 ? first_totals_ : arena_.data(totals_) + (group - 1) * program_.total_count;
+  }
+
+  const Program& program_;
+  std::span<const T> parameters_;
+  std::unique_ptr<const KernelTable<T>> own_kernels_;  // those that skip zeros
+  const KernelTable<T>& kernels_;
+  std::size_t max_samples_;
+  std::size_t tile_samples_;
+  std::size_t batch_lanes_;  // between two batch slots
+  std::size_t most_groups_;
+  std::size_t threads_;
+  double seconds_a_sample_;  // estimated
+  std::size_t single_tile_;  // the most samples that are one tile of one group
+  bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step
+  std::vector<Range> trained_;
+  bool gradients_in_place_ = false;  // the uniform slots have them side by side
+  // Of all instructions that run once a step, in their order: its function where it computes one row, otherwise null.
+  std::vector<ScalarFunction<T>> scalars_;
+  Arena<T> arena_;
+  T* uniform_ = nullptr;  // slot 0
+  std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;
+  T* samples_ = nullptr;       // the uniform slot that has their number
+  T* first_totals_ = nullptr;  // the uniform slots that have the first group's
+  std::optional<UniformProducts<T>> products_;
+  std::vector<TileRunner<T>> runners_;  // one a thread
+  std::unique_ptr<ThreadPool> pool_;    // if there is more than one
+  ThreadGain gain_;
+  std::optional<GradientWatch> watch_;           // of a program whose steps may be repeated
+  std::unique_ptr<Interpreter> skipping_zeros_;  // from the first step on that is repeated
+  T loss_ = T(0);
+  std::optional<Profile> profile_;  // without what the runners have
+};
+
+extern template class Interpreter<float>;
+extern template class Interpreter<double>;
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

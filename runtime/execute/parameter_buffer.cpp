@@ -1,0 +1,74 @@
+#include "tapeloom/runtime/execute/parameter_buffer.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "tapeloom/core/base/error.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+namespace {
+
+struct LiveRecords {
+  std::mutex mutex;
+  std::vector<const TrainingRecord*> records;
+  std::atomic<std::uint64_t> changes{1};
+};
+
+/// Never destroyed, since executors may be static.
+LiveRecords& live() {
+  static LiveRecords& records = *new LiveRecords;
+  return records;
+}
+
+}  // namespace
+
+TrainingRecord::TrainingRecord(std::uint64_t recording) : recording_(recording) {
+  if (recording == 0) return;
+  const std::lock_guard lock(live().mutex);
+  live().records.push_back(this);
+}
+
+TrainingRecord::~TrainingRecord() {
+  if (recording_ == 0) return;
+  const std::lock_guard lock(live().mutex);
+  std::erase(live().records, this);
+}
+
+void TrainingRecord::set_trained(bool trained) {
+  if (trained_.exchange(trained, std::memory_order_relaxed) == trained) return;
+  live().changes.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool any_trained(std::uint64_t recording) {
+  const std::lock_guard lock(live().mutex);
+  return std::any_of(live().records.begin(), live().records.end(), [recording](const TrainingRecord* record) {
+    return record->recording() == recording && record->trained();
+  });
+}
+
+std::uint64_t training_changes() { return live().changes.load(std::memory_order_relaxed); }
+
+template <class T>
+void check_not_forgotten(const char* what, const Program& program, const ParameterBuffer<T>& buffer) {
+  if (program.recording == 0 || program.parameters.empty()) return;
+  if (buffer.chosen || buffer.record.trained() || !any_trained(program.recording) || buffer.changed(program)) return;
+  throw BindError(
+      std::string(what) +
+      ": this executor has the initial numbers of the recording, and another executor for the same tape has "
+      "trained its own. Share them, as in Executor<float> predictor(program, trained), or copy them by "
+      "set_parameters; set_parameters with the initial numbers, too, says that those are meant");
+}
+
+void check_not_forgotten(const Program& program) {
+  if (program.recording == 0 || program.parameters.empty() || !any_trained(program.recording)) return;
+  throw BindError(
+      "save_program: a program has the initial numbers of its recording, and an executor has trained others. "
+      "save_program(path, executor) saves those; to save the initial ones, do it before training, or set "
+      "Program::recording of a copy to 0");
+}
+
+template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<float>&);
+template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<double>&);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,0 +1,120 @@
+#include "tapeloom/runtime/execute/skip_zeros.h"
+
+#include <algorithm>
+
+#include "tapeloom/core/base/check.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+namespace {
+
+/// a * b, or zero if the one of them that is an adjoint is.
+template <Adjoints side, class T>
+T product_of(T a, T b) {
+  return (side == Adjoints::a ? a : b) == T(0) ? T(0) : a * b;
+}
+
+/// values[l] = then(op(operand, values[l])), as Finish says.
+template <class T>
+void finish_row(const Finish<T>& finish, const T* operand, T* values, std::size_t lanes) {
+  if (finish.op != Op::constant) {
+    const unsigned one_for_all = finish.per_lane ? 0u : 1u;
+    scalar_elementwise<T>(finish.op, one_for_all)(values, operand, values, nullptr, lanes);
+  }
+  if (finish.then != Op::constant) scalar_elementwise<T>(finish.then, 0)(values, values, nullptr, nullptr, lanes);
+}
+
+template <Adjoints side, class T>
+void multiply(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
+  constexpr std::size_t some = 256;
+  T sums[some];
+  for (std::size_t i = 0; i < call.blocks; ++i) {
+    const T* operand = call.finish.operand + i * call.finish.step;
+    for (std::size_t begin = 0; begin < call.last_columns; begin += some) {
+      const std::size_t count = std::min(call.last_columns - begin, some);
+      T* result = c + i * call.c_stride + begin;
+      std::fill_n(sums, count, T(0));
+      for (std::size_t k = 0; k < call.k; ++k) {
+        const T each = a[i * call.a_row_step + k * call.a_column_step];
+        const T* row = b + k * call.b_stride + begin;
+        for (std::size_t l = 0; l < count; ++l) sums[l] += product_of<side>(each, row[l]);
+      }
+      finish_row(call.finish, operand + (call.finish.per_lane ? begin : 0), sums, count);
+      for (std::size_t l = 0; l < count; ++l) result[l] = accumulate ? result[l] + sums[l] : sums[l];
+    }
+  }
+}
+
+template <Adjoints side, class T>
+void sum_products(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
+  constexpr std::size_t chains = 8;  // of additions that do not wait for each other
+  for (std::size_t i = 0; i < call.blocks; ++i) {
+    for (std::size_t j = 0; j < call.last_columns; ++j) {
+      const T *x = a + i * call.a_row_step, *y = b + j * call.b_stride;
+      T partial[chains] = {};
+      std::size_t s = 0;
+      for (; s + chains <= call.k; s += chains) {
+        for (std::size_t n = 0; n < chains; ++n) partial[n] += product_of<side>(x[s + n], y[s + n]);
+      }
+      for (; s < call.k; ++s) partial[s % chains] += product_of<side>(x[s], y[s]);
+      T sum = T(0);
+      for (const T& each : partial) sum += each;
+      T& total = c[i * call.c_stride + j * call.c_column_step];
+      total = accumulate ? total + sum : sum;
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+KernelTable<T> skipping_zeros(const KernelTable<T>& fast) {
+  KernelTable<T> table = fast;
+  for (std::size_t i = 0; i < op_count; ++i) {
+    const Op op = static_cast<Op>(i);
+    if (op_kind(op) != OpKind::adjoint) continue;
+    for (unsigned mask = 0; mask < 4; ++mask) table.elementwise[i][mask] = scalar_elementwise<T>(op, mask);
+  }
+  return table;
+}
+
+template <class T>
+std::size_t plan_skipping_zeros(const Product<T>& product, KernelCall<T>* calls) {
+  TAPELOOM_CHECK(product.adjoints != Adjoints::none && !product.sums_rows);
+  if (calls == nullptr) return 1;
+  *calls = {.run = product.adjoints == Adjoints::a ? multiply<Adjoints::a, T> : multiply<Adjoints::b, T>,
+            .a_row_step = product.a_row_step,
+            .a_column_step = product.a_column_step,
+            .b_stride = product.b_stride,
+            .c_stride = product.c_stride,
+            .k = product.k,
+            .blocks = product.m,
+            .last_columns = product.n,
+            .finish = product.finish};
+  return 1;
+}
+
+template <class T>
+std::size_t plan_skipping_zeros(const Sums& sums, KernelCall<T>* calls) {
+  TAPELOOM_CHECK(sums.adjoints != Adjoints::none && sums.b_rows > 0);
+  if (calls == nullptr) return 1;
+  *calls = {.run = sums.adjoints == Adjoints::a ? sum_products<Adjoints::a, T> : sum_products<Adjoints::b, T>,
+            .a_row_step = sums.a_stride,
+            .b_stride = sums.b_stride,
+            .c_stride = sums.c_row_step,
+            .c_column_step = sums.c_column_step,
+            .k = sums.samples,
+            .blocks = sums.a_rows,
+            .last_columns = sums.b_rows};
+  return 1;
+}
+
+#define TAPELOOM_INSTANTIATE(T)                                                   \
+  template KernelTable<T> skipping_zeros(const KernelTable<T>&);                  \
+  template std::size_t plan_skipping_zeros<T>(const Product<T>&, KernelCall<T>*); \
+  template std::size_t plan_skipping_zeros<T>(const Sums&, KernelCall<T>*);
+TAPELOOM_INSTANTIATE(float)
+TAPELOOM_INSTANTIATE(double)
+#undef TAPELOOM_INSTANTIATE
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

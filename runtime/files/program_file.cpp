@@ -1,0 +1,400 @@
+#include "tapeloom/runtime/files/program_file.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/base/number_text.h"
+#include "tapeloom/core/program/program_check.h"
+#include "tapeloom/runtime/execute/parameter_buffer.h"
+#include "tapeloom/runtime/execute/program_cost.h"
+#include "tapeloom/runtime/files/file.h"
+#include "tapeloom/runtime/files/write_file.h"
+
+namespace tapeloom::inline TAPELOOM_ABI {
+
+namespace {
+
+// A file is: the magic, the version, the number of bytes that follow before the checksum, those bytes, and FNV-1a's
+// checksum of everything before it. Numbers are little-endian and of fixed sizes. Ops and kinds of instructions are
+// numbers in lists of names that stand in front, so that new ones need no new version.
+//
+// To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
+constexpr std::uint32_t format_version = 4;
+constexpr std::string_view magic = "TAPELOOM";
+
+static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
+
+// --- names -----------------------------------------------------------------------------------------------------------
+
+constexpr const char* kind_name(InstructionKind kind) {
+  switch (kind) {
+    case InstructionKind::elementwise:
+      return "elementwise";
+    case InstructionKind::row_sum:
+      return "row_sum";
+    case InstructionKind::row_extreme:
+      return "row_extreme";
+    case InstructionKind::row_extreme_reverse:
+      return "row_extreme_reverse";
+    case InstructionKind::copy:
+      return "copy";
+    case InstructionKind::zero:
+      return "zero";
+    case InstructionKind::add_at:
+      return "add_at";
+    case InstructionKind::gather:
+      return "gather";
+    case InstructionKind::dense:
+      return "dense";
+    case InstructionKind::dense_reverse:
+      return "dense_reverse";
+    case InstructionKind::outer:
+      return "outer";
+    case InstructionKind::reduce:
+      return "reduce";
+    case InstructionKind::reduce_products:
+      return "reduce_products";
+    case InstructionKind::reduce_outer:
+      return "reduce_outer";
+    case InstructionKind::guard:
+      return "guard";
+    case InstructionKind::spill:
+      return "spill";
+    case InstructionKind::reload:
+      return "reload";
+    case InstructionKind::store_output:
+      return "store_output";
+    case InstructionKind::store_sample:
+      return "store_sample";
+    case InstructionKind::store_input_gradient:
+      return "store_input_gradient";
+  }
+  return nullptr;
+}
+
+std::vector<std::string> kind_names() {
+  std::vector<std::string> names;
+  while (const char* name = kind_name(static_cast<InstructionKind>(names.size()))) names.emplace_back(name);
+  return names;
+}
+
+std::vector<std::string> op_names() {
+  std::vector<std::string> names;
+  for (std::size_t op = 0; op < op_count; ++op) names.emplace_back(op_name(static_cast<Op>(op)));
+  return names;
+}
+
+// --- writing and reading ---------------------------------------------------------------------------------------------
+
+class Writer {
+ public:
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  void operator()(const T& number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof number); }
+  void operator()(const bool& truth) { (*this)(static_cast<std::uint8_t>(truth)); }
+  void operator()(const std::string& text) {
+    (*this)(std::uint64_t{text.size()});
+    bytes_ += text;
+  }
+  void operator()(const InstructionKind& kind) { (*this)(static_cast<std::uint8_t>(kind)); }
+  void operator()(const Op& op) { (*this)(static_cast<std::uint8_t>(op)); }
+  template <class T>
+  void list(const std::vector<T>& all) {
+    (*this)(std::uint64_t{all.size()});
+  }
+  std::string& bytes() { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+/// Of one of them in a file.
+template <class T>
+std::size_t least_bytes();
+
+class Reader {
+ public:
+  Reader(std::string_view bytes, const std::string& path, std::size_t at) : bytes_(bytes), path_(path), at_(at) {}
+
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  void operator()(T& number) { std::memcpy(&number, take(sizeof number), sizeof number); }
+  void operator()(bool& truth) {
+    std::uint8_t byte = 0;
+    (*this)(byte);
+    if (byte > 1) fail("a truth that is neither 0 nor 1");
+    truth = byte == 1;
+  }
+  void operator()(std::string& text) {
+    std::uint64_t size = 0;
+    (*this)(size);
+    if (size > bytes_.size() - at_) fail("a text that is longer than the file");
+    text.assign(take(size), size);
+  }
+  void operator()(InstructionKind& kind) { named(kind, kinds_, "a kind of instruction"); }
+  void operator()(Op& op) { named(op, ops_, "an op"); }
+  /// What is left of the file bounds the memory that is asked for here.
+  template <class T>
+  void list(std::vector<T>& all) {
+    std::uint64_t size = 0;
+    (*this)(size);
+    if (size > (bytes_.size() - at_) / least_bytes<T>()) fail("a list that is longer than the file");
+    all.resize(size);
+  }
+  /// The lists of names that the file was written with.
+  void names(const std::vector<std::string>& kinds, const std::vector<std::string>& ops) {
+    match(kinds, kind_names(), kinds_);
+    match(ops, op_names(), ops_);
+  }
+  void end() const {
+    if (at_ != bytes_.size()) fail("there is more than a program");
+  }
+  [[noreturn]] void fail(const std::string& what) const { runtime::fail_at(path_, at_, what); }
+
+ private:
+  const char* take(std::size_t count) {
+    if (count > bytes_.size() - at_) fail("the program ends too early");
+    return bytes_.data() + std::exchange(at_, at_ + count);
+  }
+  /// For each name of the file, its number here, or 256.
+  static void match(const std::vector<std::string>& theirs, const std::vector<std::string>& ours,
+                    std::vector<unsigned>& numbers) {
+    for (const std::string& name : theirs) {
+      unsigned number = 0;
+      while (number < ours.size() && ours[number] != name) ++number;
+      numbers.push_back(number < ours.size() ? number : 256);
+    }
+  }
+  template <class Enum>
+  void named(Enum& value, const std::vector<unsigned>& numbers, const char* what) {
+    std::uint8_t byte = 0;
+    (*this)(byte);
+    if (byte >= numbers.size() || numbers[byte] == 256) fail(what + std::string(" that this library does not know"));
+    value = static_cast<Enum>(numbers[byte]);
+  }
+
+  std::string_view bytes_;
+  const std::string& path_;
+  std::size_t at_;
+  std::vector<unsigned> kinds_, ops_;
+};
+
+// --- what there is in a program, the same for both -------------------------------------------------------------------
+// Taking every struct apart makes a new field a compiler's error here. A new field needs a new format_version.
+
+template <class Archive, class Struct>
+void fields(Archive& file, Struct& all);
+
+template <class Archive, class List>
+void each(Archive& file, List& list) {
+  file.list(list);
+  for (auto& element : list) {
+    if constexpr (std::is_class_v<std::remove_cvref_t<decltype(element)>> &&
+                  !std::is_same_v<std::remove_cvref_t<decltype(element)>, std::string>) {
+      fields(file, element);
+    } else {
+      file(element);
+    }
+  }
+}
+
+template <class Archive, class Struct>
+void fields(Archive& file, Struct& all) {
+  using Plain = std::remove_cv_t<Struct>;
+  if constexpr (std::is_same_v<Plain, ProgramParameter>) {
+    auto& [label, initial, frozen, node] = all;
+    file(label), file(initial), file(frozen), file(node.index);
+  } else if constexpr (std::is_same_v<Plain, ProgramInputGroup>) {
+    auto& [name, first, count, used] = all;
+    file(name), file(first.index), file(count), file(used);
+  } else if constexpr (std::is_same_v<Plain, ProgramUniformInput>) {
+    auto& [name, initial] = all;
+    file(name), file(initial);
+  } else if constexpr (std::is_same_v<Plain, ProgramGuard>) {
+    auto& [description, number, expected] = all;
+    file(description), file(number), file(expected);
+  } else if constexpr (std::is_same_v<Plain, ProgramOutput>) {
+    auto& [label, varying, slot, sample] = all;
+    file(label), file(varying), file(slot), file(sample);
+  } else if constexpr (std::is_same_v<Plain, Range>) {
+    auto& [begin, end] = all;
+    file(begin), file(end);
+  } else if constexpr (std::is_same_v<Plain, GradientPiece> || std::is_same_v<Plain, Load>) {
+    auto& [first, count, slot] = all;
+    file(first.index), file(count), file(slot);
+  } else if constexpr (std::is_same_v<Plain, Instruction>) {
+    auto& [kind, op, then, uniform_mask, shape, out, x, nodes] = all;
+    file(kind), file(op), file(then), file(uniform_mask), file(shape), file(out);
+    for (auto& operand : x) file(operand);
+    file(nodes);
+  } else if constexpr (std::is_same_v<Plain, Shape>) {
+    auto& [rows, terms, row_step, term_step, step, places, place_step] = all;
+    file(rows), file(terms), file(row_step), file(term_step);
+    for (auto& one : step) file(one);
+    file(places), file(place_step);
+  } else {
+    static_assert(std::is_same_v<Plain, Stage>);
+    auto& [uniform, tile, inputs, totals] = all;
+    fields(file, uniform), fields(file, tile), fields(file, inputs), fields(file, totals);
+  }
+}
+
+template <class Archive, class AnyProgram>
+void program_fields(Archive& file, AnyProgram& program) {
+  auto& [parameters, input_groups, input_count, uniform_inputs, constants, guards, outputs, loss_slot, trained,
+         gradients, has_gradients, has_input_gradients, exact, repeats_for_nan, instructions, shapes, indices, stages,
+         loads, total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recording,
+         recorded_nodes, live_nodes, leaf_nodes] = program;
+  static_cast<void>(recording);  // of this process alone
+  each(file, parameters), each(file, input_groups), file(input_count), each(file, uniform_inputs);
+  each(file, constants), each(file, guards), each(file, outputs), file(loss_slot), each(file, trained);
+  each(file, gradients), file(has_gradients), file(has_input_gradients), file(exact), file(repeats_for_nan);
+  each(file, instructions), each(file, shapes), each(file, indices), each(file, stages), each(file, loads),
+      file(total_count);
+  file(uniform_slots), file(tile_slots), file(batch_slots), file(recorded_samples), each(file, recorded_rows);
+  file(recorded_nodes), file(live_nodes), file(leaf_nodes);
+}
+
+template <class T>
+std::size_t least_bytes() {
+  static const std::size_t bytes = [] {
+    Writer writer;
+    std::vector<T> one(1);
+    each(writer, one);
+    return writer.bytes().size() - sizeof(std::uint64_t);
+  }();
+  return bytes;
+}
+
+/// FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/
+std::uint64_t checksum(std::string_view bytes) {
+  std::uint64_t state = 0xcbf29ce484222325;
+  for (const char byte : bytes) state = (state ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return state;
+}
+
+constexpr std::size_t header_bytes = magic.size() + sizeof(std::uint32_t) + sizeof(std::uint64_t);
+constexpr std::size_t checksum_bytes = sizeof(std::uint64_t);
+
+template <class Number>
+Number number_at(std::string_view bytes, std::size_t at) {
+  Number number;
+  std::memcpy(&number, bytes.data() + at, sizeof number);
+  return number;
+}
+
+/// Throws DataError unless these are a whole file of our version.
+void check_frame(std::string_view bytes, const std::string& path) {
+  if (bytes.size() < header_bytes || !bytes.starts_with(magic)) {
+    runtime::fail_at(path, 0,
+                     magic.starts_with(bytes.substr(0, magic.size()))
+                         ? "the file is cut short: no header"
+                         : "a saved program begins with TAPELOOM" + runtime::but_it_is(bytes));
+  }
+  const auto version = number_at<std::uint32_t>(bytes, magic.size());
+  if (version != format_version) {
+    runtime::fail_at(path, magic.size(),
+                     "a program in version " + std::to_string(version) + " of the format; this library reads version " +
+                         std::to_string(format_version));
+  }
+  const auto length = number_at<std::uint64_t>(bytes, magic.size() + sizeof version);
+  const std::size_t there = bytes.size() - header_bytes;
+  if (there < checksum_bytes || length > there - checksum_bytes) {
+    runtime::fail_at(path, bytes.size(), "the file is cut short");
+  }
+  if (length < there - checksum_bytes) {
+    runtime::fail_at(path, header_bytes + length + checksum_bytes, "the file goes on behind the program");
+  }
+  const std::size_t end = bytes.size() - checksum_bytes;
+  if (checksum(bytes.substr(0, end)) != number_at<std::uint64_t>(bytes, end)) {
+    runtime::fail_at(path, end, "the file is damaged: its checksum is another one");
+  }
+}
+
+}  // namespace
+
+void save_program(const std::string& path, const Program& program) {
+  runtime::check_not_forgotten(program);
+  Writer body;
+  const std::vector<std::string> kinds = kind_names(), ops = op_names();
+  each(body, kinds);
+  each(body, ops);
+  program_fields(body, program);
+  Writer file;
+  file.bytes() = magic;
+  file(format_version);
+  file(std::uint64_t{body.bytes().size()});
+  file.bytes() += body.bytes();
+  file(checksum(file.bytes()));
+  runtime::write_file(path, file.bytes());
+}
+
+template <class T>
+void save_program(const std::string& path, const Executor<T>& executor) {
+  runtime::check_not_forgotten("save_program", executor.program(), *executor.shared_parameters());
+  Program program = executor.program();
+  program.recording = 0;  // it has the executor's numbers from here on
+  const std::span<const T> trained = executor.parameters();
+  for (std::size_t i = 0; i < trained.size(); ++i) program.parameters[i].initial = static_cast<double>(trained[i]);
+  save_program(path, program);
+}
+
+namespace {
+
+void check_limit(const std::string& path, const std::string& what, double number, const char* option,
+                 std::uint64_t limit) {
+  if (number <= static_cast<double>(limit)) return;
+  throw DataError(path, 0, 0,
+                  what + " " + number_text(number) + ", more than LoadOptions::" + option + " = " +
+                      std::to_string(limit) + " allows; allow more for a file from somebody you trust");
+}
+
+Program load(const std::string& path, const LoadOptions& options) {
+  runtime::InputFile in(path);
+  std::string bytes;
+  runtime::append_bytes(in, options.max_bytes, bytes);
+  char more = 0;
+  if (bytes.size() == options.max_bytes && in.read(&more, 1) == 1) {
+    const std::size_t size = std::max<std::size_t>(in.size(), bytes.size() + 1);
+    check_limit(path, "the bytes of the file are", static_cast<double>(size), "max_bytes", options.max_bytes);
+  }
+  check_frame(bytes, path);
+  Reader file(std::string_view(bytes).substr(0, bytes.size() - checksum_bytes), path, header_bytes);
+  std::vector<std::string> kinds, ops;
+  each(file, kinds);
+  each(file, ops);
+  file.names(kinds, ops);
+  Program program;
+  program_fields(file, program);
+  file.end();
+  if (const std::string fault = find_fault(program); !fault.empty()) {
+    throw DataError(path, 0, 0, "the program cannot be run: " + fault);
+  }
+  const runtime::ProgramCost cost = runtime::cost_of(program, options.max_samples);
+  const std::string step =
+      "the program's step of " +
+      std::to_string(program.recorded_samples > 0 ? program.recorded_samples : options.max_samples) +
+      " samples (LoadOptions::max_samples)";
+  check_limit(path, step + " takes operations:", cost.operations, "max_operations", options.max_operations);
+  check_limit(path, step + " needs bytes:", cost.bytes, "max_bytes", options.max_bytes);
+  return program;
+}
+
+}  // namespace
+
+Program load_program(const std::string& path, const LoadOptions& options) {
+  return runtime::with_memory_for(path, [&] { return load(path, options); });
+}
+
+template void save_program(const std::string&, const Executor<float>&);
+template void save_program(const std::string&, const Executor<double>&);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI

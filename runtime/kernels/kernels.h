@@ -1,0 +1,152 @@
+// The kernels an interpreter calls: one table for each instruction set and number type. Every table is made from the
+// same source (implementation.h), compiled with that instruction set's flags, and chosen when an executor is made.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tapeloom/core/ops/op.h"
+#include "tapeloom/core/program/program.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+/// Where an instruction finds its numbers: slot s of the tile is tile[s * stride, ...), one number a lane.
+template <class T>
+struct TileView {
+  T* tile;
+  const T* uniform;
+  std::size_t stride;
+  std::size_t lanes;  ///< to be computed; a whole number of vectors
+  /// The first uniform slots, where they really are.
+  const T* parameters = nullptr;
+  std::size_t parameter_count = 0;
+  const std::uint32_t* indices = nullptr;  ///< Program::indices
+
+  const T* uniform_slot(std::size_t slot) const { return (slot < parameter_count ? parameters : uniform) + slot; }
+};
+
+/// What becomes of a product p: then(op(operand(r), p)), row by row; Op::constant leaves either out. The operand's rows
+/// are `step` numbers apart and have a number for each lane, or one for all.
+template <class T>
+struct Finish {
+  Op op = Op::constant, then = Op::constant;
+  const T* operand = nullptr;
+  std::size_t step = 0;
+  bool per_lane = false;
+};
+
+/// Which factor of a product is an adjoint, where those that are zero contribute nothing, whatever they meet.
+enum class Adjoints : std::uint8_t { none, a, b };
+
+/// C (m x n) = A (m x k) B (k x n), or += if it is not finished; wherever the matrices are. Entry (i, j) of A is
+/// a[i * a_row_step + j * a_column_step]; rows of B and C are b_stride and c_stride numbers apart, and nothing after
+/// column n - 1 is touched. A product that is finished has whole vectors.
+template <class T>
+struct Product {
+  std::size_t m, n, k;
+  std::size_t a_row_step, a_column_step;
+  std::size_t b_stride, c_stride;
+  Finish<T> finish = {};
+  bool sums_rows = false;  ///< column n of C gets the sums of A's rows, too; of products that can_sum_rows alone
+  Adjoints adjoints = Adjoints::none;  ///< see plan_skipping_zeros; KernelTable::plan takes none
+};
+
+/// The most rows of a product that is one block of one vector of columns, where every instruction around it counts.
+inline constexpr std::size_t most_small_rows = 4, most_small_terms = 1024;
+
+/// Whether a product of so many rows and columns can do it at the same time: one such block has a column left.
+inline bool can_sum_rows(std::size_t m, std::size_t n, std::size_t k, std::size_t vector_lanes) {
+  return m <= most_small_rows && n < vector_lanes && k <= most_small_terms;
+}
+
+/// Sums over the samples, in an order that depends on their number alone: c[i * c_row_step + j * c_column_step] = or +=
+/// the sum of row i of A times row j of B, or of row i of A if there are no rows of B. Rows have one number a sample
+/// and may be read up to a whole vector after them. There are at least as many rows of A as of B.
+struct Sums {
+  std::size_t a_rows = 1, a_stride = 0;
+  std::size_t b_rows = 0, b_stride = 0;
+  std::size_t c_row_step = 0, c_column_step = 0;
+  std::size_t samples = 0;
+  Adjoints adjoints = Adjoints::none;  ///< likewise
+};
+
+/// One call of the few or many that a product, or sums, take. They run one after another, as KernelTable::plan puts
+/// them.
+template <class T>
+struct KernelCall {
+  /// Of the call's parts of the matrices, which begin at its offsets; `accumulate` to C.
+  void (*run)(const KernelCall& call, const T* a, const T* b, T* c, bool accumulate);
+  std::size_t a_offset = 0, a_row_step = 0, a_column_step = 0;
+  std::size_t b_offset = 0, b_stride = 0;
+  std::size_t c_offset = 0, c_stride = 0, c_column_step = 1;
+  std::size_t k = 0;             ///< multiplications for each number of C
+  std::size_t blocks = 0;        ///< one below the other; or rows
+  std::size_t last_columns = 0;  ///< of the last vector of a block, the others are whole; or all columns
+  bool continues = false;        ///< what earlier calls have put in C
+  const T* start = nullptr;      ///< the sums start at one number a row, or at 0 if this is null
+  std::size_t start_step = 0;
+  Finish<T> finish = {};  ///< its operand is that of the call's first number
+
+  /// Of the whole matrices.
+  void operator()(const T* a, const T* b, T* c, bool accumulate) const {
+    run(*this, a + a_offset, b + b_offset, c + c_offset, accumulate);
+  }
+};
+
+/// See KernelTable::elementwise.
+template <class T>
+using Elementwise = void (*)(T* out, const T* x, const T* y, const T* z, std::size_t lanes);
+
+template <class T>
+struct KernelTable {
+  using Rows = void (*)(const TileView<T>&, const Instruction&, const Shape&);
+
+  const char* name;
+  std::size_t vector_lanes;
+  /// By op and Instruction::uniform_mask: out[l] = op(x[l], y[l], z[l]) for whole vectors of lanes, one at least.
+  /// Operands of the mask are one number for all, those that the op does not have are not read. The result may be
+  /// where an operand is.
+  Elementwise<T> elementwise[op_count][8];
+  /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. It takes twice as
+  /// many at most as the same product with more columns or a larger k.
+  std::size_t (*plan)(const Product<T>& product, KernelCall<T>* calls);
+  /// Likewise; how many calls sums take does not depend on the samples.
+  std::size_t (*plan_sums)(const Sums& sums, KernelCall<T>* calls);
+  /// Instructions of these kinds. The rows of a row_sum or row_extreme vary, and one operand of its reverse at least.
+  Rows row_sum, gather;
+  /// An instruction of that kind, for so many samples; added to its totals, which are at `totals`, or put there.
+  void (*reduce_products)(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t samples,
+                          T* totals, bool accumulate);
+  Rows row_extreme, row_extreme_reverse;
+  /// to[0, count) += from[0, count).
+  void (*add)(T* to, const T* from, std::size_t count);
+  /// to[0, count) -= factor * from[0, count).
+  void (*subtract_scaled)(T* to, T factor, const T* from, std::size_t count);
+  /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Rows of `to` are
+  /// written in whole vectors: after their end rows of `from` are repeated.
+  void (*transpose)(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
+                    std::size_t to_stride);
+  /// Whether none is infinite or NaN.
+  bool (*all_finite)(const T* numbers, std::size_t count);
+};
+
+/// The fastest table this processor can run, for steps of at most so many samples: vectors of AVX-512 that are not even
+/// half full are slower than those of AVX2. The environment variable TAPELOOM_ISA (baseline, avx2, avx512) forces one;
+/// throws BindError if the processor or the build does not have it.
+template <class T>
+const KernelTable<T>& kernels(std::size_t most_samples = SIZE_MAX);
+
+/// Scalar libm, samples added one after another: what exact mode promises.
+const KernelTable<double>& exact_kernels();
+
+/// As KernelTable::elementwise, through the scalar functions, for any number of lanes.
+template <class T>
+Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask);
+
+/// Computes an elementwise instruction of one row, all uniform: slots[i.out] = op(slots[i.x[0]], ...).
+template <class T>
+using ScalarFunction = void (*)(const Instruction& instruction, T* slots);
+template <class T>
+ScalarFunction<T> scalar_function(Op op);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,0 +1,137 @@
+// Sums over the samples of a tile; part of implementation.h, inside its namespace.
+//
+// A block keeps a vector of partial sums for each of rows x terms totals. Whole vectors of samples are added to them
+// first, then what is left over, with zeros in the other lanes; at last the lanes of all are added in pairs.
+
+#if TAPELOOM_VECTOR_BYTES == 64
+inline constexpr std::size_t most_sums = 16;
+#else
+inline constexpr std::size_t most_sums = 8;
+#endif
+
+/// Lane i of rows[0] becomes the sum of the lanes of rows[i], for at most as many rows as lanes.
+template <class T, std::size_t count, std::size_t distance = 1>
+inline void add_lanes(Lanes<T>* rows) {
+  constexpr std::size_t width = Lanes<T>::count;
+  if constexpr (distance < width) {
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < count; i += 2) {
+      const Lanes<T> a = rows[i], b = rows[i + 1 < count ? i + 1 : i];
+      rows[i / 2] = low_halves<T, distance>(a, b, std::make_index_sequence<width>()) +
+                    high_halves<T, distance>(a, b, std::make_index_sequence<width>());
+    }
+    add_lanes<T, (count + 1) / 2, distance * 2>(rows);
+  }
+}
+
+/// Adds the samples from `from` on, of which `count` are in the vector, to the partial sums.
+template <class T, std::size_t rows, std::size_t terms, bool whole>
+inline void add_samples(const T* a, std::size_t a_step, const T* b, std::size_t b_step, std::size_t count,
+                        Lanes<T>* sums) {
+  const auto load = [&](const T* data) {
+    const Lanes<T> lanes = Lanes<T>::load(data);
+    return whole ? lanes : first_lanes(lanes, count, Lanes<T>(0.0));
+  };
+  typename Lanes<T>::Vector of_b[terms == 0 ? 1 : terms];
+#pragma GCC unroll 16
+  for (std::size_t t = 0; t < terms; ++t) of_b[t] = load(b + t * b_step).v;
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < rows; ++r) {
+    const Lanes<T> of_a = load(a + r * a_step);
+    if constexpr (terms == 0) {
+      sums[r] = sums[r] + of_a;
+    } else {
+#pragma GCC unroll 16
+      for (std::size_t t = 0; t < terms; ++t) sums[r * terms + t].v += of_a.v * of_b[t];
+    }
+  }
+}
+
+/// Writes rows x terms sums, the lanes of a vector each, or adds them to what is there.
+template <class T, std::size_t rows, std::size_t terms>
+inline void store_sums(Lanes<T>* sums, T* c, std::size_t row_step, std::size_t column_step, bool accumulate) {
+  constexpr std::size_t width = Lanes<T>::count, count = rows * terms;
+  T results[(count + width - 1) / width * width];
+  const auto finish = [&]<std::size_t begin>() {
+    if constexpr (begin < count) {
+      add_lanes<T, (count - begin < width ? count - begin : width)>(sums + begin);
+      sums[begin].store(results + begin);
+    }
+  };
+  finish.template operator()<0>();
+  finish.template operator()<width>();
+  finish.template operator()<2 * width>();
+  finish.template operator()<3 * width>();
+  static_assert(count <= 4 * width);
+  const auto each = [&](auto&& function) {
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (std::size_t t = 0; t < terms; ++t) {
+        function(c[r * row_step + t * column_step], results[r * terms + t]);
+      }
+    }
+  };
+  if (accumulate) {
+    each([](T& total, T sum) { total += sum; });
+  } else {
+    each([](T& total, T sum) { total = sum; });
+  }
+}
+
+/// The sums of `rows` rows of A, or of their products with `terms` rows of B if there are any.
+template <class T, std::size_t rows, std::size_t terms>
+void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
+  constexpr std::size_t width = Lanes<T>::count, totals = terms == 0 ? 1 : terms;
+  if constexpr (terms == 0) b = a;
+  const std::size_t a_step = call.a_row_step, b_step = call.b_stride;
+  Lanes<T> sums[rows * totals] = {};
+  std::size_t i = 0;
+  for (; i + width <= call.k; i += width) add_samples<T, rows, terms, true>(a + i, a_step, b + i, b_step, width, sums);
+  if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, b + i, b_step, call.k - i, sums);
+  store_sums<T, rows, totals>(sums, c, call.c_stride, call.c_column_step, accumulate);
+}
+
+/// sum_block for 1, 2, ... rows and so many terms; at most `most_rows`.
+template <class T>
+struct SumFunctions {
+  std::size_t most_rows;
+  RunCall<T> of_rows[most_sums];
+};
+template <class T, std::size_t terms, std::size_t... index>
+constexpr SumFunctions<T> sum_functions(std::index_sequence<index...>) {
+  return {sizeof...(index), {sum_block<T, index + 1, terms>...}};
+}
+template <class T, std::size_t terms>
+constexpr SumFunctions<T> sum_functions() {
+  return sum_functions<T, terms>(std::make_index_sequence<most_sums / (terms == 0 ? 1 : terms)>());
+}
+
+template <class T>
+std::size_t plan_sums(const Sums& s, KernelCall<T>* calls) {
+  constexpr std::size_t most_terms = 4;
+  static constexpr SumFunctions<T> of_terms[] = {sum_functions<T, 0>(), sum_functions<T, 1>(), sum_functions<T, 2>(),
+                                                 sum_functions<T, 3>(), sum_functions<T, most_terms>()};
+  std::size_t count = 0, term = 0;
+  do {
+    const std::size_t terms = s.b_rows - term < most_terms ? s.b_rows - term : most_terms;
+    const SumFunctions<T>& functions = of_terms[terms];
+    for (std::size_t row = 0, rows; row < s.a_rows; row += rows) {
+      rows = s.a_rows - row < functions.most_rows ? s.a_rows - row : functions.most_rows;
+      if (calls != nullptr) {
+        calls[count] = {.run = functions.of_rows[rows - 1],
+                        .a_offset = row * s.a_stride,
+                        .a_row_step = s.a_stride,
+                        .b_offset = term * s.b_stride,
+                        .b_stride = s.b_stride,
+                        .c_offset = row * s.c_row_step + term * s.c_column_step,
+                        .c_stride = s.c_row_step,
+                        .c_column_step = s.c_column_step,
+                        .k = s.samples};
+      }
+      ++count;
+    }
+    term += terms;
+  } while (term < s.b_rows);
+  return count;
+}

@@ -1,0 +1,21 @@
+// Why a training step gave a loss, or gradients, that are not finite.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "tapeloom/runtime/execute/executor.h"
+#include "tapeloom/runtime/train/fit_options.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+/// Looks among the parameters, the batch's numbers and its rows one by one for what made the executor's last step, over
+/// these rows, not finite; `known` is what is known of the step. Steps and binds the executor, which must be bound to
+/// its data again afterwards.
+template <class T>
+Divergence find_divergence(Executor<T>& executor, std::span<const std::uint32_t> batch, Divergence known);
+
+extern template Divergence find_divergence(Executor<float>&, std::span<const std::uint32_t>, Divergence);
+extern template Divergence find_divergence(Executor<double>&, std::span<const std::uint32_t>, Divergence);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime
