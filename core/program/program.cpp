@@ -1,43 +1,18 @@
 #include "tapeloom/core/program/program.h"
 
-#include <bit>
+#include "tapeloom/core/base/hash.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
-namespace {
-
-/// FNV-1a over 64-bit words: http://www.isthe.com/chongo/tech/comp/fnv/
-class Hasher {
- public:
-  void add(std::uint64_t word) {
-    for (int shift = 0; shift < 64; shift += 8) {
-      state_ = (state_ ^ (word >> shift & 0xff)) * 0x100000001b3;
-    }
-  }
-  void add(double number) { add(std::bit_cast<std::uint64_t>(number)); }
-  void add(const std::string& text) {
-    add(std::uint64_t{text.size()});
-    for (char c : text) add(std::uint64_t{static_cast<unsigned char>(c)});
-  }
-  void add(Range range) {
-    add(std::uint64_t{range.begin});
-    add(std::uint64_t{range.end});
-  }
-  std::uint64_t state() const { return state_; }
-
- private:
-  std::uint64_t state_ = 0xcbf29ce484222325;
-};
-
-}  // namespace
-
 std::uint64_t hash(const Program& program) {
-  Hasher h;
+  Hash h;
+  const auto add_text = [&](const std::string& text) { h.add(std::uint64_t{text.size()}), h.add(text); };
+  const auto add_range = [&](Range range) { h.add(std::uint64_t{range.begin}), h.add(std::uint64_t{range.end}); };
   for (const ProgramParameter& p : program.parameters) h.add(p.initial), h.add(std::uint64_t{p.frozen});
   for (const ProgramInputGroup& g : program.input_groups) {
-    h.add(g.name), h.add(std::uint64_t{g.count}), h.add(std::uint64_t{g.used});
+    add_text(g.name), h.add(std::uint64_t{g.count}), h.add(std::uint64_t{g.used});
   }
-  for (const ProgramUniformInput& u : program.uniform_inputs) h.add(u.name), h.add(u.initial);
+  for (const ProgramUniformInput& u : program.uniform_inputs) add_text(u.name), h.add(u.initial);
   for (double c : program.constants) h.add(c);
   for (const ProgramGuard& g : program.guards) h.add(std::uint64_t{g.expected});
   for (const ProgramOutput& o : program.outputs) h.add(std::uint64_t{o.varying}), h.add(std::uint64_t{o.slot});
@@ -55,7 +30,8 @@ std::uint64_t hash(const Program& program) {
     h.add(std::uint64_t{i.shape} << 32 | i.out);
     for (std::uint32_t x : i.x) h.add(std::uint64_t{x});
   }
-  for (const Stage& s : program.stages) h.add(s.uniform), h.add(s.tile), h.add(s.inputs), h.add(s.totals);
+  for (const Stage& s : program.stages)
+    add_range(s.uniform), add_range(s.tile), add_range(s.inputs), add_range(s.totals);
   for (const Load& l : program.loads) h.add(std::uint64_t{l.first.index} << 32 | l.count), h.add(std::uint64_t{l.slot});
   for (const Shape& s : program.shapes) {
     h.add(std::uint64_t{s.rows} << 32 | s.terms), h.add(std::uint64_t{s.row_step} << 32 | s.term_step);
@@ -63,7 +39,7 @@ std::uint64_t hash(const Program& program) {
     h.add(std::uint64_t{s.places} << 32 | s.place_step);
   }
   for (std::uint32_t index : program.indices) h.add(std::uint64_t{index});
-  return h.state();
+  return h.value();
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/base/hash.h"
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/program/program_check.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
@@ -274,11 +275,10 @@ std::size_t least_bytes() {
   return bytes;
 }
 
-/// FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/
 std::uint64_t checksum(std::string_view bytes) {
-  std::uint64_t state = 0xcbf29ce484222325;
-  for (const char byte : bytes) state = (state ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return state;
+  Hash hash;
+  hash.add(bytes);
+  return hash.value();
 }
 
 constexpr std::size_t header_bytes = magic.size() + sizeof(std::uint32_t) + sizeof(std::uint64_t);
