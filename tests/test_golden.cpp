@@ -1,7 +1,9 @@
 // The compiler's graph after each pass, and the program, of two small losses, against the texts in tests/golden. After
 // a change that is meant to change them, write them anew and read the difference:
 //
-//   TAPELOOM_REGENERATE=1 ctest -R golden && git diff tests/golden
+//   TAPELOOM_REGENERATE=1 ctest --preset dev -R golden; git diff tests/golden
+//
+// Such a run fails, since it has compared nothing.
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -25,7 +27,7 @@ void expect_golden(const std::string& name, const std::string& text) {
   const std::string path = TAPELOOM_SOURCE_DIR "/tests/golden/" + name + ".txt";
   if (std::getenv("TAPELOOM_REGENERATE") != nullptr) {
     std::ofstream(path) << text;
-    WARN("wrote " << path);
+    FAIL_CHECK("regenerated, look at the difference: git diff " << path);
     return;
   }
   std::ifstream file(path);
