@@ -8,8 +8,28 @@ using Catch::Approx;
 #include <catch2/catch.hpp>
 #endif
 
+#include <cstdio>
 #include <exception>
 #include <string>
+
+/// How many cases said that they cannot run here. If nothing failed, main() ends with skip_code then, which CTest is
+/// told to show as "Skipped".
+inline int skipped_cases = 0;
+inline constexpr int skip_code = 77;
+
+/// Says why a case, or a part of it, cannot run here, and what would let it.
+inline void note_skipped(const std::string& why) {
+  ++skipped_cases;
+  std::printf("SKIPPED: %s\n", why.c_str());
+}
+
+/// Ends a case that cannot run here. Such a case has a tag of its own, and a row in tests/CMakeLists.txt that makes it
+/// a test of CTest's by itself, so that one that is skipped does not hide others that ran.
+#define SKIP_CASE(why)   \
+  do {                   \
+    note_skipped((why)); \
+    return;              \
+  } while (false)
 
 /// The message of the E that `call` throws, or a text beginning with "<" that says what happened instead.
 template <class E, class F>

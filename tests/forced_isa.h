@@ -27,11 +27,14 @@ class ForcedIsa {
   std::string before_;
 };
 
-/// Their names, as TAPELOOM_ISA takes them.
+/// All there are for this kind of processor, as TAPELOOM_ISA takes them.
+inline constexpr const char* all_instruction_sets[] = {"baseline", "avx2", "avx512"};
+
+/// Those that this machine and build have.
 inline const std::vector<std::string>& instruction_sets() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> there;
-    for (const char* name : {"baseline", "avx2", "avx512"}) {
+    for (const char* name : all_instruction_sets) {
       const ForcedIsa isa(name);
       try {
         runtime::kernels<float>();

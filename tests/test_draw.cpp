@@ -112,11 +112,8 @@ TEST_CASE("a long chain is drawn without recursion") {
   CHECK(contains(text, "n200000 ["));
 }
 
-TEST_CASE("an SVG is written if dot is installed") {
-  if (!dot_is_installed()) {
-    WARN("skipped: Graphviz' dot is not installed");
-    return;
-  }
+TEST_CASE("an SVG is written if dot is installed", "[graphviz]") {
+  if (!dot_is_installed()) SKIP_CASE("Graphviz' dot was not found (Debian: apt install graphviz)");
   Tape tape;
   const Value a = tape.parameter(2.0, "weight {1} | \"<é>\" \\N"), root = a * a + 1.0;
   const std::string path = "drawing of a.svg";

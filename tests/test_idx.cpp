@@ -202,11 +202,10 @@ TEST_CASE("idx: sizes that are not true take no memory") {
   check_refused(idx_of(0x08, std::vector<std::uint32_t>(255, 0xffffffff), ""), "byte 4: a shape of more numbers");
 }
 
-TEST_CASE("idx: Fashion-MNIST as Debian has it") {
+TEST_CASE("idx: Fashion-MNIST as Debian has it", "[fashion_mnist]") {
   const std::string directory = "/usr/share/datasets/fashion-mnist/";
   if (!std::filesystem::exists(directory)) {
-    WARN("SKIPPED: dataset-fashion-mnist is not installed");
-    return;
+    SKIP_CASE("the data set is not installed (Debian: apt install dataset-fashion-mnist)");
   }
   const auto labels = read_idx<float>(directory + "t10k-labels-idx1-ubyte.gz", {10'000});
   std::vector<int> counts(10);

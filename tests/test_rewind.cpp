@@ -314,11 +314,8 @@ void record_chain(Tape& tape, std::size_t nodes) {
 
 }  // namespace
 
-TEST_CASE("a node takes at most 21 bytes, in arrays that are reused after a rewind") {
-  if (!allocator_counts()) {
-    WARN("skipped: this allocator does not count its bytes");
-    return;
-  }
+TEST_CASE("a node takes at most 21 bytes, in arrays that are reused after a rewind", "[counting_allocator]") {
+  if (!allocator_counts()) SKIP_CASE("this allocator does not count its bytes, as sanitizers' do not");
   // Everything the process holds is counted, so a block for each node (at least 16 bytes more) could not hide.
   constexpr std::size_t nodes = 1 << 22;
   const std::size_t before = allocated_bytes();
