@@ -165,3 +165,30 @@ TEST_CASE("trainer: gradients that are not finite end a run before they spoil th
   CHECK(contains(history.divergence->what, "gradient"));
   CHECK(executor.parameters()[0] == 0.0);
 }
+
+TEST_CASE("trainer: a run over recorded samples that diverges names a number that is not finite") {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w");
+  Value loss = 0.0;
+  for (double x : {1.0, 2.0, -3.0, 4.0}) loss = loss + log(w * tape.constant(x));
+  Executor<double> executor(compile(loss));
+  REQUIRE(executor.program().recorded_samples == 4);
+  const History history = fit(executor, DataView(), {.epochs = 2, .optimizer = SgdOptions{.learning_rate = 0.125}});
+  CHECK(history.end == FitEnd::diverged);
+  REQUIRE(history.divergence);
+  CHECK(std::isnan(history.divergence->loss));
+  CHECK_FALSE(history.divergence->row);
+  CHECK(history.divergence->what.find("The parameters are finite, and all that was recorded. ") != std::string::npos);
+  CHECK(executor.parameters()[0] == 0.5);
+
+  // A number that is recorded is named as one that is bound.
+  loss = 0.0;
+  for (double x : {1.0, 2.0, 3.0, std::nan("")}) loss = loss + tanh(w * tape.constant(x));
+  Executor<double> with_nan(compile(loss));
+  REQUIRE(with_nan.program().recorded_samples == 4);
+  const History second = fit(with_nan, DataView(), {.epochs = 1});
+  REQUIRE(second.divergence);
+  CHECK(second.divergence->row == 3u);
+  CHECK(std::isnan(second.divergence->value));
+  CHECK(second.divergence->what.find("Row 3 has a number that is not finite") != std::string::npos);
+}

@@ -33,7 +33,8 @@ class Search {
   Divergence run() {
     found_.what = begin_of(found_);
     if (!bad_parameter() && !bad_number() && !bad_row()) {
-      found_.what += "The parameters are finite, and all that was bound. " + largest_parameter();
+      found_.what += std::string("The parameters are finite, and all that was ") +
+                     (program_.recorded_samples > 0 ? "recorded. " : "bound. ") + largest_parameter();
     }
     return std::move(found_);
   }
@@ -62,27 +63,35 @@ class Search {
            number_text(static_cast<double>(std::as_const(executor_).parameters()[index]));
   }
 
+  /// Samples that were recorded are all in every step.
   bool bad_number() {
     if (program_.input_groups.empty()) return false;
-    for (const std::uint32_t row : batch_) {
-      const std::vector<double> numbers = executor_.bound_row(row);
-      for (const ProgramInputGroup& group : program_.input_groups) {
-        for (std::uint32_t c = 0; group.used && c < group.count; ++c) {
-          const double number = numbers[group.first.index + c];
-          if (std::isfinite(static_cast<T>(number))) continue;
-          name(row, group, c, number);
-          found_.what += "Row " + std::to_string(row) + " has a number that is " +
-                         (std::isfinite(number) ? "too large for a float" : "not finite") + ": " + quoted(group.name) +
-                         ", column " + std::to_string(c) + ", is " + number_text(number);
-          return true;
-        }
+    for (std::uint32_t row = 0; row < program_.recorded_samples; ++row) {
+      const auto first = program_.recorded_rows.begin() + std::ptrdiff_t{row} * program_.input_count;
+      if (bad_number(row, {first, first + program_.input_count})) return true;
+    }
+    if (program_.recorded_samples > 0) return false;
+    return std::any_of(batch_.begin(), batch_.end(),
+                       [&](std::uint32_t row) { return bad_number(row, executor_.bound_row(row)); });
+  }
+  bool bad_number(std::uint32_t row, const std::vector<double>& numbers) {
+    for (const ProgramInputGroup& group : program_.input_groups) {
+      for (std::uint32_t c = 0; group.used && c < group.count; ++c) {
+        const double number = numbers[group.first.index + c];
+        if (std::isfinite(static_cast<T>(number))) continue;
+        name(row, group, c, number);
+        found_.what += "Row " + std::to_string(row) + " has a number that is " +
+                       (std::isfinite(number) ? "too large for a float" : "not finite") + ": " + quoted(group.name) +
+                       ", column " + std::to_string(c) + ", is " + number_text(number);
+        return true;
       }
     }
     return false;
   }
 
+  /// Of rows that are bound: each by itself, and with other numbers.
   bool bad_row() {
-    if (program_.input_groups.empty()) return false;
+    if (program_.input_groups.empty() || program_.recorded_samples > 0) return false;
     const auto bad = std::find_if(batch_.begin(), batch_.end(), [&](const std::uint32_t& row) {
       return !finite([&] { return executor_.step({&row, 1}); });
     });
