@@ -1,5 +1,10 @@
-// The sum of the rows of a tile, and the largest or smallest of them and where it is; part of implementation.h, inside
-// its namespace.
+// The sum of the rows of a tile, and the largest or smallest of them and where it is; for implementation.h.
+#pragma once
+
+#include "tapeloom/runtime/kernels/lanes.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
+namespace {
 
 /// One after another; some vectors of lanes at a time, so that the additions of one need not wait for each other.
 template <class T, std::size_t vectors>
@@ -89,3 +94,6 @@ void row_extreme_reverse(const TileView<T>& view, const Instruction& i, const Sh
   if (i.op == Op::max) return row_extreme_reverse_of<T, ops::Max>(view, i, shape);
   row_extreme_reverse_of<T, ops::Min>(view, i, shape);
 }
+
+}  // namespace
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS

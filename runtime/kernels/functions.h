@@ -1,7 +1,13 @@
-// Functions of a vector; part of implementation.h, inside its namespace.
+// Functions of a vector; for implementation.h.
 //
 // Most are glibc's vector ones (at most 4 ULP: sysdeps/x86_64/fpu/libm-test-ulps; special values go through the scalar
 // function), or the scalar ones lane by lane. tanh is our own: without special cases, it takes half the time.
+#pragma once
+
+#include "tapeloom/runtime/kernels/lanes.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
+namespace {
 
 #ifdef TAPELOOM_MVEC
 using Floats = Lanes<float>;
@@ -116,3 +122,6 @@ inline Lanes<T> pow(Lanes<T> a, Lanes<T> b) {
   return a;
 }
 #endif
+
+}  // namespace
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS

@@ -1,9 +1,16 @@
-// Matrix products in registers; part of implementation.h, inside its namespace.
+// Matrix products in registers; for implementation.h.
 //
 // A product is cut into strips of k, so that a strip of B stays in the second-level cache; a strip into panels, a few
 // vectors of columns wide; a panel into blocks of C that fit the registers: `rows` x `vectors`. That is planned once. A
 // block reads a vector of B and a broadcast number of A for each step of k, does rows * vectors multiplications and
 // additions with them, and finishes its sums before it stores them, if arithmetic alone does it.
+#pragma once
+
+#include "tapeloom/runtime/kernels/lanes.h"
+#include "tapeloom/runtime/kernels/transpose.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
+namespace {
 
 // 16 registers below AVX-512, 32 with it: the accumulators, `vectors` of B and one of A must fit.
 #if TAPELOOM_VECTOR_BYTES == 64
@@ -398,3 +405,6 @@ template <class T>
 std::size_t plan(const Product<T>& product, KernelCall<T>* calls) {
   return Planner<T>(product, calls).plan();
 }
+
+}  // namespace
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS

@@ -1,7 +1,15 @@
-// Sums over the samples of a tile; part of implementation.h, inside its namespace.
+// Sums over the samples of a tile; for implementation.h.
 //
 // A block keeps a vector of partial sums for each of rows x terms totals. Whole vectors of samples are added to them
 // first, then what is left over, with zeros in the other lanes; at last the lanes of all are added in pairs.
+#pragma once
+
+#include "tapeloom/runtime/kernels/lanes.h"
+#include "tapeloom/runtime/kernels/multiply.h"
+#include "tapeloom/runtime/kernels/transpose.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
+namespace {
 
 #if TAPELOOM_VECTOR_BYTES == 64
 inline constexpr std::size_t most_sums = 16;
@@ -135,3 +143,6 @@ std::size_t plan_sums(const Sums& s, KernelCall<T>* calls) {
   } while (term < s.b_rows);
   return count;
 }
+
+}  // namespace
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS

@@ -1,4 +1,11 @@
-// Sums of rows of a tile, of products of rows, and copies of rows; part of implementation.h, inside its namespace.
+// Sums of rows of a tile, of products of rows, and copies of rows; for implementation.h.
+#pragma once
+
+#include "tapeloom/runtime/kernels/lanes.h"
+#include "tapeloom/runtime/kernels/reduce.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
+namespace {
 
 /// What is added up: a row, or one number for all lanes, times `factor` if there is one.
 template <class T>
@@ -122,3 +129,6 @@ void reduce_products(const TileView<T>& view, const Instruction& i, const Shape&
     sum_products<T, most_sums>(view, i, shape, r, samples, totals, accumulate);
   for (; r < shape.rows; ++r) sum_products<T, 1>(view, i, shape, r, samples, totals, accumulate);
 }
+
+}  // namespace
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS

@@ -1,4 +1,10 @@
-// Moving numbers between the lanes of registers; part of implementation.h, inside its namespace.
+// Moving numbers between the lanes of registers; for implementation.h.
+#pragma once
+
+#include "tapeloom/runtime/kernels/lanes.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
+namespace {
 
 /// Lanes of two vectors by constant indices: 0 to width - 1 are of a, the others of b.
 template <class T, std::size_t... index>
@@ -149,3 +155,6 @@ void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t
   }
   transpose_blocks(rows, columns, from, from_stride, to, to_stride);
 }
+
+}  // namespace
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS
