@@ -10,8 +10,8 @@
 #include "some_program.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
-#include "tapeloom/core/program/program_check.h"
 #include "tapeloom/core/program/print.h"
+#include "tapeloom/core/program/program_check.h"
 #include "tapeloom/runtime/execute/program_cost.h"
 #include "tapeloom/runtime/train/optimizer.h"
 
