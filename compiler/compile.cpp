@@ -116,7 +116,10 @@ class Pipeline {
 
   void finished(const char* name) {
     if (request_.options.verify) verify(graph_, leaves_, name);
-    if (report_ != nullptr) *report_ += "== " + std::string(name) + "\n" + to_string(graph_) + "\n";
+    if (report_ == nullptr) return;
+    std::string text = to_string(graph_);
+    *report_ += "== " + std::string(name) + "\n" + (text == shown_ ? "unchanged\n" : text) + "\n";
+    shown_ = std::move(text);
   }
 
   DifferentiateOptions differentiation(bool skip_zeros) {
@@ -127,6 +130,7 @@ class Pipeline {
 
   const Request& request_;
   std::string* report_;
+  std::string shown_;  ///< the graph before
   LeafCounts leaves_;
   Graph graph_;
   LiveNodes live_nodes_;

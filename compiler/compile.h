@@ -62,7 +62,7 @@ inline Program compile_inference(Value output, CompileOptions options = {}) {
   return compile_inference(std::span(&output, 1), std::move(options));
 }
 
-/// The compiler's graph after each pass, as text, for reading and for golden tests.
+/// The compiler's graph after each pass, or that it is unchanged, as text, for reading and for golden tests.
 TAPELOOM_API std::string explain_passes(Value loss, const CompileOptions& options = {});
 
 }  // namespace tapeloom::inline TAPELOOM_ABI
