@@ -1,14 +1,15 @@
 // Reverse sweeps on the tape: their sums, and what they cost.
-#include <chrono>
 #include <random>
 #include <set>
 
 #include "catch.h"
+#include "processor_time.h"
 #include "tapeloom/core/nets/nn.h"
 #include "tapeloom/core/record/index_set.h"
 #include "tapeloom/core/record/value.h"
 
 using namespace tapeloom;
+using namespace tapeloom::test;
 
 TEST_CASE("gradients: an index set gives up the largest first, as std::set does") {
   std::mt19937 random(3);
@@ -84,7 +85,7 @@ TEST_CASE("gradients: a sweep costs what its root is computed from, not what els
     std::mt19937_64 random(1);
     const MLP network(tape, 3, {4, 4, 1}, glorot(random), tanh);
     const Tape::Mark mark = tape.mark();
-    const auto begin = std::chrono::steady_clock::now();
+    const ProcessorTime time;
     for (int step = 0; step < steps; ++step) {
       Value loss = 0.0;
       for (const double x : {0.5, -1.0, 2.0, 1.5}) {
@@ -96,11 +97,11 @@ TEST_CASE("gradients: a sweep costs what its root is computed from, not what els
       for (const Value& p : network.parameters()) p.set_data(p.data() - 0.01 * p.grad());
       if (rewinds) tape.rewind(mark);
     }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    return std::pair(network.parameters()[0].data(), seconds.count());
+    return std::pair(network.parameters()[0].data(), time.seconds());
   };
   const auto [with, fast] = train(true, 1000);
   const auto [without, slow] = train(false, 1000);
   CHECK(with == without);
-  CHECK(slow < 20.0 * fast);  // several hundred times where a sweep costs what is on the tape
+  // 1.5 to 3 times, of which the rest is memory; several hundred times where a sweep costs what is on the tape.
+  CHECK(slow < 20.0 * fast);
 }

@@ -1,12 +1,12 @@
 // What must roll: perceptrons in every way the notebooks and their readers write them compile to a list of instructions
 // whose length depends on the layers alone; the results are the reference's.
 #include <cstdio>
-#include <ctime>
 #include <functional>
 #include <random>
 
 #include "against_evaluate.h"
 #include "forced_isa.h"
+#include "processor_time.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
 
@@ -339,10 +339,9 @@ TEST_CASE("roll: many sums of a class that do not fit one block take time in pro
     for (std::size_t i = 0; i < count; ++i) h.push_back(tanh(tape.parameter(0.1) * x[0] + tape.parameter(0.2) * x[1]));
     Value loss = 0.0;
     for (std::size_t i = 0; i < count; ++i) loss += square(h[i] - h[random() % count]);
-    // Of the processor, so that others' work does not count.
-    const std::clock_t start = std::clock();
+    const ProcessorTime time;
     static_cast<void>(compile(batch_mean(loss), {.verify = false}));
-    return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    return time.seconds();
   };
   // On a loaded machine a measurement may be far off; one good pair is enough, since a quadratic would take 32 * 32
   // times as long in all of them.
