@@ -2,16 +2,20 @@
 # Installs what building and testing need, as Debian packages. Does nothing, and needs no network, if all is there.
 #
 #   scripts/bootstrap.sh           what building, testing and measuring need
-#   scripts/bootstrap.sh --peers   that, and the libraries that scripts/bench.sh compares with where they are installed
+#   scripts/bootstrap.sh --test    that, and what the tests check the sources with, clang and clang-format
+#   scripts/bootstrap.sh --check   that, and clang-tidy, for scripts/check.sh
+#   scripts/bootstrap.sh --peers   what building needs, and the libraries that scripts/bench.sh compares with where they are installed
 #
 # Packages are installed as root or with sudo; without either it says what to install.
 set -euo pipefail
 
 usage() { sed -n '2,/^set /{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 
-peers=false
+peers=false test=false check=false
 for argument in "$@"; do
   case "$argument" in
+    --test) test=true ;;
+    --check) test=true check=true ;;
     --peers) peers=true ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
@@ -27,10 +31,19 @@ need_command cmake cmake
 need_command ninja ninja-build
 need_command pkg-config pkgconf  # tests/package/
 need_command valgrind valgrind   # bench/gates/
+if $test; then
+  need_command clang++ clang
+  need_command clang-format clang-format
+fi
+if $check; then
+  need_command clang-tidy clang-tidy
+  need_command git git  # what has changed
+fi
 
 if ! command -v dpkg-query apt-get > /dev/null; then
   echo "bootstrap: not a Debian system. Needed besides a C++20 compiler, CMake >= 3.22 and Ninja:" \
-    "zlib, Eigen 3.4; for its tests and benchmarks Catch2, Google Benchmark, pkg-config, valgrind." >&2
+    "zlib, Eigen 3.4; for its tests and benchmarks Catch2, Google Benchmark, pkg-config, valgrind; to check sources clang," \
+    "clang-format and clang-tidy 14." >&2
   if $peers; then echo "bootstrap: compared with where they are installed: LibTorch with OpenBLAS, ADOL-C." >&2; fi
   exit 0
 fi

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/bootstrap.sh
+scripts/bootstrap.sh --test
 cmake --preset dev --log-level=WARNING > /dev/null
 cmake --build --preset dev --parallel "$(nproc)"
 exec ctest --preset dev --parallel "$(nproc)" "$@"
