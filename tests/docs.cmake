@@ -1,4 +1,4 @@
-# Holds README.md and docs/ against the programs they show: runs those programs, one after another in one directory, and
+# Holds the pages, README.md and docs/ among them, against the programs they show: runs those programs, one after another in one directory, and
 # looks for every block of the pages in what they are and print.
 #
 #   cmake -DROOT=<project> -DPROGRAMS=<directory> -DDUMP=<dump> -DSCRATCH=<directory> -P docs.cmake
@@ -88,7 +88,7 @@ endfunction()
 
 set(blocks 0)
 file(GLOB pages RELATIVE ${ROOT} ${ROOT}/docs/*.md)
-foreach(page README.md CHANGELOG.md ${pages})
+foreach(page README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md ${pages})
   file(READ ${ROOT}/${page} text)
   set(rest "\n${text}")
   set(prose "")
