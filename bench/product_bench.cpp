@@ -75,7 +75,7 @@ std::vector<Shape> shapes_of_nets() {
                       dense     ? Role::forward
                       : reverse ? Role::inputs_gradient
                                 : Role::weights_gradient,
-                      s.rows, s.terms, std::min(c.samples, step), step, loaded[n] != UINT32_MAX, i.op != Op::constant});
+                      s.rows, s.terms, std::min(c.samples, step), step, loaded[n] != UINT32_MAX, i.op != no_op});
     }
   }
   return list;
@@ -126,7 +126,7 @@ class Contest {
         p.m = terms, p.n = lanes_, p.k = rows;
         p.a_row_step = 1, p.a_column_step = row_step, p.b_stride = step, p.c_stride = step;
         a_ = weights, b_ = arena_.data(y);
-        if (shape.finished) p.finish = {Op::relu_adjoint, Op::constant, arena_.data(z), step, true};
+        if (shape.finished) p.finish = {Op::relu_adjoint, no_op, arena_.data(z), step, true};
         break;
       case Role::weights_gradient:
         transposes_ = !shape.in_place;

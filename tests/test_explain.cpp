@@ -19,7 +19,7 @@ std::uint64_t nodes_of_instructions(const Program& program) {
 }
 
 /// The nodes of all instructions of a kind.
-std::uint64_t nodes_of(const Program& program, InstructionKind kind, Op op = Op::constant) {
+std::uint64_t nodes_of(const Program& program, InstructionKind kind, Op op = no_op) {
   std::uint64_t nodes = 0;
   for (const Instruction& i : program.instructions) nodes += i.kind == kind && i.op == op ? i.nodes : 0;
   return nodes;

@@ -66,9 +66,9 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
                      .sums_rows = sums_rows};
   std::vector<T> operand;
   if (whole) {
-    const Op ops[] = {Op::constant,       Op::add, Op::mul, Op::mul_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
+    const Op ops[] = {no_op,       Op::add, Op::mul, Op::mul_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
                       Op::sigmoid_adjoint};
-    const Op thens[] = {Op::constant, Op::relu, Op::square};
+    const Op thens[] = {no_op, Op::relu, Op::square};
     product.finish.op = ops[below(random, std::size(ops))], product.finish.then = thens[below(random, 3)];
     product.finish.per_lane = below(random, 2) == 0;
     product.finish.step = product.finish.per_lane ? n + below(random, 20) : 1 + below(random, 5);
@@ -173,7 +173,7 @@ TEMPLATE_TEST_CASE("matrix kernels: a smaller product has at most twice the call
       return table.plan(product, nullptr);
     };
     for (std::size_t m = 1; m <= 100; ++m) {
-      for (const Op op : {Op::constant, Op::mul}) {
+      for (const Op op : {no_op, Op::mul}) {
         std::size_t most = 0;
         for (std::size_t vectors = 1; vectors <= 40; ++vectors) {
           const std::size_t own = calls(m, vectors, 3000, op);

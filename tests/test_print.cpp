@@ -3,7 +3,9 @@
 #include "tapeloom/core/program/print.h"
 #include "tapeloom/core/record/print.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
@@ -80,47 +82,58 @@ TEST_CASE("a program is printed as equations, stage by stage") {
       Shape{.rows = 2, .step = {Shape::by_index, 1, 0}}};
   constexpr std::uint32_t uniform = Program::uniform_slot, last = Program::last_slot;
   program.indices = {5, 2 | uniform | last, Program::empty_list | last, 1, 2, 3 | last, 6, 4};
-  program.instructions = {
-      {elementwise, Op::sub, Op::constant, 0b11, 0, 6, {0, 2}},
-      {guard, Op::constant, Op::constant, 0b1, 0, 1, {6}},
-      {elementwise, Op::mul, Op::constant, 0b01, 0, 1, {0, 0}},
-      {elementwise, Op::where, Op::constant, 0b010, 0, 2, {1, 2, 0}},
-      {elementwise, Op::less_equal, Op::constant, 0b10, 0, 3, {1, 2}},
-      {guard, Op::constant, Op::constant, 0, 0, 0, {3}},
-      {spill, Op::constant, Op::constant, 0, 0, 4, {2}},
-      {store_output, Op::constant, Op::constant, 0, 0, 0, {2}},
-      {elementwise, Op::mul, Op::constant, 0b10, 1, 8, {4, 2}},
-      {row_sum, Op::constant, Op::constant, 0, 1, 8, {4}},
-      {row_extreme, Op::max, Op::constant, 0, 1, 8, {4}},
-      {row_extreme_reverse, Op::min, Op::constant, 0b10, 1, 8, {4, 2}},
-      {copy, Op::constant, Op::constant, 0, 1, 8, {4}},
-      {zero, Op::constant, Op::constant, 0, 1, 8, {}},
-      {add_at, Op::constant, Op::constant, 0, 2, 8, {4}},
-      {gather, Op::constant, Op::constant, 0, 3, 8, {0, 6}},
-      {elementwise, Op::mul, Op::constant, 0, 5, 8, {6, 2}},
-      {row_sum, Op::constant, Op::constant, 0, 3, 8, {4}},
-      {dense, Op::constant, Op::constant, 0b1, 4, 8, {0, 4}},
-      {dense, Op::add, Op::relu, 0b101, 2, 8, {0, 4, 2}},
-      {dense_reverse, Op::tanh_adjoint, Op::constant, 0b1, 2, 8, {0, 4, 6}},
-      {reduce_outer, Op::constant, Op::constant, 0, 2, 0, {4, 8}},
-      {reduce, Op::constant, Op::constant, 0, 0, 0, {2}},
-      {reduce_products, Op::constant, Op::constant, 0, 5, 0, {6, 2}},
-      {elementwise, Op::log, Op::constant, 0b1, 0, 7, {5}},
-      {outer, Op::constant, Op::constant, 0b11, 2, 8, {5, 6}},
-      {reload, Op::constant, Op::constant, 0, 0, 0, {4}},
-      {store_input_gradient, Op::constant, Op::constant, 0, 0, 1, {0}},
-      {store_output, Op::constant, Op::constant, 0b1, 0, 1, {5}},
+  const auto of = [](InstructionKind kind, Op op, Op then, std::uint8_t mask, std::uint32_t shape, std::uint32_t out,
+                     std::array<std::uint32_t, 3> x) {
+    Instruction i{.kind = kind, .op = op, .then = then, .shape = shape, .out = out, .x = x};
+    i.uniform_mask = mask & 7u;
+    return i;
   };
+  program.instructions = {
+      of(elementwise, Op::sub, no_op, 0b11, 0, 6, {0, 2}),
+      of(guard, no_op, no_op, 0b1, 0, 1, {6}),
+      of(elementwise, Op::mul, no_op, 0b01, 0, 1, {0, 0}),
+      of(elementwise, Op::where, no_op, 0b010, 0, 2, {1, 2, 0}),
+      of(elementwise, Op::less_equal, no_op, 0b10, 0, 3, {1, 2}),
+      of(guard, no_op, no_op, 0, 0, 0, {3}),
+      of(spill, no_op, no_op, 0, 0, 4, {2}),
+      of(store_output, no_op, no_op, 0, 0, 0, {2}),
+      of(elementwise, Op::mul, no_op, 0b10, 1, 8, {4, 2}),
+      of(row_sum, no_op, no_op, 0, 1, 8, {4}),
+      of(row_extreme, Op::max, no_op, 0, 1, 8, {4}),
+      of(row_extreme_reverse, Op::min, no_op, 0b10, 1, 8, {4, 2}),
+      of(copy, no_op, no_op, 0, 1, 8, {4}),
+      of(zero, no_op, no_op, 0, 1, 8, {}),
+      of(add_at, no_op, no_op, 0, 2, 8, {4}),
+      of(gather, no_op, no_op, 0, 3, 8, {0, 6}),
+      of(elementwise, Op::mul, no_op, 0, 5, 8, {6, 2}),
+      of(row_sum, no_op, no_op, 0, 3, 8, {4}),
+      of(dense, no_op, no_op, 0b1, 4, 8, {0, 4}),
+      of(dense, Op::add, Op::relu, 0b101, 2, 8, {0, 4, 2}),
+      of(dense_reverse, Op::tanh_adjoint, no_op, 0b1, 2, 8, {0, 4, 6}),
+      of(reduce_outer, no_op, no_op, 0, 2, 0, {4, 8}),
+      of(reduce, no_op, no_op, 0, 0, 0, {2}),
+      of(reduce_products, no_op, no_op, 0, 5, 0, {6, 2}),
+      of(elementwise, Op::log, no_op, 0b1, 0, 7, {5}),
+      of(outer, no_op, no_op, 0b11, 2, 8, {5, 6}),
+      of(reload, no_op, no_op, 0, 0, 0, {4}),
+      of(store_input_gradient, no_op, no_op, 0, 0, 1, {0}),
+      of(store_output, no_op, no_op, 0b1, 0, 1, {5}),
+      of(store_sample, no_op, no_op, 0, 0, 1, {0, 7}),
+  };
+  for (std::size_t kind = 0; kind < std::size(instruction_names); ++kind) {
+    INFO(instruction_names[kind]);
+    CHECK(std::ranges::count(program.instructions, static_cast<InstructionKind>(kind), &Instruction::kind) > 0);
+  }
   program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
   program.total_count = 1;
-  program.stages = {{{0, 2}, {2, 24}, {0, 2}, {0, 1}}, {{24, 26}, {26, 29}, {2, 2}, {1, 1}}};
+  program.stages = {{{0, 2}, {2, 24}, {0, 2}, {0, 1}}, {{24, 26}, {26, 30}, {2, 2}, {1, 1}}};
   program.uniform_slots = 8;
   program.tile_slots = 4;
   program.batch_slots = 5;
   program.recorded_nodes = 20;
   program.live_nodes = 12;
   CHECK(to_string(program) ==
-        "program of 29 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "program of 30 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
         "slots: 8 uniform, 4 tile, 5 batch\n"
         "leaves\n"
         "  u0 = parameter \"w\", initially 0.5\n"
@@ -165,6 +178,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    t0 = b4\n"
         "    input_gradient[1] = t0\n"
         "    output[1] = u5\n"
+        "    output[1] = t0 of sample 7\n"
         "loss = u7\n"
         "gradient[0] = u5\n"
         "output[0] \"y\" = one a sample\n"

@@ -3,14 +3,17 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "catch.h"
 #include "some_program.h"
+#include "tapeloom/core/program/instructions.h"
 #include "tapeloom/runtime/execute/executor.h"
 #include "tapeloom/runtime/files/program_file.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
+using tapeloom::instructions::ReduceOuter;
 
 namespace {
 
@@ -32,6 +35,16 @@ Instruction& first_of(Program& program, InstructionKind kind) {
     if (i.kind == kind) return i;
   }
   FAIL("no such instruction");
+  return program.instructions[0];
+}
+
+/// The first total of products that is as wanted.
+template <class F>
+Instruction& first_product(Program& program, F wanted) {
+  for (Instruction& i : program.instructions) {
+    if (i.kind == InstructionKind::reduce_outer && wanted(ReduceOuter{i, program.shapes[i.shape]})) return i;
+  }
+  FAIL("no such product");
   return program.instructions[0];
 }
 
@@ -122,7 +135,7 @@ TEST_CASE("program check: instructions that reach outside are found") {
   const auto finished = [](const std::string& what, auto spoil) {
     check_fault(what, [&](Program& p) {
       for (Instruction& i : p.instructions) {
-        if (i.kind == Kind::dense && i.op != Op::constant && i.then != Op::constant) return spoil(p, i);
+        if (i.kind == Kind::dense && i.op != no_op && i.then != no_op) return spoil(p, i);
       }
       FAIL("no finished product");
     });
@@ -150,10 +163,10 @@ TEST_CASE("program check: instructions that reach outside are found") {
   fault("a total", Kind::reduce_outer, [](Program& p, Instruction& i) { shape_of(p, i).row_step = 1000; });
   fault("on top of", Kind::reduce_outer, [](Program& p, Instruction& i) { shape_of(p, i).term_step = 0; });
   for (const Kind kind : {Kind::reduce, Kind::reduce_outer}) {
-    fault("a total by an op", kind, [](Program&, Instruction& i) { i.op = Op::mul; });
-    fault("a total by an op", kind, [](Program&, Instruction& i) { i.op = Op::batch_sum; });
-    fault("a total by an op", kind, [](Program&, Instruction& i) { i.then = Op::tanh; });
-    fault("a total that goes on", kind, [](Program&, Instruction& i) { i.op = Op::add; });
+    fault("an op that does not fit", kind, [](Program&, Instruction& i) { i.op = Op::mul; });
+    fault("an op that does not fit", kind, [](Program&, Instruction& i) { i.op = Op::batch_sum; });
+    fault("an op that does not fit", kind, [](Program&, Instruction& i) { i.then = Op::tanh; });
+    fault("a total that goes on", kind, [](Program&, Instruction& i) { i.accumulates = true; });
   }
   for (const Kind kind : {Kind::dense, Kind::dense_reverse, Kind::reduce_outer}) {
     fault("outside", kind, [](Program& p, Instruction& i) { shape_of(p, i).places = 1000; });
@@ -189,9 +202,9 @@ TEST_CASE("program check: instructions that reach outside are found") {
     fault(what, Kind::reduce_outer, [&](Program& p, Instruction& i) {
       i = {.kind = Kind::elementwise,
            .op = Op::add,
-           .uniform_mask = mask,
            .shape = static_cast<std::uint32_t>(p.shapes.size()),
            .x = {0, static_cast<std::uint32_t>(p.indices.size())}};
+      i.uniform_mask = mask & 7u;
       p.shapes.push_back({.rows = 2, .step = {1, Shape::by_index, 0}});
       p.indices.insert(p.indices.end(), indices);
     });
@@ -203,17 +216,17 @@ TEST_CASE("program check: instructions that reach outside are found") {
   const auto products = [&](const std::string& what, std::uint8_t mask, std::uint32_t out, std::uint32_t x) {
     fault(what, Kind::reduce_outer, [&](Program& p, Instruction& i) {
       i = {.kind = Kind::reduce_products,
-           .uniform_mask = mask,
            .shape = static_cast<std::uint32_t>(p.shapes.size()),
            .out = out,
            .x = {x, static_cast<std::uint32_t>(p.indices.size())}};
+      i.uniform_mask = mask & 7u;
       p.shapes.push_back({.rows = 2, .row_step = 1, .step = {1, Shape::by_index, 0}});
       p.indices.insert(p.indices.end(), {0, x});
     });
   };
   products("an operand outside", 0, 0, outside);
   products("not of the tile", 1, 0, 0);
-  products("where there are none", 2, 0, 0);
+  products("not of the tile", 2, 0, 0);
   products("a total that is not there", 0, outside, 0);
   for (const Kind kind : {Kind::reduce, Kind::spill, Kind::store_output, Kind::guard}) {
     fault("where there are none", kind, [](Program& p, Instruction& i) { shape_of(p, i).step[0] = Shape::by_index; });
@@ -245,7 +258,7 @@ TEST_CASE("program check: instructions that reach outside are found") {
     });
   };
   once("of a tile outside", [](Program&, Instruction& i) { i.kind = Kind::spill; });
-  once("a guard on a tile", [](Program&, Instruction& i) { i.kind = Kind::guard, i.uniform_mask = 0; });
+  once("a guard on a tile", [](Program&, Instruction& i) { i = {.kind = Kind::guard}; });
   once("among the leaves", [](Program&, Instruction& i) { i.out = 0; });
   once("outside", [](Program& p, Instruction& i) { i.out = p.uniform_slots; });
   once("outside", [](Program& p, Instruction& i) { i.x[0] = p.uniform_slots; });
@@ -263,10 +276,51 @@ TEST_CASE("program check: instructions that reach outside are found") {
   }
   for (const Kind kind : {Kind::copy, Kind::zero, Kind::add_at, Kind::outer, Kind::row_sum, Kind::dense}) {
     once("outside", [&](Program& p, Instruction& i) {
-      i.kind = kind;
+      i.kind = kind, i.op = no_op;
       shape_of(p, i) = {.rows = 1000, .terms = 1000, .row_step = 1000, .term_step = 1, .step = {1, 1, 1}};
     });
   }
+}
+
+TEST_CASE("program check: a total of products whose columns are not the load's it names is found") {
+  const auto fault = [](auto spoil) {
+    check_fault("columns that are not those of the load", [&](Program& p) {
+      spoil(p, first_product(p, [](const ReduceOuter& outer) { return outer.load() != outer.no_load; }));
+    });
+  };
+  fault([](Program& p, Instruction& i) { ReduceOuter::set_load(i, static_cast<std::uint32_t>(p.loads.size())); });
+  fault([](Program& p, Instruction& i) { ReduceOuter::set_load(i, ReduceOuter{i, p.shapes[i.shape]}.load() + 1); });
+  fault([](Program&, Instruction& i) { ++i.x[1]; });
+  fault([](Program& p, Instruction& i) { shape_of(p, i).step[1] = 0; });
+  fault([](Program& p, Instruction& i) {  // something is written there before
+    (&i - 2)->out = p.loads[ReduceOuter{i, p.shapes[i.shape]}.load()].slot;
+  });
+}
+
+TEST_CASE("program check: a total of products that does not follow the sums of its rows is found") {
+  const std::string what = "a product that does not follow sums of its rows";
+  const auto fault = [&](auto spoil) {
+    check_fault(what, [&](Program& p) {
+      Instruction& i = first_product(p, [](const ReduceOuter& outer) { return outer.i.follows_row_sums; });
+      spoil(p, *(&i - 1), i);
+    });
+  };
+  fault([](Program&, Instruction& sums, Instruction&) { std::swap(sums, *(&sums - 1)); });
+  fault([](Program&, Instruction& sums, Instruction&) { --sums.out; });
+  fault([](Program&, Instruction& sums, Instruction&) { ++sums.x[0]; });
+  fault([](Program& p, Instruction& sums, Instruction&) { --shape_of(p, sums).rows; });
+  fault([](Program& p, Instruction& sums, Instruction&) { shape_of(p, sums).step[0] = 0; });
+  fault([](Program& p, Instruction& sums, Instruction&) { --shape_of(p, sums).row_step; });
+  fault([](Program&, Instruction& sums, Instruction&) { sums.uniform_mask = 1, sums.x[0] = 0; });
+}
+
+TEST_CASE("program check: flags that say nothing of their instruction are found") {
+  const auto fault = [](InstructionKind kind, auto spoil) {
+    check_fault("a flag that does not fit", [&](Program& p) { spoil(first_of(p, kind)); });
+  };
+  fault(InstructionKind::elementwise, [](Instruction& i) { i.accumulates = true; });
+  fault(InstructionKind::dense, [](Instruction& i) { i.accumulates = true; });
+  fault(InstructionKind::reduce, [](Instruction& i) { i.follows_row_sums = true; });
 }
 
 TEST_CASE("program check: exact programs have no rows in their tiles") {

@@ -12,6 +12,7 @@
 #include "tapeloom/compiler/emit/totals.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/large_pages.h"
+#include "tapeloom/core/program/instructions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -162,6 +163,7 @@ class Emitter {
 
   void emit_tile(Range phase) {
     SlotPool tiles(0, reuse_);
+    tile_begin_ = p_.instructions.size();
     enter_tile(phase, tiles);
     p_.instructions.insert(p_.instructions.end(), deferred_.begin(), deferred_.end());
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
@@ -216,7 +218,7 @@ class Emitter {
       if (input && last_use_[id.index] == none && sinks_.first[id.index] == none) continue;
       slot_[id.index] = tiles.take(block.rows);
       if (input) {
-        p_.loads.push_back({InputId(block.payload), block.rows, slot_[id.index]});
+        writer_.add_load(id, slot_[id.index]);
       } else {
         Instruction reload{.kind = InstructionKind::reload, .out = slot_[id.index]};
         reload.x[0] = sinks_.batch_slot[id.index];
@@ -227,6 +229,11 @@ class Emitter {
   }
 
   // --- instructions -------------------------------------------------------------------------------------------------
+
+  /// So many results, each of as many of the rows.
+  static Shape folds(std::uint32_t results, const View& rows) {
+    return instructions::Folds::shape(results, rows.rows / results);
+  }
 
   void emit_block(BlockId id, std::uint32_t out) {
     const Block block = g_[id];
@@ -247,11 +254,11 @@ class Emitter {
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
       case BlockKind::row_sum:
         if (writer_.is_listed(x[0])) return writer_.add_sums(id, out);
-        return add(InstructionKind::row_sum, {.rows = x[0].rows / block.rows, .terms = block.rows}, x, out);
+        return add(InstructionKind::row_sum, folds(block.rows, x[0]), x, out);
       case BlockKind::row_extreme:
-        return add(InstructionKind::row_extreme, {.rows = x[0].rows / block.rows, .terms = block.rows}, x, out);
+        return add(InstructionKind::row_extreme, folds(block.rows, x[0]), x, out);
       case BlockKind::row_extreme_reverse:
-        return add(InstructionKind::row_extreme_reverse, {.rows = block.rows / x[1].rows, .terms = x[1].rows}, x, out);
+        return add(InstructionKind::row_extreme_reverse, folds(x[1].rows, x[0]), x, out);
       case BlockKind::dense:
         return add(InstructionKind::dense, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::dense_reverse:
@@ -303,7 +310,9 @@ class Emitter {
       const Sink& sink = sinks_.list[at];
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
         const TotalPlace& place = totals_.of_block.at(sink.total.index);
-        to.push_back(writer_.of_total(sink, place, !started_.insert(place.place).second));
+        const bool goes_on = !started_.insert(place.place).second;
+        const Instruction* before = p_.instructions.size() > tile_begin_ ? &p_.instructions.back() : nullptr;
+        to.push_back(writer_.of_total(sink, place, goes_on, before));
       } else {
         to.push_back(writer_.of_sink(sink));
       }
@@ -382,6 +391,7 @@ class Emitter {
   LargeVector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
   LargeVector<bool> of_phase_;           // which blocks are of the phase that is entered
   InstructionWriter writer_;
+  std::size_t tile_begin_ = 0;                 // the first instruction of the stage's tiles
   std::unordered_set<std::uint32_t> started_;  // places of totals that something has been added to
   std::vector<Instruction> emitted_;           // sinks of the uniform value at hand
   std::vector<Instruction> deferred_;          // sinks of uniform values, for the stage's tiles

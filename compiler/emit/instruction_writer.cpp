@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tapeloom/core/base/check.h"
+#include "tapeloom/core/program/instructions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -58,7 +59,7 @@ void InstructionWriter::set_operand(Instruction& instruction, Shape& shape, std:
   }
   instruction.x[k] = first_slot(x);
   shape.step[k] = x.rows == 1 ? 0 : x.step;
-  if (!g_.varying(x)) instruction.uniform_mask = static_cast<std::uint8_t>(instruction.uniform_mask | 1u << k);
+  if (!g_.varying(x)) instruction.set_uniform(k);
 }
 
 void InstructionWriter::add_scalar(BlockId id, std::uint32_t out) {
@@ -67,7 +68,7 @@ void InstructionWriter::add_scalar(BlockId id, std::uint32_t out) {
   std::size_t k = 0;
   for (const View& x : g_.operands(id)) {
     instruction.x[k] = is_listed(x) ? word_of(id, x, 0) : first_slot(x);
-    if (!g_.varying(x)) instruction.uniform_mask = static_cast<std::uint8_t>(instruction.uniform_mask | 1u << k);
+    if (!g_.varying(x)) instruction.set_uniform(k);
     ++k;
   }
   p_.instructions.push_back(instruction);
@@ -221,9 +222,31 @@ void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> o
   finish_gather(gather, rows);
 }
 
-Instruction InstructionWriter::of_total(const Sink& sink, const TotalPlace& place, bool goes_on) {
-  Instruction instruction{.kind = sink.kind, .out = place.place, .nodes = g_[sink.total].nodes};
-  if (goes_on) instruction.op = Op::add;
+void InstructionWriter::add_load(BlockId input, std::uint32_t slot) {
+  loads_[input.index] = count(p_.loads);
+  p_.loads.push_back({InputId(g_[input].payload), g_[input].rows, slot});
+}
+
+/// What is multiplied second. Columns that lie side by side as they were bound can be read there, too.
+void InstructionWriter::set_outer_operand(Instruction& instruction, Shape& shape, const View& x) {
+  set_operand(instruction, shape, 1, x);
+  if (g_[x.block].kind != BlockKind::input || shape.step[1] != 1) return;
+  instructions::ReduceOuter::set_load(instruction, loads_.at(x.block.index));
+}
+
+/// See instructions::ReduceOuter.
+bool InstructionWriter::are_row_sums(const Instruction& sums, const Instruction& outer, const Shape& shape) const {
+  if (sums.kind != InstructionKind::reduce || sums.accumulates != outer.accumulates || sums.is_uniform(0)) return false;
+  const Shape& of_sums = p_.shapes[sums.shape];
+  const bool same_rows =
+      sums.x[0] == outer.x[0] && of_sums.rows == shape.rows && of_sums.step[0] == shape.step[0] && shape.places == 1;
+  return same_rows && of_sums.row_step == shape.row_step && sums.out == outer.out + shape.terms &&
+         (shape.terms == 1 || shape.term_step == 1);
+}
+
+Instruction InstructionWriter::of_total(const Sink& sink, const TotalPlace& place, bool goes_on,
+                                        const Instruction* before) {
+  Instruction instruction{.kind = sink.kind, .accumulates = goes_on, .out = place.place, .nodes = g_[sink.total].nodes};
   Shape with{sink.rows.rows, place.shape.terms, place.shape.row_step, place.shape.term_step};
   if (is_listed(sink.rows)) {
     const List& list = lists_.at(sink.rows.block.index);
@@ -235,7 +258,7 @@ Instruction InstructionWriter::of_total(const Sink& sink, const TotalPlace& plac
   }
   if (sink.kind == InstructionKind::reduce_outer) {
     const Weights& w = g_.weights(sink.total);
-    set_operand(instruction, with, 1, g_.operand(sink.total, 1));
+    set_outer_operand(instruction, with, g_.operand(sink.total, 1));
     with.rows = w.matrix.rows, with.places = w.places;
     if (w.own) with.place_step = with.rows * with.row_step;
   } else if (place.shape.rows == 1) {
@@ -243,6 +266,8 @@ Instruction InstructionWriter::of_total(const Sink& sink, const TotalPlace& plac
   }
   if (with.rows == 1) with.row_step = 0;
   if (with.terms == 1) with.term_step = 0;
+  const bool outer = sink.kind == InstructionKind::reduce_outer;
+  instruction.follows_row_sums = outer && before != nullptr && are_row_sums(*before, instruction, with);
   instruction.shape = shape(with);
   return instruction;
 }

@@ -52,8 +52,11 @@ class InstructionWriter {
   /// Those operands of an assemble block added up by one instruction; with `onto`, added to what its rows are.
   void add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out);
 
-  /// That adds up a total at its place; `goes_on`: something has been added to it before.
-  Instruction of_total(const Sink& sink, const TotalPlace& place, bool goes_on);
+  /// Reads an input block into tile slots, for the instructions of one stage.
+  void add_load(BlockId input, std::uint32_t slot);
+  /// That adds up a total at its place, right after `before`, if that is not null, in the same tile; `goes_on`:
+  /// something has been added to it before.
+  Instruction of_total(const Sink& sink, const TotalPlace& place, bool goes_on, const Instruction* before);
   Instruction of_sink(const Sink& sink);
 
   static Shape of_matrix(const Matrix& matrix);
@@ -69,6 +72,8 @@ class InstructionWriter {
   Instruction start_gather(BlockId id, std::uint32_t out);
   std::uint32_t take_nodes(const View& x);
   void finish_gather(Instruction gather, std::uint32_t rows);
+  void set_outer_operand(Instruction& instruction, Shape& shape, const View& x);
+  bool are_row_sums(const Instruction& sums, const Instruction& outer, const Shape& shape) const;
 
   const Graph& g_;
   const LargeVector<std::uint32_t>& slot_;
@@ -79,7 +84,9 @@ class InstructionWriter {
     std::uint32_t nodes = 0;        // that no instruction stands for yet
     std::uint32_t at = UINT32_MAX;  // among the program's indices, once an instruction reads them there
   };
-  std::unordered_map<std::uint32_t, List> lists_;  // of blocks; looked up, never walked
+  // Of blocks; looked up, never walked.
+  std::unordered_map<std::uint32_t, List> lists_;
+  std::unordered_map<std::uint32_t, std::uint32_t> loads_;  // the latest of an input block
 };
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

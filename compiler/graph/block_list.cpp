@@ -7,7 +7,7 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 void BlockList::set(std::size_t i, const Block& block) {
   Word& word = words_[i];
   const bool is_apart = word.nodes == apart;
-  const bool small = block.then == Op::constant && block.rows == 1 && block.payload == 0 && block.nodes < apart;
+  const bool small = block.then == no_op && block.rows == 1 && block.payload == 0 && block.nodes < apart;
   if (small && !is_apart) {
     word = {block.kind, block.op, block.varying, static_cast<std::uint8_t>(block.nodes), block.first_operand};
     return;

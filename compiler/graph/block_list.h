@@ -32,8 +32,8 @@ enum class BlockKind : std::uint8_t {
 struct Block {
   BlockKind kind;
   /// Of an elementwise block, or max or min of a row_extreme. A product P is finished to then(op(x2, P)), row by row;
-  /// Op::constant leaves either out.
-  Op op = Op::constant, then = Op::constant;
+  /// no_op leaves either out.
+  Op op = no_op, then = no_op;
   bool varying = false;
   std::uint32_t rows = 1;
   std::uint32_t payload = 0;

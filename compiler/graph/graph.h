@@ -243,7 +243,7 @@ class Graph {
     numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
     Block block = blocks_[id.index];
     block.kind = BlockKind::constant;
-    block.op = Op::constant;
+    block.op = no_op;
     block.payload = first;
     blocks_.set(id.index, block);
   }

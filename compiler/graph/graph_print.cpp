@@ -90,8 +90,8 @@ std::string equation(const Graph& graph, BlockId id) {
   const bool product =
       block.kind == BlockKind::dense || block.kind == BlockKind::dense_reverse || block.kind == BlockKind::outer;
   if (product && graph.weights(id).places > 1) text += places(graph.weights(id));
-  if (block.kind != BlockKind::elementwise && block.op != Op::constant) text += std::string(", ") + op_name(block.op);
-  if (block.then != Op::constant) text += std::string(", ") + op_name(block.then);
+  if (block.kind != BlockKind::elementwise && block.op != no_op) text += std::string(", ") + op_name(block.op);
+  if (block.then != no_op) text += std::string(", ") + op_name(block.then);
   return text;
 }
 

@@ -107,15 +107,14 @@ class Verifier {
 
   void check_finish(BlockId id) {
     const Block block = g_[id];
-    if (block.op == Op::constant) {
+    if (block.op == no_op) {
       expect(g_.operands(id).size() == 2, id, "two factors");
     } else {
       expect(g_.operands(id).size() == 3 && op_arity(block.op) == 2, id, "two factors, and an operand to finish with");
       expect(g_.operand(id, 2).rows == block.rows, id, "as many rows to finish with");
     }
-    expect(block.then == Op::constant || op_arity(block.then) == 1, id, "a function of one operand at last");
-    expect(block.varying || (block.op == Op::constant && block.then == Op::constant), id,
-           "finished only where it varies");
+    expect(block.then == no_op || op_arity(block.then) == 1, id, "a function of one operand at last");
+    expect(block.varying || (block.op == no_op && block.then == no_op), id, "finished only where it varies");
   }
 
   std::uint64_t rows_of_operands(BlockId id) const {

@@ -37,14 +37,14 @@ class Fuser {
   /// op(x...), operand k of which is a product.
   static View finished(Graph& out, Op op, std::span<const View> x, std::size_t k) {
     const Block product = out[x[k].block];
-    if (product.then != Op::constant) return nothing;
+    if (product.then != no_op) return nothing;
     if (x.size() == 1) {
-      const View operand = product.op != Op::constant ? out.operand(x[k].block, 2) : nothing;
-      return out.add_finished(x[k].block, product.op, {&operand, product.op != Op::constant ? 1u : 0u}, op);
+      const View operand = product.op != no_op ? out.operand(x[k].block, 2) : nothing;
+      return out.add_finished(x[k].block, product.op, {&operand, product.op != no_op ? 1u : 0u}, op);
     }
     const bool takes_product = op == Op::add || (op_kind(op) == OpKind::adjoint && k == 1);
-    if (!takes_product || product.op != Op::constant || x.size() != 2) return nothing;
-    return out.add_finished(x[k].block, op, x.subspan(1 - k, 1), Op::constant);
+    if (!takes_product || product.op != no_op || x.size() != 2) return nothing;
+    return out.add_finished(x[k].block, op, x.subspan(1 - k, 1), no_op);
   }
 
   const Graph& old_;

@@ -22,6 +22,9 @@ inline constexpr std::size_t op_count = 0
 #include "tapeloom/core/ops/ops.def"
     ;
 
+/// No op, where there may be one.
+inline constexpr Op no_op = static_cast<Op>(op_count);
+
 /// What a row of the table is; decides which payload a node has and where it can stand.
 enum class OpKind : std::uint8_t { leaf, reduction, scalar, comparison, adjoint };
 
@@ -33,7 +36,7 @@ struct OpFacts {
   const char* sign = nullptr;
 };
 
-inline constexpr OpFacts op_facts[op_count] = {
+inline constexpr OpFacts op_facts[op_count + 1] = {
 #define TAPELOOM_LEAF(name) {#name, OpKind::leaf, 0},
 #define TAPELOOM_REDUCTION(name) {#name, OpKind::reduction, 1},
 #define TAPELOOM_OPERATOR(name, Struct, sign) {#name, OpKind::scalar, 2, #sign},
@@ -43,6 +46,7 @@ inline constexpr OpFacts op_facts[op_count] = {
 #define TAPELOOM_TERNARY(name, Struct) {#name, OpKind::scalar, 3},
 #define TAPELOOM_ADJOINT(name, Struct) {#name, OpKind::adjoint, 2},
 #include "tapeloom/core/ops/ops.def"
+    {"none", OpKind::leaf, 0},
 };
 
 constexpr const char* op_name(Op op) { return op_facts[static_cast<std::size_t>(op)].name; }

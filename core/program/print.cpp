@@ -5,18 +5,17 @@
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/base/text.h"
+#include "tapeloom/core/program/instructions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
 
-/// a op b for operators, op(a, b) for functions, written with the names in `x`.
-std::string expression(Op op, const std::string* x) {
-  if (op_sign(op) != nullptr) return x[0] + " " + op_sign(op) + " " + x[1];
-  std::string text = op_name(op);
-  for (std::size_t i = 0; i < op_arity(op); ++i) text += (i == 0 ? "(" : ", ") + x[i];
-  return text + ")";
-}
+using instructions::Operand;
+using instructions::Result;
+using instructions::Source;
+using instructions::Target;
+using instructions::Texts;
 
 std::string named(char kind, std::uint32_t index) { return kind + std::to_string(index); }
 
@@ -59,18 +58,6 @@ std::string matrix_text(const Shape& s) {
   return s.place_step == 0 ? text : text + " by " + std::to_string(s.place_step);
 }
 
-/// A product and what is done to it.
-std::string finished(const Instruction& instruction, const std::string& operand, const std::string& product) {
-  const std::string operands[3] = {operand, product, ""};
-  std::string text = product;
-  if (instruction.op == Op::add) {
-    text += " + " + operand;
-  } else if (instruction.op != Op::constant) {
-    text = expression(instruction.op, operands);
-  }
-  return instruction.then == Op::constant ? text : op_name(instruction.then) + ("(" + text + ")");
-}
-
 /// At most eight of a list, after which dots stand for the others.
 template <class Text>
 std::string listed(std::size_t count, Text&& text_of) {
@@ -106,70 +93,65 @@ std::string indexed_text(const Program& program, std::uint32_t first, std::uint3
   return listed(rows, [&](std::size_t r) { return named('t', program.indices[first + r]); });
 }
 
+std::string operand_text(const Program& program, const Instruction& instruction, std::size_t k, const Operand& operand,
+                         bool in_tile) {
+  const Shape& shape = program.shapes[instruction.shape];
+  const std::uint32_t first = instruction.x[k], step = shape.step[k];
+  const auto count = static_cast<std::uint32_t>(operand.count);
+  switch (operand.source) {
+    case Source::matrix:
+      return named('u', first) + " " + matrix_text(shape);
+    case Source::lists:
+      return lists_text(program, instruction, shape, in_tile);
+    case Source::batch:
+      return slots('b', first, count, 1);
+    case Source::numbers:
+    case Source::mixed:
+    case Source::lanes:
+      break;
+  }
+  if (step == Shape::by_index) return "(" + indexed_text(program, first, count) + ")";
+  const bool uniform = !in_tile || instruction.is_uniform(k);
+  return slots(uniform ? 'u' : 't', first, count, step);
+}
+
+/// The left side of an equation, and its sign.
+std::string result_text(const Program& program, const Instruction& instruction, const Result& result, bool in_tile) {
+  const Shape& shape = program.shapes[instruction.shape];
+  const std::uint32_t out = instruction.out;
+  const char place = in_tile ? 't' : 'u';
+  const std::string sign = result.adds ? " += " : " = ";
+  const std::string total = "total " + named('u', program.first_total() + out);
+  switch (result.target) {
+    case Target::rows:
+      return slots(place, out, static_cast<std::uint32_t>(result.count), 1) + sign;
+    case Target::entries:
+      return named(place, out) + " " + matrix_text(shape) + sign;
+    case Target::total_rows:
+      return total +
+             (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") + sign;
+    case Target::total_entries:
+      return total + " " + matrix_text(shape) + sign;
+    case Target::guard:
+      return "guard " + std::to_string(out) + " holds where " + (program.guards[out].expected ? "" : "not ");
+    case Target::batch:
+      return slots('b', out, static_cast<std::uint32_t>(result.count), 1) + sign;
+    case Target::output:
+      return "output[" + std::to_string(out) + "]" + sign;
+    case Target::input_gradient:
+      return "input_gradient[" + std::to_string(out) + "]" + sign;
+  }
+  fail_check("a target", __FILE__, __LINE__);
+}
+
 std::string instruction_text(const Program& program, const Instruction& instruction, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
-  const auto x = [&](std::size_t k, std::uint32_t rows) {
-    const bool uniform = !in_tile || (instruction.uniform_mask >> k & 1) != 0;
-    if (shape.step[k] == Shape::by_index) return "(" + indexed_text(program, instruction.x[k], rows) + ")";
-    return slots(uniform ? 'u' : 't', instruction.x[k], rows, shape.step[k]);
-  };
-  const char place = in_tile ? 't' : 'u';
-  const std::uint32_t out = instruction.out;
-  const std::string total = "total " + named('u', program.first_total() + out);
-  const std::string to = slots(place, out, shape.rows, 1) + " = ";
-  const std::uint32_t rows = shape.places * shape.rows, terms = shape.places * shape.terms;  // of products
-  switch (instruction.kind) {
-    case InstructionKind::elementwise: {
-      const std::string operands[3] = {x(0, shape.rows), x(1, shape.rows), x(2, shape.rows)};
-      return to + expression(instruction.op, operands);
-    }
-    case InstructionKind::row_sum:
-      return slots(place, out, shape.terms, 1) + " = row sum of " + x(0, shape.rows * shape.terms);
-    case InstructionKind::row_extreme:
-      return slots(place, out, shape.terms, 1) + " = row " + op_name(instruction.op) + " of " +
-             x(0, shape.rows * shape.terms);
-    case InstructionKind::row_extreme_reverse:
-      return slots(place, out, shape.rows * shape.terms, 1) + " = " + x(1, shape.terms) + " at the row " +
-             op_name(instruction.op) + " of " + x(0, shape.rows * shape.terms);
-    case InstructionKind::copy:
-      return to + x(0, shape.rows);
-    case InstructionKind::zero:
-      return to + "0";
-    case InstructionKind::add_at:
-      return named(place, out) + " " + matrix_text(shape) + " += " + x(0, shape.rows * shape.terms);
-    case InstructionKind::gather:
-      return to + lists_text(program, instruction, shape, in_tile);
-    case InstructionKind::dense:
-      return slots(place, out, rows, 1) + " = " +
-             finished(instruction, x(2, rows),
-                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " * " + x(1, terms));
-    case InstructionKind::dense_reverse:
-      return slots(place, out, terms, 1) + " = " +
-             finished(instruction, x(2, terms),
-                      named('u', instruction.x[0]) + " " + matrix_text(shape) + " transposed * " + x(1, rows));
-    case InstructionKind::outer:
-      return named(place, out) + " " + matrix_text(shape) + " = " + x(0, rows) + " outer " + x(1, terms);
-    case InstructionKind::reduce:
-    case InstructionKind::reduce_products:
-      return total +
-             (shape.rows > 1 ? ":+" + std::to_string(shape.rows) + " by " + std::to_string(shape.row_step) : "") +
-             " += " + x(0, shape.rows) + (instruction.kind == InstructionKind::reduce ? "" : " * " + x(1, shape.rows));
-    case InstructionKind::reduce_outer:
-      return total + " " + matrix_text(shape) + " += " + x(0, rows) + " outer " + x(1, terms);
-    case InstructionKind::guard:
-      return "guard " + std::to_string(out) + " holds where " + (program.guards[out].expected ? "" : "not ") + x(0, 1);
-    case InstructionKind::spill:
-      return slots('b', out, shape.rows, 1) + " = " + x(0, shape.rows);
-    case InstructionKind::reload:
-      return to + slots('b', instruction.x[0], shape.rows, 1);
-    case InstructionKind::store_output:
-      return "output[" + std::to_string(out) + "] = " + x(0, 1);
-    case InstructionKind::store_sample:
-      return "output[" + std::to_string(out) + "] = " + x(0, 1) + " of sample " + std::to_string(instruction.x[1]);
-    case InstructionKind::store_input_gradient:
-      return "input_gradient[" + std::to_string(out) + "] = " + x(0, shape.rows);
+  const InstructionFacts facts = facts_of(instruction, shape);
+  Texts x;
+  for (std::size_t k = 0; k < facts.operands.size(); ++k) {
+    x[k] = operand_text(program, instruction, k, facts.operands[k], in_tile);
   }
-  fail_check("an instruction kind", __FILE__, __LINE__);
+  return result_text(program, instruction, facts.result, in_tile) + text_of(instruction, shape, x);
 }
 
 std::string stage_text(const Program& program, const Stage& stage) {

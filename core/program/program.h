@@ -21,38 +21,20 @@
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
-/// Products may stand at several places: `places` instructions in one, each a place further in its operands and
-/// results; matrices W, and totals, are place_step further, or the same ones if that is 0, which are then added up.
-///
-/// Below, an operand's row r is the slot x + r * step, uniform or of the tile as Instruction::uniform_mask says, or
-/// where step is Shape::by_index, in an elementwise instruction of a tile and in reduce_products, the slot indices[x +
-/// r] of the tile; W(i, j) is the uniform slot x0 + i * row_step + j * term_step.
+/// Their equations are in instructions.def, and what else is known of them in instructions.h.
 enum class InstructionKind : std::uint8_t {
-  elementwise,           ///< out(r) = op(x0(r), x1(r), x2(r))
-  row_sum,               ///< out(i) = x0(i * rows) + x0(i * rows + 1) + ..., of `rows` terms; there are `terms` sums
-  row_extreme,           ///< out = op(op(x0(0), x0(1)), x0(2)) ..., op being max or min
-  row_extreme_reverse,   ///< out(r) = x1 at the row that row_extreme takes, 0 elsewhere; x1 has one row
-  copy,                  ///< out(r) = x0(r)
-  zero,                  ///< out(r) = 0
-  add_at,                ///< out + i * row_step + j * term_step += x0(i * terms + j)
-  gather,                ///< out(r) = the sum of list r of numbers and products: see Program::indices
-  dense,                 ///< out(i) = the sum over j of W(i, j) x1(j), finished
-  dense_reverse,         ///< out(j) = the sum over i of W(i, j) x1(i), finished
-  outer,                 ///< out + i * row_step + j * term_step = x0(i) x1(j); all uniform
-  reduce,                ///< total out + r * row_step += the sum over the samples of x0(r)
-  reduce_products,       ///< total out + r * row_step += the sum over the samples of x0(r) x1(r)
-  reduce_outer,          ///< total out + i * row_step + j * term_step += the sum over the samples of x0(i) x1(j)
-  guard,                 ///< guard[out] holds where x0 is not zero (or zero, as it was recorded)
-  spill,                 ///< batch slot out + r = x0(r)
-  reload,                ///< out(r) = batch slot x0 + r
-  store_output,          ///< outputs[sample][out] = x0
-  store_sample,          ///< outputs[out] = x0 of the sample x[1]
-  store_input_gradient,  ///< input gradients[sample][out + r] = x0(r)
+#define TAPELOOM_INSTRUCTION(name, Struct) name,
+#include "tapeloom/core/program/instructions.def"
 };
 
-/// How many rows an instruction works on and how they lie. Most scalars share shape 0.
+inline constexpr const char* instruction_names[] = {
+#define TAPELOOM_INSTRUCTION(name, Struct) #name,
+#include "tapeloom/core/program/instructions.def"
+};
+
+/// How many rows an instruction works on and how they lie: see the struct of its kind. Most scalars share shape 0.
 struct Shape {
-  static constexpr std::uint32_t by_index = UINT32_MAX;  ///< a step: see InstructionKind
+  static constexpr std::uint32_t by_index = UINT32_MAX;  ///< a step: see instructions.def
 
   std::uint32_t rows = 1;
   std::uint32_t terms = 1;
@@ -69,18 +51,23 @@ struct Shape {
 struct Instruction {
   InstructionKind kind = InstructionKind::elementwise;
   /// Of an elementwise instruction, or max or min of a row_extreme. A product p of a tile is finished to then(op(x2(r),
-  /// p)), row by row; Op::constant leaves either out. A reduce or reduce_outer of Op::add goes on with a total that an
-  /// earlier one of the stage has begun.
-  Op op = Op::constant;
-  Op then = Op::constant;
-  std::uint8_t uniform_mask = 0;  ///< bit i: operand i is in uniform slots, not in tile slots
-  std::uint32_t shape = 0;        ///< index into Program::shapes
+  /// p)), row by row; either may be left out.
+  Op op = no_op;
+  Op then = no_op;
+  std::uint8_t uniform_mask : 3 = 0;  ///< bit k: operand k is in uniform slots, not in tile slots
+  bool accumulates : 1 = false;       ///< a total goes on with what an earlier instruction of the stage has begun
+  bool follows_row_sums : 1 = false;  ///< see instructions::ReduceOuter
+  std::uint32_t shape = 0;            ///< index into Program::shapes
   std::uint32_t out = 0;
   std::array<std::uint32_t, 3> x = {};
   std::uint32_t nodes = 0;  ///< how many recorded nodes it stands for, for reports
 
+  bool is_uniform(std::size_t k) const { return (uniform_mask >> k & 1) != 0; }
+  void set_uniform(std::size_t k) { uniform_mask = (uniform_mask | 1u << k) & 7u; }
+
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
+static_assert(sizeof(Instruction) == 28, "there may be millions of them");
 
 /// Indices [begin, end).
 struct Range {

@@ -4,14 +4,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <set>
 #include <vector>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/program/instructions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
+
+using instructions::InExact;
+using instructions::Operand;
+using instructions::Operands;
+using instructions::OpUse;
+using instructions::ReduceOuter;
+using instructions::Result;
+using instructions::Rules;
+using instructions::Runs;
+using instructions::Source;
+using instructions::Target;
 
 /// Thrown and caught in this file.
 struct Fault {
@@ -115,16 +128,19 @@ class Checker {
     next_instruction_ = stage.tile.end;
     next_load_ = stage.inputs.end;
     begun_.clear();
+    loaded_.clear();
+    for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
+      overwrite(p_.loads[at].slot, p_.loads[at].count);
+      loaded_[p_.loads[at].slot] = at;
+    }
     for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) check(p_.instructions[i], false);
     for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
       check(p_.instructions[i], true);
-      check_beginning(p_.instructions[i]);
+      if (p_.instructions[i].kind == InstructionKind::reduce_outer) check_outer(i, i > stage.tile.begin);
     }
   }
 
   // --- instructions -------------------------------------------------------------------------------------------------
-
-  static bool is_uniform(const Instruction& i, std::size_t k) { return (i.uniform_mask >> k & 1) != 0; }
 
   /// `rows` slots, `step` apart, that an instruction reads in memory as they lie.
   void read(Wide first, Wide rows, Wide step, bool uniform) const {
@@ -133,25 +149,26 @@ class Checker {
     // The parameters lie apart from the other uniform slots.
     require(!uniform || first >= p_.parameters.size() || last < p_.parameters.size(), "an operand across parameters");
   }
-  void read(const Instruction& i, const Shape& s, std::size_t k, Wide rows, bool in_tile) const {
-    read(i.x[k], rows, s.step[k], !in_tile || is_uniform(i, k));
-  }
-  /// An operand with a number for each lane.
-  void read_lanes(const Instruction& i, const Shape& s, std::size_t k, Wide rows) const {
-    require(!is_uniform(i, k), "an operand that is not of the tile");
-    read(i.x[k], rows, s.step[k], false);
-  }
-  void read_matrix(const Instruction& i, const Shape& s, bool in_tile) const {
-    require(!in_tile || is_uniform(i, 0), "a matrix that is not uniform");
-    const Wide last = last_entry(i.x[0], s);
+  void read_matrix(Wide first, const Shape& s) const {
+    const Wide last = last_entry(first, s);
     require(last < p_.uniform_slots, "a matrix outside the slots");
-    require(i.x[0] >= p_.parameters.size() || last < p_.parameters.size(), "a matrix across parameters");
+    require(first >= p_.parameters.size() || last < p_.parameters.size(), "a matrix across parameters");
   }
   void write(Wide first, Wide rows, bool in_tile) {
     require(first + rows <= (in_tile ? p_.tile_slots : p_.uniform_slots), "a result outside the slots");
     require(in_tile || first >= p_.first_total(), "a result among the leaves");
     Wide& written = in_tile ? written_tile_ : written_uniform_;
     written = std::max(written, first + rows);
+    if (in_tile) overwrite(first, rows);
+  }
+  /// What was loaded into these slots of the tile is no longer there.
+  void overwrite(Wide first, Wide rows) {
+    auto at = loaded_.lower_bound(first + rows);
+    while (at != loaded_.begin()) {
+      --at;
+      if (at->first + p_.loads[at->second].count <= first) return;
+      at = loaded_.erase(at);
+    }
   }
   static Wide last_entry(Wide first, const Shape& s) {
     const Wide rows = (s.rows - Wide{1}) * s.row_step, terms = (s.terms - Wide{1}) * s.term_step;
@@ -159,78 +176,107 @@ class Checker {
     require(rows <= UINT32_MAX && terms <= UINT32_MAX && places <= UINT32_MAX, "a matrix outside the slots");
     return first + rows + terms + places;
   }
-  void write_entries(const Instruction& i, const Shape& s) {
-    const Wide last = last_entry(i.out, s);
-    write(i.out, last - i.out + 1, false);
-  }
 
   void check(const Instruction& i, bool in_tile) {
     require(i.shape < p_.shapes.size(), "an instruction without a shape");
     const Shape& s = p_.shapes[i.shape];
-    // Exact kernels know no rows.
-    const bool has_rows = s.rows > 1 || s.terms > 1;
-    require(!p_.exact || !in_tile || !has_rows, "rows in a tile of an exact program");
-    const std::size_t may_be_listed = i.kind == InstructionKind::elementwise       ? op_arity(i.op)
-                                      : i.kind == InstructionKind::reduce_products ? 2
-                                                                                   : 0;
-    for (std::size_t k = may_be_listed; k < s.step.size(); ++k) {
-      require(s.step[k] != Shape::by_index, "rows one by one where there are none");
+    const InstructionFacts facts = facts_of(i, s);
+    check_place(s, facts.rules, in_tile);
+    check_ops(i, s, facts.rules.ops, in_tile);
+    for (std::size_t k = 0; k < s.step.size(); ++k) {
+      const bool may = k < facts.operands.size() && facts.operands[k].may_be_by_index;
+      require(may || s.step[k] != Shape::by_index, "rows one by one where there are none");
     }
-    switch (i.kind) {
-      case InstructionKind::elementwise:
-        return check_elementwise(i, s, in_tile);
-      case InstructionKind::row_sum:
-        require(!p_.exact || !in_tile, "a sum of rows in a tile of an exact program");
-        require(!in_tile || !is_uniform(i, 0), "an operand that is not of the tile");
-        read(i, s, 0, Wide{s.rows} * s.terms, in_tile);
-        return write(i.out, s.terms, in_tile);
-      case InstructionKind::row_extreme:
-      case InstructionKind::row_extreme_reverse:
-        return check_extreme(i, s, in_tile);
-      case InstructionKind::copy:
-        read(i, s, 0, s.rows, in_tile);
-        return write(i.out, s.rows, in_tile);
-      case InstructionKind::zero:
-        require(!in_tile, "an instruction of the step in a tile");
-        return write(i.out, s.rows, false);
-      case InstructionKind::add_at:
-        require(!in_tile, "an instruction of the step in a tile");
-        read(i, s, 0, Wide{s.rows} * s.terms, false);
-        return write_entries(i, s);
-      case InstructionKind::gather:
-        check_lists(i, s, in_tile);
-        return write(i.out, s.rows, in_tile);
-      case InstructionKind::dense:
-        return check_product(i, s, Wide{s.places} * s.rows, Wide{s.places} * s.terms, in_tile);
-      case InstructionKind::dense_reverse:
-        return check_product(i, s, Wide{s.places} * s.terms, Wide{s.places} * s.rows, in_tile);
-      case InstructionKind::outer:
-        require(!in_tile, "an instruction of the step in a tile");
-        require(!p_.exact, "a matrix product in an exact program");
-        read(i, s, 0, Wide{s.places} * s.rows, false);
-        read(i, s, 1, Wide{s.places} * s.terms, false);
-        return write_entries(i, s);
-      case InstructionKind::guard:
-        require(in_tile || is_uniform(i, 0), "a guard on a tile outside of it");
-        require(i.out < p_.guards.size(), "a guard that is not there");
-        return read(i, s, 0, 1, in_tile);
-      case InstructionKind::reduce:
-      case InstructionKind::reduce_products:
-      case InstructionKind::reduce_outer:
-      case InstructionKind::spill:
-      case InstructionKind::reload:
-      case InstructionKind::store_output:
-      case InstructionKind::store_sample:
-      case InstructionKind::store_input_gradient:
-        require(in_tile, "an instruction of a tile outside of it");
-        return check_tile(i, s);
+    for (std::size_t k = 0; k < facts.operands.size(); ++k) check_operand(i, s, k, facts.operands, in_tile);
+    check_result(i, s, facts.result, in_tile);
+    const bool total = facts.result.target == Target::total_rows || facts.result.target == Target::total_entries;
+    require(total || !i.accumulates, "a flag that does not fit its instruction");
+    require(i.kind == InstructionKind::reduce_outer || !i.follows_row_sums, "a flag that does not fit its instruction");
+  }
+
+  void check_place(const Shape& s, const Rules& rules, bool in_tile) const {
+    require(in_tile || rules.runs != Runs::in_tiles, "an instruction of a tile outside of it");
+    require(!in_tile || rules.runs != Runs::once, "an instruction of the step in a tile");
+    if (!p_.exact) return;
+    const bool once = rules.in_exact == InExact::once_a_step;
+    if (rules.in_exact == InExact::no || (once && in_tile)) {
+      throw Fault{rules.refused + std::string(once ? " in a tile of an exact program" : " in an exact program")};
     }
-    throw Fault{"an instruction of no kind"};
+    require(!in_tile || (s.rows == 1 && s.terms == 1), "rows in a tile of an exact program");  // its kernels know none
+  }
+
+  static bool is_scalar(Op op) {
+    return op_kind(op) != OpKind::leaf && op_kind(op) != OpKind::reduction && op_arity(op) > 0;
+  }
+  static bool is_none_or(Op op, std::size_t arity) { return op == no_op || (is_scalar(op) && op_arity(op) == arity); }
+  static void check_ops(const Instruction& i, const Shape& s, OpUse use, bool in_tile) {
+    switch (use) {
+      case OpUse::none:
+        return require(i.op == no_op && i.then == no_op, "an op that does not fit its instruction");
+      case OpUse::scalar:
+        return require(is_scalar(i.op), "an op that does not stand in an instruction");
+      case OpUse::extreme:
+        require(i.op == Op::max || i.op == Op::min, "an extreme that is neither max nor min");
+        return require(s.rows <= 1u << 24, "an extreme of more rows than numbers can count");
+      case OpUse::finish:
+        require(in_tile || (i.op == no_op && i.then == no_op), "a finished product outside of a tile");
+        return require(is_none_or(i.op, 2) && is_none_or(i.then, 1), "a product finished by an op that does not fit");
+    }
+  }
+
+  void check_operand(const Instruction& i, const Shape& s, std::size_t k, const Operands& all, bool in_tile) {
+    const Operand& operand = all[k];
+    switch (operand.source) {
+      case Source::lists:
+        return check_lists(i, s, in_tile);
+      case Source::batch:
+        return require(Wide{i.x[k]} + operand.count <= p_.batch_slots, "a reload outside the slots");
+      case Source::matrix:
+        require(!in_tile || i.is_uniform(k), "a matrix that is not uniform");
+        return read_matrix(i.x[k], s);
+      case Source::lanes:
+        require(!in_tile || !i.is_uniform(k), "an operand that is not of the tile");
+        break;
+      case Source::mixed:
+        require(!in_tile || i.uniform_mask + 1u < 1u << all.size(), "an op on nothing of the tile");
+        break;
+      case Source::numbers:
+        break;
+    }
+    if (s.step[k] == Shape::by_index) return check_indexed(i, s, k, in_tile);
+    read(i.x[k], operand.count, s.step[k], !in_tile || i.is_uniform(k));
+  }
+
+  void check_result(const Instruction& i, const Shape& s, const Result& result, bool in_tile) {
+    const Wide last = i.out + (result.count - 1);
+    switch (result.target) {
+      case Target::rows:
+        return write(i.out, result.count, in_tile);
+      case Target::entries:
+        return write(i.out, last_entry(i.out, s) - i.out + 1, false);
+      case Target::total_rows:
+        require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
+        return check_beginning(i);
+      case Target::total_entries:
+        require(s.terms == 1 || s.term_step > 0, "totals on top of each other");
+        require(last_entry(i.out, s) < p_.total_count, "a total that is not there");
+        return check_beginning(i);
+      case Target::guard:
+        require(in_tile || i.is_uniform(0), "a guard on a tile outside of it");
+        return require(last < p_.guards.size(), "a guard that is not there");
+      case Target::batch:
+        require(last < p_.batch_slots, "a spill outside the slots");
+        written_batch_ = std::max(written_batch_, last + 1);
+        return;
+      case Target::output:
+        return require(last < p_.outputs.size(), "an output that is not there");
+      case Target::input_gradient:
+        return require(p_.has_input_gradients && last < p_.input_count, "an input gradient that is not there");
+    }
   }
 
   /// Lists of rows that are read one by one and added up.
   void check_lists(const Instruction& i, const Shape& s, bool in_tile) {
-    require(!p_.exact, "rows one by one in an exact program");
     require(Wide{i.x[0]} + i.x[1] <= p_.indices.size(), "indices that are not there");
     // Each instruction has lists of its own. Otherwise few indices could take long to look at.
     listed_ += i.x[1];
@@ -255,7 +301,7 @@ class Checker {
   }
   /// Rows of an operand of the tile that are read one by one. Instructions may share them.
   void check_indexed(const Instruction& i, const Shape& s, std::size_t k, bool in_tile) {
-    require(in_tile && !p_.exact && s.rows > 1 && !is_uniform(i, k), "rows one by one where there are none");
+    require(in_tile && !p_.exact && s.rows > 1 && !i.is_uniform(k), "rows one by one where there are none");
     require(Wide{i.x[k]} + s.rows <= p_.indices.size(), "indices that are not there");
     if (outside_before_.empty()) {
       outside_before_.push_back(0);
@@ -266,91 +312,35 @@ class Checker {
     require(outside_before_[i.x[k]] == outside_before_[i.x[k] + s.rows], "an operand outside the slots");
   }
 
-  void check_elementwise(const Instruction& i, const Shape& s, bool in_tile) {
-    const std::size_t arity = op_arity(i.op);
-    require(op_kind(i.op) != OpKind::leaf && op_kind(i.op) != OpKind::reduction && arity > 0,
-            "an op that does not stand in an instruction");
-    require(!in_tile || i.uniform_mask + 1u < 1u << arity, "an op on nothing of the tile");
-    for (std::size_t k = 0; k < arity; ++k) {
-      s.step[k] == Shape::by_index ? check_indexed(i, s, k, in_tile) : read(i, s, k, s.rows, in_tile);
-    }
-    write(i.out, s.rows, in_tile);
-  }
-
-  void check_extreme(const Instruction& i, const Shape& s, bool in_tile) {
-    require(!p_.exact || !in_tile, "a choice of rows in a tile of an exact program");
-    require(i.op == Op::max || i.op == Op::min, "an extreme that is neither max nor min");
-    require(s.rows <= 1u << 24, "an extreme of more rows than numbers can count");
-    const bool reverse = i.kind == InstructionKind::row_extreme_reverse;
-    require(!in_tile || i.uniform_mask < (reverse ? 3 : 1), "an extreme of nothing of the tile");
-    const Wide all = Wide{s.rows} * s.terms;
-    read(i, s, 0, all, in_tile);
-    if (reverse) read(i, s, 1, s.terms, in_tile);
-    write(i.out, reverse ? all : s.terms, in_tile);
-  }
-
-  void check_product(const Instruction& i, const Shape& s, Wide results, Wide terms, bool in_tile) {
-    require(!p_.exact, "a matrix product in an exact program");
-    read_matrix(i, s, in_tile);
-    if (in_tile) {
-      read_lanes(i, s, 1, terms);
-    } else {
-      read(i, s, 1, terms, false);
-    }
-    require(in_tile || (i.op == Op::constant && i.then == Op::constant), "a finished product outside of a tile");
-    require(i.op == Op::constant || op_takes(i.op, 2), "a product finished by an op that does not fit");
-    require(i.then == Op::constant || op_takes(i.then, 1), "a product finished by an op that does not fit");
-    if (i.op != Op::constant) read(i, s, 2, results, in_tile);
-    write(i.out, results, in_tile);
-  }
-  static bool op_takes(Op op, std::size_t arity) {
-    return op_kind(op) != OpKind::leaf && op_kind(op) != OpKind::reduction && op_arity(op) == arity;
-  }
-
   /// Whatever goes on with a total finds one that the same stage has begun.
   void check_beginning(const Instruction& i) {
-    const bool adds_up = i.kind == InstructionKind::reduce || i.kind == InstructionKind::reduce_products ||
-                         i.kind == InstructionKind::reduce_outer;
-    if (!adds_up) return;
-    require((i.op == Op::constant || i.op == Op::add) && i.then == Op::constant, "a total by an op that does not fit");
-    require(i.op == Op::constant || begun_.contains(i.out), "a total that goes on before it was begun");
+    require(!i.accumulates || begun_.contains(i.out), "a total that goes on before it was begun");
     begun_.insert(i.out);
   }
 
-  /// The instructions that take numbers out of a tile or into it.
-  void check_tile(const Instruction& i, const Shape& s) {
-    if (i.kind == InstructionKind::reduce) {
-      read(i, s, 0, s.rows, true);
-      require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
-    } else if (i.kind == InstructionKind::reduce_products) {
-      require(!p_.exact, "a product of rows in a tile of an exact program");
-      for (std::size_t k = 0; k < 2; ++k) {
-        s.step[k] == Shape::by_index ? check_indexed(i, s, k, true) : read_lanes(i, s, k, s.rows);
-      }
-      require(i.out + (s.rows - Wide{1}) * s.row_step < p_.total_count, "a total that is not there");
-    } else if (i.kind == InstructionKind::reduce_outer) {
-      require(!p_.exact, "a matrix product in a tile of an exact program");
-      read_lanes(i, s, 0, Wide{s.places} * s.rows);
-      read_lanes(i, s, 1, Wide{s.places} * s.terms);
-      require(s.terms == 1 || s.term_step > 0, "totals on top of each other");
-      require(last_entry(i.out, s) < p_.total_count, "a total that is not there");
-    } else if (i.kind == InstructionKind::spill) {
-      read_lanes(i, s, 0, s.rows);
-      require(Wide{i.out} + s.rows <= p_.batch_slots, "a spill outside the slots");
-      written_batch_ = std::max(written_batch_, Wide{i.out} + s.rows);
-    } else if (i.kind == InstructionKind::reload) {
-      require(Wide{i.x[0]} + s.rows <= p_.batch_slots, "a reload outside the slots");
-      write(i.out, s.rows, true);
-    } else if (i.kind == InstructionKind::store_sample) {
-      read_lanes(i, s, 0, 1);
-      require(i.out < p_.outputs.size(), "an output that is not there");
-    } else if (i.kind == InstructionKind::store_output) {
-      read(i, s, 0, s.rows, true);
-      require(Wide{i.out} + s.rows <= p_.outputs.size(), "an output that is not there");
-    } else {
-      read(i, s, 0, s.rows, true);
-      require(p_.has_input_gradients && Wide{i.out} + s.rows <= p_.input_count, "an input gradient that is not there");
+  /// What a total of products says about its operands is so.
+  void check_outer(std::uint32_t at, bool has_neighbour) const {
+    const Instruction& i = p_.instructions[at];
+    const ReduceOuter outer{i, p_.shapes[i.shape]};
+    if (outer.load() != outer.no_load) {
+      const auto after = loaded_.upper_bound(i.x[1]);
+      require(after != loaded_.begin(), "columns that are not those of the load");
+      const auto [slot, load] = *std::prev(after);
+      require(
+          load == outer.load() && outer.s.step[1] == 1 && i.x[1] + outer.all_columns() <= slot + p_.loads[load].count,
+          "columns that are not those of the load");
     }
+    if (!i.follows_row_sums) return;
+    require(has_neighbour && outer.places() == 1, "a product that does not follow sums of its rows");
+    const Instruction& sums = p_.instructions[at - 1];
+    const Shape& of_sums = p_.shapes[sums.shape];
+    // The totals of the sums are one more column.
+    const bool side_by_side = outer.columns() == 1 || outer.s.term_step == 1;
+    require(sums.kind == InstructionKind::reduce && !sums.is_uniform(0) && sums.x[0] == i.x[0] &&
+                of_sums.rows == outer.rows() && of_sums.step[0] == outer.s.step[0] && side_by_side &&
+                sums.accumulates == i.accumulates && sums.out == Wide{i.out} + outer.columns() &&
+                of_sums.row_step == outer.s.row_step,
+            "a product that does not follow sums of its rows");
   }
 
   /// An executor has memory for all slots, so they should be about as many as there are numbers.
@@ -365,7 +355,8 @@ class Checker {
   std::uint32_t next_instruction_ = 0, next_load_ = 0;
   Wide written_uniform_ = 0, written_tile_ = 0, written_batch_ = 0;  // up to there
   std::set<std::uint32_t> begun_;                                    // where the stage's totals begin
-  Wide listed_ = 0;                                                  // indices in lists so far
+  std::map<Wide, std::uint32_t> loaded_;       // by slot: the stage's loads that nothing has been written to since
+  Wide listed_ = 0;                            // indices in lists so far
   std::vector<std::uint32_t> outside_before_;  // for each index and the end: how many before it are no tile slots
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tapeloom/core/program/instructions.h"
+
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 GradientWatch::GradientWatch(const Program& program) {
@@ -27,10 +29,9 @@ GradientWatch::GradientWatch(const Program& program) {
 
 /// Looks at the first rows and columns of totals of products, and marks all of these as watched.
 void GradientWatch::watch_products(const Program& program, std::vector<bool>& watched) {
-  const auto mark = [&](const Instruction& i, const Shape& s, std::uint32_t first) {
-    const std::uint32_t terms = i.kind == InstructionKind::reduce ? 1 : s.terms;
+  const auto mark = [&](const Shape& s, std::uint32_t columns, std::uint32_t first) {
     for (std::uint32_t row = 0; row < s.rows; ++row) {
-      for (std::uint32_t term = 0; term < terms; ++term) watched[first + row * s.row_step + term * s.term_step] = true;
+      for (std::uint32_t j = 0; j < columns; ++j) watched[first + row * s.row_step + j * s.term_step] = true;
     }
   };
   for (const Stage& stage : program.stages) {
@@ -38,19 +39,20 @@ void GradientWatch::watch_products(const Program& program, std::vector<bool>& wa
       const Instruction& i = program.instructions[at];
       if (i.kind != InstructionKind::reduce_outer) continue;
       const Shape& s = program.shapes[i.shape];
-      for (std::uint32_t p = 0; p < (s.place_step == 0 ? 1 : s.places); ++p) {
+      const instructions::ReduceOuter outer{i, s};
+      for (std::uint32_t p = 0; p < (s.place_step == 0 ? 1 : outer.places()); ++p) {
         const std::uint32_t first = i.out + p * s.place_step, slot = program.first_total() + first;
-        runs_.push_back({slot, s.terms, s.term_step});
-        if (s.rows > 1) runs_.push_back({slot, s.rows, s.row_step});
-        mark(i, s, first);
+        runs_.push_back({slot, outer.columns(), s.term_step});
+        if (outer.rows() > 1) runs_.push_back({slot, outer.rows(), s.row_step});
+        mark(s, outer.columns(), first);
       }
       if (at == stage.tile.begin) continue;
       const Instruction& before = program.instructions[at - 1];
       const Shape& of_before = program.shapes[before.shape];
       const bool sums_rows = before.kind == InstructionKind::reduce && before.x[0] == i.x[0] && s.places == 1 &&
                              of_before.rows == s.rows && of_before.step[0] == s.step[0] &&
-                             ((before.uniform_mask ^ i.uniform_mask) & 1) == 0;
-      if (sums_rows) mark(before, of_before, before.out);
+                             before.is_uniform(0) == i.is_uniform(0);
+      if (sums_rows) mark(of_before, 1, before.out);
     }
   }
 }
@@ -65,11 +67,14 @@ void GradientWatch::watch_additions(const Program& program, std::vector<bool>& w
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
       const Shape& s = program.shapes[i.shape];
-      const bool added = i.kind == InstructionKind::add_at, gathered = i.kind == InstructionKind::gather;
-      if (!added && !gathered) continue;  // no other kind writes where totals are
-      for (std::uint32_t row = 0; row < s.rows; ++row) {
-        const std::uint32_t terms = gathered ? 1 : s.terms, row_step = gathered ? 1 : s.row_step;
-        for (std::uint32_t term = 0; term < terms; ++term) unmark(i.out + row * row_step + term * s.term_step);
+      // No other kind writes where totals are.
+      if (i.kind == InstructionKind::gather) {
+        for (std::uint32_t row = 0; row < s.rows; ++row) unmark(i.out + row);
+      } else if (i.kind == InstructionKind::add_at) {
+        const instructions::AddAt to{i, s};
+        for (std::uint32_t row = 0; row < to.rows(); ++row) {
+          for (std::uint32_t j = 0; j < to.columns(); ++j) unmark(i.out + row * s.row_step + j * s.term_step);
+        }
       }
     }
   }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "tapeloom/core/base/check.h"
+#include "tapeloom/core/program/instructions.h"
 #include "tapeloom/runtime/execute/skip_zeros.h"
 #include "tapeloom/runtime/execute/stopwatch.h"
 #include "tapeloom/runtime/execute/uniform.h"
@@ -20,47 +20,15 @@ const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_sam
   return kernels<T>(max_samples);
 }
 
-/// How many slots an instruction that runs once a step reads from; those of gather are in a list.
-std::size_t operand_count(const Instruction& i) {
-  switch (i.kind) {
-    case InstructionKind::elementwise:
-      return op_arity(i.op);
-    case InstructionKind::row_sum:
-    case InstructionKind::row_extreme:
-    case InstructionKind::copy:
-    case InstructionKind::add_at:
-    case InstructionKind::guard:
-      return 1;
-    case InstructionKind::row_extreme_reverse:
-    case InstructionKind::dense:
-    case InstructionKind::dense_reverse:
-    case InstructionKind::outer:
-      return 2;
-    case InstructionKind::zero:
-    case InstructionKind::gather:
-      return 0;
-    case InstructionKind::reduce:
-    case InstructionKind::reduce_products:
-    case InstructionKind::reduce_outer:
-    case InstructionKind::spill:
-    case InstructionKind::reload:
-    case InstructionKind::store_output:
-    case InstructionKind::store_sample:
-    case InstructionKind::store_input_gradient:
-      break;
-  }
-  fail_check("an instruction that runs once a step", __FILE__, __LINE__);
-}
-
 /// True if an instruction that runs once a step, or the results, read a parameter's uniform slot.
 bool reads_parameters_once(const Program& program) {
   const auto is_parameter = [&](std::uint32_t slot) { return slot < program.parameters.size(); };
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
-      if (i.kind == InstructionKind::gather) return true;
-      for (std::size_t k = 0; k < operand_count(i); ++k) {
-        if (is_parameter(i.x[k])) return true;
+      const instructions::Operands operands = facts_of(i, program.shapes[i.shape]).operands;
+      for (std::size_t k = 0; k < operands.size(); ++k) {
+        if (operands[k].source == instructions::Source::lists || is_parameter(i.x[k])) return true;
       }
     }
   }

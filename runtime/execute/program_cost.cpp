@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tapeloom/core/program/instructions.h"
 #include "tapeloom/core/program/work.h"
 #include "tapeloom/runtime/execute/arena.h"
 #include "tapeloom/runtime/execute/batch_split.h"
@@ -24,33 +25,11 @@ double operations_of(const Program& program, Range range, bool in_tile) {
 /// 42 bytes a total of rows, measured for a million of each.
 double call_bytes(const Instruction& i, const Shape& s) {
   constexpr double place = 1024.0, product = 32.0, row = 64.0;
-  switch (i.kind) {
-    case InstructionKind::dense:
-    case InstructionKind::dense_reverse:
-    case InstructionKind::outer:
-      return place * s.places;
-    case InstructionKind::reduce_outer:
-      return place * s.places + product * s.rows * s.terms;
-    case InstructionKind::reduce:
-    case InstructionKind::reduce_products:
-      return row * s.rows;
-    case InstructionKind::elementwise:
-    case InstructionKind::row_sum:
-    case InstructionKind::row_extreme:
-    case InstructionKind::row_extreme_reverse:
-    case InstructionKind::copy:
-    case InstructionKind::zero:
-    case InstructionKind::add_at:
-    case InstructionKind::gather:
-    case InstructionKind::guard:
-    case InstructionKind::spill:
-    case InstructionKind::reload:
-    case InstructionKind::store_output:
-    case InstructionKind::store_sample:
-    case InstructionKind::store_input_gradient:
-      return 0.0;
-  }
-  return 0.0;
+  const InstructionFacts facts = facts_of(i, s);
+  double bytes = facts.matrix_product ? place * s.places : 0.0;
+  if (facts.result.target == instructions::Target::total_rows) bytes += row * s.rows;
+  if (facts.result.target == instructions::Target::total_entries) bytes += product * s.rows * s.terms;
+  return bytes;
 }
 
 double bytes_of(const Program& p, std::size_t samples) {

@@ -17,11 +17,11 @@ T product_of(T a, T b) {
 /// values[l] = then(op(operand, values[l])), as Finish says.
 template <class T>
 void finish_row(const Finish<T>& finish, const T* operand, T* values, std::size_t lanes) {
-  if (finish.op != Op::constant) {
+  if (finish.op != no_op) {
     const unsigned one_for_all = finish.per_lane ? 0u : 1u;
     scalar_elementwise<T>(finish.op, one_for_all)(values, operand, values, nullptr, lanes);
   }
-  if (finish.then != Op::constant) scalar_elementwise<T>(finish.then, 0)(values, values, nullptr, nullptr, lanes);
+  if (finish.then != no_op) scalar_elementwise<T>(finish.then, 0)(values, values, nullptr, nullptr, lanes);
 }
 
 template <Adjoints side, class T>

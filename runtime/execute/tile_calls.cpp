@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tapeloom/core/program/instructions.h"
 #include "tapeloom/runtime/execute/arena.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -12,13 +13,13 @@ bool is_product(const Instruction& i) {
   return i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
 }
 bool has_planned_totals(const Instruction& i) {
-  return i.kind == InstructionKind::reduce_outer || (i.kind == InstructionKind::reduce && (i.uniform_mask & 1) == 0);
+  return i.kind == InstructionKind::reduce_outer || (i.kind == InstructionKind::reduce && !i.is_uniform(0));
 }
 /// Whether `sums` are of the rows that `outer` multiplies first, and its totals would go on with theirs: the gradients
 /// of a layer's biases and weights.
 bool are_row_sums(const Instruction& sums, const Instruction& outer, const std::vector<Shape>& shapes) {
-  if (sums.kind != InstructionKind::reduce || sums.op != outer.op ||
-      ((sums.uniform_mask | outer.uniform_mask) & 1) != 0)
+  if (sums.kind != InstructionKind::reduce || sums.accumulates != outer.accumulates || sums.is_uniform(0) ||
+      outer.is_uniform(0))
     return false;
   const Shape &s = shapes[sums.shape], &o = shapes[outer.shape];
   return sums.x[0] == outer.x[0] && s.rows == o.rows && s.step[0] == o.step[0] && s.row_step == o.row_step &&
@@ -52,7 +53,7 @@ TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernel
           totals_.push_back(outer ? bound_outer(view, at_place(i, shape, p), shape, loaded[at])
                                   : bound_sums(view, i, shape));
           TileTotals<T>& last = totals_.back();
-          last.begins = i.op != Op::add && (p == 0 || shape.place_step != 0);
+          last.begins = !i.accumulates && (p == 0 || shape.place_step != 0);
           last.follows_row_sums =
               outer && at > stage.tile.begin && are_row_sums(program.instructions[at - 1], i, program.shapes);
           const std::size_t by_sums = planned_.make_room(last.sums);
@@ -187,7 +188,7 @@ TileProduct<T> TilePlanner<T>::bound_product(const TileView<T>& view, const Inst
                      .c_stride = view.stride};
   if (reverse && skip_zeros_) product.adjoints = Adjoints::b;
   product.finish.op = i.op, product.finish.then = i.then;
-  if (i.op != Op::constant) {
+  if (i.op != no_op) {
     const TileOperand<T> z(view, i, s, 2);
     product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
   }
@@ -201,7 +202,7 @@ RowCall<T> TilePlanner<T>::bound_rows(const TileView<T>& view, const Instruction
                   .out = view.tile + i.out * view.stride,
                   .rows = s.rows};
   for (std::size_t k = 0; k < op_arity(i.op); ++k) {
-    const bool uniform = (i.uniform_mask >> k & 1) != 0;
+    const bool uniform = i.is_uniform(k);
     if (s.step[k] == Shape::by_index || (s.rows > 1 && s.step[k] != (uniform ? 0 : 1))) return {};
     call.x[k] = TileOperand<T>(view, i, s, k).data;
   }

@@ -22,7 +22,7 @@ struct TileOperand {
   std::size_t step, lane_step;
 
   TileOperand(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t k = 0) {
-    const bool uniform = (i.uniform_mask >> k & 1) != 0;
+    const bool uniform = i.is_uniform(k);
     data = uniform ? view.uniform_slot(i.x[k]) : view.tile + i.x[k] * view.stride;
     step = uniform ? shape.step[k] : shape.step[k] * view.stride;
     lane_step = uniform ? 0 : 1;

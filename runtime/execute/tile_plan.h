@@ -18,9 +18,6 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples);
 /// Numbers from a tile slot to the next. Slots a multiple of 1 KiB apart would share few sets of the caches.
 std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size);
 
-/// A product at one of its places.
-Instruction at_place(Instruction i, const Shape& s, std::uint32_t place);
-
 /// No load, in find_loaded_operands.
 inline constexpr std::uint32_t no_load = UINT32_MAX;
 

@@ -10,7 +10,7 @@ namespace {
 
 template <class T>
 void copy(const Instruction& i, const Shape& s, const TileView<T>& view) {
-  const bool uniform = (i.uniform_mask & 1) != 0;
+  const bool uniform = i.is_uniform(0);
   T* to = view.tile + i.out * view.stride;
   for (std::size_t r = 0; r < s.rows; ++r, to += view.stride) {
     const std::size_t slot = i.x[0] + r * s.step[0];
@@ -28,7 +28,7 @@ class RowsOf {
  public:
   RowsOf() = default;
   RowsOf(const Instruction& i, const Shape& s, std::size_t k, const TileView<T>& view) {
-    const bool uniform = (i.uniform_mask >> k & 1) != 0;
+    const bool uniform = i.is_uniform(k);
     const bool by_index = !uniform && s.step[k] == Shape::by_index;
     row_ = uniform ? view.uniform_slot(i.x[k]) : view.tile + (by_index ? 0 : i.x[k] * view.stride);
     step_ = uniform ? s.step[k] : view.stride * (by_index ? 1 : s.step[k]);

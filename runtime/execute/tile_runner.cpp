@@ -153,9 +153,9 @@ void TileRunner<T>::run_other(const Instruction& i, const Tile& tile, T* totals,
     case InstructionKind::gather:
       return run_rows(program_, i, kernels_, view_);
     case InstructionKind::reduce:
-      return reduce_uniform(i, shape, tile, totals, first && i.op != Op::add);
+      return reduce_uniform(i, shape, tile, totals, first && !i.accumulates);
     case InstructionKind::reduce_products:
-      return kernels_.reduce_products(view_, i, shape, tile.count, totals + i.out, !first || i.op == Op::add);
+      return kernels_.reduce_products(view_, i, shape, tile.count, totals + i.out, !first || i.accumulates);
     case InstructionKind::guard:
       return check_guard(i, tile);
     case InstructionKind::spill:

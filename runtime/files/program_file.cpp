@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -28,68 +29,18 @@ namespace {
 // numbers in lists of names that stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 4;
+constexpr std::uint32_t format_version = 5;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
 
 // --- names -----------------------------------------------------------------------------------------------------------
 
-constexpr const char* kind_name(InstructionKind kind) {
-  switch (kind) {
-    case InstructionKind::elementwise:
-      return "elementwise";
-    case InstructionKind::row_sum:
-      return "row_sum";
-    case InstructionKind::row_extreme:
-      return "row_extreme";
-    case InstructionKind::row_extreme_reverse:
-      return "row_extreme_reverse";
-    case InstructionKind::copy:
-      return "copy";
-    case InstructionKind::zero:
-      return "zero";
-    case InstructionKind::add_at:
-      return "add_at";
-    case InstructionKind::gather:
-      return "gather";
-    case InstructionKind::dense:
-      return "dense";
-    case InstructionKind::dense_reverse:
-      return "dense_reverse";
-    case InstructionKind::outer:
-      return "outer";
-    case InstructionKind::reduce:
-      return "reduce";
-    case InstructionKind::reduce_products:
-      return "reduce_products";
-    case InstructionKind::reduce_outer:
-      return "reduce_outer";
-    case InstructionKind::guard:
-      return "guard";
-    case InstructionKind::spill:
-      return "spill";
-    case InstructionKind::reload:
-      return "reload";
-    case InstructionKind::store_output:
-      return "store_output";
-    case InstructionKind::store_sample:
-      return "store_sample";
-    case InstructionKind::store_input_gradient:
-      return "store_input_gradient";
-  }
-  return nullptr;
-}
-
-std::vector<std::string> kind_names() {
-  std::vector<std::string> names;
-  while (const char* name = kind_name(static_cast<InstructionKind>(names.size()))) names.emplace_back(name);
-  return names;
-}
+std::vector<std::string> kind_names() { return {std::begin(instruction_names), std::end(instruction_names)}; }
 
 std::vector<std::string> op_names() {
   std::vector<std::string> names;
-  for (std::size_t op = 0; op < op_count; ++op) names.emplace_back(op_name(static_cast<Op>(op)));
+  for (std::size_t op = 0; op <= op_count; ++op) names.emplace_back(op_name(static_cast<Op>(op)));  // and no_op
   return names;
 }
 
@@ -232,8 +183,13 @@ void fields(Archive& file, Struct& all) {
     auto& [first, count, slot] = all;
     file(first.index), file(count), file(slot);
   } else if constexpr (std::is_same_v<Plain, Instruction>) {
-    auto& [kind, op, then, uniform_mask, shape, out, x, nodes] = all;
-    file(kind), file(op), file(then), file(uniform_mask), file(shape), file(out);
+    auto& [kind, op, then, uniform_mask, accumulates, follows_row_sums, shape, out, x, nodes] = all;
+    auto flags = static_cast<std::uint8_t>(uniform_mask | accumulates << 3 | follows_row_sums << 4);
+    file(kind), file(op), file(then), file(flags), file(shape), file(out);
+    if constexpr (std::is_same_v<Archive, Reader>) {
+      if (flags >> 5 != 0) file.fail("a flag that this library does not know");
+      uniform_mask = flags & 7, accumulates = (flags & 8) != 0, follows_row_sums = (flags & 16) != 0;
+    }
     for (auto& operand : x) file(operand);
     file(nodes);
   } else if constexpr (std::is_same_v<Plain, Shape>) {

@@ -25,11 +25,11 @@ struct TileView {
   const T* uniform_slot(std::size_t slot) const { return (slot < parameter_count ? parameters : uniform) + slot; }
 };
 
-/// What becomes of a product p: then(op(operand(r), p)), row by row; Op::constant leaves either out. The operand's rows
+/// What becomes of a product p: then(op(operand(r), p)), row by row; no_op leaves either out. The operand's rows
 /// are `step` numbers apart and have a number for each lane, or one for all.
 template <class T>
 struct Finish {
-  Op op = Op::constant, then = Op::constant;
+  Op op = no_op, then = no_op;
   const T* operand = nullptr;
   std::size_t step = 0;
   bool per_lane = false;

@@ -288,11 +288,11 @@ class Planner {
     starts_ = f.op == Op::add && !f.per_lane;
     // Later strips are added to C in the same way, and leave the rest.
     in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T>;
-    op_left_ = starts_ || in_registers_ ? Op::constant : f.op;
+    op_left_ = starts_ || in_registers_ ? no_op : f.op;
     small_ = p_.m <= most_small_rows && p_.n <= width && p_.k <= strip<T>;
     static_assert(most_small_terms <= strip<T>);
-    then_in_registers_ = (f.then == Op::relu || (f.then == Op::tanh && small_)) && op_left_ == Op::constant;
-    then_left_ = then_in_registers_ ? Op::constant : f.then;
+    then_in_registers_ = (f.then == Op::relu || (f.then == Op::tanh && small_)) && op_left_ == no_op;
+    then_left_ = then_in_registers_ ? no_op : f.then;
     while (p_.n % width == 0 && widest_ < most_vectors && p_.m <= block_rows[widest_]) ++widest_;
   }
 
@@ -374,7 +374,7 @@ class Planner {
   void finish_panel(std::size_t row, std::size_t rows, std::size_t column, std::size_t columns) {
     static constexpr FinisherTable<T> finishers = make_finishers<T>();
     const auto add_finisher = [&](Op op, const Finish<T>& finish) {
-      if (op == Op::constant) return;
+      if (op == no_op) return;
       KernelCall<T> call{.run = finishers.of[static_cast<std::size_t>(op)][finish.per_lane],
                          .c_offset = row * p_.c_stride + column,
                          .c_stride = p_.c_stride,
