@@ -66,8 +66,8 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
                      .sums_rows = sums_rows};
   std::vector<T> operand;
   if (whole) {
-    const Op ops[] = {no_op,       Op::add, Op::mul, Op::mul_adjoint, Op::relu_adjoint, Op::tanh_adjoint,
-                      Op::sigmoid_adjoint};
+    const Op ops[] = {
+        no_op, Op::add, Op::mul, Op::mul_adjoint, Op::relu_adjoint, Op::tanh_adjoint, Op::sigmoid_adjoint};
     const Op thens[] = {no_op, Op::relu, Op::square};
     product.finish.op = ops[below(random, std::size(ops))], product.finish.then = thens[below(random, 3)];
     product.finish.per_lane = below(random, 2) == 0;

@@ -5,8 +5,8 @@
 #include <new>
 
 #include "files.h"
-#include "random_net.h"
 #include "processor_time.h"
+#include "random_net.h"
 #include "some_program.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
