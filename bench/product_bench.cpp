@@ -65,17 +65,17 @@ std::vector<Shape> shapes_of_nets() {
     const Program program = compile(record_loss(tape, c.net, initial_parameters(c.net, 1)));
     const std::size_t step =
         std::min(runtime::preferred_tile_samples(program, sizeof(T)), round_up(c.samples, runtime::lane_unit));
-    const std::vector<std::uint32_t> loaded = runtime::find_loaded_operands(program);
-    for (std::size_t n = 0; n < program.instructions.size(); ++n) {
-      const Instruction& i = program.instructions[n];
+    for (const Instruction& i : program.instructions) {
       const tapeloom::Shape& s = program.shapes[i.shape];
       const bool dense = i.kind == InstructionKind::dense, reverse = i.kind == InstructionKind::dense_reverse;
       if (!dense && !reverse && i.kind != InstructionKind::reduce_outer) continue;
+      const bool loaded =
+          !dense && !reverse && instructions::ReduceOuter{i, s}.load() != instructions::ReduceOuter::no_load;
       list.push_back({c.name(),
                       dense     ? Role::forward
                       : reverse ? Role::inputs_gradient
                                 : Role::weights_gradient,
-                      s.rows, s.terms, std::min(c.samples, step), step, loaded[n] != UINT32_MAX, i.op != no_op});
+                      s.rows, s.terms, std::min(c.samples, step), step, loaded, i.op != no_op});
     }
   }
   return list;

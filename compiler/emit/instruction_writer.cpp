@@ -223,7 +223,7 @@ void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> o
 }
 
 void InstructionWriter::add_load(BlockId input, std::uint32_t slot) {
-  loads_[input.index] = count(p_.loads);
+  if (g_[input].rows > 1) loads_[input.index] = count(p_.loads);  // of single ones there may be very many
   p_.loads.push_back({InputId(g_[input].payload), g_[input].rows, slot});
 }
 

@@ -86,7 +86,7 @@ class InstructionWriter {
   };
   // Of blocks; looked up, never walked.
   std::unordered_map<std::uint32_t, List> lists_;
-  std::unordered_map<std::uint32_t, std::uint32_t> loads_;  // the latest of an input block
+  std::unordered_map<std::uint32_t, std::uint32_t> loads_;  // the latest of an input block of several rows
 };
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

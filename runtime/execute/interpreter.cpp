@@ -109,10 +109,8 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
                                   batch_lanes_,
                                   arena_.data(outputs_),
                                   arena_.data(input_gradients_)};
-  const std::vector<std::uint32_t> loaded = find_loaded_operands(program);
   for (std::size_t i = 0; i < threads_; ++i) {
-    runners_.emplace_back(program, kernels_, buffers, loaded, std::min(tile_samples_, max_samples), profiled,
-                          skip_zeros);
+    runners_.emplace_back(program, kernels_, buffers, std::min(tile_samples_, max_samples), profiled, skip_zeros);
   }
   if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program);
   if (profiled) {

@@ -15,22 +15,12 @@ bool is_product(const Instruction& i) {
 bool has_planned_totals(const Instruction& i) {
   return i.kind == InstructionKind::reduce_outer || (i.kind == InstructionKind::reduce && !i.is_uniform(0));
 }
-/// Whether `sums` are of the rows that `outer` multiplies first, and its totals would go on with theirs: the gradients
-/// of a layer's biases and weights.
-bool are_row_sums(const Instruction& sums, const Instruction& outer, const std::vector<Shape>& shapes) {
-  if (sums.kind != InstructionKind::reduce || sums.accumulates != outer.accumulates || sums.is_uniform(0) ||
-      outer.is_uniform(0))
-    return false;
-  const Shape &s = shapes[sums.shape], &o = shapes[outer.shape];
-  return sums.x[0] == outer.x[0] && s.rows == o.rows && s.step[0] == o.step[0] && s.row_step == o.row_step &&
-         sums.out == outer.out + o.terms && (o.terms == 1 || o.term_step == 1) && o.places == 1 && s.places == 1;
-}
 
 }  // namespace
 
 template <class T>
 TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
-                            T* scratch, const std::vector<std::uint32_t>& loaded, bool skip_zeros)
+                            T* scratch, bool skip_zeros)
     : program_(program),
       kernels_(kernels),
       first_totals_(totals),
@@ -50,12 +40,10 @@ TilePlanner<T>::TilePlanner(const Program& program, const KernelTable<T>& kernel
       } else if (has_planned_totals(i)) {
         const bool outer = i.kind == InstructionKind::reduce_outer;
         for (std::uint32_t p = 0; p < (outer ? shape.places : 1); ++p) {
-          totals_.push_back(outer ? bound_outer(view, at_place(i, shape, p), shape, loaded[at])
-                                  : bound_sums(view, i, shape));
+          totals_.push_back(outer ? bound_outer(view, at_place(i, shape, p), shape) : bound_sums(view, i, shape));
           TileTotals<T>& last = totals_.back();
           last.begins = !i.accumulates && (p == 0 || shape.place_step != 0);
-          last.follows_row_sums =
-              outer && at > stage.tile.begin && are_row_sums(program.instructions[at - 1], i, program.shapes);
+          last.follows_row_sums = i.follows_row_sums;
           const std::size_t by_sums = planned_.make_room(last.sums);
           most_calls_ += last.may_multiply ? std::max(by_sums, planned_.make_room(last.product) + 1) : by_sums;
         }
@@ -216,8 +204,7 @@ TileTotals<T> TilePlanner<T>::bound_sums(const TileView<T>& view, const Instruct
 }
 
 template <class T>
-TileTotals<T> TilePlanner<T>::bound_outer(const TileView<T>& view, const Instruction& i, const Shape& s,
-                                          std::uint32_t load) const {
+TileTotals<T> TilePlanner<T>::bound_outer(const TileView<T>& view, const Instruction& i, const Shape& s) const {
   /// Rows of the tile that are multiplied, and how far apart their totals are.
   struct Side {
     TileOperand<T> of;
@@ -251,6 +238,7 @@ TileTotals<T> TilePlanner<T>::bound_outer(const TileView<T>& view, const Instruc
     totals.sums.adjoints = &more == &y ? Adjoints::a : Adjoints::b;
     totals.product.adjoints = by_columns ? Adjoints::b : Adjoints::a;
   }
+  const std::uint32_t load = instructions::ReduceOuter{i, s}.load();
   if (!by_columns && load != no_load) totals.load = load, totals.load_column = i.x[1] - program_.loads[load].slot;
   return totals;
 }

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "tapeloom/core/program/instructions.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/binding.h"
 #include "tapeloom/runtime/execute/planned_calls.h"
@@ -14,6 +15,8 @@
 #include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+inline constexpr std::uint32_t no_load = instructions::ReduceOuter::no_load;
 
 /// An operand of a tile's instruction: its first number, and how far apart its rows and its lanes are.
 template <class T>
@@ -119,11 +122,10 @@ struct TileCalls {
 template <class T>
 class TilePlanner {
  public:
-  /// `totals` are the first group's, `scratch` has scratch_numbers(...), and `loaded` is find_loaded_operands(program).
-  /// These, the view's slots and the program stay where they are.
-  /// With `skip_zeros` an adjoint of zero contributes nothing to products and sums.
+  /// `totals` are the first group's, and `scratch` has scratch_numbers(...). These, the view's slots and the program
+  /// stay where they are. With `skip_zeros` an adjoint of zero contributes nothing to products and sums.
   TilePlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
-              const std::vector<std::uint32_t>& loaded, bool skip_zeros);
+              bool skip_zeros);
 
   /// Nothing planned yet, with room for everything.
   TileCalls<T> make_room() const;
@@ -138,8 +140,7 @@ class TilePlanner {
   TileProduct<T> bound_product(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   RowCall<T> bound_rows(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
   TileTotals<T> bound_sums(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
-  TileTotals<T> bound_outer(const TileView<T>& view, const Instruction& i, const Shape& shape,
-                            std::uint32_t load) const;
+  TileTotals<T> bound_outer(const TileView<T>& view, const Instruction& i, const Shape& shape) const;
 
   const Program& program_;
   const KernelTable<T>& kernels_;

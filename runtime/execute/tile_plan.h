@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <vector>
 
 #include "tapeloom/core/program/program.h"
 
@@ -17,12 +15,6 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples);
 
 /// Numbers from a tile slot to the next. Slots a multiple of 1 KiB apart would share few sets of the caches.
 std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size);
-
-/// No load, in find_loaded_operands.
-inline constexpr std::uint32_t no_load = UINT32_MAX;
-
-/// The index of the load whose columns an instruction's second operand still is, if any, for each instruction.
-std::vector<std::uint32_t> find_loaded_operands(const Program& program);
 
 /// Whether `rows` x `terms` sums of products over the samples are faster one by one, which adds up the lanes of each,
 /// than as a matrix product, for which the terms may have to be transposed. A sum costs a multiplication for every

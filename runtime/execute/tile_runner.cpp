@@ -15,8 +15,7 @@ constexpr std::size_t no_piece = SIZE_MAX;
 
 template <class T>
 TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
-                          const std::vector<std::uint32_t>& loaded, std::size_t most_samples, bool profiled,
-                          bool skip_zeros)
+                          std::size_t most_samples, bool profiled, bool skip_zeros)
     : program_(program),
       kernels_(kernels),
       buffers_(buffers),
@@ -27,8 +26,9 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view_.stride = slot_stride(round_up(most_samples, kernels.vector_lanes), sizeof(T));
   tile_ = arena_.plan(program.tile_slots * view_.stride);
   scratch_ = arena_.plan(scratch_numbers(program, most_samples));
-  for (std::size_t n = 0; n < loaded.size(); ++n) {
-    const std::uint32_t load = loaded[n];
+  for (const Instruction& i : program.instructions) {
+    if (i.kind != InstructionKind::reduce_outer) continue;
+    const std::uint32_t load = instructions::ReduceOuter{i, program.shapes[i.shape]}.load();
     if (load == no_load || gathered_[load] != no_piece) continue;
     gathered_[load] = arena_.plan(most_samples * program.loads[load].count);
   }
@@ -38,7 +38,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view_.parameters = buffers.parameters;
   view_.parameter_count = program_.parameters.size();
   view_.indices = program_.indices.data();
-  planner_.emplace(program, kernels, view_, buffers.totals, arena_.data(scratch_), loaded, skip_zeros);
+  planner_.emplace(program, kernels, view_, buffers.totals, arena_.data(scratch_), skip_zeros);
   for (TileCalls<T>& plan : plans_) plan = planner_->make_room();
 }
 

@@ -46,10 +46,10 @@ struct StepBuffers {
 template <class T>
 class TileRunner {
  public:
-  /// For tiles of at most so many samples. `loaded` is find_loaded_operands(program). The program and the buffers must
-  /// outlive the runner and stay where they are. With `profiled` it takes times; for `skip_zeros` see TilePlanner.
+  /// For tiles of at most so many samples. The program and the buffers must outlive the runner and stay where they are.
+  /// With `profiled` it takes times; for `skip_zeros` see TilePlanner.
   TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
-             const std::vector<std::uint32_t>& loaded, std::size_t most_samples, bool profiled, bool skip_zeros);
+             std::size_t most_samples, bool profiled, bool skip_zeros);
   TileRunner(TileRunner&&) = default;
 
   void start() { failure_ = {}; }
