@@ -268,7 +268,7 @@ TEST_CASE("comparisons are values; in an if they are guards") {
   CHECK(tape.guards()[0].condition == smaller.id());
   CHECK(tape.guards()[0].expected);
   CHECK(tape.describe_guard(0) ==
-        "guard 0: less (node 2) of \"x\", input (node 0) and \"w\", parameter (node 1), recorded as true,");
+        "guard 0: less (node 2) of \"x\", input (node 0) and \"w\", parameter (node 1), recorded as true");
   if (!(w < x)) y += 1.0;
   REQUIRE(tape.guards().size() == 2);
   CHECK(tape.op(tape.guards()[1].condition) == Op::equal);

@@ -17,7 +17,7 @@ DataError::DataError(const std::string& file, std::size_t line, std::size_t colu
     : Error(place(file, line, column) + ": " + what), line_(line), column_(column) {}
 
 GuardError::GuardError(const std::string& description, std::size_t guard, std::size_t sample)
-    : Error(description + " came out the other way for sample " + std::to_string(sample) +
+    : Error(description + ", came out the other way for sample " + std::to_string(sample) +
             " of the batch, so the recorded branch does not hold; nothing was updated. Use where() for a choice that "
             "depends on the data, or record again"),
       guard_(guard),

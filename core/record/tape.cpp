@@ -238,7 +238,7 @@ std::string Tape::describe_guard(std::size_t guard) const {
     text += joint + describe(operand);
     joint = " and ";
   }
-  return text + ", recorded as " + (recorded.expected ? "true" : "false") + ",";
+  return text + ", recorded as " + (recorded.expected ? "true" : "false");
 }
 
 Value Tape::value(NodeId node) {
