@@ -13,6 +13,7 @@
 #include "against_evaluate.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
+#include "tapeloom/runtime/execute/parameter_buffer.h"
 #include "tapeloom/runtime/execute/thread_pool.h"
 #include "tapeloom/runtime/train/optimizer.h"
 
@@ -248,6 +249,33 @@ TEST_CASE("threads: after a fork the child steps on its own thread, with the sam
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
   CHECK(wide_gradients(executor) == expected);  // the parent's threads are still there
+}
+
+TEST_CASE("threads: a fork while another thread makes executors leaves a child that makes some, too") {
+  Tape tape;
+  const Value weight = tape.parameter(0.5);
+  const auto program = std::make_shared<const Program>(compile(square(weight)));
+  std::atomic<bool> ends = false;
+  std::thread other([&] {
+    while (!ends) {
+      const ParameterBuffer<double> made(*program);
+    }
+  });
+  int hung = 0;
+  for (int n = 0; n < 50 && hung == 0; ++n) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(20);  // ends a child that hangs
+      { const ParameterBuffer<double> made(*program); }
+      _exit(0);
+    }
+    int status = -1;
+    const bool good = child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    hung += good ? 0 : 1;
+  }
+  ends = true;
+  other.join();
+  CHECK(hung == 0);
 }
 
 TEMPLATE_TEST_CASE("threads: a step has the same bits for any number of threads", "", float, double) {

@@ -8,7 +8,6 @@
 
 #include "tapeloom/core/base/export.h"
 #include "tapeloom/runtime/execute/executor.h"
-#include "tapeloom/runtime/execute/expiring_rows.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 

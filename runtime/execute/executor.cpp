@@ -56,7 +56,8 @@ struct Executor<T>::State {
                     options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
                     options.profile),
         trained(program->trained),
-        special(program->recorded_samples > 0 || program->input_groups.empty() ? has_no_inputs : 0) {
+        watch(*program, *parameters),
+        has_no_inputs(program->recorded_samples > 0 || program->input_groups.empty()) {
     if (!program->recorded_rows.empty()) {
       binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
     }
@@ -75,11 +76,8 @@ struct Executor<T>::State {
 
   T step(const runtime::BatchRows& batch) {
     samples = 0;
-    if (special == 0) [[likely]] {
-      binding.check(batch);
-    } else {
-      check_special_step(batch);
-    }
+    watch.check_step();
+    check_rows(batch);
     if (batch.count > options.max_samples) refuse_samples(batch.count);
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
@@ -94,7 +92,7 @@ struct Executor<T>::State {
 
   /// Without inputs there are no rows to choose among: a step of some would be one of all that was recorded.
   void check_rows(const runtime::BatchRows& batch) const {
-    if ((special & has_no_inputs) == 0 || batch.count == 0) {
+    if (!has_no_inputs || batch.count == 0) [[likely]] {
       binding.check(batch);
     } else if (batch.count != 1 || batch.row(0) != 0) {
       refuse_chosen_rows();
@@ -106,40 +104,6 @@ struct Executor<T>::State {
   [[noreturn]] void refuse_samples(std::size_t count) const {
     throw BindError("the batch has " + std::to_string(count) +
                     " samples, more than ExecutorOptions::max_samples = " + std::to_string(options.max_samples));
-  }
-
-  // --- whose parameters these are --------------------------------------------------------------------------------
-
-  /// What a step has to look at besides its rows; most have nothing.
-  enum Special : std::uint8_t {
-    has_no_inputs = 1,
-    may_be_forgotten = 2,  // a program without gradients, with initial parameters that nobody shares
-    may_have_changed = 4,  // somebody was given the parameters to write, and they were not others yet
-  };
-
-  void watch_own_parameters() {
-    const bool cannot_train = !program->has_gradients && !program->parameters.empty();
-    if (cannot_train && program->recording != 0) special |= may_be_forgotten;
-  }
-  void chosen() {
-    parameters->chosen = true;
-    special &= has_no_inputs;
-    parameters->record.set_trained(parameters->changed(*program));
-    special_if_given = program->recording == 0 || parameters->record.trained() ? 0 : may_have_changed;
-  }
-  void check_special_step(const runtime::BatchRows& batch) {
-    if ((special & may_have_changed) != 0 && parameters->changed(*program)) {
-      parameters->record.set_trained();
-      special &= has_no_inputs, special_if_given = 0;
-    }
-    if ((special & may_be_forgotten) != 0) check_not_forgotten();
-    check_rows(batch);
-  }
-  void check_not_forgotten() {
-    const std::uint64_t changes = runtime::training_changes();
-    if (changes == seen_changes) return;
-    runtime::check_not_forgotten("step", *program, *parameters);
-    seen_changes = changes;
   }
 
   // --- what is frozen --------------------------------------------------------------------------------------------
@@ -208,16 +172,14 @@ struct Executor<T>::State {
   runtime::Interpreter<T> interpreter;
   std::vector<Range> trained;
   std::size_t samples = 0;  // of the last good step
-  std::uint8_t special;     // the bits of Special
-  // To be added when the parameters are given to be written, where somebody asks.
-  std::uint8_t special_if_given = program->recording == 0 ? 0 : may_have_changed;
-  std::uint64_t seen_changes = 0;
+  runtime::ParameterWatch<T> watch;
+  bool has_no_inputs;
 };
 
 template <class T>
 Executor<T>::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options)
     : Executor(program, std::make_shared<ParameterBuffer<T>>(checked(program)), options) {
-  state_->watch_own_parameters();
+  state_->watch.watch_forgotten();
 }
 
 template <class T>
@@ -336,7 +298,7 @@ std::span<const T> Executor<T>::parameters() const {
 }
 template <class T>
 std::span<T> Executor<T>::parameters() {
-  state_->special |= state_->special_if_given;
+  state_->watch.given();
   return state_->parameters->numbers.first(state_->program->parameters.size());
 }
 template <class T>
@@ -347,7 +309,7 @@ void Executor<T>::set_parameters(std::span<const T> numbers) {
                     " parameters");
   }
   std::copy(numbers.begin(), numbers.end(), own.begin());
-  state_->chosen();
+  state_->watch.chosen();
 }
 template <class T>
 const std::shared_ptr<ParameterBuffer<T>>& Executor<T>::shared_parameters() const {

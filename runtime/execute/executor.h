@@ -1,15 +1,17 @@
 // Executor: runs a Program. Owns every buffer; a step allocates nothing.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
+#include <ranges>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "tapeloom/core/base/export.h"
 #include "tapeloom/core/base/ids.h"
 #include "tapeloom/core/program/program.h"
-#include "tapeloom/runtime/execute/expiring_rows.h"
 #include "tapeloom/runtime/execute/profile.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -21,6 +23,14 @@ struct ParameterTensor;
 /// The trained numbers of one or more executors, in the order in which the parameters were recorded.
 template <class T>
 class ParameterBuffer;
+
+/// An rvalue that holds the numbers itself, such as a vector that a function returns: a span of it shows memory that is
+/// freed at the end of the statement. Spans and other views (std::ranges::borrowed_range) are none, wherever they come
+/// from.
+template <class Rows>
+concept ExpiringRows =
+    !std::is_lvalue_reference_v<Rows> && !std::ranges::borrowed_range<Rows> &&
+    (std::convertible_to<Rows, std::span<const float>> || std::convertible_to<Rows, std::span<const double>>);
 
 struct ExecutorOptions {
   /// The most samples one step may have.

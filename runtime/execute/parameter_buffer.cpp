@@ -1,5 +1,7 @@
 #include "tapeloom/runtime/execute/parameter_buffer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <mutex>
 
@@ -15,9 +17,14 @@ struct LiveRecords {
   std::atomic<std::uint64_t> changes{1};
 };
 
-/// Never destroyed, since executors may be static.
+/// Never destroyed, since executors may be static. A fork waits for whoever is at work on them: the child, which has no
+/// other threads, would wait for ever.
 LiveRecords& live() {
-  static LiveRecords& records = *new LiveRecords;
+  static LiveRecords& records = *[] {
+    const auto unlock = [] { live().mutex.unlock(); };
+    pthread_atfork([] { live().mutex.lock(); }, unlock, unlock);
+    return new LiveRecords;
+  }();
   return records;
 }
 
@@ -68,6 +75,28 @@ void check_not_forgotten(const Program& program) {
       "Program::recording of a copy to 0");
 }
 
+template <class T>
+void ParameterWatch<T>::chosen() {
+  buffer_.chosen = true, watched_ = 0;
+  buffer_.record.set_trained(buffer_.changed(program_));
+  if_given_ = program_.recording == 0 || buffer_.record.trained() ? 0 : may_have_changed;
+}
+
+template <class T>
+void ParameterWatch<T>::look() {
+  if ((watched_ & may_have_changed) != 0 && buffer_.changed(program_)) {
+    buffer_.record.set_trained();
+    watched_ = if_given_ = 0;
+  }
+  if ((watched_ & may_be_forgotten) == 0) return;
+  const std::uint64_t changes = training_changes();
+  if (changes == seen_changes_) return;
+  check_not_forgotten("step", program_, buffer_);
+  seen_changes_ = changes;
+}
+
+template class ParameterWatch<float>;
+template class ParameterWatch<double>;
 template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<float>&);
 template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<double>&);
 

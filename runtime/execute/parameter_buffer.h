@@ -82,6 +82,46 @@ void check_not_forgotten(const Program& program);
 extern template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<float>&);
 extern template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<double>&);
 
+/// What an executor's steps have to look at because of whose numbers it has; most have nothing.
+template <class T>
+class ParameterWatch {
+ public:
+  /// Both must outlive it.
+  ParameterWatch(const Program& program, ParameterBuffer<T>& buffer)
+      : program_(program), buffer_(buffer), if_given_(program.recording == 0 ? 0 : may_have_changed) {}
+
+  /// Of an executor that shares nobody's numbers: without gradients, it cannot have trained them.
+  void watch_forgotten() {
+    const bool cannot_train = !program_.has_gradients && !program_.parameters.empty();
+    if (cannot_train && program_.recording != 0) watched_ |= may_be_forgotten;
+  }
+  /// Somebody is given the numbers, to write them.
+  void given() { watched_ |= if_given_; }
+  /// They were set as a whole.
+  void chosen();
+  /// Before a step. Throws BindError as check_not_forgotten.
+  void check_step() {
+    if (watched_ != 0) [[unlikely]]
+      look();
+  }
+
+ private:
+  enum Watched : std::uint8_t {
+    may_be_forgotten = 1,  // a program without gradients, with initial parameters that nobody shares
+    may_have_changed = 2,  // somebody was given the parameters to write, and they were not others yet
+  };
+  void look();
+
+  const Program& program_;
+  ParameterBuffer<T>& buffer_;
+  std::uint8_t watched_ = 0;
+  std::uint8_t if_given_;
+  std::uint64_t seen_changes_ = 0;
+};
+
+extern template class ParameterWatch<float>;
+extern template class ParameterWatch<double>;
+
 }  // namespace runtime
 
 }  // namespace tapeloom::inline TAPELOOM_ABI
