@@ -230,11 +230,6 @@ class Emitter {
 
   // --- instructions -------------------------------------------------------------------------------------------------
 
-  /// So many results, each of as many of the rows.
-  static Shape folds(std::uint32_t results, const View& rows) {
-    return instructions::Folds::shape(results, rows.rows / results);
-  }
-
   void emit_block(BlockId id, std::uint32_t out) {
     const Block block = g_[id];
     bool counted = false;
@@ -254,11 +249,11 @@ class Emitter {
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
       case BlockKind::row_sum:
         if (writer_.is_listed(x[0])) return writer_.add_sums(id, out);
-        return add(InstructionKind::row_sum, folds(block.rows, x[0]), x, out);
+        return add(InstructionKind::row_sum, instructions::Folds::shape(block.rows, x[0].rows), x, out);
       case BlockKind::row_extreme:
-        return add(InstructionKind::row_extreme, folds(block.rows, x[0]), x, out);
+        return add(InstructionKind::row_extreme, instructions::Folds::shape(block.rows, x[0].rows), x, out);
       case BlockKind::row_extreme_reverse:
-        return add(InstructionKind::row_extreme_reverse, folds(x[1].rows, x[0]), x, out);
+        return add(InstructionKind::row_extreme_reverse, instructions::Folds::shape(x[1].rows, x[0].rows), x, out);
       case BlockKind::dense:
         return add(InstructionKind::dense, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::dense_reverse:
@@ -310,9 +305,8 @@ class Emitter {
       const Sink& sink = sinks_.list[at];
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
         const TotalPlace& place = totals_.of_block.at(sink.total.index);
-        const bool goes_on = !started_.insert(place.place).second;
         const Instruction* before = p_.instructions.size() > tile_begin_ ? &p_.instructions.back() : nullptr;
-        to.push_back(writer_.of_total(sink, place, goes_on, before));
+        to.push_back(writer_.of_total(sink, place, !started_.insert(place.place).second, before));
       } else {
         to.push_back(writer_.of_sink(sink));
       }

@@ -124,7 +124,10 @@ struct Moves : Rows {
 
 /// Of what folds neighbouring rows to one result each.
 struct Folds : View {
-  static Shape shape(std::uint32_t results, std::uint32_t terms) { return {.rows = terms, .terms = results}; }
+  /// So many results of as many terms each.
+  static Shape shape(std::uint32_t results, std::uint32_t all_terms) {
+    return {.rows = all_terms / results, .terms = results};
+  }
   static constexpr bool matrix_product = false;
   std::uint32_t results() const { return s.terms; }
   /// Of each result.
