@@ -6,7 +6,6 @@
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
 
-#include "tapeloom/core/record/dot.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/core/record/print.h"
 #include "tapeloom/core/record/tape.h"
@@ -26,17 +25,12 @@
 #include "tapeloom/runtime/execute/executor.h"
 #include "tapeloom/runtime/execute/profile.h"
 
-#include "tapeloom/runtime/files/categories.h"
 #include "tapeloom/runtime/files/csv.h"
-#include "tapeloom/runtime/files/idx.h"
-#include "tapeloom/runtime/files/npy.h"
 #include "tapeloom/runtime/files/number_array.h"
 #include "tapeloom/runtime/files/program_file.h"
 #include "tapeloom/runtime/files/safetensors.h"
 
 #include "tapeloom/runtime/train/checkpoint.h"
-#include "tapeloom/runtime/train/clip.h"
-#include "tapeloom/runtime/train/fit.h"
 #include "tapeloom/runtime/train/fit_options.h"
 #include "tapeloom/runtime/train/metrics.h"
 #include "tapeloom/runtime/train/optimizer.h"

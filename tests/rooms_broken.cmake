@@ -46,7 +46,7 @@ expect(compiler/graph/graph.h "#include \"tapeloom/compiler/passes/passes.h\"" F
 expect(compiler/passes/fuse.cpp "#include \"tapeloom/compiler/compile.h\"" FALSE)
 expect(runtime/execute/executor.h "#include \"tapeloom/runtime/files/program_file.h\"" FALSE)
 expect(runtime/files/npy.cpp "#include \"tapeloom/runtime/train/weights.h\"" FALSE)
-expect(core/record/gradients.h "#include \"tapeloom/core/record/tape.h\"" FALSE)
+expect(core/record/tape.h "#include \"tapeloom/core/record/value.h\"" FALSE)
 expect(compiler/new_file.cpp "#include \"tapeloom/core/tape.h\"" FALSE)
 expect(core/new/new_file.cpp "#include \"tapeloom/core/base/ids.h\"" FALSE)
 expect(core/base/new_file.h "namespace tapeloom::inline TAPELOOM_ABI {}" FALSE)

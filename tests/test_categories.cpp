@@ -1,5 +1,5 @@
 // Texts have the same numbers in every file.
-#include "tapeloom/runtime/files/categories.h"
+#include "tapeloom/runtime/files/csv.h"
 
 #include <cmath>
 #include <limits>
@@ -7,7 +7,6 @@
 #include "catch.h"
 #include "files.h"
 #include "tapeloom/core/base/error.h"
-#include "tapeloom/runtime/files/csv.h"
 
 using namespace tapeloom;
 using tapeloom::test::write_bytes;

@@ -10,7 +10,7 @@
 #include "random_numbers.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/runtime/files/safetensors.h"
-#include "tapeloom/runtime/train/fit.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -191,7 +191,8 @@ TEST_CASE("checkpoint: files that are none, or of another run, are refused and c
   const DataError data("", 0, 0, "");
   const BindError bind("");
   refused(data, "spoiled.safetensors: no \"tapeloom.checkpoint\"", [](auto& f) { f.metadata.clear(); });
-  refused(data, "version 2", [](auto& f) { f.metadata["tapeloom.checkpoint"] = "2"; });
+  refused(data, "version 1; this library reads version 2", [](auto& f) { f.metadata["tapeloom.checkpoint"] = "1"; });
+  refused(data, "version 3", [](auto& f) { f.metadata["tapeloom.checkpoint"] = "3"; });
   refused(data, "\"tapeloom.checkpoint\" is no number: x", [](auto& f) { f.metadata["tapeloom.checkpoint"] = "x"; });
   for (const auto& entry : good.metadata) {
     const std::string &key = entry.first, &text = entry.second;

@@ -5,7 +5,7 @@
 #include "small_training.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
-#include "tapeloom/runtime/train/fit.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

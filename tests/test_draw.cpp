@@ -8,7 +8,7 @@
 
 #include "catch.h"
 #include "tapeloom/core/base/error.h"
-#include "tapeloom/core/record/dot.h"
+#include "tapeloom/core/record/print.h"
 
 using namespace tapeloom;
 

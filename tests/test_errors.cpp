@@ -9,10 +9,10 @@
 #include "tapeloom/core/nets/nn.h"
 #include "tapeloom/core/nets/tensor_layout.h"
 #include "tapeloom/runtime/files/safetensors.h"
-#include "tapeloom/runtime/train/fit.h"
 #include "tapeloom/runtime/train/metrics.h"
 #include "tapeloom/runtime/train/preprocess.h"
 #include "tapeloom/runtime/train/shuffle.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -5,7 +5,7 @@
 #include "catch.h"
 #include "processor_time.h"
 #include "tapeloom/core/nets/nn.h"
-#include "tapeloom/core/record/index_set.h"
+#include "tapeloom/core/record/gradients.h"
 #include "tapeloom/core/record/value.h"
 
 using namespace tapeloom;

@@ -1,4 +1,4 @@
-#include "tapeloom/runtime/files/idx.h"
+#include "tapeloom/runtime/files/number_array.h"
 
 #include <sys/resource.h>
 #include <unistd.h>

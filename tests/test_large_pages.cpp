@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "catch.h"
-#include "tapeloom/core/base/growing.h"
+#include "tapeloom/core/base/memory.h"
 
 using namespace tapeloom;
 

@@ -14,16 +14,16 @@
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/base/text.h"
 #include "tapeloom/core/program/print.h"
-#include "tapeloom/core/record/dot.h"
 #include "tapeloom/core/record/print.h"
 #include "tapeloom/runtime/execute/executor.h"
+#include "tapeloom/runtime/execute/profile.h"
 #include "tapeloom/runtime/files/csv.h"
 #include "tapeloom/runtime/files/program_file.h"
 #include "tapeloom/runtime/train/checkpoint.h"
-#include "tapeloom/runtime/train/fit.h"
 #include "tapeloom/runtime/train/metrics.h"
 #include "tapeloom/runtime/train/preprocess.h"
 #include "tapeloom/runtime/train/shuffle.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -1,6 +1,6 @@
 // Files are written out here as NumPy's manual describes the format; tests/exchange.py lets NumPy itself read and
 // write them.
-#include "tapeloom/runtime/files/npy.h"
+#include "tapeloom/runtime/files/number_array.h"
 
 #include <zlib.h>
 

@@ -8,7 +8,10 @@
 #include "tapeloom/runtime/train/optimizer.h"
 
 #include <cmath>
+#include <set>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "catch.h"
@@ -186,6 +189,40 @@ TEST_CASE("Bad options are refused by name") {
   check_refused<A, AdamOptions>([](AdamOptions& o) { o.beta2 = NAN; }, "AdamOptions::beta2");
   check_refused<A, AdamOptions>([](AdamOptions& o) { o.epsilon = -1e-8; }, "AdamOptions::epsilon");
   check_refused<A, AdamOptions>([](AdamOptions& o) { o.weight_decay = -1.0; }, "AdamOptions::weight_decay");
+}
+
+TEST_CASE("Every optimizer that fit knows is made of its options, trains, and goes on from its own state alone") {
+  std::set<std::string> kinds;
+  std::vector<OptimizerState<float>> states;
+  const auto options_of = []<std::size_t... i>(std::index_sequence<i...>) {
+    return std::vector<OptimizerOptions>{OptimizerOptions(std::in_place_index<i>)...};
+  };
+  const auto all = options_of(std::make_index_sequence<std::variant_size_v<OptimizerOptions>>());
+  for (const OptimizerOptions& options : all) {
+    Bowl bowl;
+    Executor<float> executor(compile(bowl.loss));
+    const auto optimizer = make_optimizer<float>(options);
+    executor.step();
+    optimizer->update(executor);
+    CHECK(executor.parameters()[0] != 1.0f);
+    states.push_back(optimizer->state());
+    CHECK(states.back().steps == 1);
+    CHECK(states.back().learning_rate == std::visit([](const auto& o) { return o.learning_rate; }, options));
+    CHECK(kinds.insert(states.back().kind).second);
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const auto optimizer = make_optimizer<float>(all[i]);
+      if (i == k) {
+        optimizer->restore(states[k]);
+        CHECK(optimizer->state().moments == states[k].moments);
+      } else {
+        CHECK_THROWS_SAYING(BindError, "the state is of an optimizer \"" + states[k].kind + "\"",
+                            optimizer->restore(states[k]));
+        CHECK(optimizer->steps() == 0);
+      }
+    }
+  }
 }
 
 TEST_CASE("An optimizer stays with one number of parameters, and needs gradients") {

@@ -9,6 +9,7 @@
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
 #include "tapeloom/runtime/execute/executor.h"
+#include "tapeloom/runtime/execute/profile.h"
 
 using namespace tapeloom;
 

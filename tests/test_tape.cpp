@@ -359,3 +359,28 @@ TEST_CASE("tape: more nodes than ids have bits for are refused before anything i
   CHECK_THROWS_SAYING(RecordingError, "the tape is full", tape.reserve((std::size_t{1} << 31) + 1));
   CHECK((tape.parameter(2.0) * 3.0).data() == 6.0);
 }
+
+TEST_CASE("tape: a recording's number is never another one's, however often parameters are set") {
+  Tape first;
+  const Value p = first.parameter(1.0);
+  const std::uint64_t before = first.recording();
+  first.set_data(first.constant(1.0).id(), 2.0);
+  CHECK(first.recording() == before);
+  // More often than the numbers that a tape takes at a time, while others take theirs.
+  std::uint64_t last = before;
+  for (int i = 0; i < (1 << 21) + 7; ++i) {
+    p.set_data(i);
+    if (first.recording() <= last) FAIL("after setting it " << i << " times");
+    last = first.recording();
+  }
+  Tape second;
+  const Value q = second.parameter(1.0);
+  CHECK(second.recording() > last);
+  std::uint64_t of_second = second.recording();
+  for (int i = 0; i < (1 << 20); ++i) {
+    p.set_data(i);
+    q.set_data(i);
+    if (first.recording() == second.recording() || second.recording() <= of_second) FAIL("after " << i << " more");
+    of_second = second.recording();
+  }
+}

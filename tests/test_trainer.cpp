@@ -7,8 +7,7 @@
 
 #include "small_training.h"
 #include "tapeloom/core/base/error.h"
-#include "tapeloom/runtime/train/clip.h"
-#include "tapeloom/runtime/train/fit.h"
+#include "tapeloom/runtime/train/optimizer.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;

@@ -4,7 +4,6 @@
 #include "small_training.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/nets/nn.h"
-#include "tapeloom/runtime/train/fit.h"
 #include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;

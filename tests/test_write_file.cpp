@@ -1,5 +1,5 @@
 // Files that are written whole or not at all, whatever stands at their path and whoever writes at the same time.
-#include "tapeloom/runtime/files/write_file.h"
+#include "tapeloom/runtime/files/file.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,8 +15,7 @@
 #include "catch.h"
 #include "files.h"
 #include "tapeloom/core/base/error.h"
-#include "tapeloom/runtime/files/file.h"
-#include "tapeloom/runtime/files/npy.h"
+#include "tapeloom/runtime/files/number_array.h"
 #include "tapeloom/runtime/files/safetensors.h"
 
 using namespace tapeloom;

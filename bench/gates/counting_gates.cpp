@@ -11,7 +11,7 @@
 #include "bench/gates/figures.h"
 #include "bench/gates/gates.h"
 #include "bench/machine.h"
-#include "tapeloom/runtime/files/write_file.h"
+#include "tapeloom/runtime/files/file.h"
 
 namespace tapeloom::bench {
 

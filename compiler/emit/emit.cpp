@@ -11,7 +11,7 @@
 #include "tapeloom/compiler/emit/slot_pool.h"
 #include "tapeloom/compiler/emit/totals.h"
 #include "tapeloom/core/base/check.h"
-#include "tapeloom/core/base/large_pages.h"
+#include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/program/instructions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "tapeloom/compiler/graph/block_list.h"
-#include "tapeloom/core/base/large_pages.h"
+#include "tapeloom/core/base/memory.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "tapeloom/core/base/large_pages.h"
+#include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/record/tape.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

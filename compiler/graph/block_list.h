@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "tapeloom/core/base/growing.h"
 #include "tapeloom/core/base/ids.h"
+#include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/ops/op.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

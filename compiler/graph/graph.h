@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "tapeloom/compiler/graph/block_list.h"
-#include "tapeloom/core/base/growing.h"
 #include "tapeloom/core/base/ids.h"
+#include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/ops/op.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

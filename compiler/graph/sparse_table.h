@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "tapeloom/core/base/large_pages.h"
+#include "tapeloom/core/base/memory.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "tapeloom/core/base/error.h"
-#include "tapeloom/core/base/growing.h"
+#include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/record/evaluate.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "tapeloom/core/base/growing.h"
+#include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/record/tape.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

@@ -1,5 +1,11 @@
 #include "tapeloom/core/base/error.h"
 
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+
+#include "tapeloom/core/base/check.h"
+
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
@@ -22,5 +28,23 @@ GuardError::GuardError(const std::string& description, std::size_t guard, std::s
             "depends on the data, or record again"),
       guard_(guard),
       sample_(sample) {}
+
+void fail_check(const char* condition, const char* file, int line) {
+  std::fprintf(stderr, "tapeloom: internal check failed: %s (%s:%d)\n", condition, file, line);
+  std::abort();
+}
+
+namespace {
+
+#ifdef NDEBUG
+std::atomic<bool> checked_in_development = false;
+#else
+std::atomic<bool> checked_in_development = true;
+#endif
+
+}  // namespace
+
+bool development_checks() { return checked_in_development; }
+void set_development_checks(bool checked) { checked_in_development = checked; }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -78,21 +78,19 @@ Value mean_loss(const char* name, Value total, std::size_t samples, std::span<co
   return total / all;
 }
 
-using PairLoss = Value (*)(Value, Value, Value);
-
-Value pair_sum(const char* name, PairLoss loss, std::span<const Value> x, std::span<const Value> targets,
-               std::span<const Value> weights) {
-  check_lengths(name, "targets", targets.size(), "samples", x.size());
-  return total_loss(name, x.size(), weights,
-                    [&](std::size_t i, Value weight) { return loss(x[i], targets[i], weight); });
-}
-
-Value pair_mean(const char* name, PairLoss loss, std::span<const Value> x, std::span<const Value> targets,
-                std::span<const Value> weights) {
-  return mean_loss(name, pair_sum(name, loss, x, targets, weights), x.size(), weights);
-}
-
 }  // namespace
+
+// A loss of two Values over lists of them, and its mean.
+#define TAPELOOM_OVER_SAMPLES(loss)                                                                             \
+  Value loss##_sum(std::span<const Value> x, std::span<const Value> targets, std::span<const Value> weights) {  \
+    check_lengths(#loss "_sum", "targets", targets.size(), "samples", x.size());                                \
+    return total_loss(#loss "_sum", x.size(), weights,                                                          \
+                      [&](std::size_t i, Value weight) { return loss(x[i], targets[i], weight); });             \
+  }                                                                                                             \
+  Value loss##_mean(std::span<const Value> x, std::span<const Value> targets, std::span<const Value> weights) { \
+    check_lengths(#loss "_mean", "targets", targets.size(), "samples", x.size());                               \
+    return mean_loss(#loss "_mean", loss##_sum(x, targets, weights), x.size(), weights);                        \
+  }
 
 Value squared_error(Value prediction, Value target, Value weight) {
   const Weight w(weight);
@@ -101,15 +99,7 @@ Value squared_error(Value prediction, Value target, Value weight) {
   return w.times(square(y - t));
 }
 
-Value squared_error_sum(std::span<const Value> predictions, std::span<const Value> targets,
-                        std::span<const Value> weights) {
-  return pair_sum("squared_error_sum", squared_error, predictions, targets, weights);
-}
-
-Value squared_error_mean(std::span<const Value> predictions, std::span<const Value> targets,
-                         std::span<const Value> weights) {
-  return pair_mean("squared_error_mean", squared_error, predictions, targets, weights);
-}
+TAPELOOM_OVER_SAMPLES(squared_error)
 
 Value hinge(Value score, Value target, Value weight) {
   const Weight w(weight);
@@ -118,13 +108,7 @@ Value hinge(Value score, Value target, Value weight) {
   return w.times(relu(1.0 - t * s));
 }
 
-Value hinge_sum(std::span<const Value> scores, std::span<const Value> targets, std::span<const Value> weights) {
-  return pair_sum("hinge_sum", hinge, scores, targets, weights);
-}
-
-Value hinge_mean(std::span<const Value> scores, std::span<const Value> targets, std::span<const Value> weights) {
-  return pair_mean("hinge_mean", hinge, scores, targets, weights);
-}
+TAPELOOM_OVER_SAMPLES(hinge)
 
 Value binary_cross_entropy(Value logit, Value target, Value weight) {
   const Weight w(weight);
@@ -134,15 +118,7 @@ Value binary_cross_entropy(Value logit, Value target, Value weight) {
   return w.times(softplus(z) - product);
 }
 
-Value binary_cross_entropy_sum(std::span<const Value> logits, std::span<const Value> targets,
-                               std::span<const Value> weights) {
-  return pair_sum("binary_cross_entropy_sum", binary_cross_entropy, logits, targets, weights);
-}
-
-Value binary_cross_entropy_mean(std::span<const Value> logits, std::span<const Value> targets,
-                                std::span<const Value> weights) {
-  return pair_mean("binary_cross_entropy_mean", binary_cross_entropy, logits, targets, weights);
-}
+TAPELOOM_OVER_SAMPLES(binary_cross_entropy)
 
 namespace {
 
@@ -229,5 +205,7 @@ Value l2_penalty(std::span<const Value> parameters, Value strength) {
   for (const Value& p : parameters) squares.push_back(square(p));
   return strength * sum(squares);
 }
+
+#undef TAPELOOM_OVER_SAMPLES
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/program/program.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 

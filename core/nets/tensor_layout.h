@@ -9,10 +9,13 @@
 
 #include "tapeloom/core/base/export.h"
 #include "tapeloom/core/base/ids.h"
-#include "tapeloom/core/nets/nn.h"
-#include "tapeloom/core/program/program.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
+
+class Layer;
+class MLP;
+class Value;
+struct Program;
 
 struct ParameterTensor {
   std::string name;

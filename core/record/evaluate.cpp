@@ -1,6 +1,7 @@
 #include "tapeloom/core/record/evaluate.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/error.h"
@@ -16,13 +17,8 @@ double forward_op(Op op, std::array<double, 3> x) {
   return ops::visit(
       op,
       [&]<class F>() -> double {
-        if constexpr (F::arity == 1) {
-          return F::forward(x[0]);
-        } else if constexpr (F::arity == 2) {
-          return F::forward(x[0], x[1]);
-        } else {
-          return F::forward(x[0], x[1], x[2]);
-        }
+        const auto value = [&]<std::size_t... k>(std::index_sequence<k...>) { return F::forward(x[k]...); };
+        return value(std::make_index_sequence<F::arity>());
       },
       []() -> double { fail_check("a scalar op", __FILE__, __LINE__); });
 }
@@ -31,15 +27,11 @@ std::array<double, 3> reverse_op(Op op, std::array<double, 3> x, double y, doubl
   return ops::visit(
       op,
       [&]<class F>() -> std::array<double, 3> {
-        if constexpr (F::arity == 1) {
-          const auto d = F::reverse(x[0], y, adjoint);
-          return {d[0], 0.0, 0.0};
-        } else if constexpr (F::arity == 2) {
-          const auto d = F::reverse(x[0], x[1], y, adjoint);
-          return {d[0], d[1], 0.0};
-        } else {
-          return F::reverse(x[0], x[1], x[2], y, adjoint);
-        }
+        const auto contributions = [&]<std::size_t... k>(std::index_sequence<k...>) {
+          const auto each = F::reverse(x[k]..., y, adjoint);
+          return std::array<double, 3>{each[k]...};
+        };
+        return contributions(std::make_index_sequence<F::arity>());
       },
       []() -> std::array<double, 3> { fail_check("a scalar op", __FILE__, __LINE__); });
 }

@@ -1,6 +1,7 @@
 #include "tapeloom/core/record/gradients.h"
 
-#include <array>
+#include <cstddef>
+#include <utility>
 
 #include "tapeloom/core/ops/ops.h"
 #include "tapeloom/core/record/tape.h"
@@ -15,22 +16,16 @@ template <class F>
 void each_contribution(const Tape& tape, NodeId node, double adjoint, F&& f) {
   if (adjoint == 0.0) return;
   const Operands operands = tape.operands(node);
-  const auto x = [&](std::size_t k) { return tape.data(operands.node[k]); };
-  const auto send = [&]<class Of, std::size_t n>(const std::array<double, n>& amounts) {
-    for (std::size_t k = 0; k < n; ++k) {
-      const bool differentiable = (Of::differentiable >> k & 1) != 0;
-      if (differentiable && tape.op(operands.node[k]) != Op::constant) f(operands.node[k], amounts[k]);
-    }
-  };
   ops::visit(
       tape.op(node),
       [&]<class Of>() {
-        if constexpr (Of::arity == 1) {
-          send.template operator()<Of>(Of::reverse(x(0), tape.data(node), adjoint));
-        } else if constexpr (Of::arity == 2) {
-          send.template operator()<Of>(Of::reverse(x(0), x(1), tape.data(node), adjoint));
-        } else {
-          send.template operator()<Of>(Of::reverse(x(0), x(1), x(2), tape.data(node), adjoint));
+        const auto reverse = [&]<std::size_t... k>(std::index_sequence<k...>) {
+          return Of::reverse(tape.data(operands.node[k])..., tape.data(node), adjoint);
+        };
+        const auto amounts = reverse(std::make_index_sequence<Of::arity>());
+        for (std::size_t k = 0; k < Of::arity; ++k) {
+          const bool differentiable = (Of::differentiable >> k & 1) != 0;
+          if (differentiable && tape.op(operands.node[k]) != Op::constant) f(operands.node[k], amounts[k]);
         }
       },
       [&] {  // a leaf, or a reduction, eagerly over a batch of one
@@ -97,9 +92,14 @@ void Gradients::sweep(const Tape& tape, NodeId root, double seed, std::size_t ca
   }
 }
 
+double Tape::grad(NodeId node) const { return (*gradients_)[node]; }
+void Tape::set_grad(NodeId node, double grad) { gradients_->set(node, grad, capacity_); }
+void Tape::add_grad(NodeId node, double grad) { gradients_->add(node, grad, capacity_); }
+void Tape::zero_grad() { gradients_->clear(); }
+
 void Value::backward(double seed) const {
   const NodeId root = id();
-  tape_->gradients_.sweep(*tape_, root, seed, tape_->capacity_);
+  tape_->gradients_->sweep(*tape_, root, seed, tape_->capacity_);
 }
 
 void Value::backward_step() const {

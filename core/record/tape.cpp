@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/gradients.h"
 #include "tapeloom/core/record/value.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -24,14 +25,16 @@ bool is_before(std::uint32_t nodes, std::uint32_t guards, std::uint32_t other_no
   return nodes < other_nodes || (nodes == other_nodes && guards < other_guards);
 }
 
+/// Numbers are handed out in blocks, so that tapes of several threads seldom meet here. 64 bits of them last for ages.
+constexpr std::uint64_t block = std::uint64_t{1} << 20;
+std::uint64_t next_block() {
+  static std::atomic<std::uint64_t> blocks = 0;
+  return ++blocks * block;
+}
+
 }  // namespace
 
-Tape::Tape()
-    : id_([] {
-        static std::atomic<std::uint64_t> tapes = 0;
-        return ++tapes;
-      }()),
-      recording_(id_ << 32) {}
+Tape::Tape() : id_(next_block()), recording_(id_), gradients_(std::make_unique<Gradients>()) {}
 Tape::~Tape() = default;
 
 void Tape::grow() {
@@ -166,7 +169,7 @@ void Tape::rewind(Mark mark) {
   if (mark.nodes == size_ && mark.guards == guards_.size()) return;
   if (generation_ == UINT32_MAX) throw RecordingError("the tape was rewound 2^32 times; record on a new one");
   make_room_in(rewound_);
-  if (mark.parameters < parameters_.size()) ++recording_;
+  if (mark.parameters < parameters_.size()) change_recording();
   parameters_.resize(mark.parameters);
   inputs_.resize(mark.inputs);
   for (; groups_.size() > mark.groups; groups_.pop_back()) bound_names_.erase(groups_.back().name);
@@ -174,7 +177,7 @@ void Tape::rewind(Mark mark) {
     bound_names_.erase(uniform_inputs_.back().name);
   }
   guards_.resize(mark.guards);
-  gradients_.drop_from(mark.nodes);
+  gradients_->drop_from(mark.nodes);
   labels_.erase(labels_.lower_bound(mark.nodes), labels_.end());
   size_ = mark.nodes;
 
@@ -254,12 +257,16 @@ void Tape::set_label(NodeId node, std::string_view label) {
   }
 }
 
+void Tape::change_recording() {
+  if (++recording_ % block == 0) recording_ = next_block();
+}
+
 void Tape::set_data(NodeId leaf, double data) {
   if (op_kind(op(leaf)) != OpKind::leaf) {
     throw RecordingError(describe(leaf) + " is computed from other values; only a leaf's number can be set");
   }
   data_[leaf.index] = data;
-  if (op(leaf) == Op::parameter) ++recording_;
+  if (op(leaf) == Op::parameter) change_recording();
 }
 
 std::size_t Tape::first_guard(Mark mark) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -13,13 +14,13 @@
 #include <vector>
 
 #include "tapeloom/core/base/export.h"
-#include "tapeloom/core/base/growing.h"
 #include "tapeloom/core/base/ids.h"
+#include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/ops/op.h"
-#include "tapeloom/core/record/gradients.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
+class Gradients;
 class Value;
 
 /// A comparison that decided a C++ branch while recording. The recording holds only for data that decides alike. Which
@@ -132,7 +133,7 @@ class TAPELOOM_API Tape {
   /// For a parameter, input or uniform input: its index among its kind.
   std::uint32_t leaf_index(NodeId node) const { return first_[node.index]; }
   double data(NodeId node) const { return data_[node.index]; }
-  double grad(NodeId node) const { return gradients_[node]; }
+  double grad(NodeId node) const;
   /// The label given by the user, or an input's place in its group; empty where there is neither.
   std::string label(NodeId node) const;
   /// The label, or else the op and number: what error messages call a node.
@@ -157,10 +158,10 @@ class TAPELOOM_API Tape {
   /// The number of a leaf. Eager values computed from it are refreshed by recompute(); programs that were compiled
   /// before keep the number it had then, of a parameter and of a constant alike (Executor::set_parameters sets theirs).
   void set_data(NodeId leaf, double data);
-  void set_grad(NodeId node, double grad) { gradients_.set(node, grad, capacity_); }
-  void add_grad(NodeId node, double grad) { gradients_.add(node, grad, capacity_); }
+  void set_grad(NodeId node, double grad);
+  void add_grad(NodeId node, double grad);
   /// Sets the gradients of all nodes to zero. Costs what was reached since the last time.
-  void zero_grad() { gradients_.clear(); }
+  void zero_grad();
 
   /// A guard on a comparison whose eager value decides a branch; returns that value as a truth.
   bool guard(NodeId condition);
@@ -206,8 +207,11 @@ class TAPELOOM_API Tape {
   const Rewound* lowest_since(std::uint32_t generation) const;
   void check_holds(const Mark& mark) const;
 
-  const std::uint64_t id_;   // no other tape of the process has or had it; from 1 on
-  std::uint64_t recording_;  // in the upper half the tape; counts what makes parameters begin with other numbers
+  // Numbers that no other tape of the process has or had, from 1 on. A change of what parameters begin with takes
+  // another one for the recording.
+  const std::uint64_t id_;
+  std::uint64_t recording_;
+  void change_recording();
   std::uint32_t size_ = 0;
   std::uint32_t capacity_ = 0;
   std::uint32_t generation_ = 0;
@@ -219,7 +223,7 @@ class TAPELOOM_API Tape {
   bool has_third_ = false;
   GrowingArray<double> data_;
 
-  Gradients gradients_;
+  std::unique_ptr<Gradients> gradients_;
   std::vector<ParameterRecord> parameters_;
   std::vector<NodeId> inputs_;
   std::vector<InputGroup> groups_;

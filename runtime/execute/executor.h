@@ -12,11 +12,11 @@
 #include "tapeloom/core/base/export.h"
 #include "tapeloom/core/base/ids.h"
 #include "tapeloom/core/program/program.h"
-#include "tapeloom/runtime/execute/profile.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 class Tape;
+struct Profile;
 
 struct ParameterTensor;
 
@@ -153,7 +153,8 @@ class TAPELOOM_API Executor {
   /// Bytes of all buffers, and samples in a tile.
   std::size_t arena_bytes() const;
   std::size_t tile_samples() const;
-  /// Where the time of all steps so far went. Throws BindError unless ExecutorOptions::profile asked for it.
+  /// Where the time of all steps so far went (profile.h). Throws BindError unless ExecutorOptions::profile asked for
+  /// it.
   Profile profile() const;
 
  private:

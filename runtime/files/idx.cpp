@@ -1,7 +1,8 @@
-#include "tapeloom/runtime/files/idx.h"
-
+// IDX files: see number_array.h.
 #include <optional>
+#include <utility>
 
+#include "tapeloom/runtime/files/number_array.h"
 #include "tapeloom/runtime/files/numbers.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -9,22 +10,14 @@ namespace tapeloom::inline TAPELOOM_ABI {
 namespace {
 
 std::optional<runtime::NumberType> type_of(unsigned char code) {
-  switch (code) {
-    case 0x08:
-      return runtime::NumberType::u1;
-    case 0x09:
-      return runtime::NumberType::i1;
-    case 0x0b:
-      return runtime::NumberType::i2;
-    case 0x0c:
-      return runtime::NumberType::i4;
-    case 0x0d:
-      return runtime::NumberType::f4;
-    case 0x0e:
-      return runtime::NumberType::f8;
-    default:
-      return std::nullopt;
+  using runtime::NumberType;
+  constexpr std::pair<unsigned char, NumberType> types[] = {{0x08, NumberType::u1}, {0x09, NumberType::i1},
+                                                            {0x0b, NumberType::i2}, {0x0c, NumberType::i4},
+                                                            {0x0d, NumberType::f4}, {0x0e, NumberType::f8}};
+  for (const auto& [known, type] : types) {
+    if (known == code) return type;
   }
+  return std::nullopt;
 }
 
 bool fits(const std::vector<std::size_t>& shape, const std::vector<std::size_t>& wanted) {

@@ -1,10 +1,10 @@
 #include "tapeloom/runtime/files/json.h"
 
-#include <array>
 #include <charconv>
 #include <set>
 
 #include "tapeloom/runtime/files/file.h"
+#include "tapeloom/runtime/files/text.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
@@ -15,40 +15,6 @@ constexpr int deepest = 64;
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
-
-void append_utf8(std::string& to, std::uint32_t code) {
-  const auto byte = [&](std::uint32_t bits) { to += static_cast<char>(bits); };
-  if (code < 0x80) return byte(code);
-  if (code < 0x800) return byte(0xc0 | code >> 6), byte(0x80 | (code & 0x3f));
-  if (code < 0x10000) {
-    byte(0xe0 | code >> 12);
-  } else {
-    byte(0xf0 | code >> 18);
-    byte(0x80 | (code >> 12 & 0x3f));
-  }
-  byte(0x80 | (code >> 6 & 0x3f));
-  byte(0x80 | (code & 0x3f));
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i++]);
-    if (first < 0x80) continue;
-    const int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if (first < 0xc2 || first > 0xf4 || text.size() - i < static_cast<std::size_t>(more)) return false;
-    std::uint32_t code = first & (0x3fu >> more);
-    for (int k = 0; k < more; ++k) {
-      const auto next = static_cast<unsigned char>(text[i++]);
-      if ((next & 0xc0) != 0x80) return false;
-      code = code << 6 | (next & 0x3f);
-    }
-    constexpr std::array<std::uint32_t, 4> least = {0, 0x80, 0x800, 0x10000};
-    if (code < least[static_cast<std::size_t>(more)] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
-      return false;
-    }
-  }
-  return true;
-}
 
 std::string json_string(std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";

@@ -1,4 +1,8 @@
 // Just enough JSON for the headers of safetensors files: RFC 8259, read from memory, any text refused with a message.
+//
+// Measured beside nlohmann-json 3.11.2 (its parser with callbacks, the same entries made, by turns in one process): a
+// header of 11 MB, which has 100,000 tensors, takes that 1.8 times as long, and its lexer alone as long as all of this.
+// It also asks the C library's locale for the decimal point, which nothing else here does.
 #pragma once
 
 #include <cstdint>
@@ -50,11 +54,5 @@ class JsonReader {
 
 /// The text in quotes, with escapes.
 std::string json_string(std::string_view text);
-
-/// Whether it is UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view text);
-
-/// A code point up to U+10FFFF, in UTF-8.
-void append_utf8(std::string& to, std::uint32_t code);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

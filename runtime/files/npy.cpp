@@ -1,5 +1,4 @@
-#include "tapeloom/runtime/files/npy.h"
-
+// NumPy's files and archives: see number_array.h.
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -11,8 +10,8 @@
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/runtime/files/file.h"
+#include "tapeloom/runtime/files/number_array.h"
 #include "tapeloom/runtime/files/numbers.h"
-#include "tapeloom/runtime/files/write_file.h"
 #include "tapeloom/runtime/files/zip_file.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -192,10 +191,6 @@ std::string type_name() {
   const char kind = std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
   return std::string(sizeof(T) == 1 ? "|" : "<") + kind + std::to_string(sizeof(T));
 }
-
-}  // namespace
-
-namespace {
 
 template <class T>
 NumberArray<T> read_array(runtime::NumberReader&& file) {

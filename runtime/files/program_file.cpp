@@ -18,7 +18,6 @@
 #include "tapeloom/runtime/execute/parameter_buffer.h"
 #include "tapeloom/runtime/execute/program_cost.h"
 #include "tapeloom/runtime/files/file.h"
-#include "tapeloom/runtime/files/write_file.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 

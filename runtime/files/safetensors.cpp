@@ -13,7 +13,7 @@
 #include "tapeloom/runtime/files/file.h"
 #include "tapeloom/runtime/files/json.h"
 #include "tapeloom/runtime/files/numbers.h"
-#include "tapeloom/runtime/files/write_file.h"
+#include "tapeloom/runtime/files/text.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 

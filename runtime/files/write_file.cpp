@@ -1,5 +1,4 @@
-#include "tapeloom/runtime/files/write_file.h"
-
+// Writing whole files at once: see file.h.
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>

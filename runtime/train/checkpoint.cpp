@@ -14,7 +14,7 @@ namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
 
-constexpr std::uint64_t format_version = 1;
+constexpr std::uint64_t format_version = 2;
 constexpr std::string_view moment_prefix = "tapeloom.optimizer.";
 constexpr std::string_view spare_name = "tapeloom.trainer.spare";
 constexpr std::string_view history_name = "tapeloom.trainer.history";

@@ -23,9 +23,4 @@ TAPELOOM_API void save_checkpoint(const std::string& path, const Trainer<T>& tra
 template <class T>
 TAPELOOM_API void load_checkpoint(const std::string& path, Trainer<T>& trainer, const TensorLayout& layout = {});
 
-extern template void save_checkpoint(const std::string&, const Trainer<float>&, const TensorLayout&);
-extern template void save_checkpoint(const std::string&, const Trainer<double>&, const TensorLayout&);
-extern template void load_checkpoint(const std::string&, Trainer<float>&, const TensorLayout&);
-extern template void load_checkpoint(const std::string&, Trainer<double>&, const TensorLayout&);
-
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -15,7 +15,4 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 template <class T>
 Divergence find_divergence(Executor<T>& executor, std::span<const std::uint32_t> batch, Divergence known);
 
-extern template Divergence find_divergence(Executor<float>&, std::span<const std::uint32_t>, Divergence);
-extern template Divergence find_divergence(Executor<double>&, std::span<const std::uint32_t>, Divergence);
-
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

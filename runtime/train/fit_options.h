@@ -9,7 +9,6 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "tapeloom/core/nets/tensor_layout.h"
@@ -80,7 +79,7 @@ struct FitOptions {
   std::size_t epochs = 10;
   /// Samples a step; the last step of an epoch takes what is left over.
   std::size_t batch = 32;
-  std::variant<AdamOptions, SgdOptions> optimizer = AdamOptions{};
+  OptimizerOptions optimizer = AdamOptions{};
   /// The learning rate of each update, by the number of updates before it: step 0, 1, ... Empty: the optimizer's.
   std::function<double(std::uint64_t step)> schedule = {};
 

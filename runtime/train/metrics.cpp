@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include <Eigen/Core>
+
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/base/text.h"
@@ -38,6 +40,13 @@ std::size_t class_of(T number, std::size_t classes) {
     return static_cast<std::size_t>(value);
   }
   throw BindError(number_text(value) + " is not the number of one of " + std::to_string(classes) + " classes");
+}
+
+/// Rows are the expected classes.
+auto matrix_of(const std::vector<std::uint64_t>& counts, std::size_t classes) {
+  using Counts = Eigen::Matrix<std::uint64_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const auto size = static_cast<Eigen::Index>(classes);
+  return Eigen::Map<const Counts>(counts.data(), size, size);
 }
 
 }  // namespace
@@ -87,36 +96,25 @@ void ConfusionMatrix::add(std::span<const double> scores, std::span<const double
   add_rows(scores, expected);
 }
 
-std::uint64_t ConfusionMatrix::total() const {
-  std::uint64_t sum = 0;
-  for (std::uint64_t count : counts_) sum += count;
-  return sum;
-}
-
-std::uint64_t ConfusionMatrix::correct() const {
-  std::uint64_t sum = 0;
-  for (std::size_t k = 0; k < classes_; ++k) sum += count(k, k);
-  return sum;
-}
-
+std::uint64_t ConfusionMatrix::total() const { return matrix_of(counts_, classes_).sum(); }
+std::uint64_t ConfusionMatrix::correct() const { return matrix_of(counts_, classes_).trace(); }
 double ConfusionMatrix::accuracy() const { return ratio(correct(), total()); }
 
 double ConfusionMatrix::precision(std::size_t of_class) const {
-  std::uint64_t taken = 0;
-  for (std::size_t k = 0; k < classes_; ++k) taken += count(k, of_class);
-  return ratio(count(of_class, of_class), taken);
+  const std::uint64_t hits = count(of_class, of_class);
+  return ratio(hits, matrix_of(counts_, classes_).col(static_cast<Eigen::Index>(of_class)).sum());
 }
 
 double ConfusionMatrix::recall(std::size_t of_class) const {
-  std::uint64_t members = 0;
-  for (std::size_t k = 0; k < classes_; ++k) members += count(of_class, k);
-  return ratio(count(of_class, of_class), members);
+  const std::uint64_t hits = count(of_class, of_class);
+  return ratio(hits, matrix_of(counts_, classes_).row(static_cast<Eigen::Index>(of_class)).sum());
 }
 
 double ConfusionMatrix::f1(std::size_t of_class) const {
-  std::uint64_t both = 0;  // 2 / (1 / p + 1 / r) = 2 hits / (taken for it + of it)
-  for (std::size_t k = 0; k < classes_; ++k) both += count(k, of_class) + count(of_class, k);
-  return ratio(2 * count(of_class, of_class), both);
+  const std::uint64_t hits = count(of_class, of_class);
+  const auto matrix = matrix_of(counts_, classes_);
+  const auto k = static_cast<Eigen::Index>(of_class);
+  return ratio(2 * hits, matrix.row(k).sum() + matrix.col(k).sum());  // 2 hits / (taken for it + of it)
 }
 
 double ConfusionMatrix::balanced_accuracy() const {

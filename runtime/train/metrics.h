@@ -107,7 +107,4 @@ class TAPELOOM_API ErrorSums {
 template <class T>
 TAPELOOM_API std::vector<T> predict(Executor<T>& executor, const DataView& data);
 
-extern template std::vector<float> predict(Executor<float>&, const DataView&);
-extern template std::vector<double> predict(Executor<double>&, const DataView&);
-
 }  // namespace tapeloom::inline TAPELOOM_ABI

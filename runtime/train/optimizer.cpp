@@ -1,7 +1,9 @@
 #include "tapeloom/runtime/train/optimizer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <initializer_list>
 #include <numbers>
 #include <string>
@@ -42,32 +44,19 @@ void check_trains(const Executor<T>& executor) {
                   std::to_string(now));
 }
 
-/// From the first update on, the parameters are others than the recording's.
-template <class T>
-inline void note_training(Executor<T>& executor, std::uint64_t steps) {
-  if (steps == 0) executor.shared_parameters()->record.set_trained();
-}
-
-/// Allocates the moments at the first update; later there must be as many as parameters.
-template <class T>
-inline void check_moments(std::vector<T>& moments, std::size_t count, std::uint64_t steps) {
-  if (steps == 0) moments = std::vector<T>(count);
-  if (moments.size() != count) refuse_parameters(moments.size(), count);
-}
-
 /// Throws BindError unless `state` is of that kind, with moments of these names and of one length.
 template <class T>
-void check_state(const OptimizerState<T>& state, const char* kind, std::initializer_list<const char*> names) {
-  if (state.kind != kind) {
-    throw BindError("the state is of an optimizer \"" + state.kind + "\", and this one is \"" + kind + "\"");
+void check_state(const OptimizerState<T>& state, const OptimizerState<T>& own) {
+  if (state.kind != own.kind) {
+    throw BindError("the state is of an optimizer \"" + state.kind + "\", and this one is \"" + own.kind + "\"");
   }
-  bool good = state.moments.size() == names.size();
-  for (std::size_t i = 0; good && i < names.size(); ++i) {
-    good = state.moments[i].first == names.begin()[i] &&
-           state.moments[i].second.size() == state.moments[0].second.size() &&
-           (state.steps == 0 || !state.moments[i].second.empty());
+  bool good = state.moments.size() == own.moments.size();
+  for (std::size_t i = 0; good && i < own.moments.size(); ++i) {
+    const auto& [name, numbers] = state.moments[i];
+    good = name == own.moments[i].first && numbers.size() == state.moments[0].second.size() &&
+           (state.steps == 0 || !numbers.empty());
   }
-  if (!good) throw BindError(std::string("the state has not the moments of an optimizer \"") + kind + "\"");
+  if (!good) throw BindError("the state has not the moments of an optimizer \"" + own.kind + "\"");
 }
 
 double fraction(std::uint64_t step, std::uint64_t steps) {
@@ -93,7 +82,42 @@ void Optimizer<T>::update(Executor<T>& executor, std::span<const T> gradients) {
 }
 
 template <class T>
-Sgd<T>::Sgd(const SgdOptions& options) : options_(options) {
+StandardOptimizer<T>::StandardOptimizer(const char* kind, double learning_rate,
+                                        std::initializer_list<const char*> moments)
+    : state_{kind, 0, learning_rate, {}} {
+  for (const char* name : moments) state_.moments.emplace_back(name, std::vector<T>());
+}
+
+template <class T>
+void StandardOptimizer<T>::set_learning_rate(double rate) {
+  check_not_negative("learning rate", rate);
+  state_.learning_rate = rate;
+}
+
+template <class T>
+void StandardOptimizer<T>::restore(const OptimizerState<T>& state) {
+  check_state(state, state_);
+  check_not_negative("learning rate", state.learning_rate);
+  OptimizerState<T> copy = state;
+  state_ = std::move(copy);  // which does not throw
+}
+
+template <class T>
+void StandardOptimizer<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
+  for (auto& [name, numbers] : state_.moments) {
+    if (state_.steps == 0) numbers = std::vector<T>(gradients.size());
+    if (numbers.size() != gradients.size()) refuse_parameters(numbers.size(), gradients.size());
+  }
+  // From the first update on, the parameters are others than the recording's.
+  if (state_.steps == 0) executor.shared_parameters()->record.set_trained();
+  ++state_.steps;
+  descend(executor.trained(), executor.parameters().data(), gradients.data(),
+          std::is_same_v<T, double> && executor.program().exact);
+}
+
+template <class T>
+Sgd<T>::Sgd(const SgdOptions& options)
+    : StandardOptimizer<T>("sgd", options.learning_rate, {"velocity"}), options_(options) {
   check_not_negative("SgdOptions::learning_rate", options.learning_rate);
   check_not_negative("SgdOptions::momentum", options.momentum);
   check_not_negative("SgdOptions::weight_decay", options.weight_decay);
@@ -103,33 +127,21 @@ Sgd<T>::Sgd(const SgdOptions& options) : options_(options) {
 }
 
 template <class T>
-void Sgd<T>::set_learning_rate(double rate) {
-  check_not_negative("learning rate", rate);
-  options_.learning_rate = rate;
-}
-
-template <class T>
-void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
-  check_moments(velocity_, gradients.size(), steps_);
-  note_training(executor, steps_);
-  ++steps_;
-  const T rate = static_cast<T>(options_.learning_rate);
-  T* p = executor.parameters().data();
-  const T* gradient = gradients.data();
-  const bool exact = std::is_same_v<T, double> && executor.program().exact;
+void Sgd<T>::descend(std::span<const Range> trained, T* p, const T* gradient, bool exact) {
+  const T rate = static_cast<T>(this->learning_rate());
   if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !exact) {
     static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
-    for (const Range trained : executor.trained()) {
-      kernels.subtract_scaled(p + trained.begin, rate, gradient + trained.begin, trained.size());
+    for (const Range range : trained) {
+      kernels.subtract_scaled(p + range.begin, rate, gradient + range.begin, range.size());
     }
     return;
   }
   const T momentum = static_cast<T>(options_.momentum);
   const T decay = static_cast<T>(options_.weight_decay);
   const bool nesterov = options_.nesterov;
-  T* v = velocity_.data();
-  for (const Range trained : executor.trained()) {
-    for (std::size_t i = trained.begin; i < trained.end; ++i) {
+  T* v = this->moment(0);
+  for (const Range range : trained) {
+    for (std::size_t i = range.begin; i < range.end; ++i) {
       const T g = gradient[i] + decay * p[i];
       v[i] = momentum * v[i] + g;
       p[i] -= rate * (nesterov ? g + momentum * v[i] : v[i]);
@@ -138,22 +150,8 @@ void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
 }
 
 template <class T>
-OptimizerState<T> Sgd<T>::state() const {
-  return {"sgd", steps_, options_.learning_rate, {{"velocity", velocity_}}};
-}
-
-template <class T>
-void Sgd<T>::restore(const OptimizerState<T>& state) {
-  check_state(state, "sgd", {"velocity"});
-  std::vector<T> velocity = state.moments[0].second;
-  set_learning_rate(state.learning_rate);
-  // Nothing below throws.
-  steps_ = state.steps;
-  velocity_ = std::move(velocity);
-}
-
-template <class T>
-Adam<T>::Adam(const AdamOptions& options) : options_(options) {
+Adam<T>::Adam(const AdamOptions& options)
+    : StandardOptimizer<T>("adam", options.learning_rate, {"first_moment", "second_moment"}), options_(options) {
   check_not_negative("AdamOptions::learning_rate", options.learning_rate);
   check_beta("AdamOptions::beta1", options.beta1);
   check_beta("AdamOptions::beta2", options.beta2);
@@ -161,55 +159,28 @@ Adam<T>::Adam(const AdamOptions& options) : options_(options) {
   check_not_negative("AdamOptions::weight_decay", options.weight_decay);
 }
 
+/// One pass over four arrays: as Eigen's expressions each line would be a pass (docs/extending.md has figures).
 template <class T>
-void Adam<T>::set_learning_rate(double rate) {
-  check_not_negative("learning rate", rate);
-  options_.learning_rate = rate;
-}
-
-template <class T>
-void Adam<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
-  check_moments(first_moment_, gradients.size(), steps_);
-  check_moments(second_moment_, gradients.size(), steps_);
-  note_training(executor, steps_);
-  ++steps_;
-  const double t = static_cast<double>(steps_);
+void Adam<T>::descend(std::span<const Range> trained, T* p, const T* gradient, bool) {
+  const double learning_rate = this->learning_rate(), t = static_cast<double>(this->steps());
   const T beta1 = static_cast<T>(options_.beta1), rest1 = static_cast<T>(1.0 - options_.beta1);
   const T beta2 = static_cast<T>(options_.beta2), rest2 = static_cast<T>(1.0 - options_.beta2);
   // lr * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), with what does not depend on i taken out.
-  const T rate = static_cast<T>(options_.learning_rate / (1.0 - std::pow(options_.beta1, t)));
+  const T rate = static_cast<T>(learning_rate / (1.0 - std::pow(options_.beta1, t)));
   const T root = static_cast<T>(1.0 / std::sqrt(1.0 - std::pow(options_.beta2, t)));
   const T epsilon = static_cast<T>(options_.epsilon);
   const T l2 = static_cast<T>(options_.l2 ? options_.weight_decay : 0.0);
-  const T keep = static_cast<T>(options_.l2 ? 1.0 : 1.0 - options_.learning_rate * options_.weight_decay);
-  T* p = executor.parameters().data();
-  const T* gradient = gradients.data();
-  T* m = first_moment_.data();
-  T* v = second_moment_.data();
-  for (const Range trained : executor.trained()) {
-    for (std::size_t i = trained.begin; i < trained.end; ++i) {
+  const T keep = static_cast<T>(options_.l2 ? 1.0 : 1.0 - learning_rate * options_.weight_decay);
+  T* m = this->moment(0);
+  T* v = this->moment(1);
+  for (const Range range : trained) {
+    for (std::size_t i = range.begin; i < range.end; ++i) {
       const T g = gradient[i] + l2 * p[i];
       m[i] = beta1 * m[i] + rest1 * g;
       v[i] = beta2 * v[i] + rest2 * g * g;
       p[i] = keep * p[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
     }
   }
-}
-
-template <class T>
-OptimizerState<T> Adam<T>::state() const {
-  return {"adam", steps_, options_.learning_rate, {{"first_moment", first_moment_}, {"second_moment", second_moment_}}};
-}
-
-template <class T>
-void Adam<T>::restore(const OptimizerState<T>& state) {
-  check_state(state, "adam", {"first_moment", "second_moment"});
-  std::vector<T> first_moment = state.moments[0].second, second_moment = state.moments[1].second;
-  set_learning_rate(state.learning_rate);
-  // Nothing below throws.
-  steps_ = state.steps;
-  first_moment_ = std::move(first_moment);
-  second_moment_ = std::move(second_moment);
 }
 
 double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step) {
@@ -237,8 +208,55 @@ double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step) {
   return rate * fraction(step + 1, steps);
 }
 
+namespace {
+
+/// Several sums side by side, which is what vector registers do.
+template <class T>
+double norm_of(std::span<const T> numbers) {
+  constexpr std::size_t lanes = 16;
+  std::array<double, lanes> sums{};
+  std::size_t i = 0;
+  for (; i + lanes <= numbers.size(); i += lanes) {
+    for (std::size_t k = 0; k < lanes; ++k) {
+      const auto g = static_cast<double>(numbers[i + k]);
+      sums[k] += g * g;
+    }
+  }
+  double total = 0.0;
+  for (; i < numbers.size(); ++i) total += static_cast<double>(numbers[i]) * static_cast<double>(numbers[i]);
+  for (double sum : sums) total += sum;
+  return std::sqrt(total);
+}
+
+template <class T>
+double clip_norm_of(std::span<T> gradients, double max_norm) {
+  const double norm = norm_of(std::span<const T>(gradients));
+  if (norm > max_norm && std::isfinite(norm)) {
+    const T factor = static_cast<T>(max_norm / norm);
+    for (T& g : gradients) g *= factor;
+  }
+  return norm;
+}
+
+template <class T>
+void clip_value_of(std::span<T> gradients, double limit) {
+  const T high = static_cast<T>(limit), low = -high;
+  for (T& g : gradients) g = g > high ? high : g < low ? low : g;
+}
+
+}  // namespace
+
+double gradient_norm(std::span<const float> gradients) { return norm_of(gradients); }
+double gradient_norm(std::span<const double> gradients) { return norm_of(gradients); }
+double clip_by_norm(std::span<float> gradients, double max_norm) { return clip_norm_of(gradients, max_norm); }
+double clip_by_norm(std::span<double> gradients, double max_norm) { return clip_norm_of(gradients, max_norm); }
+void clip_by_value(std::span<float> gradients, double limit) { clip_value_of(gradients, limit); }
+void clip_by_value(std::span<double> gradients, double limit) { clip_value_of(gradients, limit); }
+
 template class Optimizer<float>;
 template class Optimizer<double>;
+template class StandardOptimizer<float>;
+template class StandardOptimizer<double>;
 template class Sgd<float>;
 template class Sgd<double>;
 template class Adam<float>;

@@ -1,9 +1,14 @@
-// Optimizers over the flat parameter vector, and learning-rate schedules as plain functions of the step.
+// What is done with gradients: optimizers over the flat parameter vector, learning-rate schedules as plain functions of
+// the step, and clipping.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "tapeloom/core/base/export.h"
@@ -54,6 +59,33 @@ class TAPELOOM_API Optimizer {
   virtual void apply(Executor<T>& executor, std::span<const T> gradients) = 0;
 };
 
+/// What the optimizers here have in common: a learning rate, the number of updates, and moments.
+template <class T>
+class TAPELOOM_API StandardOptimizer : public Optimizer<T> {
+ public:
+  void set_learning_rate(double rate) override;
+  double learning_rate() const override { return state_.learning_rate; }
+  std::uint64_t steps() const override { return state_.steps; }
+  OptimizerState<T> state() const override { return state_; }
+  void restore(const OptimizerState<T>& state) override;
+
+ protected:
+  StandardOptimizer(const char* kind, double learning_rate, std::initializer_list<const char*> moments);
+  T* moment(std::size_t i) { return state_.moments[i].second.data(); }
+
+ private:
+  void apply(Executor<T>& executor, std::span<const T> gradients) override;
+  /// One update of the trained ranges; there are as many moments as parameters, and steps() counts it already.
+  virtual void descend(std::span<const Range> trained, T* parameters, const T* gradients, bool exact) = 0;
+
+  OptimizerState<T> state_;
+};
+
+template <class T>
+class Sgd;
+template <class T>
+class Adam;
+
 /// Stochastic gradient descent. With g = gradient + weight_decay * p (L2, as in PyTorch's SGD):
 ///   v = momentum * v + g;  p -= lr * (nesterov ? g + momentum * v : v)        (momentum 0: p -= lr * g)
 /// The first step sets v = g. Frozen parameters are left alone.
@@ -62,26 +94,21 @@ struct SgdOptions {
   double momentum = 0.0;
   bool nesterov = false;
   double weight_decay = 0.0;
+
+  template <class T>
+  using Optimizer = Sgd<T>;
 };
 
 template <class T>
-class TAPELOOM_API Sgd final : public Optimizer<T> {
+class TAPELOOM_API Sgd final : public StandardOptimizer<T> {
  public:
-  /// Throws BindError for a negative rate, momentum or decay, and for Nesterov without momentum.
+  /// Throws BindError for a negative rate, momentum or decay, and for Nesterov without momentum. Moments: "velocity".
   explicit Sgd(const SgdOptions& options = {});
-  void set_learning_rate(double rate) override;
-  double learning_rate() const override { return options_.learning_rate; }
-  std::uint64_t steps() const override { return steps_; }
-  /// Moments: "velocity".
-  OptimizerState<T> state() const override;
-  void restore(const OptimizerState<T>& state) override;
 
  private:
-  void apply(Executor<T>& executor, std::span<const T> gradients) override;
+  void descend(std::span<const Range> trained, T* parameters, const T* gradients, bool exact) override;
 
   SgdOptions options_;
-  std::uint64_t steps_ = 0;
-  std::vector<T> velocity_;
 };
 
 /// Adam: Kingma & Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1. weight_decay is decoupled,
@@ -93,27 +120,35 @@ struct AdamOptions {
   double epsilon = 1e-8;
   double weight_decay = 0.0;
   bool l2 = false;
+
+  template <class T>
+  using Optimizer = Adam<T>;
 };
 
 template <class T>
-class TAPELOOM_API Adam final : public Optimizer<T> {
+class TAPELOOM_API Adam final : public StandardOptimizer<T> {
  public:
-  /// Throws BindError for rates below zero and betas outside [0, 1).
+  /// Throws BindError for rates below zero and betas outside [0, 1). Moments: "first_moment" and "second_moment".
   explicit Adam(const AdamOptions& options = {});
-  void set_learning_rate(double rate) override;
-  double learning_rate() const override { return options_.learning_rate; }
-  std::uint64_t steps() const override { return steps_; }
-  /// Moments: "first_moment" and "second_moment".
-  OptimizerState<T> state() const override;
-  void restore(const OptimizerState<T>& state) override;
 
  private:
-  void apply(Executor<T>& executor, std::span<const T> gradients) override;
+  void descend(std::span<const Range> trained, T* parameters, const T* gradients, bool exact) override;
 
   AdamOptions options_;
-  std::uint64_t steps_ = 0;
-  std::vector<T> first_moment_, second_moment_;
 };
+
+/// Every optimizer that fit knows by its options, the default first: each of them names its class as Optimizer.
+using OptimizerOptions = std::variant<AdamOptions, SgdOptions>;
+
+/// Throws BindError as its constructor does.
+template <class T>
+std::unique_ptr<Optimizer<T>> make_optimizer(const OptimizerOptions& options) {
+  return std::visit(
+      []<class Options>(const Options& chosen) -> std::unique_ptr<Optimizer<T>> {
+        return std::make_unique<typename Options::template Optimizer<T>>(chosen);
+      },
+      options);
+}
 
 /// rate * factor^(floor(step / every)). Throws BindError for every = 0.
 TAPELOOM_API double step_decay(double rate, double factor, std::uint64_t every, std::uint64_t step);
@@ -126,8 +161,24 @@ TAPELOOM_API double linear_decay(double rate, double floor, std::uint64_t steps,
 /// rate * (step + 1) / steps up to `steps`, then `rate`.
 TAPELOOM_API double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step);
 
+/// sqrt(g0^2 + g1^2 + ...), added up in double in an order that depends on the length only.
+TAPELOOM_API double gradient_norm(std::span<const float> gradients);
+TAPELOOM_API double gradient_norm(std::span<const double> gradients);
+
+/// Multiplies all gradients with max_norm / norm where the norm is above max_norm, which gives them that norm and keeps
+/// their direction: Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+/// algorithm 1. Returns the norm they had; one that is not finite changes nothing.
+TAPELOOM_API double clip_by_norm(std::span<float> gradients, double max_norm);
+TAPELOOM_API double clip_by_norm(std::span<double> gradients, double max_norm);
+
+/// Each gradient to within [-limit, limit]. NaN stays.
+TAPELOOM_API void clip_by_value(std::span<float> gradients, double limit);
+TAPELOOM_API void clip_by_value(std::span<double> gradients, double limit);
+
 extern template class Optimizer<float>;
 extern template class Optimizer<double>;
+extern template class StandardOptimizer<float>;
+extern template class StandardOptimizer<double>;
 extern template class Sgd<float>;
 extern template class Sgd<double>;
 extern template class Adam<float>;

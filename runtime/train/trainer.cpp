@@ -1,28 +1,25 @@
 #include "tapeloom/runtime/train/trainer.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <numeric>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
 #include "tapeloom/runtime/kernels/kernels.h"
-#include "tapeloom/runtime/train/clip.h"
+#include "tapeloom/runtime/train/checkpoint.h"
 #include "tapeloom/runtime/train/divergence.h"
+#include "tapeloom/runtime/train/optimizer.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
-
-template <class T>
-std::unique_ptr<Optimizer<T>> make_optimizer(const FitOptions& options) {
-  if (const auto* sgd = std::get_if<SgdOptions>(&options.optimizer)) return std::make_unique<Sgd<T>>(*sgd);
-  return std::make_unique<Adam<T>>(std::get<AdamOptions>(options.optimizer));
-}
 
 void check_limit(const char* option, double number) {
   if (number >= 0.0 && std::isfinite(number)) return;
@@ -47,46 +44,11 @@ std::size_t find_metric(const FitOptions& options) {
   return found;
 }
 
-/// Mixes numbers, one after another, into one.
-class Fingerprint {
- public:
-  void add(std::uint64_t number) {
-    state_ = (state_ ^ number) * 0x9e3779b97f4a7c15;  // 2^64 divided by the golden ratio
-    state_ ^= state_ >> 32;
-  }
-  void add(double number) { add(std::bit_cast<std::uint64_t>(number)); }
-  /// Never 0, which is for none.
-  std::uint64_t number() const { return state_ == 0 ? 1 : state_; }
-
- private:
-  std::uint64_t state_ = 0xcbf29ce484222325;
-};
-
-/// Of rows of what the executor is bound to. The samples of a recording without inputs are in its program.
-template <class T>
-std::uint64_t fingerprint(const Executor<T>& executor, std::span<const std::uint32_t> rows) {
-  Fingerprint result;
-  for (const double number : executor.program().recorded_rows) result.add(number);
-  const bool has_inputs = executor.program().recorded_samples == 0 && executor.program().input_count > 0;
-  for (const std::uint32_t row : rows) {
-    result.add(std::uint64_t{row});
-    if (!has_inputs) continue;
-    for (const double number : executor.bound_row(row)) result.add(number);
-  }
-  return result.number();
-}
-
-std::uint64_t fingerprint(std::span<const Range> trained) {
-  Fingerprint result;
-  for (const Range range : trained) result.add(std::uint64_t{range.begin} << 32 | range.end);
-  return result.number();
-}
-
 }  // namespace
 
 template <class T>
 Trainer<T>::Trainer(Executor<T>& executor, const DataView& data, const FitOptions& options, Executor<T>* predictor)
-    : Trainer(executor, data, options, make_optimizer<T>(options), predictor) {}
+    : Trainer(executor, data, options, make_optimizer<T>(options.optimizer), predictor) {}
 
 template <class T>
 Trainer<T>::Trainer(Executor<T>& executor, const DataView& data, const FitOptions& options,
@@ -315,104 +277,40 @@ void Trainer<T>::settle() {
 }
 
 template <class T>
-void Trainer<T>::compute_fingerprints() const {
-  if (fingerprints_) return;
-  data_.bind(*executor_);
-  Fingerprints found{.training = fingerprint(*executor_, split_.training), .validation = 0};
-  const bool own_data = !options_.validation_data.empty();
-  if (own_data) options_.validation_data.bind(model());
-  if (!split_.validation.empty()) found.validation = fingerprint(own_data ? model() : *executor_, split_.validation);
-  if (own_data && predictor_ == nullptr) data_.bind(*executor_);
-  fingerprints_ = found;
+History fit(Executor<T>& executor, const DataView& data, const FitOptions& options, Executor<T>* predictor) {
+  if (options.checkpoint.empty()) return Trainer<T>(executor, data, options, predictor).run();
+  FitOptions saving = options;
+  saving.checkpoint.clear();
+  const Trainer<T>* running = nullptr;
+  const auto save = [&] { save_checkpoint(options.checkpoint, *running, options.layout); };
+  saving.on_epoch = [&](const EpochReport& report) {
+    save();
+    return options.on_epoch(report);
+  };
+  Trainer<T> trainer(executor, data, saving, predictor);
+  running = &trainer;
+  // Where it cannot be told, as in a folder that may not be looked into, reading says why.
+  std::error_code unknown;
+  if (std::filesystem::exists(options.checkpoint, unknown) || unknown) {
+    load_checkpoint(options.checkpoint, trainer, options.layout);
+  }
+  trainer.run();
+  if (trainer.history().end == FitEnd::callback) save();
+  return trainer.history();
 }
 
 template <class T>
-TrainerState<T> Trainer<T>::state() const {
-  compute_fingerprints();
-  TrainerState<T> state;
-  state.parameters.assign(executor_->parameters().begin(), executor_->parameters().end());
-  state.optimizer = optimizer_->state();
-  state.epoch = epoch_;
-  state.position = position_;
-  state.loss_sum = loss_sum_;
-  if (has_spare_) state.spare = spare_;
-  state.restored = restored_;
-  state.best = best_;
-  state.best_epoch = history_.best_epoch;
-  state.epochs = history_.epochs;
-  state.batch = options_.batch;
-  state.seed = options_.seed;
-  state.training_rows = split_.training.size();
-  state.validation_rows = split_.validation.size();
-  state.shuffle = options_.shuffle;
-  state.training_data = fingerprints_->training;
-  state.validation_data = fingerprints_->validation;
-  state.frozen = fingerprint(executor_->trained());
-  if (!options_.schedule) state.configured_rate = configured_rate_;
-  return state;
-}
-
-template <class T>
-void Trainer<T>::check_state(const TrainerState<T>& state) const {
-  const auto same = [](const char* what, std::uint64_t theirs, std::uint64_t ours) {
-    if (theirs == ours) return;
-    throw BindError(std::string("the saved run has another ") + what + ": " + std::to_string(theirs) + ", not " +
-                    std::to_string(ours));
-  };
-  same("number of parameters", state.parameters.size(), executor_->parameters().size());
-  same("batch size", state.batch, options_.batch);
-  same("seed", state.seed, options_.seed);
-  same("number of rows to train with", state.training_rows, split_.training.size());
-  same("number of rows to validate with", state.validation_rows, split_.validation.size());
-  if (state.shuffle != options_.shuffle)
-    throw BindError("of the saved run and this one, one shuffles and one does not");
-  const auto alike = [](std::uint64_t theirs, std::uint64_t ours, const char* what) {
-    if (theirs != 0 && theirs != ours) throw BindError(what);
-  };
-  compute_fingerprints();
-  alike(state.training_data, fingerprints_->training,
-        "the saved run was trained on other data: as many rows, but not the same ones or not with the same numbers. To "
-        "begin a new run with its weights, use import_weights");
-  alike(state.validation_data, fingerprints_->validation,
-        "the saved run was validated on other data: as many rows, but not the same ones or not with the same numbers");
-  alike(state.frozen, fingerprint(executor_->trained()),
-        "in the saved run other parameters are frozen; freeze the same ones by Executor::set_frozen before going on");
-  const auto fits = [&](const std::vector<T>& numbers) {
-    return numbers.empty() || numbers.size() == state.parameters.size();
-  };
-  bool good = fits(state.spare) && state.position <= state.training_rows &&
-              (state.position % state.batch == 0 || state.position == state.training_rows) &&
-              state.epochs.size() == state.epoch && state.best_epoch <= state.epoch &&
-              !(state.restored && state.spare.empty());
-  for (const auto& [name, numbers] : state.optimizer.moments) good = good && fits(numbers);
-  for (const EpochReport& report : state.epochs) good = good && report.metrics.size() == options_.metrics.size();
-  if (!good) throw BindError("the state does not fit together, or to the metrics of this run");
-}
-
-template <class T>
-void Trainer<T>::restore(const TrainerState<T>& state) {
-  check_state(state);
-  std::vector<T> spare = state.spare;
-  History history = {.epochs = state.epochs, .best_epoch = state.best_epoch};
-  optimizer_->restore(state.optimizer);
-  // Nothing below throws: everything is changed, or nothing.
-  // A rate that a schedule has left is nobody's choice.
-  if (state.configured_rate != configured_rate_) optimizer_->set_learning_rate(configured_rate_);
-  executor_->set_parameters(state.parameters);
-  epoch_ = state.epoch;
-  position_ = state.position;
-  loss_sum_ = state.loss_sum;
-  ordered_ = false;
-  has_spare_ = !spare.empty();
-  if (has_spare_) spare_ = std::move(spare);
-  restored_ = state.restored;
-  best_ = state.best;
-  history_ = std::move(history);
-  settle();
-  if (options_.patience == 0) has_spare_ = false;
+Fitted<T> fit(Program program, const DataView& data, const FitOptions& options) {
+  Executor<T> executor(std::move(program), {.max_samples = std::max(options.batch, ExecutorOptions{}.max_samples)});
+  History history = fit(executor, data, options);
+  return {std::move(executor), std::move(history)};
 }
 
 template class Trainer<float>;
 template class Trainer<double>;
+template History fit(Executor<float>&, const DataView&, const FitOptions&, Executor<float>*);
+template History fit(Executor<double>&, const DataView&, const FitOptions&, Executor<double>*);
+template Fitted<float> fit(Program, const DataView&, const FitOptions&);
+template Fitted<double> fit(Program, const DataView&, const FitOptions&);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -1,4 +1,4 @@
-// Trainer: mini-batches, epochs, validation, early stopping. fit() in fit.h is the short way to it.
+// Training runs: Trainer, with mini-batches, epochs, validation and early stopping, and fit, the short way to it.
 #pragma once
 
 #include <limits>
@@ -119,5 +119,25 @@ class TAPELOOM_API Trainer {
 
 extern template class Trainer<float>;
 extern template class Trainer<double>;
+
+/// Trains the executor's parameters, as Trainer does:
+///
+///   Executor<float> model(compile(loss, {.outputs = logits}));
+///   const History history = fit(model, data, {.epochs = 20, .validation_fraction = 0.1, .patience = 3});
+///   if (history.divergence) std::puts(history.divergence->what.c_str());
+template <class T>
+TAPELOOM_API History fit(Executor<T>& executor, const DataView& data, const FitOptions& options = {},
+                         Executor<T>* predictor = nullptr);
+
+/// A trained executor, bound to the data it was trained on, and how it came about.
+template <class T>
+struct Fitted {
+  Executor<T> executor;
+  History history;
+};
+
+/// Makes an executor for the program and trains it.
+template <class T = float>
+[[nodiscard]] TAPELOOM_API Fitted<T> fit(Program program, const DataView& data, const FitOptions& options = {});
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

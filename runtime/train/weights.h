@@ -29,9 +29,4 @@ TAPELOOM_API std::vector<Tensor> export_weights(const Executor<T>& executor, con
 template <class T>
 TAPELOOM_API void import_weights(Executor<T>& executor, const TensorFile& file, const TensorLayout& layout = {});
 
-extern template std::vector<Tensor> export_weights(const Executor<float>&, const TensorLayout&);
-extern template std::vector<Tensor> export_weights(const Executor<double>&, const TensorLayout&);
-extern template void import_weights(Executor<float>&, const TensorFile&, const TensorLayout&);
-extern template void import_weights(Executor<double>&, const TensorFile&, const TensorLayout&);
-
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -1,4 +1,4 @@
-#include "tapeloom/core/base/large_pages.h"
+#include "tapeloom/core/base/memory.h"
 
 #include <algorithm>
 #include <atomic>
