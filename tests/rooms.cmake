@@ -4,7 +4,8 @@
 #   within the three                only what the table below says: rooms before it, so there are no circles of rooms
 #   headers                         no circles of them either
 #   Eigen                           in runtime's sources and the internal headers listed below, which only sources and
-#                                   each other include: its alignment changes with the user's flags
+#                                   each other include: its alignment changes with the user's flags; and in eigen.h,
+#                                   for users who have it, which nothing of ours includes
 #   bench/closure_baseline.h        the standard library alone
 #
 # Inside a room our own headers are written "tapeloom/room/file.h", so that this check sees them all. Whatever opens the
@@ -130,6 +131,18 @@ while(NOT before STREQUAL headers)
 endwhile()
 foreach(header ${headers})
   complain(${ROOT}/${header} "" "is in a circle of headers, or includes one")
+endforeach()
+
+# What users include: of ours, public headers alone, which have no Eigen.
+foreach(top tapeloom.h eigen.h)
+  set(file ${ROOT}/${top})
+  math(EXPR checked "${checked} + 1")
+  read_includes(${file})
+  foreach(line ${includes})
+    if(line MATCHES "${brings_eigen}|tapeloom/eigen" AND NOT "${top} ${line}" STREQUAL "eigen.h #include <Eigen/Core>")
+      complain(${file} "${line}" "Eigen is for those who include eigen.h, and there as Eigen's own types")
+    endif()
+  endforeach()
 endforeach()
 
 set(baseline ${ROOT}/bench/closure_baseline.h)

@@ -1,4 +1,5 @@
-# Every installed header compiles alone and twice, without a warning, and is reached from the one that users include.
+# Every installed header compiles alone and twice, without a warning, and is reached from the one that users include; but
+# for eigen.h, which those include who have Eigen (in EIGEN).
 cmake_minimum_required(VERSION 3.22)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
@@ -7,6 +8,7 @@ file(GLOB_RECURSE headers RELATIVE ${PREFIX}/include ${PREFIX}/include/*)
 if(NOT "tapeloom/tapeloom.h" IN_LIST headers OR NOT "tapeloom/core/record/value.h" IN_LIST headers)
   message(FATAL_ERROR "not in ${PREFIX}/include: tapeloom/tapeloom.h, tapeloom/core/record/value.h")
 endif()
+list(REMOVE_ITEM headers tapeloom/eigen.h)
 set(sources "")
 foreach(header IN LISTS headers)
   if(header MATCHES "[.]h$")
@@ -20,6 +22,11 @@ endforeach()
 
 set(flags -std=c++20 -I${PREFIX}/include -Wall -Wextra -Werror -pedantic)
 run(${CXX} ${flags} -fsyntax-only ${sources})
+set(eigen ${SCRATCH}/eigen.cpp)
+file(WRITE ${eigen} "#include <tapeloom/eigen.h>\n#include <tapeloom/tapeloom.h>\n#include <tapeloom/eigen.h>\n")
+run(${CXX} ${flags} -fsyntax-only -isystem ${EIGEN} ${eigen})
+run(${CXX} ${flags} -fsyntax-only -O3 -DNDEBUG -march=native -Wconversion -Wshadow -Wno-sign-conversion
+    -isystem ${EIGEN} ${eigen})
 set(whole ${SCRATCH}/tapeloom_tapeloom_h.cpp)
 run(${CXX} ${flags} -fsyntax-only -O3 -DNDEBUG -ffast-math -march=native ${whole})
 run(${CXX} ${flags} -fsyntax-only -std=c++2b -Wconversion -Wshadow -Wold-style-cast -Wno-sign-conversion ${whole})
