@@ -183,7 +183,8 @@ TAPELOOM_API double he_normal(const Fan& fan, double u, double s);
 template <std::uniform_random_bit_generator G>
 std::uint64_t random_bits(G& generator, int count) {
   constexpr std::uint64_t range = std::uint64_t{G::max()} - std::uint64_t{G::min()};
-  constexpr int width = range == UINT64_MAX ? 64 : std::bit_width(range + 1) - 1;  // whole bits in one draw
+  constexpr int width =
+      range == UINT64_MAX ? 64 : static_cast<int>(std::bit_width(range + 1)) - 1;  // whole bits in one draw
   static_assert(width >= 1);
   std::uint64_t bits = 0;
   int missing = count;
