@@ -100,19 +100,19 @@ void StandardOptimizer<T>::restore(const OptimizerState<T>& state) {
   check_not_negative("learning rate", state.learning_rate);
   OptimizerState<T> copy = state;
   state_ = std::move(copy);  // which does not throw
+  parameters_ = 0;
 }
 
+/// At the first update, and at the first one of a state that was restored.
 template <class T>
-void StandardOptimizer<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
+void StandardOptimizer<T>::prepare(Executor<T>& executor, std::size_t parameters) {
   for (auto& [name, numbers] : state_.moments) {
-    if (state_.steps == 0) numbers = std::vector<T>(gradients.size());
-    if (numbers.size() != gradients.size()) refuse_parameters(numbers.size(), gradients.size());
+    if (state_.steps == 0) numbers = std::vector<T>(parameters);
+    if (numbers.size() != parameters) refuse_parameters(numbers.size(), parameters);
   }
-  // From the first update on, the parameters are others than the recording's.
+  parameters_ = parameters;
+  // From here on, the parameters are others than the recording's.
   if (state_.steps == 0) executor.shared_parameters()->record.set_trained();
-  ++state_.steps;
-  descend(executor.trained(), executor.parameters().data(), gradients.data(),
-          std::is_same_v<T, double> && executor.program().exact);
 }
 
 template <class T>
@@ -127,11 +127,15 @@ Sgd<T>::Sgd(const SgdOptions& options)
 }
 
 template <class T>
-void Sgd<T>::descend(std::span<const Range> trained, T* p, const T* gradient, bool exact) {
-  const T rate = static_cast<T>(this->learning_rate());
+void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
+  this->begin_update(executor, gradients.size());
+  T* p = executor.parameters().data();
+  const T* gradient = gradients.data();
+  const bool exact = std::is_same_v<T, double> && executor.program().exact;
+  const T rate = static_cast<T>(StandardOptimizer<T>::learning_rate());
   if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !exact) {
     static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
-    for (const Range range : trained) {
+    for (const Range range : executor.trained()) {
       kernels.subtract_scaled(p + range.begin, rate, gradient + range.begin, range.size());
     }
     return;
@@ -140,7 +144,7 @@ void Sgd<T>::descend(std::span<const Range> trained, T* p, const T* gradient, bo
   const T decay = static_cast<T>(options_.weight_decay);
   const bool nesterov = options_.nesterov;
   T* v = this->moment(0);
-  for (const Range range : trained) {
+  for (const Range range : executor.trained()) {
     for (std::size_t i = range.begin; i < range.end; ++i) {
       const T g = gradient[i] + decay * p[i];
       v[i] = momentum * v[i] + g;
@@ -161,8 +165,12 @@ Adam<T>::Adam(const AdamOptions& options)
 
 /// One pass over four arrays: as Eigen's expressions each line would be a pass (docs/extending.md has figures).
 template <class T>
-void Adam<T>::descend(std::span<const Range> trained, T* p, const T* gradient, bool) {
-  const double learning_rate = this->learning_rate(), t = static_cast<double>(this->steps());
+void Adam<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
+  this->begin_update(executor, gradients.size());
+  T* p = executor.parameters().data();
+  const T* gradient = gradients.data();
+  const double learning_rate = StandardOptimizer<T>::learning_rate(),
+               t = static_cast<double>(StandardOptimizer<T>::steps());
   const T beta1 = static_cast<T>(options_.beta1), rest1 = static_cast<T>(1.0 - options_.beta1);
   const T beta2 = static_cast<T>(options_.beta2), rest2 = static_cast<T>(1.0 - options_.beta2);
   // lr * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), with what does not depend on i taken out.
@@ -173,7 +181,7 @@ void Adam<T>::descend(std::span<const Range> trained, T* p, const T* gradient, b
   const T keep = static_cast<T>(options_.l2 ? 1.0 : 1.0 - learning_rate * options_.weight_decay);
   T* m = this->moment(0);
   T* v = this->moment(1);
-  for (const Range range : trained) {
+  for (const Range range : executor.trained()) {
     for (std::size_t i = range.begin; i < range.end; ++i) {
       const T g = gradient[i] + l2 * p[i];
       m[i] = beta1 * m[i] + rest1 * g;

@@ -71,14 +71,18 @@ class TAPELOOM_API StandardOptimizer : public Optimizer<T> {
 
  protected:
   StandardOptimizer(const char* kind, double learning_rate, std::initializer_list<const char*> moments);
+  /// Counts an update. There are as many moments as parameters then.
+  void begin_update(Executor<T>& executor, std::size_t parameters) {
+    if (state_.steps == 0 || parameters != parameters_) prepare(executor, parameters);
+    ++state_.steps;
+  }
   T* moment(std::size_t i) { return state_.moments[i].second.data(); }
 
  private:
-  void apply(Executor<T>& executor, std::span<const T> gradients) override;
-  /// One update of the trained ranges; there are as many moments as parameters, and steps() counts it already.
-  virtual void descend(std::span<const Range> trained, T* parameters, const T* gradients, bool exact) = 0;
+  void prepare(Executor<T>& executor, std::size_t parameters);
 
   OptimizerState<T> state_;
+  std::size_t parameters_ = 0;  // that the moments are known to be of
 };
 
 template <class T>
@@ -106,7 +110,7 @@ class TAPELOOM_API Sgd final : public StandardOptimizer<T> {
   explicit Sgd(const SgdOptions& options = {});
 
  private:
-  void descend(std::span<const Range> trained, T* parameters, const T* gradients, bool exact) override;
+  void apply(Executor<T>& executor, std::span<const T> gradients) override;
 
   SgdOptions options_;
 };
@@ -132,7 +136,7 @@ class TAPELOOM_API Adam final : public StandardOptimizer<T> {
   explicit Adam(const AdamOptions& options = {});
 
  private:
-  void descend(std::span<const Range> trained, T* parameters, const T* gradients, bool exact) override;
+  void apply(Executor<T>& executor, std::span<const T> gradients) override;
 
   AdamOptions options_;
 };
