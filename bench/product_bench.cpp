@@ -29,8 +29,8 @@
 #include "bench/turns.h"
 #include "bench/xsmm_product.h"
 #include "tapeloom/runtime/execute/arena.h"
+#include "tapeloom/runtime/execute/calls.h"
 #include "tapeloom/runtime/execute/interpreter.h"
-#include "tapeloom/runtime/execute/planned_calls.h"
 
 namespace tapeloom::bench {
 namespace {
@@ -69,8 +69,7 @@ std::vector<Shape> shapes_of_nets() {
       const tapeloom::Shape& s = program.shapes[i.shape];
       const bool dense = i.kind == InstructionKind::dense, reverse = i.kind == InstructionKind::dense_reverse;
       if (!dense && !reverse && i.kind != InstructionKind::reduce_outer) continue;
-      const bool loaded =
-          !dense && !reverse && instructions::ReduceOuter{i, s}.load() != instructions::ReduceOuter::no_load;
+      const bool loaded = !dense && !reverse && instructions::ReduceOuter{i, s}.load() != runtime::no_load;
       list.push_back({c.name(),
                       dense     ? Role::forward
                       : reverse ? Role::inputs_gradient
@@ -98,7 +97,7 @@ template <class T>
 class Contest {
  public:
   Contest(const Shape& shape, const KernelTable<T>& kernels)
-      : shape_(shape), kernels_(kernels), lanes_(round_up(shape.samples, kernels.vector_lanes)) {
+      : shape_(shape), kernels_(kernels), lanes_(round_up(shape.samples, kernels.vector_lanes)), planned_(kernels) {
     // A row of weights is followed by its bias, in the parameters and in their gradients.
     const std::size_t rows = shape.rows, terms = shape.terms, row_step = terms + 1, step = shape.tile_step;
     const std::size_t scratch_step = round_up(terms, runtime::lane_unit), slack = runtime::lane_unit;
@@ -144,8 +143,11 @@ class Contest {
         }
         break;
     }
-    planned_ = PlannedCalls<T>(kernels, p);
-    if (by_sums_) planned_.make_room(sums_), planned_.plan(sums_);
+    if (by_sums_) {
+      planned_.make_room(sums_), planned_.plan(sums_);
+    } else {
+      planned_.make_room(p), planned_.plan(p);
+    }
     const bool a_transposed = shape.role == Role::inputs_gradient;
     generated_.emplace(XsmmShape{p.m, p.n, p.k, a_transposed ? p.a_column_step : p.a_row_step, p.b_stride, p.c_stride,
                                  a_transposed, false});

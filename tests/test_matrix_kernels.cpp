@@ -9,7 +9,7 @@
 #include "compare.h"
 #include "instruction_sets.h"
 #include "random_numbers.h"
-#include "tapeloom/runtime/execute/planned_calls.h"
+#include "tapeloom/runtime/execute/calls.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
 using namespace tapeloom;
@@ -25,6 +25,15 @@ std::vector<T> whole_numbers(Random& random, std::size_t count) {
   std::vector<T> numbers(count);
   for (T& number : numbers) number = static_cast<T>(static_cast<int>(below(random, 9)) - 4);
   return numbers;
+}
+
+/// A product or sums, by the kernels.
+template <class T, class What>
+void run_planned(const KernelTable<T>& table, const What& what, const T* a, const T* b, T* c, bool accumulate) {
+  PlannedCalls<T> planned(table);
+  planned.make_room(what);
+  planned.plan(what);
+  planned.run(a, b, c, accumulate);
 }
 
 std::size_t rounded(std::size_t count, std::size_t width) { return (count + width - 1) / width * width; }
@@ -86,7 +95,7 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
                       : sum;
     }
   }
-  runtime::PlannedCalls<T>(table, product).run(a.data(), b.data(), c.data(), accumulate);
+  run_planned(table, product, a.data(), b.data(), c.data(), accumulate);
   INFO(m << " x " << k << " by " << k << " x " << n << ", by columns " << by_columns << ", accumulated " << accumulate
          << ", sums of rows " << sums_rows << ", finished by " << op_name(product.finish.op) << " and "
          << op_name(product.finish.then));
@@ -114,10 +123,7 @@ void check_sums(const KernelTable<T>& table, Random& random, std::size_t rows, s
       to = accumulate ? to + sum : sum;
     }
   }
-  runtime::PlannedCalls<T> calls(table);
-  calls.make_room(sums);
-  calls.plan(sums);
-  calls.run(y.data(), x.data(), totals.data(), accumulate);
+  run_planned(table, sums, y.data(), x.data(), totals.data(), accumulate);
   INFO(rows << " rows, " << terms << " terms, " << samples << " samples, accumulated " << accumulate);
   CHECK(totals == expected);
 }

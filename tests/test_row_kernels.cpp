@@ -6,7 +6,7 @@
 #include "compare.h"
 #include "instruction_sets.h"
 #include "random_numbers.h"
-#include "tapeloom/runtime/execute/tile_rows.h"
+#include "tapeloom/runtime/execute/runner.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
 using namespace tapeloom;
@@ -37,6 +37,17 @@ struct Numbers {
     if ((word & Program::uniform_slot) == 0) return tile[slot * view.stride + lane];
     return slot < parameters ? first[slot] : uniform[slot];
   }
+};
+
+/// Runs one instruction on a view.
+template <class T>
+class OneInstruction : public Runner<T> {
+ public:
+  OneInstruction(const Program& program, const KernelTable<T>& table, const TileView<T>& view)
+      : Runner<T>(program, table, table, {}, false) {
+    this->view_ = view;
+  }
+  void run(const Instruction& i) { this->run_instruction(i, {0, this->view_.lanes}, nullptr, true); }
 };
 
 /// Calls check(table, random, lanes, stride) for every instruction set, several numbers of lanes, and rows that are as
@@ -126,7 +137,7 @@ TEMPLATE_TEST_CASE("row kernels: elementwise rows by index", "", float, double) 
     program.shapes.resize(1);
     const auto run = [&](const Instruction& i, const Shape& shape) {
       program.shapes[0] = shape;
-      run_rows(program, i, table, n.view);
+      OneInstruction<TestType>(program, table, n.view).run(i);
     };
     // The products row by row, as uniform operands move on evenly.
     for (std::uint32_t r = 0; r < slots; ++r) {

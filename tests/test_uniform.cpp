@@ -7,8 +7,7 @@
 #include "compare.h"
 #include "instruction_sets.h"
 #include "random_numbers.h"
-#include "tapeloom/runtime/execute/uniform.h"
-#include "tapeloom/runtime/execute/uniform_products.h"
+#include "tapeloom/runtime/execute/runner.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;
@@ -89,7 +88,7 @@ void check_product(const KernelTable<T>& table, Random& random) {
     }
   }
   const Program program = program_of(i, s);
-  UniformProducts<T>(program, table, slots.data(), false).run(0);
+  OnceRunner<T>(program, table, {.uniform = slots.data()}, false, false).run(0);
   INFO(text_of(i, s));
   CHECK(slots == expected);
 }
@@ -115,9 +114,10 @@ TEMPLATE_TEST_CASE("uniform: several products of a program", "", float, double) 
     program.stages[0].uniform = {0, 2}, program.stages[1].uniform = {2, 3};
     std::vector<TestType> slots(100);
     for (std::size_t k = 0; k < 9; ++k) slots[k] = static_cast<TestType>(k + 1);
-    UniformProducts<TestType> products(program, table, slots.data(), false);
-    products.run(0);
-    products.run(2);
+    OnceRunner<TestType> runner(program, table, {.uniform = slots.data()}, false, false);
+    runner.run(0);
+    CHECK(slots[30] == TestType(172));
+    runner.run(1);
     CHECK(std::vector<TestType>(slots.begin() + 20, slots.begin() + 22) == std::vector<TestType>{50, 122});
     CHECK(std::vector<TestType>(slots.begin() + 40, slots.begin() + 43) == std::vector<TestType>{538, 710, 882});
   });
@@ -134,7 +134,7 @@ TEMPLATE_TEST_CASE("uniform: elementwise rows at any distance", "", float, doubl
         expected[result + r] = slots[i.x[0] + r * s.step[0]] - slots[i.x[1] + r * s.step[1]];
       }
       const Program program = program_of(i, s);
-      run_uniform(program, i, table, slots.data());
+      OnceRunner<TestType>(program, table, {.uniform = slots.data()}, false, false).run(0);
       INFO(s.rows << " rows, steps " << s.step[0] << " and " << s.step[1]);
       // Rows are written in whole vectors.
       slots.resize(result + s.rows), expected.resize(result + s.rows);

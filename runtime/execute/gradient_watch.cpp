@@ -1,8 +1,8 @@
-#include "tapeloom/runtime/execute/gradient_watch.h"
-
+// Finds where to look for gradients that are not finite.
 #include <algorithm>
 
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/runtime/execute/interpreter.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 

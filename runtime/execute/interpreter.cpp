@@ -1,12 +1,10 @@
 #include "tapeloom/runtime/execute/interpreter.h"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <type_traits>
 
 #include "tapeloom/core/program/instructions.h"
-#include "tapeloom/runtime/execute/skip_zeros.h"
-#include "tapeloom/runtime/execute/stopwatch.h"
-#include "tapeloom/runtime/execute/uniform.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
@@ -15,7 +13,7 @@ namespace {
 template <class T>
 const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_samples) {
   if constexpr (std::is_same_v<T, double>) {
-    if (program.exact) return exact_kernels();
+    if (program.exact) return scalar_kernels<double>();
   }
   return kernels<T>(max_samples);
 }
@@ -88,14 +86,6 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     set_uniform_input(i, program.uniform_inputs[i].initial);
 
   samples_ = uniform + program.samples_slot(), first_totals_ = uniform + program.first_total();
-  products_.emplace(program, kernels_, uniform, skip_zeros);
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      const bool one_row = i.kind == InstructionKind::elementwise && program.shapes[i.shape].rows == 1;
-      scalars_.push_back(one_row ? scalar_function<T>(i.op) : nullptr);
-    }
-  }
 
   threads_ = threads_worth(max_samples);
   if (threads_ > 1) {
@@ -109,6 +99,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
                                   batch_lanes_,
                                   arena_.data(outputs_),
                                   arena_.data(input_gradients_)};
+  once_.emplace(program, kernels_, buffers, profiled, skip_zeros);
   for (std::size_t i = 0; i < threads_; ++i) {
     runners_.emplace_back(program, kernels_, buffers, std::min(tile_samples_, max_samples), profiled, skip_zeros);
   }
@@ -135,6 +126,7 @@ void Interpreter<T>::set_uniform_input(std::size_t index, double number) {
 template <class T>
 Profile Interpreter<T>::profile() const {
   Profile profile = *profile_;
+  once_->add_times(profile);
   for (const TileRunner<T>& runner : runners_) runner.add_times(profile);
   return profile;
 }
@@ -142,7 +134,7 @@ Profile Interpreter<T>::profile() const {
 template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
   if (profile_) return run_profiled(binding, batch);
-  const GuardFailure failure = run_as<false>(binding, batch);
+  const GuardFailure failure = run_stages(binding, batch);
   if (watch_) repeat_for_nan(binding, batch, failure);
   return failure;
 }
@@ -150,7 +142,7 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch)
 template <class T>
 GuardFailure Interpreter<T>::run_profiled(const Binding& binding, const BatchRows& batch) {
   Stopwatch<true> stopwatch;
-  const GuardFailure failure = run_as<true>(binding, batch);
+  const GuardFailure failure = run_stages(binding, batch);
   if (watch_) repeat_for_nan(binding, batch, failure);
   InstructionTime step;
   stopwatch.lap(step);
@@ -161,17 +153,14 @@ GuardFailure Interpreter<T>::run_profiled(const Binding& binding, const BatchRow
 }
 
 template <class T>
-template <bool profiled>
-GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& batch) {
+GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows& batch) {
   if (copies_parameters_) std::copy_n(parameters_.begin(), parameters_.size(), uniform_);
   *samples_ = static_cast<T>(static_cast<std::uint32_t>(batch.count));
-  GuardFailure failure;
   const bool guarded = !program_.guards.empty();
-  for (std::size_t i = 0; guarded && i < runners_.size(); ++i) runners_[i].start();
-  const ScalarFunction<T>* scalar = scalars_.data();
-  for (const Stage& stage : program_.stages) {
-    run_uniform_instructions<profiled>(stage.uniform, scalar, failure);
-    scalar += stage.uniform.size();
+  if (guarded) start_runners();
+  for (std::size_t s = 0; s < program_.stages.size(); ++s) {
+    const Stage& stage = program_.stages[s];
+    once_->run(s);
     if (stage.tile.size() == 0) continue;
     if (batch.count <= single_tile_) {
       runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
@@ -179,7 +168,7 @@ GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& bat
       sweep(stage, binding, batch);
     }
   }
-  for (std::size_t i = 0; guarded && i < runners_.size(); ++i) failure.add(runners_[i].failure());
+  const GuardFailure failure = guarded ? first_failure() : GuardFailure();
   if (failure.guard != SIZE_MAX) return failure;
   if (program_.loss_slot != Program::no_slot) loss_ = uniform_[program_.loss_slot];
   if (!gradients_in_place_) collect_gradients();
@@ -188,27 +177,16 @@ GuardFailure Interpreter<T>::run_as(const Binding& binding, const BatchRows& bat
 }
 
 template <class T>
-template <bool profiled>
-void Interpreter<T>::run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure) {
-  [[maybe_unused]] Stopwatch<profiled> stopwatch;
-  const Instruction* instructions = program_.instructions.data();
-  for (std::uint32_t at = range.begin; at < range.end; ++at, ++scalar) {
-    if (*scalar != nullptr) {
-      (*scalar)(instructions[at], uniform_);
-    } else {
-      run_uniform_instruction(at, failure);
-    }
-    if constexpr (profiled) stopwatch.lap(profile_->instructions[at]);
-  }
+void Interpreter<T>::start_runners() {
+  once_->start();
+  for (TileRunner<T>& runner : runners_) runner.start();
 }
 
 template <class T>
-void Interpreter<T>::run_uniform_instruction(std::uint32_t at, GuardFailure& failure) {
-  const Instruction& i = program_.instructions[at];
-  if (is_uniform_product(i)) return products_->run(at);
-  if (i.kind != InstructionKind::guard) return run_uniform(program_, i, kernels_, uniform_);
-  const bool holds = (uniform_[i.x[0]] != T(0)) == program_.guards[i.out].expected;
-  if (!holds) failure.add({i.out, 0});
+GuardFailure Interpreter<T>::first_failure() const {
+  GuardFailure failure = once_->failure();
+  for (const TileRunner<T>& runner : runners_) failure.add(runner.failure());
+  return failure;
 }
 
 template <class T>
@@ -293,7 +271,7 @@ void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& bat
   Interpreter& again = *skipping_zeros_;
   const std::size_t first = program_.first_uniform_input();
   std::copy_n(uniform_ + first, program_.uniform_inputs.size(), again.uniform_ + first);
-  again.template run_as<false>(binding, batch);
+  again.run_stages(binding, batch);
   for (const GradientPiece& piece : program_.gradients) {
     std::copy_n(again.uniform_ + piece.slot, piece.count, uniform_ + piece.slot);
   }

@@ -2,29 +2,68 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/arena.h"
-#include "tapeloom/runtime/execute/batch_split.h"
 #include "tapeloom/runtime/execute/binding.h"
-#include "tapeloom/runtime/execute/gradient_watch.h"
+#include "tapeloom/runtime/execute/runner.h"
 #include "tapeloom/runtime/execute/thread_pool.h"
-#include "tapeloom/runtime/execute/tile_runner.h"
-#include "tapeloom/runtime/execute/uniform_products.h"
+#include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+/// Where to look, after a step, for gradients that are not finite. Not all of them need to be looked at. Entry (i, j)
+/// of the total of a product of rows, sum_s y_i(s) x_j(s), is NaN because y_i or x_j is not finite for some sample, and
+/// then entry (i, 0) or (0, j) is not finite either: the first row and the first column stand for the matrix, and for
+/// the sums of the y_i, which a layer's biases have; unless something else is added to them. (Where finite numbers
+/// overflow, it is not found; a step with products that skip zeros would not change that.)
+class GradientWatch {
+ public:
+  explicit GradientWatch(const Program& program);
+
+  /// Of the uniform slots after a step: false if a gradient is NaN for another reason than overflow of a sum, or is
+  /// infinite.
+  template <class T>
+  bool all_finite(const KernelTable<T>& kernels, const T* uniform) const {
+    for (const Run& run : runs_) {
+      if (run.step == 1) {
+        if (!kernels.all_finite(uniform + run.slot, run.count)) return false;
+        continue;
+      }
+      T nothing(0);  // stays that, or becomes NaN
+      const T* number = uniform + run.slot;
+      for (std::uint32_t n = 0; n < run.count; ++n, number += run.step) nothing += *number - *number;
+      if (nothing != T(0)) return false;
+    }
+    return true;
+  }
+
+ private:
+  /// Uniform slots, `step` apart.
+  struct Run {
+    std::uint32_t slot, count, step;
+    friend auto operator<=>(const Run&, const Run&) = default;
+  };
+
+  void watch_products(const Program& program, std::vector<bool>& watched);
+  static void watch_additions(const Program& program, std::vector<bool>& watched);
+
+  std::vector<Run> runs_;
+};
 
 template <class T>
 class Interpreter {
  public:
   /// `parameters` are the program's, in recorded order, and stay where they are. At most `threads` threads work on a
   /// step, and one alone where that is faster. With `profiled` it takes times.
-  /// For `skip_zeros` see TilePlanner.
+  /// For `skip_zeros` see CallPlanner.
   Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples, std::size_t threads,
               bool profiled, bool skip_zeros = false);
 
@@ -47,11 +86,9 @@ class Interpreter {
 
  private:
   GuardFailure run_profiled(const Binding& binding, const BatchRows& batch);
-  template <bool profiled>
-  GuardFailure run_as(const Binding& binding, const BatchRows& batch);
-  template <bool profiled>
-  void run_uniform_instructions(Range range, const ScalarFunction<T>* scalar, GuardFailure& failure);
-  void run_uniform_instruction(std::uint32_t at, GuardFailure& failure);
+  GuardFailure run_stages(const Binding& binding, const BatchRows& batch);
+  void start_runners();
+  GuardFailure first_failure() const;
   T* gradients_data() { return gradients_in_place_ ? uniform_ + program_.gradients[0].slot : arena_.data(gradients_); }
   void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
   void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
@@ -87,14 +124,12 @@ class Interpreter {
   bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step
   std::vector<Range> trained_;
   bool gradients_in_place_ = false;  // the uniform slots have them side by side
-  // Of all instructions that run once a step, in their order: its function where it computes one row, otherwise null.
-  std::vector<ScalarFunction<T>> scalars_;
   Arena<T> arena_;
   T* uniform_ = nullptr;  // slot 0
   std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;
   T* samples_ = nullptr;       // the uniform slot that has their number
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
-  std::optional<UniformProducts<T>> products_;
+  std::optional<OnceRunner<T>> once_;
   std::vector<TileRunner<T>> runners_;  // one a thread
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   ThreadGain gain_;

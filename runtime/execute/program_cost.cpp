@@ -5,7 +5,6 @@
 #include "tapeloom/core/program/instructions.h"
 #include "tapeloom/core/program/work.h"
 #include "tapeloom/runtime/execute/arena.h"
-#include "tapeloom/runtime/execute/batch_split.h"
 #include "tapeloom/runtime/execute/tile_plan.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {

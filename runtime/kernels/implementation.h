@@ -1,16 +1,6 @@
-// The source of every kernel table. A file that includes it defines
-//
-//   TAPELOOM_KERNELS        the namespace, one for each instruction set
-//   TAPELOOM_VECTOR_BYTES   the size of a vector register
-//   TAPELOOM_MVEC           the letter of glibc's vector functions for it, if the build has them
-//
-// and is compiled with that instruction set's flags. Everything here and in the headers for it lives in that namespace
-// or is a template over its types, so that no symbol compiled with wide instructions can stand in for another file's.
+// A table of kernels from the same source for every instruction set: see lanes.h.
 #pragma once
 
-#include "tapeloom/runtime/kernels/fold.h"
-#include "tapeloom/runtime/kernels/functions.h"
-#include "tapeloom/runtime/kernels/lanes.h"
 #include "tapeloom/runtime/kernels/multiply.h"
 #include "tapeloom/runtime/kernels/reduce.h"
 #include "tapeloom/runtime/kernels/rows.h"
@@ -18,27 +8,6 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
 namespace {
-
-template <class T, class F, unsigned mask>
-void elementwise(T* out, const T* x, const T* y, const T* z, std::size_t lanes) {
-  const auto each = [&](auto&& at) {
-    std::size_t l = 0;
-    do at(l).store(out + l);
-    while ((l += Lanes<T>::count) < lanes);
-  };
-  const Operand<T, (mask & 1) != 0> a(x);
-  if constexpr (F::arity == 1) {
-    each([&](std::size_t l) { return F::forward(a.at(l)); });
-  } else {
-    const Operand<T, (mask & 2) != 0> b(y);
-    if constexpr (F::arity == 2) {
-      each([&](std::size_t l) { return F::forward(a.at(l), b.at(l)); });
-    } else {
-      const Operand<T, (mask & 4) != 0> c(z);
-      each([&](std::size_t l) { return F::forward(a.at(l), b.at(l), c.at(l)); });
-    }
-  }
-}
 
 template <class T>
 void add(T* to, const T* from, std::size_t count) {

@@ -22,6 +22,8 @@ struct TileView {
   std::size_t parameter_count = 0;
   const std::uint32_t* indices = nullptr;  ///< Program::indices
 
+  /// What runs once a step has a tile of one lane: the uniform slots, side by side.
+  bool once() const { return tile == uniform; }
   const T* uniform_slot(std::size_t slot) const { return (slot < parameter_count ? parameters : uniform) + slot; }
 };
 
@@ -93,6 +95,9 @@ struct KernelCall {
   }
 };
 
+template <class T>
+using RunCall = decltype(KernelCall<T>::run);
+
 /// See KernelTable::elementwise.
 template <class T>
 using Elementwise = void (*)(T* out, const T* x, const T* y, const T* z, std::size_t lanes);
@@ -136,8 +141,46 @@ struct KernelTable {
 template <class T>
 const KernelTable<T>& kernels(std::size_t most_samples = SIZE_MAX);
 
-/// Scalar libm, samples added one after another: what exact mode promises.
-const KernelTable<double>& exact_kernels();
+/// One number at a time, through the scalar functions, samples added one after another: what exact mode promises. The
+/// kernels of rows are for tiles of one lane whose slots lie side by side, all operands in the tile.
+template <class T>
+const KernelTable<T>& scalar_kernels();
+
+/// A table like `fast` whose elementwise kernels of OpKind::adjoint give zero for an adjoint of zero: for a step that
+/// is repeated because its gradients had NaN.
+template <class T>
+KernelTable<T> skipping_zeros(const KernelTable<T>& fast);
+/// As KernelTable::plan and plan_sums, one call each, for those that have adjoints on a side.
+template <class T>
+std::size_t plan_skipping_zeros(const Product<T>& product, KernelCall<T>* calls);
+template <class T>
+std::size_t plan_skipping_zeros(const Sums& sums, KernelCall<T>* calls);
+
+/// A product or sums that one call does, row after row. Not for kernels of an instruction set: what their sources
+/// instantiate must be their own.
+template <class T>
+KernelCall<T> whole_call(const Product<T>& p, RunCall<T> run) {
+  return {.run = run,
+          .a_row_step = p.a_row_step,
+          .a_column_step = p.a_column_step,
+          .b_stride = p.b_stride,
+          .c_stride = p.c_stride,
+          .k = p.k,
+          .blocks = p.m,
+          .last_columns = p.n,
+          .finish = p.finish};
+}
+template <class T>
+KernelCall<T> whole_call(const Sums& s, RunCall<T> run) {
+  return {.run = run,
+          .a_row_step = s.a_stride,
+          .b_stride = s.b_stride,
+          .c_stride = s.c_row_step,
+          .c_column_step = s.c_column_step,
+          .k = s.samples,
+          .blocks = s.a_rows,
+          .last_columns = s.b_rows};
+}
 
 /// As KernelTable::elementwise, through the scalar functions, for any number of lanes.
 template <class T>

@@ -1,4 +1,4 @@
-// Matrix products in registers; for implementation.h.
+// Matrix products in registers.
 //
 // A product is cut into strips of k, so that a strip of B stays in the second-level cache; a strip into panels, a few
 // vectors of columns wide; a panel into blocks of C that fit the registers: `rows` x `vectors`. That is planned once. A
@@ -6,8 +6,7 @@
 // additions with them, and finishes its sums before it stores them, if arithmetic alone does it.
 #pragma once
 
-#include "tapeloom/runtime/kernels/lanes.h"
-#include "tapeloom/runtime/kernels/transpose.h"
+#include "tapeloom/runtime/kernels/rows.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {
 namespace {
@@ -210,9 +209,6 @@ void multiply_blocks(const KernelCall<T>& p, const T* first_a, const T* first_b,
   } while (!small && --blocks != 0);
 }
 
-template <class T>
-using RunCall = decltype(KernelCall<T>::run);
-
 /// multiply_blocks by vectors - 1, whether all are whole, and rows - 1, as far as they occur.
 template <class T>
 struct BlocksTable {
@@ -239,43 +235,6 @@ constexpr BlocksTable<T> make_blocks() {
     ((table.small_sums_rows[row] = multiply_and_sum_rows<T, row + 1>), ...);
   }
   (std::make_index_sequence<most_small_rows>());
-  return table;
-}
-
-/// then(c) or op(operand, c) for rows of C.
-template <class T, class F, bool per_lane>
-void finish_rows(const KernelCall<T>& p, const T*, const T*, T* c, bool) {
-  const std::size_t columns = p.last_columns;
-  [[maybe_unused]] const T* x = p.finish.operand;
-  for (std::size_t r = 0; r < p.blocks; ++r, c += p.c_stride) {
-    if constexpr (F::arity == 1) {
-      for (std::size_t l = 0; l < columns; l += Lanes<T>::count) F::forward(Lanes<T>::load(c + l)).store(c + l);
-    } else {
-      for (std::size_t l = 0; l < columns; l += Lanes<T>::count) {
-        const Lanes<T> of_x = per_lane ? Lanes<T>::load(x + l) : Lanes<T>(static_cast<double>(*x));
-        F::forward(of_x, Lanes<T>::load(c + l)).store(c + l);
-      }
-      x += p.finish.step;
-    }
-  }
-}
-
-/// By op, and whether the operand has a number for each lane.
-template <class T>
-struct FinisherTable {
-  RunCall<T> of[op_count][2];
-};
-template <class T>
-constexpr FinisherTable<T> make_finishers() {
-  FinisherTable<T> table{};
-  const auto enter = [&]<class F>(Op op) {
-    if constexpr (F::arity < 3) {
-      table.of[static_cast<std::size_t>(op)][0] = finish_rows<T, F, false>;
-      table.of[static_cast<std::size_t>(op)][1] = finish_rows<T, F, true>;
-    }
-  };
-#define TAPELOOM_OP(name, Struct) enter.template operator()<ops::Struct>(Op::name);
-#include "tapeloom/core/ops/ops.def"
   return table;
 }
 

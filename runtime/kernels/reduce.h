@@ -1,11 +1,9 @@
-// Sums over the samples of a tile; for implementation.h.
+// Sums over the samples of a tile.
 //
 // A block keeps a vector of partial sums for each of rows x terms totals. Whole vectors of samples are added to them
 // first, then what is left over, with zeros in the other lanes; at last the lanes of all are added in pairs.
 #pragma once
 
-#include "tapeloom/runtime/kernels/lanes.h"
-#include "tapeloom/runtime/kernels/multiply.h"
 #include "tapeloom/runtime/kernels/transpose.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {

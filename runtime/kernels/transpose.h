@@ -1,4 +1,4 @@
-// Moving numbers between the lanes of registers; for implementation.h.
+// Moving numbers between the lanes of registers.
 #pragma once
 
 #include "tapeloom/runtime/kernels/lanes.h"

@@ -1,8 +1,9 @@
-#include "tapeloom/runtime/execute/skip_zeros.h"
-
+// Kernels for a step that is repeated because its gradients had NaN: whatever an adjoint is multiplied with, zero is
+// zero. They are loops over numbers; a step that needs none of them does not pay for them.
 #include <algorithm>
 
 #include "tapeloom/core/base/check.h"
+#include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
@@ -81,31 +82,16 @@ KernelTable<T> skipping_zeros(const KernelTable<T>& fast) {
 template <class T>
 std::size_t plan_skipping_zeros(const Product<T>& product, KernelCall<T>* calls) {
   TAPELOOM_CHECK(product.adjoints != Adjoints::none && !product.sums_rows);
-  if (calls == nullptr) return 1;
-  *calls = {.run = product.adjoints == Adjoints::a ? multiply<Adjoints::a, T> : multiply<Adjoints::b, T>,
-            .a_row_step = product.a_row_step,
-            .a_column_step = product.a_column_step,
-            .b_stride = product.b_stride,
-            .c_stride = product.c_stride,
-            .k = product.k,
-            .blocks = product.m,
-            .last_columns = product.n,
-            .finish = product.finish};
+  const RunCall<T> run = product.adjoints == Adjoints::a ? multiply<Adjoints::a, T> : multiply<Adjoints::b, T>;
+  if (calls != nullptr) *calls = whole_call(product, run);
   return 1;
 }
 
 template <class T>
 std::size_t plan_skipping_zeros(const Sums& sums, KernelCall<T>* calls) {
   TAPELOOM_CHECK(sums.adjoints != Adjoints::none && sums.b_rows > 0);
-  if (calls == nullptr) return 1;
-  *calls = {.run = sums.adjoints == Adjoints::a ? sum_products<Adjoints::a, T> : sum_products<Adjoints::b, T>,
-            .a_row_step = sums.a_stride,
-            .b_stride = sums.b_stride,
-            .c_stride = sums.c_row_step,
-            .c_column_step = sums.c_column_step,
-            .k = sums.samples,
-            .blocks = sums.a_rows,
-            .last_columns = sums.b_rows};
+  const RunCall<T> run = sums.adjoints == Adjoints::a ? sum_products<Adjoints::a, T> : sum_products<Adjoints::b, T>;
+  if (calls != nullptr) *calls = whole_call<T>(sums, run);
   return 1;
 }
 

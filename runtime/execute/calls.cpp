@@ -1,0 +1,235 @@
+#include "tapeloom/runtime/execute/calls.h"
+
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/runtime/execute/arena.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+template <class T>
+CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
+                            T* scratch, bool skip_zeros)
+    : program_(program),
+      kernels_(kernels),
+      view_(view),
+      totals_(totals),
+      scratch_(scratch),
+      skip_zeros_(skip_zeros),
+      planned_(kernels) {
+  for (const Stage& stage : program.stages) {
+    const Range range = instructions_of(stage);
+    for (std::uint32_t at = range.begin; at < range.end; ++at) bind(stage, at);
+  }
+  if (!copy_.empty()) scratch_ = copy_.data();
+}
+
+template <class T>
+CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
+                            bool skip_zeros)
+    : CallPlanner(program, kernels, view, nullptr, nullptr, skip_zeros) {}
+
+template <class T>
+typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Instruction& i) const {
+  const Shape& s = program_.shapes[i.shape];
+  switch (i.kind) {
+    case InstructionKind::dense:
+    case InstructionKind::dense_reverse:
+    case InstructionKind::outer:
+      return Way::product;
+    case InstructionKind::reduce:
+      return !i.is_uniform(0) ? Way::sums : Way::rows;
+    case InstructionKind::reduce_outer:
+      return Way::sums;
+    case InstructionKind::row_sum:
+      // Neighbours are like the samples of one row.
+      return view_.once() && s.step[0] == 1 ? Way::sums : Way::rows;
+    case InstructionKind::elementwise:
+      // A vector kernel of one number takes longer than its function, and has other bits.
+      return view_.once() && s.rows == 1 ? Way::number : Way::rows;
+    case InstructionKind::row_extreme:
+    case InstructionKind::row_extreme_reverse:
+    case InstructionKind::copy:
+    case InstructionKind::zero:
+    case InstructionKind::add_at:
+    case InstructionKind::gather:
+    case InstructionKind::reduce_products:
+    case InstructionKind::guard:
+    case InstructionKind::spill:
+    case InstructionKind::reload:
+    case InstructionKind::store_output:
+    case InstructionKind::store_sample:
+    case InstructionKind::store_input_gradient:
+      return Way::rows;
+  }
+  fail_check("an instruction kind", __FILE__, __LINE__);
+}
+
+template <class T>
+void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
+  const Instruction& i = program_.instructions[at];
+  const Way way = way_of(i);
+  switch (way) {
+    case Way::product:
+      return bind_products(at);
+    case Way::sums:
+      return bind_sums(at);
+    case Way::rows:
+      bind_rows(i, program_.shapes[i.shape]);
+      break;
+    case Way::number:
+      numbers_.push_back(scalar_function<T>(i.op));
+      break;
+  }
+  const bool goes_on = at > instructions_of(stage).begin && way_of(program_.instructions[at - 1]) == way;
+  if (!goes_on) ++most_calls_;
+}
+
+template <class T>
+void CallPlanner<T>::bind_rows(const Instruction& i, const Shape& s) {
+  RowCall<T>& call = rows_.emplace_back();
+  if (i.kind != InstructionKind::elementwise) return;
+  const std::size_t arity = op_arity(i.op);
+  unsigned one_for_all = 0;
+  for (std::size_t k = 0; k < arity; ++k) {
+    if (s.step[k] == Shape::by_index) return;
+    const OperandRows<T> x(view_, i, s, k);
+    if (s.rows > 1 && x.step != (x.lane_step == 0 ? 0 : view_.stride)) return;
+    if (x.lane_step == 0) one_for_all |= 1u << k;
+    call.x[k] = x.data;
+  }
+  call.run = kernels_.elementwise[static_cast<std::size_t>(i.op)][one_for_all];
+  if (call.run == nullptr) return;  // nothing but numbers for all
+  call.out = view_.tile + i.out * view_.stride;
+  call.rows = view_.once() ? static_cast<std::uint32_t>(round_up(s.rows, kernels_.vector_lanes)) : s.rows;
+}
+
+template <class T>
+CallList<T> CallPlanner<T>::make_room() const {
+  CallList<T> calls;
+  calls.load_strides.resize(view_.once() ? 0 : program_.loads.size());
+  calls.stage_begins.resize(program_.stages.size() + 1);
+  if (!view_.once()) calls.calls.reserve(most_calls_);
+  return calls;
+}
+
+template <class T>
+void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, CallList<T>& calls) {
+  calls.samples = samples;
+  for (std::size_t l = 0; l < loaded_rows.size(); ++l) calls.load_strides[l] = loaded_rows[l].stride;
+  calls.calls.clear();
+  auto product = products_.begin();
+  auto sums = sums_.begin();
+  const RowCall<T>* rows = rows_.data();
+  const ScalarFunction<T>* numbers = numbers_.data();
+  using Kind = typename Call<T>::Kind;
+  for (std::size_t s = 0; s < program_.stages.size(); ++s) {
+    const Range range = instructions_of(program_.stages[s]);
+    const auto goes_on = [&](Kind kind) {
+      return calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == kind;
+    };
+    for (std::uint32_t at = range.begin; at < range.end; ++at) {
+      switch (way_of(program_.instructions[at])) {
+        case Way::product:
+          for (; product != products_.end() && product->at == at; ++product) add_product(*product, calls);
+          break;
+        case Way::sums:
+          if (sums + 1 != sums_.end() && sums_rows(sums[1], samples)) {
+            ++sums;
+            break;
+          }
+          for (; sums != sums_.end() && sums->at == at; ++sums) add_sums(*sums, calls);
+          break;
+        case Way::rows:
+          if (!goes_on(Kind::rows)) calls.calls.push_back({.kind = Kind::rows, .at = at, .rows = rows});
+          calls.calls.back().end = at + 1, ++rows;
+          break;
+        case Way::number:
+          if (!goes_on(Kind::numbers)) calls.calls.push_back({.kind = Kind::numbers, .at = at, .numbers = numbers});
+          calls.calls.back().end = at + 1, ++numbers;
+          break;
+      }
+    }
+    calls.stage_begins[s + 1] = calls.calls.size();
+  }
+  if (!view_.once()) return;
+  // Never again.
+  calls.calls.shrink_to_fit();
+  std::vector<BoundProduct<T>>().swap(products_);
+  std::vector<BoundSums<T>>().swap(sums_);
+}
+
+template <class T>
+void CallPlanner<T>::add_product(BoundProduct<T>& bound, CallList<T>& calls) {
+  Product<T>& product = bound.product;
+  const T* b = bound.b;
+  using Kind = typename Call<T>::Kind;
+  if (!view_.once()) product.n = round_up(calls.samples, kernels_.vector_lanes);
+  if (bound.b_column_step != 1) {
+    const Transposed<T> copied = {b,        bound.b_column_step, bound.b_row_step, product.n, product.k,
+                                  scratch_, product.b_stride};
+    calls.calls.push_back({.kind = Kind::transpose, .at = bound.at, .transposed = copied});
+    b = scratch_;
+  }
+  planned_.plan(product);
+  for (std::size_t n = 0; n < bound.times; ++n) {
+    for (const KernelCall<T>& call : planned_.calls()) {
+      calls.calls.push_back({.kind = Kind::product,
+                             .at = bound.at,
+                             .a = bound.a + call.a_offset,
+                             .b = b + n * bound.b_step + call.b_offset,
+                             .c = bound.c + n * bound.c_step + call.c_offset,
+                             .kernel = call});
+    }
+  }
+}
+
+template <class T>
+bool CallPlanner<T>::multiplies(const BoundSums<T>& bound, std::size_t samples) const {
+  return bound.may_multiply &&
+         !dots_are_cheaper(bound.product.m, bound.product.n, samples, kernels_.vector_lanes, bound.load == no_load);
+}
+
+template <class T>
+bool CallPlanner<T>::sums_rows(const BoundSums<T>& bound, std::size_t samples) const {
+  return bound.follows_row_sums && !skip_zeros_ && multiplies(bound, samples) &&
+         can_sum_rows(bound.product.m, bound.product.n, samples, kernels_.vector_lanes);
+}
+
+template <class T>
+void CallPlanner<T>::add_sums(BoundSums<T>& bound, CallList<T>& calls) {
+  Product<T>& product = bound.product;
+  const bool loads = bound.load != no_load;
+  using Kind = typename Call<T>::Kind;
+  const auto add_planned = [&](Kind kind, const T* a, const T* b) {
+    for (const KernelCall<T>& call : planned_.calls()) {
+      calls.calls.push_back({.kind = kind,
+                             .adds = !bound.begins,
+                             .at = bound.at,
+                             .load = bound.load,
+                             .a = a + call.a_offset,
+                             .b = b == nullptr ? nullptr : b + call.b_offset,
+                             .c = bound.c + call.c_offset,
+                             .kernel = call});
+      if (kind == Kind::sums_of_load) calls.calls.back().kernel.b_offset += bound.load_column;
+    }
+  };
+  if (multiplies(bound, calls.samples)) {
+    product.k = calls.samples;
+    product.sums_rows = sums_rows(bound, calls.samples);
+    product.b_stride = loads ? calls.load_strides[bound.load] : round_up(product.n, lane_unit);
+    if (!loads) {
+      const Transposed<T> b = {bound.rows, bound.rows_step, 1, product.n, calls.samples, scratch_, product.b_stride};
+      calls.calls.push_back({.kind = Kind::transpose, .at = bound.at, .transposed = b});
+    }
+    planned_.plan(product);
+    add_planned(loads ? Kind::sums_of_load : Kind::sums, bound.product_a, loads ? nullptr : scratch_);
+  } else {
+    if (!view_.once()) bound.sums.samples = calls.samples;
+    planned_.plan(bound.sums);
+    add_planned(Kind::sums, bound.a, bound.b);
+  }
+}
+
+template class CallPlanner<float>;
+template class CallPlanner<double>;
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,0 +1,230 @@
+// What instructions come down to: lists of kernel calls, worked out before they run, of what runs once a step and of
+// what runs for all tiles of one size.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/program.h"
+#include "tapeloom/runtime/execute/binding.h"
+#include "tapeloom/runtime/execute/tile_plan.h"
+#include "tapeloom/runtime/kernels/kernels.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+inline constexpr std::uint32_t no_load = instructions::ReduceOuter::no_load;
+
+/// An operand of an instruction: its first number, and how far apart its rows and its lanes are.
+template <class T>
+struct OperandRows {
+  const T* data;
+  std::size_t step, lane_step;
+
+  OperandRows(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t k = 0) {
+    const bool one_for_all = view.once() ? shape.step[k] == 0 : i.is_uniform(k);
+    data = one_for_all ? view.uniform_slot(i.x[k]) : view.tile + i.x[k] * view.stride;
+    step = one_for_all ? shape.step[k] : shape.step[k] * view.stride;
+    lane_step = one_for_all ? 0 : 1;
+  }
+  const T* row(std::size_t r) const { return data + r * step; }
+};
+
+/// Cuts products and sums into calls, one after another.
+template <class T>
+class PlannedCalls {
+ public:
+  explicit PlannedCalls(const KernelTable<T>& kernels) : kernels_(kernels) {}
+
+  /// For all products that have at most as many columns, and at most as large a k. Returns how many calls that are.
+  std::size_t make_room(const Product<T>& largest) { return make_room(2 * plan_into(largest, nullptr)); }
+  /// For these sums over any number of samples; likewise.
+  std::size_t make_room(const Sums& sums) { return make_room(plan_into(sums, nullptr)); }
+
+  /// Both allocate nothing if there is room.
+  void plan(const Product<T>& product) { count_ = plan_into(product, calls_.data()); }
+  void plan(const Sums& sums) { count_ = plan_into(sums, calls_.data()); }
+
+  std::span<const KernelCall<T>> calls() const { return {calls_.data(), count_}; }
+  void run(const T* a, const T* b, T* c, bool accumulate = false) const {
+    for (const KernelCall<T>& call : calls()) call(a, b, c, accumulate);
+  }
+
+ private:
+  std::size_t plan_into(const Product<T>& product, KernelCall<T>* calls) const {
+    return product.adjoints == Adjoints::none ? kernels_.plan(product, calls) : plan_skipping_zeros(product, calls);
+  }
+  std::size_t plan_into(const Sums& sums, KernelCall<T>* calls) const {
+    return sums.adjoints == Adjoints::none ? kernels_.plan_sums(sums, calls) : plan_skipping_zeros<T>(sums, calls);
+  }
+  std::size_t make_room(std::size_t calls) {
+    calls_.resize(std::max(calls_.size(), calls));
+    return calls;
+  }
+
+  const KernelTable<T>& kernels_;
+  std::vector<KernelCall<T>> calls_;
+  std::size_t count_ = 0;
+};
+
+/// A matrix whose transpose is brought to where its rows lie side by side: entry (r, c), at from[r * row_step + c *
+/// column_step], goes to to[c * stride + r].
+template <class T>
+struct Transposed {
+  const T* from;
+  std::size_t row_step, column_step, rows, columns;
+  T* to;
+  std::size_t stride;
+
+  void run(const KernelTable<T>& kernels) const {
+    if (column_step == 1) return kernels.transpose(rows, columns, from, row_step, to, stride);
+    for (std::size_t c = 0; c < columns; ++c) {
+      kernels.transpose(rows, 1, from + c * column_step, row_step, to + c * stride, stride);
+    }
+  }
+};
+
+/// A product of an instruction, at one of its places or at all of them. In a tile its columns are the lanes.
+template <class T>
+struct BoundProduct {
+  std::uint32_t at;  ///< the instruction's index
+  Product<T> product;
+  const T* a;
+  const T* b;
+  T* c;
+  /// Other than 1, B is copied to where its columns lie side by side; its rows are b_row_step apart.
+  std::size_t b_column_step = 1, b_row_step = 0;
+  /// C's columns that do not lie side by side are as many products, so far apart.
+  std::size_t times = 1, b_step = 0, c_step = 0;
+};
+
+/// Sums of an instruction, at one of its places: over the samples of a tile, or of rows that lie side by side. Those of
+/// products of rows may be one matrix product, whose k are the samples, if that is faster for a tile's samples.
+template <class T>
+struct BoundSums {
+  std::uint32_t at;  ///< the instruction's index
+  Sums sums;
+  const T* a;
+  const T* b = nullptr;  ///< of products of rows
+  T* c;                  ///< of the first group
+  bool begins = false;   ///< no instruction of the stage has added to these totals before
+  // As a matrix product. The terms of a sample lie side by side in its B: these are bound rows, or it is a transpose.
+  bool may_multiply = false;
+  bool follows_row_sums = false;  ///< the totals before are the sums of A's rows, and lie in column n of C
+  Product<T> product = {};
+  const T* product_a = nullptr;
+  const T* rows = nullptr;  ///< of B's transpose
+  std::size_t rows_step = 0;
+  std::uint32_t load = no_load;  ///< whose rows they are, if any; then B is where they were bound
+  std::uint32_t load_column = 0;
+};
+
+/// An elementwise instruction whose rows and operands' rows lie like one long row each where the lanes are the stride:
+/// one kernel call there. Those of one row are one call everywhere.
+template <class T>
+struct RowCall {
+  Elementwise<T> run = nullptr;
+  T* out = nullptr;
+  std::array<const T*, 3> x = {};
+  std::uint32_t rows = 0;  ///< 0 if it is no such instruction; once a step in whole vectors
+};
+
+/// One call, or what is done in its place.
+template <class T>
+struct Call {
+  enum class Kind : std::uint8_t {
+    product,       ///< runs `kernel`
+    sums,          ///< runs it with result c in the first group's totals, those of another lie elsewhere
+    rows,          ///< instructions [at, end), which are no products and no sums
+    sums_of_load,  ///< sums with b in the rows of a load where they were bound
+    numbers,       ///< instructions [at, end), elementwise, of one number each
+    transpose,     ///< of what later calls read
+  };
+
+  Kind kind;
+  bool adds = false;       ///< to what is in these totals: an instruction of the stage has been there before
+  std::uint32_t at;        ///< the instruction's index
+  std::uint32_t end = 0;   ///< of instructions
+  std::uint32_t load = 0;  ///< of sums_of_load
+  const T* a = nullptr;    ///< of the kernel; so are b and c
+  const T* b = nullptr;
+  T* c = nullptr;
+  union {
+    KernelCall<T> kernel;
+    Transposed<T> transposed;
+    const RowCall<T>* rows;
+    const ScalarFunction<T>* numbers;
+  };
+};
+
+/// For tiles of so many samples, when the loads' rows are so far apart; or for what runs once.
+template <class T>
+struct CallList {
+  std::size_t samples = 0;
+  std::vector<std::size_t> load_strides;
+  std::vector<Call<T>> calls;             ///< of all stages
+  std::vector<std::size_t> stage_begins;  ///< and the end
+
+  std::span<const Call<T>> of_stage(std::size_t stage) const {
+    return std::span(calls).subspan(stage_begins[stage], stage_begins[stage + 1] - stage_begins[stage]);
+  }
+};
+
+template <class T>
+class CallPlanner {
+ public:
+  /// For all instructions that run in tiles of that view, or once if it is of that. `totals` are the first group's, and
+  /// `scratch` has scratch_numbers(...). These, the view's slots and the program stay where they are. With `skip_zeros`
+  /// an adjoint of zero contributes nothing to products and sums.
+  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
+              bool skip_zeros);
+  /// The same of what runs once, which has no loads and no totals.
+  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, bool skip_zeros);
+
+  /// Nothing planned yet, with room for everything.
+  CallList<T> make_room() const;
+  /// Works the calls out. Allocates nothing where there is room.
+  void plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, CallList<T>& calls);
+
+ private:
+  /// What an instruction comes down to.
+  enum class Way : std::uint8_t { product, sums, rows, number };
+
+  Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
+  Way way_of(const Instruction& i) const;
+  void bind(const Stage& stage, std::uint32_t at);
+  void bind_rows(const Instruction& i, const Shape& s);
+  // Of products.cpp.
+  void bind_products(std::uint32_t at);
+  BoundProduct<T> bound_lanes(const Instruction& i, const Shape& s) const;
+  BoundProduct<T> bound_places(const Instruction& i, const Shape& s) const;
+  BoundProduct<T> bound_outer(const Instruction& i, const Shape& s) const;
+  void bind_sums(std::uint32_t at);
+  BoundSums<T> bound_sums(const Instruction& i, const Shape& s) const;
+  BoundSums<T> bound_outer_sums(const Instruction& i, const Shape& s) const;
+
+  void add_product(BoundProduct<T>& bound, CallList<T>& calls);
+  void add_sums(BoundSums<T>& bound, CallList<T>& calls);
+  bool multiplies(const BoundSums<T>& bound, std::size_t samples) const;
+  bool sums_rows(const BoundSums<T>& bound, std::size_t samples) const;
+
+  const Program& program_;
+  const KernelTable<T>& kernels_;
+  TileView<T> view_;
+  T* totals_;
+  T* scratch_;
+  bool skip_zeros_;
+  std::vector<BoundProduct<T>> products_;  // in the order of their instructions; so are these
+  std::vector<BoundSums<T>> sums_;
+  std::vector<RowCall<T>> rows_;
+  std::vector<ScalarFunction<T>> numbers_;
+  PlannedCalls<T> planned_;  // of one product or some sums
+  std::size_t most_calls_ = 0;
+  std::vector<T> copy_;  // of B, of what runs once; the products take turns
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,0 +1,203 @@
+// Binds products, and sums over samples, to where their matrices lie.
+#include <algorithm>
+#include <utility>
+
+#include "tapeloom/runtime/execute/arena.h"
+#include "tapeloom/runtime/execute/calls.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+namespace {
+
+/// From here on it is worth while to copy a matrix for them.
+constexpr std::size_t least_rows_for_a_copy = 4;
+
+/// W(i, j) of a dense instruction, or of its transpose for a dense_reverse one.
+struct MatrixLayout {
+  std::size_t results, terms, result_step, term_step;
+  MatrixLayout(const Instruction& i, const Shape& s)
+      : results(s.rows), terms(s.terms), result_step(s.row_step), term_step(s.term_step) {
+    if (i.kind == InstructionKind::dense_reverse) std::swap(results, terms), std::swap(result_step, term_step);
+  }
+};
+
+/// Rows that are multiplied with others, and how far apart their results are.
+template <class T>
+struct Side {
+  OperandRows<T> of;
+  std::size_t rows, result_step;
+};
+
+}  // namespace
+
+template <class T>
+void CallPlanner<T>::bind_products(std::uint32_t at) {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  const bool outer = i.kind == InstructionKind::outer;
+  const MatrixLayout w(i, s);
+  const bool side_by_side = w.result_step == 1 || w.results == 1;
+  // Once a step, places that share a matrix are rows of one product: if its columns lie side by side, or a copy pays. A
+  // matrix is copied if its entries are all its own: others could be larger than what they are copied from.
+  const bool may_copy = w.result_step > 0 && w.term_step > 0 && w.results * w.terms <= program_.uniform_slots &&
+                        s.places >= least_rows_for_a_copy;
+  const bool together = view_.once() && s.place_step == 0 && (outer || side_by_side || may_copy);
+  for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
+    const Instruction here = at_place(i, s, p);
+    products_.push_back(outer                                        ? bound_outer(here, s)
+                        : view_.once() && (together || side_by_side) ? bound_places(here, s)
+                                                                     : bound_lanes(here, s));
+    BoundProduct<T>& bound = products_.back();
+    bound.at = at;
+    if (!skip_zeros_) bound.product.adjoints = Adjoints::none;
+    if (bound.b_column_step != 1) {
+      bound.b_row_step = std::exchange(bound.product.b_stride, round_up(bound.product.n, lane_unit));
+      copy_.resize(std::max(copy_.size(), bound.product.k * bound.product.b_stride));
+    }
+    most_calls_ += planned_.make_room(bound.product);
+  }
+}
+
+/// For the most samples; once a step there is one column.
+template <class T>
+BoundProduct<T> CallPlanner<T>::bound_lanes(const Instruction& i, const Shape& s) const {
+  const OperandRows<T> w(view_, i, s, 0), x(view_, i, s, 1);
+  const MatrixLayout of_w(i, s);
+  Product<T> product{.m = of_w.results,
+                     .n = view_.stride,
+                     .k = of_w.terms,
+                     .a_row_step = of_w.result_step,
+                     .a_column_step = of_w.term_step,
+                     .b_stride = x.step,
+                     .c_stride = view_.stride,
+                     .adjoints = i.kind == InstructionKind::dense_reverse ? Adjoints::b : Adjoints::none};
+  product.finish.op = i.op, product.finish.then = i.then;
+  if (i.op != no_op) {
+    const OperandRows<T> z(view_, i, s, 2);
+    product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
+  }
+  return {.at = 0, .product = product, .a = w.data, .b = x.data, .c = view_.tile + i.out * view_.stride};
+}
+
+/// Once a step: out(p, i) = the sum over j of W(i, j) y(p, j), for one place or all together. Rows of C are places; the
+/// columns of W lie side by side, or are copied.
+template <class T>
+BoundProduct<T> CallPlanner<T>::bound_places(const Instruction& i, const Shape& s) const {
+  const OperandRows<T> y(view_, i, s, 1);
+  const MatrixLayout of_w(i, s);
+  return {.at = 0,
+          .product = {.m = s.place_step == 0 ? s.places : 1,
+                      .n = of_w.results,
+                      .k = of_w.terms,
+                      .a_row_step = of_w.terms * y.step,
+                      .a_column_step = y.step,
+                      .b_stride = of_w.term_step,
+                      .c_stride = of_w.results,
+                      .adjoints = i.kind == InstructionKind::dense_reverse ? Adjoints::a : Adjoints::none},
+          .a = y.data,
+          .b = view_.tile + i.x[0],
+          .c = view_.tile + i.out,
+          .b_column_step = of_w.results == 1 ? 1 : of_w.result_step};
+}
+
+/// Once a step: out(i, j) = x(i) y(j), or its sum over the places.
+template <class T>
+BoundProduct<T> CallPlanner<T>::bound_outer(const Instruction& i, const Shape& s) const {
+  Side<T> a = {{view_, i, s, 0}, s.rows, s.row_step}, b = {{view_, i, s, 1}, s.terms, s.term_step};
+  const bool swapped = b.rows > 1 && b.result_step != 1 && (a.rows == 1 || a.result_step == 1);
+  if (swapped) std::swap(a, b);
+  const bool side_by_side = b.rows == 1 || b.result_step == 1;
+  const std::size_t columns = side_by_side && b.of.step != 0 ? b.rows : 1;
+  return {.at = 0,
+          .product = {.m = a.rows,
+                      .n = columns,
+                      .k = s.place_step == 0 ? s.places : 1,
+                      .a_row_step = a.of.step,
+                      .a_column_step = a.rows * a.of.step,
+                      .b_stride = b.rows * b.of.step,
+                      .c_stride = a.result_step,
+                      .adjoints = swapped ? Adjoints::b : Adjoints::a},
+          .a = a.of.data,
+          .b = b.of.data,
+          .c = view_.tile + i.out,
+          .b_column_step = columns == 1 ? 1 : b.of.step,
+          .times = b.rows / columns,
+          .b_step = b.of.step,
+          .c_step = b.result_step};
+}
+
+template <class T>
+void CallPlanner<T>::bind_sums(std::uint32_t at) {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  const bool outer = i.kind == InstructionKind::reduce_outer;
+  for (std::uint32_t p = 0; p < (outer ? s.places : 1); ++p) {
+    BoundSums<T>& bound = sums_.emplace_back(outer ? bound_outer_sums(at_place(i, s, p), s) : bound_sums(i, s));
+    bound.at = at;
+    bound.begins = !i.accumulates && (p == 0 || s.place_step != 0);
+    bound.follows_row_sums = outer && i.follows_row_sums;
+    const std::size_t by_sums = planned_.make_room(bound.sums);
+    most_calls_ += bound.may_multiply ? std::max(by_sums, planned_.make_room(bound.product) + 1) : by_sums;
+  }
+}
+
+/// Of the samples of each row, or of rows that lie side by side.
+template <class T>
+BoundSums<T> CallPlanner<T>::bound_sums(const Instruction& i, const Shape& s) const {
+  const OperandRows<T> y(view_, i, s);
+  if (view_.once()) {
+    return {.at = 0,
+            .sums = {.a_rows = s.terms, .a_stride = s.rows, .c_row_step = 1, .samples = s.rows},
+            .a = y.data,
+            .c = view_.tile + i.out};
+  }
+  return {.at = 0,
+          .sums = {.a_rows = s.rows, .a_stride = y.step, .c_row_step = s.row_step},
+          .a = y.data,
+          .c = totals_ + i.out};
+}
+
+template <class T>
+BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape& s) const {
+  const Side<T> y = {{view_, i, s, 0}, s.rows, s.row_step}, x = {{view_, i, s, 1}, s.terms, s.term_step};
+  const Side<T>&more = x.rows > y.rows ? x : y, &fewer = x.rows > y.rows ? y : x;
+  // A matrix that is stored column by column is the transpose of one that is not.
+  const bool by_columns = s.terms > 1 && s.term_step != 1 && s.row_step == 1;
+  const Side<T>&a = by_columns ? x : y, &b = by_columns ? y : x;
+  BoundSums<T> bound{.at = 0,
+                     .sums = {.a_rows = more.rows,
+                              .a_stride = more.of.step,
+                              .b_rows = fewer.rows,
+                              .b_stride = fewer.of.step,
+                              .c_row_step = more.result_step,
+                              .c_column_step = fewer.result_step},
+                     .a = more.of.data,
+                     .b = fewer.of.data,
+                     .c = totals_ + i.out};
+  bound.may_multiply = b.rows == 1 || b.result_step == 1;
+  bound.product = {.m = a.rows,
+                   .n = b.rows,
+                   .k = view_.stride,
+                   .a_row_step = a.of.step,
+                   .a_column_step = 1,
+                   .b_stride = 0,
+                   .c_stride = a.result_step};
+  bound.product_a = a.of.data;
+  bound.rows = b.of.data, bound.rows_step = b.of.step;
+  if (skip_zeros_) {
+    bound.sums.adjoints = &more == &y ? Adjoints::a : Adjoints::b;
+    bound.product.adjoints = by_columns ? Adjoints::b : Adjoints::a;
+  }
+  const std::uint32_t load = instructions::ReduceOuter{i, s}.load();
+  if (!by_columns && load != no_load) bound.load = load, bound.load_column = i.x[1] - program_.loads[load].slot;
+  return bound;
+}
+
+#define TAPELOOM_INSTANTIATE(T)                               \
+  template void CallPlanner<T>::bind_products(std::uint32_t); \
+  template void CallPlanner<T>::bind_sums(std::uint32_t);
+TAPELOOM_INSTANTIATE(float)
+TAPELOOM_INSTANTIATE(double)
+#undef TAPELOOM_INSTANTIATE
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

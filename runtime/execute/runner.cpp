@@ -1,0 +1,209 @@
+#include "tapeloom/runtime/execute/runner.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+namespace {
+
+constexpr std::size_t no_piece = SIZE_MAX;
+
+template <class T>
+TileView<T> uniform_view(const Program& program, T* uniform) {
+  return {.tile = uniform, .uniform = uniform, .stride = 1, .lanes = 1, .indices = program.indices.data()};
+}
+
+}  // namespace
+
+// --- both -----------------------------------------------------------------------------------------------------------
+
+template <class T>
+Runner<T>::Runner(const Program& program, const KernelTable<T>& kernels, const KernelTable<T>& row_kernels,
+                  const StepBuffers<T>& buffers, bool profiled)
+    : program_(program),
+      kernels_(kernels),
+      row_kernels_(row_kernels),
+      buffers_(buffers),
+      times_(profiled ? program.instructions.size() : 0) {}
+
+template <class T>
+void Runner<T>::add_times(Profile& profile) const {
+  const auto add = [](InstructionTime& to, const InstructionTime& from) {
+    to.seconds += from.seconds;
+    to.runs += from.runs;
+  };
+  for (std::size_t i = 0; i < times_.size(); ++i) add(profile.instructions[i], times_[i]);
+  add(profile.loads, load_time_);
+}
+
+template <class T>
+template <bool profiled>
+[[gnu::always_inline]] inline void Runner<T>::run_rows(const Call<T>& list, const Tile& tile, T* totals, bool first,
+                                                       Stopwatch<profiled>& stopwatch) {
+  const std::size_t lanes = view_.lanes;
+  // Less one, so that 0 is never less.
+  const std::uint32_t most_rows = lanes == view_.stride ? UINT32_MAX : 1;
+  const RowCall<T>* call = list.rows;
+  for (std::uint32_t at = list.at; at != list.end; ++at, ++call) {
+    if (call->rows - 1 < most_rows) {
+      call->run(call->out, call->x[0], call->x[1], call->x[2], lanes * call->rows);
+    } else {
+      run_instruction(program_.instructions[at], tile, totals, first);
+    }
+    stopwatch.lap(times_, at);
+  }
+}
+
+template <class T>
+template <bool profiled>
+void Runner<T>::run_numbers(const Call<T>& list, Stopwatch<profiled>& stopwatch) {
+  const Instruction* i = program_.instructions.data() + list.at;
+  const ScalarFunction<T>* function = list.numbers;
+  for (std::uint32_t at = list.at; at != list.end; ++at, ++i, ++function) {
+    (*function)(*i, view_.tile);
+    stopwatch.lap(times_, at);
+  }
+}
+
+// Inlined: a step of a small net is little more than this.
+template <class T>
+template <bool profiled>
+[[gnu::always_inline]] inline void Runner<T>::run_calls(std::span<const Call<T>> list, const Tile& tile, T* totals,
+                                                        bool first, Stopwatch<profiled>& stopwatch) {
+  using Kind = typename Call<T>::Kind;
+  const std::ptrdiff_t shift = totals - buffers_.totals;
+  // A chain of tests, with the frequent ones first, takes fewer instructions than a switch.
+  for (const Call<T>& call : list) {
+    if (call.kind == Kind::product) {
+      call.kernel.run(call.kernel, call.a, call.b, call.c, false);
+    } else if (call.kind == Kind::sums) {
+      call.kernel.run(call.kernel, call.a, call.b, call.c + shift, call.adds || !first);
+    } else if (call.kind == Kind::rows) {
+      run_rows<profiled>(call, tile, totals, first, stopwatch);
+      continue;
+    } else if (call.kind == Kind::numbers) {
+      run_numbers<profiled>(call, stopwatch);
+      continue;
+    } else if (call.kind == Kind::sums_of_load) {
+      const T* b = sample_rows_[call.load].data + call.kernel.b_offset;
+      call.kernel.run(call.kernel, call.a, b, call.c + shift, call.adds || !first);
+    } else {
+      call.transposed.run(kernels_);
+    }
+    if (profiled && (&call == &list.back() || (&call)[1].at != call.at)) stopwatch.lap(times_, call.at);
+  }
+}
+
+// --- once a step ----------------------------------------------------------------------------------------------------
+
+template <class T>
+OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
+                          bool profiled, bool skip_zeros)
+    : Runner<T>(program, kernels, scalar_kernels<T>(), buffers, profiled),
+      planner_(program, kernels, uniform_view(program, buffers.uniform), skip_zeros),
+      calls_(planner_.make_room()) {
+  this->view_ = uniform_view(program, buffers.uniform);
+  planner_.plan(1, {}, calls_);
+  for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
+    const auto list = calls_.of_stage(stage);
+    Numbers& numbers = numbers_.emplace_back(Numbers{.are_all = list.empty()});
+    if (profiled || list.size() != 1 || list[0].kind != Call<T>::Kind::numbers) continue;
+    const Call<T>& call = list[0];
+    numbers = {true, &program.instructions[call.at], call.numbers, call.numbers + (call.end - call.at)};
+  }
+}
+
+template <class T>
+void OnceRunner<T>::run_list(std::size_t stage) {
+  this->timed([&](auto stopwatch) {
+    this->run_calls(calls_.of_stage(stage), {0, 1}, this->buffers_.totals, true, stopwatch);
+  });
+}
+
+// --- tiles ----------------------------------------------------------------------------------------------------------
+
+template <class T>
+TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
+                          std::size_t most_samples, bool profiled, bool skip_zeros)
+    : Runner<T>(program, kernels, kernels, buffers, profiled), gathered_(program.loads.size(), no_piece) {
+  this->sample_rows_.resize(program.loads.size());
+  TileView<T>& view = this->view_;
+  // Then the slots of a block lie like one long row in the largest tiles.
+  view.stride = slot_stride(round_up(most_samples, kernels.vector_lanes), sizeof(T));
+  tile_ = arena_.plan(program.tile_slots * view.stride);
+  scratch_ = arena_.plan(scratch_numbers(program, most_samples));
+  for (const Instruction& i : program.instructions) {
+    if (i.kind != InstructionKind::reduce_outer) continue;
+    const std::uint32_t load = instructions::ReduceOuter{i, program.shapes[i.shape]}.load();
+    if (load == no_load || gathered_[load] != no_piece) continue;
+    gathered_[load] = arena_.plan(most_samples * program.loads[load].count);
+  }
+  arena_.allocate();
+  view.tile = arena_.data(tile_);
+  view.uniform = buffers.uniform;
+  view.parameters = buffers.parameters;
+  view.parameter_count = program.parameters.size();
+  view.indices = program.indices.data();
+  planner_.emplace(program, kernels, view, buffers.totals, arena_.data(scratch_), skip_zeros);
+  for (CallList<T>& plan : plans_) plan = planner_->make_room();
+}
+
+template <class T>
+void TileRunner<T>::load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile) {
+  const TileView<T>& view = this->view_;
+  for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
+    const Load& load = this->program_.loads[at];
+    T* out = view.tile + load.slot * view.stride;
+    SampleRows<T>& rows = this->sample_rows_[at];
+    const std::size_t stride = rows.stride;
+    rows = binding.in_place<T>(at, batch, tile.begin);
+    if (rows.data != nullptr) {
+      this->kernels_.transpose(tile.count, load.count, rows.data, rows.stride, out, view.stride);
+    } else {
+      rows = binding.gather(at, batch, tile.begin, tile.count, view.stride, this->kernels_, out,
+                            gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
+    }
+    rows_moved_ = rows_moved_ || rows.stride != stride;
+  }
+}
+
+template <class T>
+bool TileRunner<T>::fits(const CallList<T>& calls, std::size_t samples) const {
+  if (calls.samples != samples) return false;
+  for (std::size_t l = 0; l < this->sample_rows_.size(); ++l) {
+    if (calls.load_strides[l] != this->sample_rows_[l].stride) return false;
+  }
+  return true;
+}
+
+template <class T>
+const CallList<T>& TileRunner<T>::calls_for(std::size_t samples) {
+  rows_moved_ = false;
+  for (std::size_t looked = 0; !fits(plans_[plan_], samples); ++looked) {
+    plan_ = (plan_ + 1) % plans_.size();
+    if (looked < plans_.size()) continue;
+    planner_->plan(samples, this->sample_rows_, plans_[plan_]);
+  }
+  this->view_.lanes = round_up(samples, this->kernels_.vector_lanes);
+  return plans_[plan_];
+}
+
+template <class T>
+void TileRunner<T>::run(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
+                        bool first) {
+  this->timed([&](auto stopwatch) __attribute__((always_inline)) {
+    load(stage, binding, batch, tile);
+    const bool same = plans_[plan_].samples == tile.count && !rows_moved_;
+    const CallList<T>& plan = same ? plans_[plan_] : calls_for(tile.count);
+    stopwatch.lap(this->load_time_);
+    const auto list = plan.of_stage(static_cast<std::size_t>(&stage - this->program_.stages.data()));
+    this->run_calls(list, tile, totals, first, stopwatch);
+  });
+}
+
+template class Runner<float>;
+template class Runner<double>;
+template class OnceRunner<float>;
+template class OnceRunner<double>;
+template class TileRunner<float>;
+template class TileRunner<double>;
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime

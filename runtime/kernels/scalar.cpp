@@ -1,0 +1,188 @@
+// Kernels of exact mode, and of what runs once a step: one number at a time, through the scalar functions.
+#include <algorithm>
+#include <utility>
+
+#include "tapeloom/core/base/check.h"
+#include "tapeloom/core/ops/ops.h"
+#include "tapeloom/runtime/kernels/kernels.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+namespace {
+
+/// Of the operands read(0), ...
+template <class F, class T, class Read>
+T apply(Read&& read) {
+  if constexpr (F::arity == 1) {
+    return F::forward(read(0));
+  } else if constexpr (F::arity == 2) {
+    return F::forward(read(0), read(1));
+  } else {
+    return F::forward(read(0), read(1), read(2));
+  }
+}
+
+template <class F, class T, unsigned mask>
+void elementwise(T* out, const T* x, const T* y, const T* z, std::size_t lanes) {
+  const T* const operands[] = {x, y, z};
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    out[lane] = apply<F, T>([&](unsigned k) { return operands[k][(mask >> k & 1) != 0 ? 0 : lane]; });
+  }
+}
+
+template <class T>
+void sum_samples(const KernelCall<T>& call, const T* a, const T*, T* c, bool accumulate) {
+  for (std::size_t r = 0; r < call.blocks; ++r) {
+    const T* row = a + r * call.a_row_step;
+    T& total = c[r * call.c_stride];
+    T sum = accumulate ? total : row[0];
+    for (std::size_t i = accumulate ? 0 : 1; i < call.k; ++i) sum += row[i];
+    total = sum;
+  }
+}
+
+template <class T>
+std::size_t plan_sums(const Sums& sums, KernelCall<T>* calls) {
+  if (calls != nullptr) *calls = whole_call<T>(sums, sum_samples<T>);
+  return 1;
+}
+
+template <class T>
+void row_sum(const TileView<T>& view, const Instruction& i, const Shape& s) {
+  const T* x = view.tile + i.x[0];
+  for (std::uint32_t n = 0; n < s.terms; ++n, x += s.rows * s.step[0]) {
+    T sum = x[0];
+    for (std::uint32_t r = 1; r < s.rows; ++r) sum += x[r * s.step[0]];
+    view.tile[i.out + n] = sum;
+  }
+}
+
+/// The sums of lists one after another.
+template <class T>
+void gather(const TileView<T>& view, const Instruction& i, const Shape& s) {
+  constexpr std::uint32_t last = Program::last_slot, none = Program::empty_list | last;
+  constexpr std::size_t block = 8;
+  const std::uint32_t* word = view.indices + i.x[0];
+  const T* slots = view.tile;
+  T* out = view.tile + i.out;
+  for (std::size_t n, count = s.rows; count > 0; count -= n, out += n) {
+    n = std::min(count, block);
+    // Most lists are of one slot, and so are their neighbours: then there is nothing to decide for each.
+    unsigned single = 0;
+    for (std::size_t k = 0; n == block && k < block; ++k) single += ((word[k] & last) != 0) & (word[k] != none);
+    if (single == block) {
+      for (std::size_t k = 0; k < block; ++k) out[k] = slots[Program::slot_of(word[k])];
+      word += block;
+      continue;
+    }
+    for (std::size_t k = 0; k < n; ++k, ++word) {
+      T sum = *word == none ? T(0) : slots[Program::slot_of(*word)];
+      while ((*word & last) == 0) sum += slots[Program::slot_of(*++word)];
+      out[k] = sum;
+    }
+  }
+}
+
+/// The rows folded by F, ops::Max or ops::Min, and the row that gets the adjoint.
+template <class F, class T>
+std::pair<T, std::uint32_t> extreme(const T* x, const Shape& s) {
+  T value = x[0];
+  std::uint32_t row = 0;
+  for (std::uint32_t r = 1; r < s.rows; ++r) {
+    const T next = x[r * s.step[0]], y = F::forward(value, next);
+    if (F::reverse(value, next, y, T(1))[1] != T(0)) row = r;
+    value = y;
+  }
+  return {value, row};
+}
+template <class T>
+std::pair<T, std::uint32_t> extreme(Op op, const T* x, const Shape& s) {
+  return op == Op::max ? extreme<ops::Max>(x, s) : extreme<ops::Min>(x, s);
+}
+
+template <class T>
+void row_extreme(const TileView<T>& view, const Instruction& i, const Shape& s) {
+  view.tile[i.out] = extreme(i.op, view.tile + i.x[0], s).first;
+}
+
+template <class T>
+void row_extreme_reverse(const TileView<T>& view, const Instruction& i, const Shape& s) {
+  const std::uint32_t row = extreme(i.op, view.tile + i.x[0], s).second;
+  for (std::uint32_t r = 0; r < s.rows; ++r) view.tile[i.out + r] = r == row ? view.tile[i.x[1]] : T(0);
+}
+
+template <class T>
+void add(T* to, const T* from, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
+template <class T>
+void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
+               std::size_t to_stride) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) to[c * to_stride + r] = from[r * from_stride + c];
+  }
+}
+
+template <class T>
+KernelTable<T> make_table() {
+  // Exact programs are not rolled: they have no matrices to multiply.
+  KernelTable<T> table{};
+  table.name = "exact", table.vector_lanes = 1;
+  table.plan_sums = plan_sums<T>, table.row_sum = row_sum<T>, table.gather = gather<T>;
+  table.row_extreme = row_extreme<T>, table.row_extreme_reverse = row_extreme_reverse<T>;
+  table.add = add<T>, table.transpose = transpose<T>;
+  for (std::size_t op = 0; op < op_count; ++op) {
+    if (op_arity(static_cast<Op>(op)) == 0 || op_kind(static_cast<Op>(op)) == OpKind::reduction) continue;
+    for (unsigned mask = 0; mask < 1u << op_arity(static_cast<Op>(op)); ++mask) {
+      table.elementwise[op][mask] = scalar_elementwise<T>(static_cast<Op>(op), mask);
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+template <class T>
+const KernelTable<T>& scalar_kernels() {
+  static const KernelTable<T> table = make_table<T>();
+  return table;
+}
+
+template const KernelTable<float>& scalar_kernels();
+template const KernelTable<double>& scalar_kernels();
+
+template <class T>
+Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask) {
+  return ops::visit(
+      op,
+      [&]<class F>() {
+        const auto kernel = [&]<unsigned... mask>(std::integer_sequence<unsigned, mask...>) {
+          Elementwise<T> found = nullptr;
+          ((found = uniform_mask == mask ? elementwise<F, T, mask> : found), ...);
+          return found;
+        };
+        return kernel(std::make_integer_sequence<unsigned, 1u << F::arity>());
+      },
+      []() -> Elementwise<T> { fail_check("a scalar op", __FILE__, __LINE__); });
+}
+
+template Elementwise<float> scalar_elementwise<float>(Op, unsigned);
+template Elementwise<double> scalar_elementwise<double>(Op, unsigned);
+
+template <class T>
+ScalarFunction<T> scalar_function(Op op) {
+  return ops::visit(
+      op,
+      []<class F>() -> ScalarFunction<T> {
+        return [](const Instruction& i, T* slots) {
+          slots[i.out] = apply<F, T>([&](unsigned k) { return slots[i.x[k]]; });
+        };
+      },
+      []() -> ScalarFunction<T> { fail_check("a scalar op", __FILE__, __LINE__); });
+}
+
+template ScalarFunction<float> scalar_function<float>(Op);
+template ScalarFunction<double> scalar_function<double>(Op);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime
