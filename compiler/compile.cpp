@@ -1,22 +1,28 @@
+// The door: resolves the request, folds samples, runs the passes in order and has the graph emitted.
 #include "tapeloom/compiler/compile.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <optional>
 
 #include "tapeloom/compiler/emit/emit.h"
 #include "tapeloom/compiler/fold/fold_samples.h"
-#include "tapeloom/compiler/graph/verify.h"
 #include "tapeloom/compiler/passes/passes.h"
-#include "tapeloom/compiler/request/guards.h"
-#include "tapeloom/compiler/roll/import.h"
+#include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/roll.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/program/print.h"
+#include "tapeloom/core/program/program_check.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace compiler {
 namespace {
+
+/// Longer programs are not printed with a fault.
+constexpr std::size_t most_instructions_shown = 1000;
 
 /// Refuses options that would have no effect.
 void check_options(const Value* loss, const CompileOptions& options) {
@@ -33,22 +39,6 @@ void check_options(const Value* loss, const CompileOptions& options) {
   }
 }
 
-/// What to compile, as nodes of one tape.
-struct Request {
-  const Tape* tape = nullptr;
-  std::optional<NodeId> loss;
-  std::vector<NodeId> outputs;
-  std::vector<std::size_t> guards;  ///< of the tape, in recorded order
-  CompileOptions options;
-
-  const NodeId* loss_node() const { return loss ? &*loss : nullptr; }
-  std::vector<NodeId> conditions() const {
-    std::vector<NodeId> nodes;
-    for (std::size_t g : guards) nodes.push_back(tape->guards()[g].condition);
-    return nodes;
-  }
-};
-
 /// Whether a choice is made sample by sample, so that the branch not taken gets adjoints of zero.
 bool has_where(const Graph& graph) {
   for (std::size_t i = 0; i < graph.size(); ++i) {
@@ -60,25 +50,21 @@ bool has_where(const Graph& graph) {
 /// Runs the passes in order; reads as the table of contents of compiler/.
 class Pipeline {
  public:
-  Pipeline(const Request& request, std::string* report) : request_(request), report_(report) {
-    const Tape& tape = *request.tape;
+  /// The inputs of a `folded` recording are constants of the one that was folded, and have no gradients.
+  Pipeline(const Request& request, const CompileOptions& options, bool folded, std::string* report)
+      : request_(request), options_(options), input_gradients_(options.input_gradients && !folded), report_(report) {
+    const Tape& tape = request.tape();
     leaves_ = {tape.parameters().size(), tape.input_nodes().size(), tape.uniform_inputs().size()};
   }
 
   Graph run() {
-    const CompileOptions& options = request_.options;
+    const CompileOptions& options = options_;
     const bool may_round = !options.exact;
-    if (options.roll && may_round) {
-      Rolled rolled = roll(*request_.tape, request_.loss_node(), request_.outputs, request_.conditions());
-      graph_ = std::move(rolled.graph);
-      live_nodes_ = rolled.live;
-      finished("roll");
-    } else {
-      graph_ = import(*request_.tape, request_.loss_node(), request_.outputs, request_.conditions(), live_nodes_);
-      finished("import");
-    }
+    const bool rolls = options.roll && may_round, differentiates = request_.loss() && options.gradients;
+    graph_ = rolls ? roll(request_).graph : import(request_);
+    finished(rolls ? "roll" : "import");
     // clang-format off
-    bool before = request_.loss && options.gradients;  // differentiation
+    bool before = differentiates;
     const auto simplified = [&](Graph graph) { return simplify(graph, before); };
     const auto clean_up = [&] {
       pass("fold_constants",              options.fold_constants,                     fold_constants);
@@ -90,7 +76,7 @@ class Pipeline {
     const bool chooses = has_where(graph_);
     clean_up();
     pass("recognise_idioms", options.idioms && may_round, recognise_idioms);
-    if (request_.loss && options.gradients) {
+    if (differentiates) {
       pass("differentiate", true,
            [&](Graph graph) { return differentiate(std::move(graph), differentiation(chooses || options.exact)); });
       repeats_for_nan_ = chooses && may_round;
@@ -102,7 +88,6 @@ class Pipeline {
     return std::move(graph_);
   }
 
-  LiveNodes live_nodes() const { return live_nodes_; }
   /// See Program::repeats_for_nan.
   bool repeats_for_nan() const { return repeats_for_nan_; }
 
@@ -115,7 +100,7 @@ class Pipeline {
   }
 
   void finished(const char* name) {
-    if (request_.options.verify) verify(graph_, leaves_, name);
+    if (options_.verify) verify(graph_, leaves_, name);
     if (report_ == nullptr) return;
     std::string text = to_string(graph_);
     *report_ += "== " + std::string(name) + "\n" + (text == shown_ ? "unchanged\n" : text) + "\n";
@@ -124,62 +109,25 @@ class Pipeline {
 
   DifferentiateOptions differentiation(bool skip_zeros) {
     frozen_.clear();
-    for (const ParameterRecord& parameter : request_.tape->parameters()) frozen_.push_back(parameter.frozen);
-    return {frozen_, leaves_.inputs, request_.options.input_gradients, skip_zeros};
+    for (const ParameterRecord& parameter : request_.tape().parameters()) frozen_.push_back(parameter.frozen);
+    return {frozen_, input_gradients_, skip_zeros};
   }
 
   const Request& request_;
+  const CompileOptions& options_;
+  bool input_gradients_;
   std::string* report_;
   std::string shown_;  ///< the graph before
   LeafCounts leaves_;
   Graph graph_;
-  LiveNodes live_nodes_;
   std::vector<std::uint8_t> frozen_;
   bool repeats_for_nan_ = false;
 };
 
-Request make_request(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
-  check_options(loss, options);
-  Request request;
-  request.options = options;
-  Tape* tape = nullptr;
-  if (loss != nullptr) {
-    request.loss = loss->id();
-    tape = loss->tape();
-    if (tape->varying(*request.loss)) {
-      throw CompileError("the loss " + tape->describe(*request.loss) +
-                         " differs from sample to sample; reduce it first, as in batch_mean(loss) or batch_sum(loss)");
-    }
-  }
-  for (const Value& output : outputs) {
-    if (tape == nullptr) tape = output.tape();
-    if (tape != nullptr && output.tape() == tape) request.outputs.push_back(output.id());
-  }
-  if (tape == nullptr) {
-    throw CompileError("there is nothing to compile: no loss, and no output that is recorded on a tape");
-  }
-  request.outputs.clear();
-  for (const Value& output : outputs) request.outputs.push_back(output.on(*tape).id());
-  request.tape = tape;
-  request.guards = held_guards(*tape, options.branches_from);
-  return request;
-}
-
 /// The request for one sample, if the recording is a loop over samples and may be rolled.
-std::optional<FoldedSamples> fold(const Request& request) {
-  const CompileOptions& options = request.options;
-  if (!options.roll || !options.fold_samples || options.exact || !request.loss) return std::nullopt;
-  // Inputs can be bound even where nothing uses them, so they decide how many samples there are.
-  if (!request.tape->input_nodes().empty()) return std::nullopt;
-  if (!request.guards.empty()) return std::nullopt;
-  return fold_samples(*request.tape, *request.loss, request.outputs);
-}
-
-Request request_for_one_sample(const Request& request, const FoldedSamples& folded) {
-  Request one{folded.tape.get(), folded.loss, {}, {}, request.options};
-  one.options.input_gradients = false;  // the inputs are constants of the recording
-  for (const FoldedSamples::Output& output : folded.outputs) one.outputs.push_back(output.node);
-  return one;
+std::optional<FoldedSamples> fold(const Request& request, const CompileOptions& options) {
+  if (!options.roll || !options.fold_samples || options.exact) return std::nullopt;
+  return fold_samples(request);
 }
 
 void describe_parameters(const Tape& tape, Program& program) {
@@ -194,7 +142,7 @@ void describe_parameters(const Tape& tape, Program& program) {
 }
 
 void describe_inputs(const Request& request, const Graph& graph, Program& program) {
-  const Tape& tape = *request.tape;
+  const Tape& tape = request.tape();
   std::vector<bool> used(tape.input_nodes().size(), false);
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const Block block = graph[BlockId(i)];
@@ -209,40 +157,52 @@ void describe_inputs(const Request& request, const Graph& graph, Program& progra
   for (const UniformInputRecord& input : tape.uniform_inputs()) {
     program.uniform_inputs.push_back({input.name, tape.data(input.node)});
   }
-  for (std::size_t g : request.guards) {
+  for (std::size_t g : request.guards()) {
     program.guards.push_back({tape.describe_guard(g), static_cast<std::uint32_t>(g), tape.guards()[g].expected});
   }
 }
 
-Program build(const Request& recorded) {
-  const std::optional<FoldedSamples> folded = fold(recorded);
-  const Request request = folded ? request_for_one_sample(recorded, *folded) : recorded;
-  Pipeline pipeline(request, nullptr);
+/// Checks what was made of the last graph: a program that would read or write where nothing is aborts.
+void verify(const Program& program) {
+  const std::string fault = find_fault(program);
+  if (fault.empty()) return;
+  std::fprintf(stderr, "tapeloom: the compiled program cannot be run: %s\n", fault.c_str());
+  if (program.instructions.size() <= most_instructions_shown)
+    std::fputs(to_string(program).c_str(), stderr);  // which may fail, too
+  std::abort();
+}
+
+Program build(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
+  check_options(loss, options);
+  const Request recorded = resolve(loss, outputs, options.branches_from);
+  const std::optional<FoldedSamples> folded = fold(recorded, options);
+  const Request& request = folded ? folded->request : recorded;
+  Pipeline pipeline(request, options, folded.has_value(), nullptr);
   const Graph graph = pipeline.run();
   Program program;
-  describe_parameters(*recorded.tape, program);
+  describe_parameters(recorded.tape(), program);
   describe_inputs(request, graph, program);
-  for (std::size_t i = 0; i < recorded.outputs.size(); ++i) {
-    const std::uint32_t sample = folded ? folded->outputs[i].sample : 0;
-    program.outputs.push_back({recorded.tape->label(recorded.outputs[i]), false, Program::no_slot, sample});
+  for (std::size_t i = 0; i < recorded.outputs().size(); ++i) {
+    const std::uint32_t sample = folded ? folded->samples_of_outputs[i] : 0;
+    program.outputs.push_back({recorded.tape().label(recorded.outputs()[i]), false, Program::no_slot, sample});
   }
   if (folded) {
     program.recorded_samples = folded->samples;
     program.recorded_rows = folded->rows;
   }
-  program.recording = recorded.tape->recording();
-  program.exact = request.options.exact;
-  program.has_gradients = request.loss && request.options.gradients;
+  program.recording = recorded.tape().recording();
+  program.exact = options.exact;
+  program.has_gradients = loss != nullptr && options.gradients;
   program.repeats_for_nan = pipeline.repeats_for_nan();
-  program.has_input_gradients = program.has_gradients && recorded.options.input_gradients;
-  program.recorded_nodes = recorded.tape->size();
-  program.live_nodes = pipeline.live_nodes().all;
-  program.leaf_nodes = pipeline.live_nodes().leaves;
-  emit(graph, schedule(graph), request.options.reuse_slots, program);
+  program.has_input_gradients = program.has_gradients && options.input_gradients;
+  program.recorded_nodes = recorded.tape().size();
+  program.live_nodes = request.live_nodes().all;
+  program.leaf_nodes = request.live_nodes().leaves;
+  emit(graph, schedule(graph), options.reuse_slots, program);
   // Lists have bits of their own beside the slots.
   const bool listed = !program.indices.empty();
   if (listed && std::max(program.uniform_slots, program.tile_slots) > Program::empty_list) throw_too_large();
-  if (request.options.verify) verify(program);
+  if (options.verify) verify(program);
   return program;
 }
 
@@ -251,21 +211,19 @@ Program build(const Request& recorded) {
 
 bool detail::verifies_by_default() { return development_checks(); }
 
-Program compile(Value loss, const CompileOptions& options) {
-  return compiler::build(compiler::make_request(&loss, options.outputs, options));
-}
+Program compile(Value loss, const CompileOptions& options) { return compiler::build(&loss, options.outputs, options); }
 
 Program compile_inference(std::span<const Value> outputs, CompileOptions options) {
   if (!options.outputs.empty()) throw CompileError("compile_inference takes its outputs as an argument, not an option");
-  return compiler::build(compiler::make_request(nullptr, outputs, options));
+  return compiler::build(nullptr, outputs, options);
 }
 
 std::string explain_passes(Value loss, const CompileOptions& options) {
-  const compiler::Request recorded = compiler::make_request(&loss, options.outputs, options);
-  const std::optional<compiler::FoldedSamples> folded = compiler::fold(recorded);
-  const compiler::Request request = folded ? compiler::request_for_one_sample(recorded, *folded) : recorded;
+  compiler::check_options(&loss, options);
+  const compiler::Request recorded = compiler::resolve(&loss, options.outputs, options.branches_from);
+  const std::optional<compiler::FoldedSamples> folded = compiler::fold(recorded, options);
   std::string report;
-  compiler::Pipeline(request, &report).run();
+  compiler::Pipeline(folded ? folded->request : recorded, options, folded.has_value(), &report).run();
   return report;
 }
 

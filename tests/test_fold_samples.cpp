@@ -6,6 +6,8 @@
 #include <random>
 
 #include "against_evaluate.h"
+#include "processor_time.h"
+#include "tapeloom/compiler/fold/fold_samples.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
@@ -389,6 +391,29 @@ TEST_CASE("fold: two samples of a linear model, whichever parameters it has") {
     }
     expect_like_evaluate(loss, {}, 2);
   }
+}
+
+TEST_CASE("fold: the time is linear in the number of sums over the samples") {
+  const auto seconds = [](std::size_t sums) {
+    Tape tape;
+    const Value w = tape.parameter(0.3);
+    const Value hidden[2] = {tanh(w * tape.constant(0.1)), tanh(w * tape.constant(0.7))};  // of two samples
+    Value loss = 0.0;
+    for (std::size_t i = 0; i < sums; ++i) {
+      const Value v = tape.parameter(0.5);
+      loss = loss + square(sin(v * hidden[0]) + sin(v * hidden[1]));
+    }
+    const compiler::Request request(tape, loss.id(), {});
+    const ProcessorTime time;
+    const std::optional<compiler::FoldedSamples> folded = compiler::fold_samples(request);
+    const double result = time.seconds();
+    REQUIRE(folded);
+    CHECK(folded->samples == 2);
+    return result;
+  };
+  const double few = std::min(seconds(8'000), seconds(8'000)), many = seconds(32'000);
+  // 4 to 6 times; 16 where each sum looks through all.
+  CHECK(many < 10.0 * few);
 }
 
 TEST_CASE("fold: images that are recorded once a sample are read as images that are bound") {

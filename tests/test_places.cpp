@@ -8,8 +8,7 @@
 #include "fuzz/generator.h"
 #include "random_net.h"
 #include "tapeloom/compiler/fold/fold_samples.h"
-#include "tapeloom/compiler/request/guards.h"
-#include "tapeloom/compiler/roll/import.h"
+#include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/roll.h"
 #include "tapeloom/core/record/evaluate.h"
 
@@ -184,17 +183,20 @@ std::vector<std::size_t> count_uses(const Tape& tape, const std::vector<NodeId>&
   return uses;
 }
 
-std::vector<NodeId> held_conditions(const Tape& tape) {
-  std::vector<NodeId> conditions;
-  for (std::size_t g : held_guards(tape, {})) conditions.push_back(tape.guards()[g].condition);
-  return conditions;
+Request request_for(Tape& tape, NodeId loss, const std::vector<NodeId>& outputs) {
+  const Value value = tape.value(loss);
+  std::vector<Value> values;
+  for (NodeId output : outputs) values.push_back(tape.value(output));
+  return resolve(&value, values, {});
 }
 
 /// Nothing is missing: what has no place is dead, a constant, or a term or partial sum that one sum alone uses; or a
 /// partial maximum or minimum.
-void expect_all_placed(const Rolled& rolled, const Tape& tape, NodeId loss, std::vector<NodeId> roots) {
-  roots.push_back(loss);
-  for (NodeId condition : held_conditions(tape)) roots.push_back(condition);
+void expect_all_placed(const Rolled& rolled, const Request& request) {
+  const Tape& tape = request.tape();
+  std::vector<NodeId> roots(request.outputs().begin(), request.outputs().end());
+  roots.push_back(*request.loss());
+  roots.insert(roots.end(), request.conditions().begin(), request.conditions().end());
   const std::vector<std::size_t> uses = count_uses(tape, roots);
   for (std::size_t i = 0; i < tape.size(); ++i) {
     const Op op = tape.op(NodeId(i));
@@ -220,9 +222,10 @@ void check(Tape& tape, NodeId loss, const std::vector<NodeId>& outputs, const Ba
     ++counts.refused;
     return;
   }
-  const Rolled rolled = roll(tape, &loss, outputs, held_conditions(tape));
-  expect_all_placed(rolled, tape, loss, outputs);
-  counts.nodes += rolled.live.all;
+  const Request request = request_for(tape, loss, outputs);
+  const Rolled rolled = roll(request);
+  expect_all_placed(rolled, request);
+  counts.nodes += request.live_nodes().all;
   Recomputation recomputation(rolled, tape, batch, *reference);
   recomputation.run();
   counts.compared += recomputation.compared();
@@ -277,14 +280,13 @@ TEST_CASE("places: every node of random nets is what its block and coordinate co
     check(net.tape, p.loss.id(), outputs, {.rows = rows, .samples = samples}, counts);
 
     // The same of samples that are folded; the folded loss is that of the recording.
-    if (!net.tape.input_nodes().empty() || !net.tape.guards().empty()) continue;
-    const std::optional<FoldedSamples> folded = fold_samples(net.tape, p.loss.id(), outputs);
+    const std::optional<FoldedSamples> folded = fold_samples(request_for(net.tape, p.loss.id(), outputs));
     if (!folded) continue;
     INFO("folded");
     ++counts.folded;
     const Batch batch{.rows = folded->rows, .samples = folded->samples};
-    check(*folded->tape, folded->loss, {}, batch, counts);
-    const double loss = evaluate(folded->tape->value(folded->loss), batch).root[0];
+    check(*folded->tape, *folded->request.loss(), {}, batch, counts);
+    const double loss = evaluate(folded->tape->value(*folded->request.loss()), batch).root[0];
     const double expected = evaluate(p.loss, {}).root[0];
     CHECK(close(loss, expected, 1e-10, 1e-10));
   }
@@ -303,7 +305,7 @@ TEST_CASE("places: the comparison notices a node at a wrong place") {
   std::vector<Value> h;
   for (std::size_t i = 0; i < 3; ++i) h.push_back(tanh(tape.parameter(0.5 + static_cast<double>(i)) * x[i]));
   const NodeId loss = batch_mean(h[0] - 2.0 * h[1] + 3.0 * h[2]).id();
-  Rolled rolled = roll(tape, &loss, {}, {});
+  Rolled rolled = roll(request_for(tape, loss, {}));
   const Coordinate first = rolled.places[h[0].id().index], second = rolled.places[h[1].id().index];
   REQUIRE(first.block == second.block);
   REQUIRE(first.row != second.row);

@@ -1,287 +1,262 @@
+// The recording of one sample, written from that of many: their data as inputs, sums over them as batch sums.
 #include "tapeloom/compiler/fold/fold_samples.h"
 
 #include <algorithm>
+#include <bit>
+#include <map>
+#include <span>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
-#include "tapeloom/compiler/fold/sample_data.h"
-#include "tapeloom/compiler/fold/sample_picks.h"
-#include "tapeloom/compiler/fold/sample_sums.h"
-#include "tapeloom/core/record/value.h"
+#include "tapeloom/compiler/fold/sample_columns.h"
+#include "tapeloom/compiler/graph/unique_table.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-// What a node belongs to: a column is a sample.
-constexpr std::uint32_t outside = SampleSums::outside;
-constexpr std::uint32_t shared = UINT32_MAX - 1;
+/// Up to so many alike terms of the last sum may be batches of samples; of more, each may have as many alike places as
+/// there are terms.
+constexpr std::uint32_t most_batches = 3;
+/// What samples pick from is computed for all: at most so many times what a sample computes now.
+constexpr std::size_t most_candidates = 4;
 
-/// What samples are taken to be.
-struct Way {
-  bool outer = false;  ///< terms of the last sum that has several alike, rather than of the longest
-  bool join = false;   ///< of alike terms, all that have something in common are one sample's
-  bool picks = false;  ///< samples may read different ones of values that compute alike
-};
+std::uint64_t bits(double number) { return std::bit_cast<std::uint64_t>(number); }
 
-class SampleFolder {
+bool all_equal(const std::vector<double>& numbers) {
+  return std::ranges::all_of(numbers, [&](double number) { return bits(number) == bits(numbers[0]); });
+}
+
+/// The constants of recorded samples: those that are data become inputs, the others stay literals. Data are constants
+/// that differ from sample to sample, and of the products w * x that are added up with such, all x: a feature may have
+/// the same number in all samples. Equal numbers are one input, but not if a sum multiplies them with different
+/// weights: features may be alike, too. Inputs come in recorded order, and after them, in the order of the weights they
+/// meet first, those of which each use was recorded anew.
+class SampleData {
  public:
-  SampleFolder(const Tape& tape, NodeId loss, std::span<const NodeId> outputs)
-      : tape_(tape), loss_(loss), outputs_(outputs) {}
+  /// Operand j of the k-th node of every sample.
+  using Place = SampleColumns::Reader;
+  static constexpr std::uint32_t none = SampleColumns::none;
 
-  /// May be called again, for another way; what takes memory is kept.
-  std::optional<FoldedSamples> run(const Way& way) {
-    way_ = way;
-    joined_ = true;
-    picks_ = {}, data_ = {};
-    if (!sums_.find(tape_, loss_, outputs_, way_.picks, way_.outer)) return std::nullopt;
-    if (!(way_.join ? join_terms() : assign_columns()) || !columns_stand_alone() || !columns_are_alike())
-      return std::nullopt;
-    data_.collect(tape_, sums_, columns_);
-    if (!collect_picks()) return std::nullopt;
-    return build();
+  SampleData(const Request& request, const SampleColumns& columns);
+  /// The input with these numbers, one a sample; a new one if there is none.
+  std::uint32_t find_or_add(std::vector<double> numbers);
+  /// The input that is read there, or none.
+  std::uint32_t input_of(const Place& place) const {
+    const auto found = input_of_.find(place);
+    return found == input_of_.end() ? none : found->second;
   }
-
-  /// False if there may be more samples than that: if a folded sum has other terms of constants, or its terms are of
-  /// several kinds that have nothing in common.
-  bool complete() const { return joined_ && sums_.complete(); }
+  /// Of each input, the numbers of all samples.
+  const std::vector<std::vector<double>>& inputs() const { return inputs_; }
 
  private:
-  using Group = SampleSums::Group;
+  struct Constant {
+    Place place;
+    std::uint32_t numbers;          // index into inputs_
+    std::uint64_t identity;         // of the nodes of all samples
+    std::uint32_t recorded = none;  // the node of the first sample, if it is read in several places
+    std::uint32_t sum = none, weight = none;
+    bool data = false;
+    std::uint64_t which = 0;  // of several inputs with the same numbers
+  };
 
-  bool is(NodeId node, Op op) const { return tape_.op(node) == op; }
-  bool is_leaf(NodeId node) const { return op_kind(tape_.op(node)) == OpKind::leaf; }
+  void find_constants(const Tape& tape, const SampleColumns& columns);
+  void find_weights(const Request& request, const SampleColumns& columns);
+  void decide_on_data();
+  void tell_apart();
 
-  // --- columns ------------------------------------------------------------------------------------------------------
+  std::vector<Constant> constants_;
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> known_;  // by hash; looked up, never walked
+  std::map<Place, std::uint32_t> input_of_;
+  std::vector<std::vector<double>> inputs_;
+};
 
-  bool assign_columns() {
-    columns_.samples = sums_.samples;
-    columns_.of.assign(sums_.uses.size(), outside);
-    for (Group& group : sums_.groups) {
-      const bool first = &group == &sums_.groups.front();
-      std::vector<NodeId> by_column(sums_.samples, NodeId(std::size_t{outside}));
-      for (std::uint32_t s = 0; s < sums_.samples; ++s) {
-        const std::uint32_t known = first ? s : known_column(group.terms[s]), column = known == outside ? s : known;
-        joined_ = joined_ && known != outside;
-        if (column >= sums_.samples || by_column[column].index != outside) return false;
-        by_column[column] = group.terms[s];
-        claim(group.terms[s], column);
-      }
-      group.terms = by_column;
-    }
-    return true;
+SampleData::SampleData(const Request& request, const SampleColumns& columns) {
+  find_constants(request.tape(), columns);
+  find_weights(request, columns);
+  decide_on_data();
+  std::erase_if(constants_, [](const Constant& constant) { return !constant.data; });
+  tell_apart();
+  // Now those that are one input have the same numbers and `which`.
+  std::ranges::sort(constants_, {}, [](const Constant& c) { return std::tuple(c.recorded, c.weight, c.place); });
+  const std::vector<std::vector<double>> numbers = std::exchange(inputs_, {});
+  known_.clear();
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> inputs;
+  for (const Constant& constant : constants_) {
+    const auto next = static_cast<std::uint32_t>(inputs_.size());
+    const auto [input, added] = inputs.try_emplace({constant.numbers, constant.which}, next);
+    if (added) inputs_.push_back(numbers[constant.numbers]);
+    input_of_[constant.place] = input->second;
   }
+}
 
-  /// Columns are terms of the largest group that reach a node in common, and whatever else only one of them reaches.
-  bool join_terms() {
-    const std::vector<NodeId> terms = sums_.groups[0].terms;
-    columns_.of.assign(sums_.uses.size(), outside);
-    std::vector<std::uint32_t> joined_to(terms.size());
-    const auto first_of = [&](std::uint32_t term) {
-      while (joined_to[term] != term) term = joined_to[term] = joined_to[joined_to[term]];
-      return term;
-    };
-    std::vector<NodeId> stack;
-    for (std::uint32_t i = 0; i < terms.size(); ++i) {
-      joined_to[i] = i;
-      for (stack = {terms[i]}; !stack.empty();) {
-        const NodeId node = stack.back();
-        stack.pop_back();
-        if (is_leaf(node) || !sums_.has_data[node.index]) continue;
-        std::uint32_t& of = columns_.of[node.index];
-        if (of == outside) {
-          of = i;
-          for (NodeId x : tape_.operands(node)) stack.push_back(x);
-        } else {
-          const std::uint32_t a = first_of(of), b = first_of(i);
-          joined_to[std::max(a, b)] = std::min(a, b);
-        }
-      }
-    }
-    std::vector<std::uint32_t> column(terms.size());
-    std::uint32_t count = 0;
-    for (std::uint32_t i = 0; i < terms.size(); ++i) column[i] = first_of(i) == i ? count++ : column[first_of(i)];
-    if (count < 2 || count == terms.size()) return false;
-    for (std::uint32_t& of : columns_.of) of = of == outside ? outside : column[of];
-    columns_.samples = count;
-    return split_groups();
+std::uint32_t SampleData::find_or_add(std::vector<double> numbers) {
+  std::uint64_t hash = 0;
+  for (double number : numbers) hash = mix(hash, bits(number));
+  std::vector<std::uint32_t>& candidates = known_[hash];
+  for (std::uint32_t input : candidates) {
+    if (std::ranges::equal(inputs_[input], numbers, {}, bits, bits)) return input;
   }
+  candidates.push_back(static_cast<std::uint32_t>(inputs_.size()));
+  inputs_.push_back(std::move(numbers));
+  return candidates.back();
+}
 
-  /// Makes groups of one term a sample of those that have as many of every sample, and leaves out the others.
-  bool split_groups() {
-    sums_.regroup(tape_, columns_.samples);
-    for (const Group& group : std::exchange(sums_.groups, {})) {
-      std::vector<std::vector<NodeId>> terms(columns_.samples);
-      for (NodeId term : group.terms) {
-        const std::uint32_t column = known_column(term);
-        if (column < columns_.samples) terms[column].push_back(term);
-      }
-      const std::size_t each = group.terms.size() / columns_.samples;
-      if (!std::ranges::all_of(terms, [&](const auto& of_sample) { return of_sample.size() == each; })) continue;
-      for (std::size_t k = 0; k < each; ++k) {
-        Group& part = sums_.groups.emplace_back(Group{group.sum, group.negative, {}, group.all});
-        for (std::uint32_t s = 0; s < columns_.samples; ++s) {
-          part.terms.push_back(terms[s][k]);
-          claim(terms[s][k], s);
-        }
-      }
-    }
-    return !sums_.groups.empty();
-  }
-
-  /// The column of the first part of the term that has one, else outside.
-  std::uint32_t known_column(NodeId term) {
-    std::vector<NodeId> stack = {term};
-    seen_.resize(sums_.uses.size(), 0);
-    ++visit_;
-    while (!stack.empty()) {
-      const NodeId node = stack.back();
-      stack.pop_back();
-      if (columns_.has(node)) return columns_.of[node.index];
-      if (seen_[node.index] == visit_ || columns_.of[node.index] == shared || is_leaf(node) ||
-          !sums_.has_data[node.index])
-        continue;
-      seen_[node.index] = visit_;
-      for (NodeId x : tape_.operands(node)) stack.push_back(x);
-    }
-    return outside;
-  }
-
-  /// Everything below a term that depends on constants is of its column; what two columns reach is shared by all.
-  void claim(NodeId term, std::uint32_t column) {
-    std::vector<std::pair<NodeId, std::uint32_t>> stack = {{term, column}};
-    while (!stack.empty()) {
-      const auto [node, wanted] = stack.back();
-      stack.pop_back();
-      if (is_leaf(node) || !sums_.has_data[node.index]) continue;
-      std::uint32_t& has = columns_.of[node.index];
-      if (has == wanted || has == shared) continue;
-      has = has == outside ? wanted : shared;
-      for (NodeId x : tape_.operands(node)) stack.push_back({x, has});
+/// All samples have constants in the same places.
+void SampleData::find_constants(const Tape& tape, const SampleColumns& columns) {
+  const auto operand = [&](std::uint32_t s, const Place& place) {
+    return tape.operands(columns.member(s, place[0])).node[place[1]];
+  };
+  for (std::uint32_t k = 0; k < columns.size(); ++k) {
+    const Operands x = tape.operands(columns.member(0, k));
+    for (std::uint32_t j = 0; j < x.count; ++j) {
+      if (tape.op(x.node[j]) == Op::constant) constants_.push_back({.place = {k, j}, .numbers = 0, .identity = 0});
     }
   }
+  // Sample by sample, as they mostly lie on the tape.
+  std::vector<std::vector<double>> numbers(constants_.size(), std::vector<double>(columns.samples()));
+  for (std::uint32_t s = 0; s < columns.samples(); ++s) {
+    for (std::size_t i = 0; i < constants_.size(); ++i) {
+      const NodeId node = operand(s, constants_[i].place);
+      if (s == 0) constants_[i].recorded = node.index;
+      numbers[i][s] = tape.data(node);
+      constants_[i].identity = mix(constants_[i].identity, node.index);
+    }
+  }
+  for (std::size_t i = 0; i < constants_.size(); ++i) constants_[i].numbers = find_or_add(std::move(numbers[i]));
+}
 
-  /// Nothing outside a column uses its nodes, but the folded sums their terms, each of which is in a group.
-  bool columns_stand_alone() {
-    for (const Group& group : sums_.groups) {
-      const auto of_sum = [&](const Group& other) { return other.sum == group.sum; };
-      if (&group != &*std::ranges::find_if(sums_.groups, of_sum)) continue;  // once a sum
-      std::size_t grouped = 0;
-      for (const Group& other : sums_.groups) grouped += of_sum(other) ? other.terms.size() : 0;
-      const auto in_column = [&](const SampleSums::Term& term) { return columns_.has(term.node); };
-      if (std::cmp_not_equal(std::ranges::count_if(sums_.terms_of(tape_, group.sum), in_column), grouped)) return false;
+/// For constants that are multiplied with what does not depend on the sample: that, and the sum it is a term of.
+void SampleData::find_weights(const Request& request, const SampleColumns& columns) {
+  const Tape& tape = request.tape();
+  std::vector<std::uint32_t> sum_of(columns.size(), none);
+  for (std::uint32_t k = static_cast<std::uint32_t>(columns.size()); k-- > 0;) {
+    const NodeId node = columns.member(0, k);
+    const Op op = tape.op(node);
+    if (op != Op::add && op != Op::sub && op != Op::neg) continue;
+    const std::uint32_t sum = sum_of[k] == none ? k : sum_of[k];
+    for (NodeId x : tape.operands(node)) {
+      if (columns.has(x) && request.uses(x) == 1) sum_of[columns.place(x)] = sum;
     }
-    LargeVector<std::uint8_t> is_term(sums_.uses.size(), 0);
-    for (const Group& group : sums_.groups) {
-      for (NodeId term : group.terms) {
-        if (!columns_.has(term)) return false;
-        is_term[term.index] = 1;
-      }
+  }
+  for (Constant& constant : constants_) {
+    const NodeId product = columns.member(0, constant.place[0]);
+    if (tape.op(product) != Op::mul || sum_of[constant.place[0]] == none) continue;
+    const NodeId other = tape.operands(product).node[1 - constant.place[1]];
+    if (tape.op(other) == Op::constant || columns.has(other)) continue;
+    constant.sum = sum_of[constant.place[0]], constant.weight = other.index;
+  }
+}
+
+void SampleData::decide_on_data() {
+  std::vector<std::uint8_t> same(inputs_.size());
+  for (std::size_t i = 0; i < inputs_.size(); ++i) same[i] = all_equal(inputs_[i]);
+  std::vector<std::uint32_t> sums;  // with data
+  for (Constant& constant : constants_) {
+    constant.data = !same[constant.numbers];
+    if (constant.data && constant.sum != none) sums.push_back(constant.sum);
+  }
+  std::ranges::sort(sums);
+  for (Constant& constant : constants_) {
+    if (constant.sum != none && std::ranges::binary_search(sums, constant.sum)) constant.data = true;
+  }
+}
+
+/// A constant that is read in several places is what it is. Of others with equal numbers it is only known that those of
+/// one sum are different features.
+void SampleData::tell_apart() {
+  std::unordered_map<std::uint64_t, std::uint32_t> readers;
+  for (const Constant& constant : constants_) ++readers[constant.identity];
+  std::vector<Constant*> in_sums;
+  for (Constant& constant : constants_) {
+    if (readers[constant.identity] > 1) {
+      constant.which = constant.identity | 1ull << 63;
+      continue;
     }
-    for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) {
-      const NodeId node{std::size_t{i}};
-      if (sums_.uses[i] == 0 || is_leaf(node)) continue;
-      for (NodeId x : tape_.operands(node)) {
-        const std::uint32_t column = columns_.of[x.index];
-        if (column >= sums_.samples || column == columns_.of[i]) continue;
-        if (!(is_term[x.index] && sums_.chain_of[i] != outside && folded(NodeId(std::size_t{sums_.chain_of[i]}))))
-          return false;
-      }
+    constant.recorded = none;
+    if (constant.sum != none) in_sums.push_back(&constant);
+  }
+  const auto key = [](const Constant* c) { return std::tuple(c->sum, c->numbers, c->weight, c->place); };
+  std::ranges::sort(in_sums, {}, key);
+  for (std::size_t i = 1; i < in_sums.size(); ++i) {
+    const Constant &before = *in_sums[i - 1], &here = *in_sums[i];
+    if (here.sum == before.sum && here.numbers == before.numbers) in_sums[i]->which = before.which + 1;
+  }
+}
+
+/// Writes the recording of one sample.
+class SampleFolder {
+ public:
+  SampleFolder(const SampleSums& sums, const SampleColumns& columns)
+      : sums_(sums), columns_(columns), tape_(sums.tape()), data_(sums.sums().request(), columns) {}
+
+  /// Nothing if more were computed than there is now.
+  std::optional<FoldedSamples> run() {
+    if (!collect_picks()) return std::nullopt;
+    const Request& request = sums_.sums().request();
+    auto folded_tape = std::make_unique<Tape>();
+    Tape& to = *folded_tape;
+    moved_.assign(request.size(), 0);
+    move_leaves(to);
+    for (std::size_t i = 0; i < request.size(); ++i) {
+      if (request.live(NodeId(i))) move(to, NodeId(i));
     }
-    return true;
+    std::vector<NodeId> outputs;
+    std::vector<std::uint32_t> samples_of_outputs;
+    for (NodeId output : request.outputs()) {
+      const bool of_sample = columns_.has(output);
+      samples_of_outputs.push_back(of_sample ? columns_.column(output) : 0);
+      outputs.push_back(moved(of_sample ? first_like(output) : output).on(to).id());
+    }
+    Request one(to, moved(*request.loss()).on(to).id(), std::move(outputs));
+    return FoldedSamples{std::move(folded_tape), std::move(one), std::move(samples_of_outputs), columns_.samples(),
+                         rows()};
   }
 
-  bool folded(NodeId sum) const {
-    return std::any_of(sums_.groups.begin(), sums_.groups.end(), [&](const Group& group) { return group.sum == sum; });
-  }
+ private:
+  using Reader = SampleColumns::Reader;
 
-  /// The k-th nodes of all columns have the same op of the same operands, constants apart.
-  bool columns_are_alike() {
-    std::vector<std::uint32_t> sizes(sums_.samples, 0);
-    columns_.at.assign(sums_.uses.size(), 0);
-    for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) {
-      if (columns_.of[i] < sums_.samples) columns_.at[i] = sizes[columns_.of[i]]++;
-    }
-    columns_.size = sizes[0];
-    if (!std::ranges::all_of(sizes, [&](std::uint32_t size) { return size == columns_.size; })) return false;
-    columns_.members.resize(sums_.samples * columns_.size);
-    for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) {
-      if (columns_.of[i] < sums_.samples)
-        columns_.members[columns_.of[i] * columns_.size + columns_.at[i]] = NodeId(std::size_t{i});
-    }
-    // Column by column, as they mostly lie on the tape.
-    for (std::uint32_t s = 1; s < sums_.samples; ++s) {
-      for (std::size_t k = 0; k < columns_.size; ++k) {
-        if (!alike(columns_.member(0, k), columns_.member(s, k))) return false;
-      }
-    }
-    for (std::uint32_t g = 0; g < sums_.groups.size(); ++g) {
-      const std::vector<NodeId>& terms = sums_.groups[g].terms;
-      for (NodeId term : terms) {
-        if (columns_.at[term.index] != columns_.at[terms[0].index] && !may_read({g, SamplePicks::term}, term, terms[0]))
-          return false;
-      }
-    }
-    return true;
-  }
-
-  /// True if a reader of one may read the other in another sample.
-  bool may_read(const SamplePicks::Reader& reader, NodeId a, NodeId b) {
-    if (!way_.picks || sums_.hash[a.index] != sums_.hash[b.index]) return false;
-    picks_.note(reader);
-    return true;
-  }
-
-  bool alike(NodeId a, NodeId b) {
-    if (tape_.op(a) != tape_.op(b)) return false;
-    const Operands x = tape_.operands(a), y = tape_.operands(b);
-    for (std::uint32_t k = 0; k < x.count; ++k) {
-      const NodeId p = x.node[k], q = y.node[k];
-      if (is(p, Op::constant) && is(q, Op::constant)) continue;
-      if (columns_.has(p) && columns_.has(q)) {
-        if (columns_.at[p.index] != columns_.at[q.index] && !may_read({columns_.at[a.index], k}, p, q)) return false;
-      } else if (p != q && !sums_.same(tape_, p, q)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  // --- picks ---------------------------------------------------------------------------------------------------------
+  /// One of the places of nodes that compute alike: an input says which, for each sample.
+  struct Pick {
+    std::vector<std::uint32_t> candidates;  // rising
+    std::uint32_t input;
+  };
 
   /// What each sample picks from, and a number for each that says which; false if that were more than there is now.
   bool collect_picks() {
-    if (picks_.empty()) return true;
+    if (columns_.picks().empty()) return true;
     std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> places;  // by hash; looked up, never walked
-    for (std::uint32_t k = 0; k < columns_.size; ++k) places[sums_.hash[columns_.member(0, k).index]].push_back(k);
+    for (std::uint32_t k = 0; k < columns_.size(); ++k) places[sums_.hash(columns_.member(0, k))].push_back(k);
     std::size_t total = 0;
-    return picks_.each([&](const SamplePicks::Reader& reader, SamplePicks::Pick& pick) {
-      const auto read = [&](std::uint32_t s) {
-        if (reader[1] == SamplePicks::term) return sums_.groups[reader[0]].terms[s];
-        return tape_.operands(columns_.member(s, reader[0])).node[reader[1]];
-      };
-      const std::vector<std::uint32_t>& all = places[sums_.hash[read(0).index]];
-      const std::uint32_t end = reader[1] == SamplePicks::term ? UINT32_MAX : reader[0];
-      pick.candidates.assign(all.begin(), std::lower_bound(all.begin(), all.end(), end));
+    for (const Reader& reader : columns_.picks()) {
+      const std::vector<std::uint32_t>& all = places[sums_.hash(columns_.read(reader, 0))];
+      const std::uint32_t end = reader[1] == SampleColumns::of_group ? UINT32_MAX : reader[0];
+      Pick& pick = picks_[reader];
+      pick.candidates.assign(all.begin(), std::ranges::lower_bound(all, end));
       std::vector<double> numbers;
-      for (std::uint32_t s = 0; s < sums_.samples; ++s) {
-        const auto at = std::lower_bound(pick.candidates.begin(), pick.candidates.end(), columns_.at[read(s).index]);
+      for (std::uint32_t s = 0; s < columns_.samples(); ++s) {
+        const auto at = std::ranges::lower_bound(pick.candidates, columns_.place(columns_.read(reader, s)));
         numbers.push_back(static_cast<double>(at - pick.candidates.begin()));
       }
-      pick.input = data_.add(std::move(numbers));
+      pick.input = data_.find_or_add(std::move(numbers));
       total += pick.candidates.size();
-      return total <= 4 * columns_.size;
-    });
+      if (total > most_candidates * columns_.size()) return false;
+    }
+    return true;
   }
 
-  // --- the folded recording -----------------------------------------------------------------------------------------
+  std::vector<double> rows() const {
+    std::vector<double> rows;
+    rows.reserve(columns_.samples() * data_.inputs().size());
+    for (std::uint32_t s = 0; s < columns_.samples(); ++s) {
+      for (const std::vector<double>& column : data_.inputs()) rows.push_back(column[s]);
+    }
+    return rows;
+  }
 
-  FoldedSamples build() {
-    FoldedSamples result;
-    result.tape = std::make_unique<Tape>();
-    Tape& to = *result.tape;
-    moved_.assign(sums_.uses.size(), 0);
-    values_ = {Value()}, inputs_.clear();
+  void move_leaves(Tape& to) {
     for (const ParameterRecord& parameter : tape_.parameters()) {
       const Value value = to.parameter(tape_.data(parameter.node));
       to.set_frozen(value, parameter.frozen);
@@ -292,25 +267,13 @@ class SampleFolder {
       if (input.node.index < moved_.size()) set_moved(input.node, value);
     }
     if (!data_.inputs().empty()) inputs_ = to.inputs("(recorded samples)", data_.inputs().size());
-    for (std::uint32_t i = 0; i < sums_.uses.size(); ++i) move(to, NodeId(std::size_t{i}));
-
-    result.loss = moved(loss_).on(to).id();
-    for (NodeId output : outputs_) {
-      const std::uint32_t column = columns_.of[output.index];
-      const NodeId first = column < sums_.samples ? columns_.member(0, columns_.at[output.index]) : output;
-      result.outputs.push_back({moved(first).on(to).id(), column < sums_.samples ? column : 0});
-    }
-    result.samples = sums_.samples;
-    result.rows.reserve(sums_.samples * data_.inputs().size());
-    for (std::uint32_t s = 0; s < sums_.samples; ++s) {
-      for (const std::vector<double>& column : data_.inputs()) result.rows.push_back(column[s]);
-    }
-    return result;
   }
 
+  /// The node of the first sample that computes what this one does for its own.
+  NodeId first_like(NodeId node) const { return columns_.member(0, columns_.place(node)); }
   /// What stands for a node in the new recording.
   Value moved(NodeId node) const {
-    return is(node, Op::constant) ? Value(tape_.data(node)) : values_[moved_[node.index]];
+    return tape_.op(node) == Op::constant ? Value(tape_.data(node)) : values_[moved_[node.index]];
   }
   void set_moved(NodeId node, Value value) {
     moved_[node.index] = static_cast<std::uint32_t>(values_.size());
@@ -318,84 +281,86 @@ class SampleFolder {
   }
 
   void move(Tape& to, NodeId node) {
-    if (sums_.uses[node.index] == 0 || is_leaf(node) || (columns_.has(node) && columns_.of[node.index] != 0)) {
-      return;
-    }
-    const std::uint32_t sum = sums_.chain_of[node.index];
-    if (sum != outside && folded(NodeId(std::size_t{sum}))) {
-      if (sum == node.index) set_moved(node, folded_sum(node));
+    const bool of_sample = columns_.has(node);
+    if (sums_.sums().is_leaf(node) || (of_sample && columns_.column(node) != 0)) return;
+    if (columns_.is_folded(node)) {
+      if (sums_.sums().role(node) == Sums::Role::sum) set_moved(node, folded_sum(node));
       return;
     }
     const Operands x = tape_.operands(node);
     Value operands[3];
     for (std::uint32_t j = 0; j < x.count; ++j) {
-      const SamplePicks::Pick* pick =
-          columns_.of[node.index] == 0 ? picks_.find({columns_.at[node.index], j}) : nullptr;
-      const std::uint32_t input =
-          columns_.of[node.index] == 0 ? data_.input_of({columns_.at[node.index], j}) : SampleData::none;
-      operands[j] = pick != nullptr ? picked(*pick) : input != SampleData::none ? inputs_[input] : moved(x.node[j]);
+      operands[j] = of_sample ? read({columns_.place(node), j}, x.node[j]) : moved(x.node[j]);
+      // Something of constants alone would be a plain number, and stay one.
+      if (operands[j].is_plain()) operands[j] = to.constant(operands[j].data());
     }
-    // Something of constants alone would be a plain number, and stay one.
-    for (Value& operand : operands) operand = operand.is_plain() ? to.constant(operand.data()) : operand;
     set_moved(node, apply(tape_.op(node), std::span<const Value>(operands, x.count)));
   }
 
-  Value picked(const SamplePicks::Pick& pick) const {
-    std::vector<Value> candidates;
-    for (std::uint32_t place : pick.candidates) candidates.push_back(moved(columns_.member(0, place)));
-    return SamplePicks::picked(inputs_[pick.input], candidates);
+  /// What a reader of the first sample, which reads `node` there, reads in the new recording.
+  Value read(const Reader& reader, NodeId node) const {
+    if (const auto pick = picks_.find(reader); pick != picks_.end()) return picked(pick->second);
+    const std::uint32_t input = reader[1] == SampleColumns::of_group ? SampleData::none : data_.input_of(reader);
+    return input != SampleData::none ? inputs_[input] : moved(node);
+  }
+
+  /// The candidate whose index the input is.
+  Value picked(const Pick& pick) const {
+    std::vector<Value> chosen;
+    for (std::size_t k = 0; k < pick.candidates.size(); ++k) {
+      const Value candidate = moved(columns_.member(0, pick.candidates[k]));
+      chosen.push_back(where(inputs_[pick.input] == static_cast<double>(k), candidate, 0.0));
+    }
+    return sum(chosen);
   }
 
   /// The terms that are not folded, and a batch sum for each group.
-  Value folded_sum(NodeId sum) {
+  Value folded_sum(NodeId sum) const {
     Value total = 0.0;
     const auto add = [&](Value term, bool negative) { total = negative ? total - term : total + term; };
-    for (const SampleSums::Term& term : sums_.terms_of(tape_, sum)) {
-      if (!columns_.has(term.node)) add(moved(term.node), term.negative);
+    for (const Term& term : sums_.sums().terms(sum)) {
+      if (!columns_.has(term.a)) add(moved(term.a), term.negative);
     }
-    for (std::uint32_t g = 0; g < sums_.groups.size(); ++g) {
-      const Group& group = sums_.groups[g];
-      if (group.sum != sum) continue;
-      const SamplePicks::Pick* pick = picks_.find({g, SamplePicks::term});
-      const Value one = pick != nullptr ? picked(*pick) : moved(group.terms[0]);
-      add(one.varying() ? batch_sum(one) : one * static_cast<double>(sums_.samples), group.negative);
+    for (const SampleSums::Group& group : sums_.of(sum)) {
+      const auto g = static_cast<std::uint32_t>(&group - sums_.groups.data());
+      const Value one = read({g, SampleColumns::of_group}, group.terms[0]);
+      add(one.varying() ? batch_sum(one) : one * static_cast<double>(columns_.samples()), group.negative);
     }
     return total;
   }
 
+  const SampleSums& sums_;
+  const SampleColumns& columns_;
   const Tape& tape_;
-  NodeId loss_;
-  std::span<const NodeId> outputs_;
-  Way way_;
-  bool joined_ = true;  // later groups have parts that the first one's samples have
-  SampleSums sums_;
-  SampleColumns columns_;
-  LargeVector<std::uint32_t> seen_;
-  std::uint32_t visit_ = 0;
-  SamplePicks picks_;
   SampleData data_;
+  std::map<Reader, Pick> picks_;
   LargeVector<std::uint32_t> moved_;  // what stands for each node, in values_
-  std::vector<Value> values_, inputs_;
+  std::vector<Value> values_ = {Value()};
+  std::vector<Value> inputs_;
 };
 
 }  // namespace
 
-std::optional<FoldedSamples> fold_samples(const Tape& tape, NodeId loss, std::span<const NodeId> outputs) {
-  // A few alike terms may be batches of samples; of more, each may have as many alike places as there are terms.
-  constexpr std::uint32_t few = 3;
-  SampleFolder folder(tape, loss, outputs);
-  if (std::optional<FoldedSamples> folded = folder.run({.outer = true});
-      folded && folded->samples > few && folder.complete()) {
+std::optional<FoldedSamples> fold_samples(const Request& request) {
+  if (!request.loss() || !request.guards().empty()) return std::nullopt;
+  if (!request.tape().input_nodes().empty() || request.has_samples()) return std::nullopt;
+  const Sums sums(request, Sums::Terms::nodes);
+  SampleSums alike(sums);
+  SampleColumns columns(alike);
+  const auto fold = [&](const Way& way) {
+    return columns.find(way) ? SampleFolder(alike, columns).run() : std::nullopt;
+  };
+  if (std::optional<FoldedSamples> folded = fold({.outer = true});
+      folded && folded->samples > most_batches && columns.complete()) {
     return folded;
   }
   std::optional<FoldedSamples> best;
   for (const bool picks : {false, true}) {
     for (const bool join : {false, true}) {
-      std::optional<FoldedSamples> folded = folder.run({.join = join, .picks = picks});
+      std::optional<FoldedSamples> folded = fold({.join = join, .picks = picks});
       if (!folded) continue;
-      const bool complete = folder.complete();
       if (!best || folded->samples > best->samples) best = std::move(folded);
-      if (complete && !picks) return best;
+      if (columns.complete() && !picks) return best;
       break;
     }
   }

@@ -1,11 +1,48 @@
+// Blocks, how they are kept, added and left out, and the order in which they are computed.
 #include "tapeloom/compiler/graph/graph.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "tapeloom/compiler/graph/schedule.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/error.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+void BlockList::set(std::size_t i, const Block& block) {
+  Word& word = words_[i];
+  const bool is_apart = word.nodes == apart;
+  const bool small = block.then == no_op && block.rows == 1 && block.payload == 0 && block.nodes < apart;
+  if (small && !is_apart) {
+    word = {block.kind, block.op, block.varying, static_cast<std::uint8_t>(block.nodes), block.first_operand};
+    return;
+  }
+  const std::uint32_t at = is_apart ? word.first : static_cast<std::uint32_t>(rest_.size());
+  if (!is_apart) rest_.push_back({});
+  word = {block.kind, block.op, block.varying, apart, at};
+  rest_[at] = {block.rows, block.payload, block.first_operand, block.nodes, block.then};
+}
+
+void BlockList::add_nodes(std::size_t i, std::size_t nodes) {
+  Block block = (*this)[i];
+  block.nodes += static_cast<std::uint32_t>(nodes);
+  set(i, block);
+}
+
+void BlockList::shrink(std::size_t size) {
+  words_.shrink(size);
+  std::size_t used = 0;
+  for (const Word& word : words_) used += word.nodes == apart;
+  if (used == rest_.size()) return;
+  const GrowingVector<Rest> all = std::exchange(rest_, {});
+  rest_.reserve(used);
+  for (std::size_t i = 0; i < size; ++i) {
+    if (words_[i].nodes != apart) continue;
+    rest_.push_back(all[words_[i].first]);
+    words_[i].first = static_cast<std::uint32_t>(rest_.size() - 1);
+  }
+}
 
 void throw_too_large() {
   throw CompileError(
@@ -206,6 +243,30 @@ void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool
 void Graph::reserve(std::size_t blocks, std::size_t operands) {
   blocks_.reserve(blocks);
   operands_.reserve(operands);
+}
+
+Schedule schedule(const Graph& graph) {
+  Schedule result;
+  result.phase.resize(graph.size());
+  std::uint32_t phases = 2;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const Block block = graph[BlockId(i)];
+    std::uint32_t behind = 0;
+    for (const View& x : graph.operands(BlockId(i))) behind = std::max(behind, result.phase[x.block.index] / 2);
+    if (is_total(graph, BlockId(i))) ++behind;
+    result.phase[i] = 2 * behind + (block.varying ? 1 : 0);
+    phases = std::max(phases, 2 * behind + 2);
+  }
+
+  // A counting sort by phase, batch sums before the others: stable, so ids stay in order.
+  const auto key = [&](std::size_t i) { return 2 * result.phase[i] + (is_total(graph, BlockId(i)) ? 0 : 1); };
+  std::vector<std::uint32_t> start(2 * phases + 1, 0);
+  for (std::size_t i = 0; i < graph.size(); ++i) ++start[key(i) + 1];
+  for (std::size_t k = 1; k < start.size(); ++k) start[k] += start[k - 1];
+  for (std::uint32_t p = 0; p < phases; ++p) result.phases.push_back({start[2 * p], start[2 * p + 2]});
+  result.order.resize(graph.size());
+  for (std::size_t i = 0; i < graph.size(); ++i) result.order[start[key(i)]++] = BlockId(i);
+  return result;
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -348,4 +348,12 @@ Graph rebuild(const Graph& old, Emit&& emit) {
 /// One line a block.
 std::string to_string(const Graph& graph);
 
+/// How many leaves of each kind there are on the tape.
+struct LeafCounts {
+  std::size_t parameters, inputs, uniform_inputs;
+};
+/// Checks a graph from first principles, sharing no code with the passes; aborts with the pass's name on a broken
+/// promise.
+void verify(const Graph& graph, const LeafCounts& leaves, const char* after_pass);
+
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

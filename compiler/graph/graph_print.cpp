@@ -1,9 +1,13 @@
+// A graph as text.
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/core/base/number_text.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
+
+/// Of a constant block with more rows, the others are left out.
+constexpr std::size_t most_numbers_shown = 4;
 
 std::string name(BlockId id) { return "b" + std::to_string(id.index); }
 
@@ -71,8 +75,8 @@ std::string equation(const Graph& graph, BlockId id) {
   std::string text = kind_name(block);
   if (block.kind == BlockKind::constant) {
     const auto numbers = graph.numbers(id);
-    for (std::size_t i = 0; i < numbers.size() && i < 4; ++i) text += " " + number_text(numbers[i]);
-    return numbers.size() > 4 ? text + " ..." : text;
+    for (std::size_t i = 0; i < numbers.size() && i < most_numbers_shown; ++i) text += " " + number_text(numbers[i]);
+    return numbers.size() > most_numbers_shown ? text + " ..." : text;
   }
   if (graph.operands(id).empty() && block.kind != BlockKind::samples) text += " " + std::to_string(block.payload);
   if (block.kind == BlockKind::parameter || block.kind == BlockKind::input) {

@@ -1,3 +1,4 @@
+// The order in which the blocks of a graph are computed.
 #pragma once
 
 #include <vector>

@@ -1,3 +1,4 @@
+// A table that says something for few places.
 #pragma once
 
 #include <bit>

@@ -1,3 +1,4 @@
+// Hashing: which of several things are equal.
 #pragma once
 
 #include <cstdint>

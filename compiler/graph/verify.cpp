@@ -1,15 +1,16 @@
-#include "tapeloom/compiler/graph/verify.h"
-
+// Checks graphs between passes.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
-#include "tapeloom/core/program/print.h"
-#include "tapeloom/core/program/program_check.h"
+#include "tapeloom/compiler/graph/graph.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
+
+/// Larger graphs are not printed with a broken promise.
+constexpr std::size_t most_blocks_shown = 1000;
 
 class Verifier {
  public:
@@ -25,7 +26,7 @@ class Verifier {
   void expect(bool condition, BlockId id, const char* promise) {
     if (condition) return;
     std::fprintf(stderr, "tapeloom: after %s, block b%u: broken promise: %s\n%s", pass_, id.index, promise,
-                 g_.size() < 1000 ? to_string(g_).c_str() : "");
+                 g_.size() <= most_blocks_shown ? to_string(g_).c_str() : "");
     std::abort();
   }
 
@@ -156,14 +157,6 @@ class Verifier {
 
 void verify(const Graph& graph, const LeafCounts& leaves, const char* after_pass) {
   Verifier(graph, leaves, after_pass).run();
-}
-
-void verify(const Program& program) {
-  const std::string fault = find_fault(program);
-  if (fault.empty()) return;
-  std::fprintf(stderr, "tapeloom: the compiled program cannot be run: %s\n", fault.c_str());
-  if (program.instructions.size() < 1000) std::fputs(to_string(program).c_str(), stderr);  // which may fail, too
-  std::abort();
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,10 +1,11 @@
+// Reverse-mode differentiation of a graph, block by block.
 #include <algorithm>
 #include <utility>
 
-#include "tapeloom/compiler/graph/row_scatter.h"
 #include "tapeloom/compiler/graph/schedule.h"
 #include "tapeloom/compiler/passes/expression.h"
 #include "tapeloom/compiler/passes/passes.h"
+#include "tapeloom/compiler/passes/row_scatter.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/ops/ops.h"
 #include "tapeloom/core/record/evaluate.h"
@@ -26,7 +27,8 @@ class Contributions {
     // Looking back over some is enough: users of the same rows mostly follow one another, or take turns with the other
     // parameters of a layer that is used again and again.
     std::size_t looked = 0;
-    for (std::uint32_t at = last_[block.index]; at != none && looked < 32; at = pool_[at].earlier, ++looked) {
+    for (std::uint32_t at = last_[block.index]; at != none && looked < choices::most_looked_back;
+         at = pool_[at].earlier, ++looked) {
       if (!(pool_[at].to == to)) continue;
       pool_[at].amount = g_.add_elementwise(Op::add, {pool_[at].amount, amount});
       return;
@@ -144,7 +146,8 @@ class Differentiator {
   void sum_samples(BlockId uniform) {
     per_sample_.take(uniform, amounts_, destinations_);
     const auto together = [&](const View& amount) { return amount.block == amounts_[0].block; };
-    if (amounts_.size() > 8 && std::ranges::all_of(amounts_, together)) return sum_together(uniform);
+    if (amounts_.size() > choices::few_batch_sums && std::ranges::all_of(amounts_, together))
+      return sum_together(uniform);
     for (std::size_t k = 0; k < amounts_.size(); ++k) {
       contributions_.add(uniform, destinations_[k], g_.add_batch_sum(amounts_[k]));
     }
@@ -217,7 +220,6 @@ class Differentiator {
 
   /// Many parts of one block are passed on together.
   void reverse_concat(BlockId id, const View& adjoint) {
-    constexpr std::size_t few = 3;
     RowScatter scatter;
     std::uint32_t row = 0;
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
@@ -226,7 +228,7 @@ class Differentiator {
       row += part.rows;
       if (!needs(part)) continue;
       const bool summed = g_[id].varying && !g_.varying(part);
-      if (summed || g_.operands(id).size() <= few) {
+      if (summed || g_.operands(id).size() <= choices::few_parts) {
         pass_on(id, part, amount);
       } else {
         scatter.add(part, amount);

@@ -1,3 +1,4 @@
+// Elementwise blocks of constants become constants.
 #include <algorithm>
 
 #include "tapeloom/compiler/passes/passes.h"

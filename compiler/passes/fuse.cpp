@@ -1,3 +1,4 @@
+// Products take over what finishes them.
 #include "tapeloom/compiler/graph/schedule.h"
 #include "tapeloom/compiler/passes/passes.h"
 

@@ -1,3 +1,4 @@
+// Equal blocks become one.
 #include <algorithm>
 #include <bit>
 

@@ -7,8 +7,27 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
+/// Where a pass has several ways, which one is taken: every threshold of compiler/passes.
+namespace choices {
+/// Contributions to the same rows are added at once if they are found among so many latest ones of their block: users
+/// of the same rows mostly follow one another, or take turns with the other parameters of a layer.
+constexpr std::size_t most_looked_back = 32;
+/// Of more contributions of one block, one batch sum of all side by side is made rather than one for each.
+constexpr std::size_t few_batch_sums = 8;
+/// A concat of more parts passes its adjoint on to each block once, rather than part by part.
+constexpr std::size_t few_parts = 3;
+/// Rows that lie close together are one contribution with zeros between them, if it has at most so many rows in all:
+/// that many for each row that is added to, and so many more.
+constexpr std::size_t most_zeros_a_row = 4, most_zeros = 64;
+/// An exponent is followed back through so many factors to what it is a multiple of.
+constexpr int most_factors = 4;
+}  // namespace choices
+
 /// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
-Graph remove_dead(Graph graph);
+inline Graph remove_dead(Graph graph) {
+  drop_dead(graph, find_live(graph));
+  return graph;
+}
 
 /// Computes elementwise blocks of constants, in double. Parameters and inputs are never folded, whatever number they
 /// had while recording. requires: a valid graph. maintains: order, every bit.
@@ -36,7 +55,6 @@ Graph fuse(Graph graph);
 /// What is differentiated, and by what.
 struct DifferentiateOptions {
   std::span<const std::uint8_t> frozen;  ///< one a parameter; not 0: excluded
-  std::size_t input_count = 0;
   bool input_gradients = false;
   /// Whether every product of an op's derivative is zero for an adjoint of zero. Those of dense blocks are plain.
   bool skip_zeros = false;

@@ -1,3 +1,4 @@
+// Functions of the op table that are written through other functions.
 #include <array>
 #include <cmath>
 #include <map>
@@ -177,7 +178,7 @@ class Recogniser {
   Quotient exponential(const View& exponent) const {
     View x = exponent;
     double multiple = 1.0;
-    for (int level = 0; level < 4; ++level) {
+    for (int level = 0; level < choices::most_factors; ++level) {
       double factor = 0.0;
       const View y = multiplied(x, factor);
       if (y == nothing || !std::isfinite(multiple * factor) || multiple * factor == 0.0) break;

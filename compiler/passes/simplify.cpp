@@ -1,3 +1,4 @@
+// Algebraic identities, block by block.
 #include <cmath>
 #include <limits>
 #include <span>

@@ -1,222 +1,328 @@
+// The way from a recording to a graph; rows of one op, elementwise or chains of max and min, are grouped and written
+// here.
 #include "tapeloom/compiler/roll/roll.h"
 
 #include <algorithm>
 #include <bit>
+#include <map>
+#include <span>
 #include <utility>
+#include <vector>
 
-#include "tapeloom/compiler/roll/classes.h"
-#include "tapeloom/compiler/roll/extreme_roller.h"
-#include "tapeloom/compiler/roll/import.h"
-#include "tapeloom/compiler/roll/placer.h"
-#include "tapeloom/compiler/roll/sum_roller.h"
-#include "tapeloom/core/base/error.h"
+#include "tapeloom/compiler/graph/graph.h"
+#include "tapeloom/compiler/request/request.h"
+#include "tapeloom/compiler/roll/candidates.h"
+#include "tapeloom/compiler/roll/choices.h"
+#include "tapeloom/compiler/roll/rows.h"
+#include "tapeloom/compiler/roll/sum_blocks.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-/// Elementwise classes: nodes whose operands are neighbours become the rows of one block.
-class ElementwiseRoller {
- public:
-  ElementwiseRoller(Graph& graph, const Recording& recording, const Classes& classes, Placer& placer)
-      : g_(graph), r_(recording), c_(classes), p_(placer) {}
-
-  void roll(std::span<const NodeId> members) {
-    members_.clear();
-    for (NodeId node : members) members_.push_back(member(node));
-    sort_members();
-    set_twins_aside();
-    ends_.clear();
-    for (std::size_t end = 0; end < members_.size(); ends_.push_back(end)) end = run_end(end);
-    if (better_together()) {
-      ends_ = {members_.size()};
-      sort_for_fewer_gathered();
+/// Adds the block of one node; `at` gives the blocks of earlier nodes.
+View import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const View> at) {
+  const std::uint32_t leaf = tape.leaf_index(node);
+  switch (tape.op(node)) {
+    case Op::constant:
+      return graph.add_constant(tape.data(node));
+    case Op::parameter:
+      return graph.add_leaf(BlockKind::parameter, leaf);
+    case Op::input:
+      return graph.add_leaf(BlockKind::input, leaf);
+    case Op::uniform_input:
+      return graph.add_leaf(BlockKind::uniform_input, leaf);
+    case Op::batch_sum:
+      return graph.add_batch_sum(at[leaf]);
+    case Op::batch_mean: {
+      const View samples = graph.add_leaf(BlockKind::samples, 0);
+      return graph.add_elementwise(Op::div, {graph.add_batch_sum(at[leaf]), samples});
     }
-    std::size_t begin = 0;
-    for (std::size_t end : ends_) emit(std::exchange(begin, end), end);
-    for (const auto& [twin, node] : twins_) p_.place_like(twin, node, 1);
+#define TAPELOOM_OP(name, Struct) case Op::name:
+#include "tapeloom/core/ops/ops.def"
+    break;
+  }
+  View operands[3];
+  std::size_t count = 0;
+  for (NodeId operand : tape.operands(node)) operands[count++] = at[operand.index];
+  return graph.add_elementwise(tape.op(node), std::span<const View>(operands, count));
+}
+
+}  // namespace
+
+Graph import(const Request& request) {
+  const Tape& tape = request.tape();
+  Graph graph;
+  graph.reserve(request.live_nodes().all, request.live_nodes().operands);
+  LargeVector<View> at(request.size(), nothing);
+  for (std::size_t i = 0; i < request.size(); ++i) {
+    const NodeId node(i);
+    if (!request.live(node)) continue;
+    at[i] = import_node(graph, tape, node, at);
+    if (op_kind(tape.op(node)) != OpKind::leaf) graph.stands_for(at[i].block, 1);
+  }
+  if (request.loss()) graph.roots.loss = at[request.loss()->index];
+  for (NodeId output : request.outputs()) graph.roots.outputs.push_back(at[output.index]);
+  for (NodeId condition : request.conditions()) graph.roots.guards.push_back(at[condition.index]);
+  return graph;
+}
+
+namespace {
+
+/// Nodes of one op whose operands are neighbours become the rows of one block.
+class ElementwiseRows {
+ public:
+  ElementwiseRows(Graph& graph, const Sums& sums, const Candidates& candidates, Placer& placer)
+      : g_(graph), sums_(sums), c_(candidates), p_(placer), rows_(placer, Rows::Constants::positive_first) {}
+
+  void roll(std::span<const NodeId> members);
+
+ private:
+  bool better_together() const;
+  void sort_for_fewer_gathered();
+  std::size_t gathered_operands() const;
+  void write(std::size_t begin, std::size_t end);
+  View compute(Op op, std::span<const View> x);
+
+  Graph& g_;
+  const Sums& sums_;
+  const Candidates& c_;
+  Placer& p_;
+  Rows rows_;
+  std::vector<std::size_t> ends_;  // of the runs
+};
+
+/// Chains of max or min. Those of many operands are row_extreme blocks; many of a few operands, as in pooling, are
+/// elementwise blocks with a row for each. Of those with fewer operands than others the last one counts as often as
+/// need be, which changes nothing.
+class ExtremeRows {
+ public:
+  ExtremeRows(Graph& graph, const Sums& sums, Placer& placer) : g_(graph), sums_(sums), p_(placer), rows_(placer) {}
+
+  void roll(std::span<const NodeId> members);
+
+ private:
+  View write(std::size_t begin, std::size_t end);
+  bool better_side_by_side(std::size_t begin, std::size_t end) const;
+  View side_by_side(Op op, std::size_t begin, std::size_t end);
+
+  Graph& g_;
+  const Sums& sums_;
+  Placer& p_;
+  Rows rows_;
+  std::vector<std::size_t> ends_;
+};
+
+// --- elementwise
+
+void ElementwiseRows::roll(std::span<const NodeId> members) {
+  rows_.start(op_arity(sums_.tape().op(members[0])));
+  for (NodeId node : members) {
+    const Operands x = sums_.tape().operands(node);
+    const std::span<NodeId> operands = rows_.add(node);
+    std::copy(x.begin(), x.end(), operands.begin());
+    // That products are alike does not tell their factors' order.
+    if (sums_.is(node, Op::mul) && c_.kind_of(operands[0]) > c_.kind_of(operands[1])) {
+      std::swap(operands[0], operands[1]);
+    }
+  }
+  rows_.sort(0, rows_.size());
+  std::size_t kept = rows_.size();
+  rows_.set_twins_aside(std::span(&kept, 1));
+  rows_.find_runs(0, kept, ends_);
+  if (better_together()) {
+    ends_.assign(1, kept);
+    sort_for_fewer_gathered();
+  }
+  std::size_t begin = 0;
+  for (const std::size_t end : ends_) write(std::exchange(begin, end), end);
+  place_twins(rows_, sums_, p_);
+}
+
+/// Many runs are one block whose operands are gathered, unless each run is what a block makes that it can be computed
+/// with, such as a product.
+bool ElementwiseRows::better_together() const {
+  if (ends_.size() <= choices::few_runs) return false;
+  if (ends_.size() < choices::many_runs && gathered_operands() > 1) return false;
+  return !rows_.runs_are_blocks(0, ends_, 0);
+}
+
+/// Rows of one block need not be in the order of their first operand: a weight times an input is in that of the weights
+/// if those are read in place then.
+void ElementwiseRows::sort_for_fewer_gathered() {
+  std::size_t fewest = gathered_operands();
+  for (std::size_t k = 1; k < rows_.operands(); ++k) {
+    const Rows::Order before = rows_.order();
+    rows_.sort_by(0, rows_.size(), k);
+    const std::size_t gathered = gathered_operands();
+    if (gathered >= fewest) rows_.set_order(before);
+    fewest = std::min(fewest, gathered);
+  }
+}
+
+std::size_t ElementwiseRows::gathered_operands() const {
+  std::size_t gathered = 0;
+  for (std::size_t k = 0; k < rows_.operands(); ++k) gathered += !rows_.in_place(0, rows_.size(), k);
+  return gathered;
+}
+
+void ElementwiseRows::write(std::size_t begin, std::size_t end) {
+  View x[3];
+  for (std::size_t k = 0; k < rows_.operands(); ++k) x[k] = p_.view(rows_.list(begin, end, k));
+  const View block = compute(sums_.tape().op(rows_.node(begin)), std::span<const View>(x, rows_.operands()));
+  g_.stands_for(block.block, end - begin);
+  p_.place(rows_.nodes(begin, end), block);
+}
+
+View ElementwiseRows::compute(Op op, std::span<const View> x) {
+  if (op_kind(op) != OpKind::reduction) return g_.add_elementwise(op, x);
+  const View sum = g_.add_batch_sum(x[0]);
+  if (op == Op::batch_sum) return sum;
+  return g_.add_elementwise(Op::div, {sum, g_.add_leaf(BlockKind::samples, 0).repeated(sum.rows)});
+}
+
+// --- extremes
+
+void ExtremeRows::roll(std::span<const NodeId> members) {
+  std::size_t longest = 0;
+  for (NodeId node : members) longest = std::max(longest, sums_.terms(node).size());
+  rows_.start(longest);
+  for (NodeId node : members) {
+    const std::span<const Term> terms = sums_.terms(node);
+    const std::span<NodeId> operands = rows_.add(node);
+    for (std::size_t k = 0; k < longest; ++k) operands[k] = terms[std::min(k, terms.size() - 1)].a;
+  }
+  rows_.sort(0, rows_.size());
+  std::size_t kept = rows_.size();
+  rows_.set_twins_aside(std::span(&kept, 1));
+  rows_.find_runs(0, kept, ends_);
+  // Many runs are one block whose operands are gathered.
+  if (ends_.size() > choices::few_runs) ends_.assign(1, kept);
+  std::size_t begin = 0;
+  for (const std::size_t end : ends_) {
+    const View block = write(begin, end);
+    p_.place(rows_.nodes(begin, end), block);
+    begin = end;
+  }
+  place_twins(rows_, sums_, p_);
+}
+
+View ExtremeRows::write(std::size_t begin, std::size_t end) {
+  const Op op = sums_.tape().op(rows_.node(begin));
+  if (better_side_by_side(begin, end)) return side_by_side(op, begin, end);
+  std::size_t recorded = 0;
+  for (std::size_t i = begin; i < end; ++i) recorded += sums_.nodes(rows_.node(i));
+  const View operands = p_.view(rows_.list(begin, end, 0, rows_.operands()));
+  const View result = g_.add_row_extreme(op, operands, static_cast<std::uint32_t>(end - begin));
+  g_.stands_for(result.block, recorded);
+  return result;
+}
+
+/// Side by side if their operands are and there are few of them, else one after another.
+bool ExtremeRows::better_side_by_side(std::size_t begin, std::size_t end) const {
+  const std::size_t count = rows_.operands(), extremes = end - begin;
+  if (count > choices::most_rows) return true;
+  if (count > choices::few_operands || sums_.terms(rows_.node(begin)).size() != count) return false;
+  if (extremes < count - 1 && count * extremes <= choices::most_rows) return false;
+  for (std::size_t k = 0; k < count; ++k) {
+    if (!rows_.in_place(begin, end, k)) return false;
+  }
+  return true;
+}
+
+View ExtremeRows::side_by_side(Op op, std::size_t begin, std::size_t end) {
+  View result = p_.view(rows_.list(begin, end, 0));
+  for (std::size_t k = 1; k < rows_.operands(); ++k) {
+    result = g_.add_elementwise(op, {result, p_.view(rows_.list(begin, end, k))});
+    g_.stands_for(result.block, end - begin);
+  }
+  return result;
+}
+
+/// Sums or extremes that are to be filled up to the longest of a list: one list, or, if most of the terms were to be
+/// filled in, lists of those of about the same length.
+std::vector<std::vector<NodeId>> of_about_one_length(const Sums& sums, std::span<const NodeId> members) {
+  std::size_t longest = 0, all = 0;
+  for (NodeId node : members) longest = std::max(longest, sums.terms(node).size()), all += sums.terms(node).size();
+  std::vector<std::vector<NodeId>> lists;
+  if (longest * members.size() <= choices::most_filling * all) {
+    lists.emplace_back(members.begin(), members.end());
+    return lists;
+  }
+  std::map<int, std::vector<NodeId>> by_length;
+  for (NodeId node : members) by_length[static_cast<int>(std::bit_width(sums.terms(node).size()) / 2)].push_back(node);
+  for (auto& [bits, some] : by_length) lists.push_back(std::move(some));
+  return lists;
+}
+
+/// Candidates in, blocks out: family by family, each by who rolls its kind of nodes.
+class Roller {
+ public:
+  Roller(Graph& graph, const Sums& sums, Placer& placer)
+      : sums_(sums),
+        candidates_(find_candidates(sums)),
+        groups_(sums, candidates_, placer),
+        writer_(graph, sums, placer),
+        extremes_(graph, sums, placer),
+        elementwise_(graph, sums, candidates_, placer) {}
+
+  void run() {
+    for (std::size_t f = 0; f < candidates_.families(); ++f) {
+      const std::size_t first = candidates_.first_class(f), last = candidates_.first_class(f + 1);
+      if (last - first > choices::few_lengths && roll_lists(candidates_.members(first, last))) continue;
+      for (std::size_t c = first; c < last; ++c) {
+        if (const auto members = candidates_.members(c, c + 1); !members.empty()) roll(members);
+      }
+    }
   }
 
  private:
-  struct Member {
-    NodeId node;
-    std::array<NodeId, 3> operand;
-    std::array<Coordinate, 3> at;            // of the operands
-    std::array<std::uint64_t, 3> constants;  // bits of those that are constants
-  };
-
-  Member member(NodeId node) const {
-    Member m{node, {}, {}, {}};
-    const Operands x = r_.tape().operands(node);
-    for (std::size_t k = 0; k < x.count; ++k) m.operand[k] = x.node[k];
-    // The class of a product does not tell its factors' order.
-    if (r_.is(node, Op::mul) && c_.family_of(m.operand[0]) > c_.family_of(m.operand[1])) {
-      std::swap(m.operand[0], m.operand[1]);
-    }
-    for (std::size_t k = 0; k < x.count; ++k) {
-      m.at[k] = p_.at(m.operand[k]);
-      if (p_.is_constant(m.operand[k])) m.constants[k] = std::bit_cast<std::uint64_t>(r_.tape().data(m.operand[k]));
-    }
-    return m;
-  }
-
-  /// By the places of their operands. Constants have none and are data, unless the same operands meet different ones,
-  /// as in x^2 + x^3: then they part the members.
-  void sort_members() {
-    const auto by_place = [](const Member& a, const Member& b) { return a.at < b.at; };
-    std::stable_sort(members_.begin(), members_.end(), by_place);
-    const auto literals = [](const Member& a, const Member& b) { return a.at == b.at && a.constants != b.constants; };
-    if (std::adjacent_find(members_.begin(), members_.end(), literals) == members_.end()) return;
-    std::stable_sort(members_.begin(), members_.end(), [](const Member& a, const Member& b) {
-      return a.constants != b.constants ? a.constants < b.constants : a.at < b.at;
-    });
-  }
-
-  /// The same function of the same operands, recorded again, is the same value.
-  void set_twins_aside() {
-    twins_.clear();
-    std::size_t kept = 0;
-    for (const Member& m : members_) {
-      if (kept > 0 && m.at == members_[kept - 1].at && m.constants == members_[kept - 1].constants) {
-        twins_.push_back({m.node, members_[kept - 1].node});
+  /// A family of many lengths; false if it is better rolled length by length.
+  bool roll_lists(std::span<const NodeId> members) {
+    const bool of_sums = sums_.role(members[0]) == Sums::Role::sum;
+    if (of_sums && groups_.are_matrices(members)) return false;
+    for (const std::vector<NodeId>& some : of_about_one_length(sums_, members)) {
+      if (of_sums) {
+        groups_.group_with_gaps(some);
+        writer_.write(groups_.table(), groups_.plan());
       } else {
-        members_[kept++] = m;
+        extremes_.roll(some);
       }
     }
-    members_.resize(kept);
+    return true;
   }
 
-  /// The longest run from `begin` in which every operand moves on by the same number of rows (or not at all).
-  std::size_t run_end(std::size_t begin) const {
-    if (begin + 1 == members_.size()) return begin + 1;
-    const auto &first = members_[begin].at, &second = members_[begin + 1].at;
-    std::size_t end = begin + 1;
-    for (; end < members_.size(); ++end) {
-      for (std::size_t k = 0; k < 3; ++k) {
-        const std::uint64_t step = std::uint64_t{second[k].row} - first[k].row;
-        const Coordinate& here = members_[end].at[k];
-        if (second[k].row < first[k].row || here.block != first[k].block) return end;
-        if (here.row != first[k].row + (end - begin) * step) return end;
-      }
+  void roll(std::span<const NodeId> members) {
+    const Sums::Role role = sums_.role(members[0]);
+    if (role == Sums::Role::sum) {
+      groups_.group(members);
+      writer_.write(groups_.table(), groups_.plan());
+    } else if (role == Sums::Role::extreme) {
+      extremes_.roll(members);
+    } else {
+      elementwise_.roll(members);
     }
-    return end;
   }
 
-  /// Many runs are one block whose operands are gathered, unless each run is what a block makes that it can be computed
-  /// with, such as a product.
-  bool better_together() {
-    constexpr std::size_t many = 8;  // where two operands are to be gathered
-    if (ends_.size() <= Placer::few_runs || (ends_.size() < many && gathered_operands() > 1)) return false;
-    std::size_t begin = 0;
-    for (std::size_t end : ends_) {
-      const bool again = begin > 0 && members_[begin].at[0].block == members_[begin - 1].at[0].block;
-      if (again || end - begin == 1 || !reads_whole_block(std::exchange(begin, end), end)) return true;
-    }
-    return false;
-  }
-  /// Members of one block need not be in the order of their first operand: a weight times an input is in that of the
-  /// weights if those are read in place then.
-  void sort_for_fewer_gathered() {
-    std::size_t fewest = gathered_operands();
-    for (std::size_t k = 1; k < op_arity(r_.tape().op(members_[0].node)); ++k) {
-      const LargeVector<Member> before = members_;
-      const auto by_operand = [&](const Member& a, const Member& b) { return a.at[k] < b.at[k]; };
-      std::stable_sort(members_.begin(), members_.end(), by_operand);
-      const std::size_t gathered = gathered_operands();
-      if (gathered >= fewest) members_ = before;
-      fewest = std::min(fewest, gathered);
-    }
-  }
-  std::size_t gathered_operands() {
-    std::size_t gathered = 0;
-    for (std::size_t k = 0; k < op_arity(r_.tape().op(members_[0].node)); ++k) {
-      nodes_.clear();
-      for (const Member& m : members_) nodes_.push_back(m.operand[k]);
-      gathered += !p_.in_place(nodes_);
-    }
-    return gathered;
-  }
-  bool reads_whole_block(std::size_t begin, std::size_t end) const {
-    const Coordinate at = members_[begin].at[0];
-    return at.block != 0 && at.row == 0 && g_[BlockId(std::size_t{at.block - 1})].rows == end - begin;
-  }
-
-  void emit(std::size_t begin, std::size_t end) {
-    const NodeId first = members_[begin].node;
-    const Op op = r_.tape().op(first);
-    const std::size_t arity = op_arity(op);
-    View x[3];
-    nodes_.resize(end - begin);
-    for (std::size_t k = 0; k < arity; ++k) {
-      for (std::size_t i = begin; i < end; ++i) nodes_[i - begin] = members_[i].operand[k];
-      x[k] = p_.view(nodes_);
-    }
-    for (std::size_t i = begin; i < end; ++i) nodes_[i - begin] = members_[i].node;
-    const View rows = compute(op, std::span<const View>(x, arity));
-    g_.stands_for(rows.block, nodes_.size());
-    p_.place(nodes_, rows);
-  }
-
-  View compute(Op op, std::span<const View> x) {
-    if (op_kind(op) != OpKind::reduction) return g_.add_elementwise(op, x);
-    const View sum = g_.add_batch_sum(x[0]);
-    if (op == Op::batch_sum) return sum;
-    return g_.add_elementwise(Op::div, {sum, g_.add_leaf(BlockKind::samples, 0).repeated(sum.rows)});
-  }
-
-  Graph& g_;
-  const Recording& r_;
-  const Classes& c_;
-  Placer& p_;
-  LargeVector<Member> members_;
-  LargeVector<std::size_t> ends_;                 // of the runs
-  LargeVector<std::pair<NodeId, NodeId>> twins_;  // and the member that each is the twin of
-  LargeVector<NodeId> nodes_;
+  const Sums& sums_;
+  Candidates candidates_;
+  SumGrouper groups_;
+  SumWriter writer_;
+  ExtremeRows extremes_;
+  ElementwiseRows elementwise_;
 };
 
 }  // namespace
 
-Rolled roll(const Tape& tape, const NodeId* loss, std::span<const NodeId> outputs, std::span<const NodeId> conditions) {
-  std::vector<NodeId> roots(outputs.begin(), outputs.end());
-  if (loss != nullptr) roots.push_back(*loss);
-  roots.insert(roots.end(), conditions.begin(), conditions.end());
-
-  const Recording recording(tape, loss, roots);
-  const Classes classes = classify(recording);
+Rolled roll(const Request& request) {
+  const Sums sums(request, Sums::Terms::products);
   Graph graph;
-  Placer placer(graph, recording);
-  ElementwiseRoller elementwise(graph, recording, classes, placer);
-  SumRoller sums(graph, recording, classes, placer);
-  ExtremeRoller extremes(graph, recording, placer);
-  const auto members_of = [&](std::size_t first, std::size_t last) {
-    return std::span(classes.members).subspan(classes.begin[first], classes.begin[last] - classes.begin[first]);
-  };
-  for (std::size_t f = 0; f + 1 < classes.family_begin.size(); ++f) {
-    const std::size_t first = classes.family_begin[f], last = classes.family_begin[f + 1];
-    if (const auto members = members_of(first, last); last - first > Placer::few_runs) {
-      const bool of_sums = recording.role(members[0]) == Recording::Role::sum;
-      if (!of_sums || !sums.are_matrices(members)) {
-        of_sums ? sums.roll_ragged(members) : extremes.roll_ragged(members);
-        continue;
-      }
-    }
-    for (std::size_t c = first; c < last; ++c) {
-      const auto members = members_of(c, c + 1);
-      if (members.empty()) continue;
-      if (recording.role(members[0]) == Recording::Role::sum) {
-        sums.roll(members);
-      } else if (recording.role(members[0]) == Recording::Role::extreme) {
-        extremes.roll(members);
-      } else {
-        elementwise.roll(members);
-      }
-    }
-  }
-
-  if (loss != nullptr) graph.roots.loss = placer.view(*loss);
-  for (NodeId output : outputs) graph.roots.outputs.push_back(placer.view(output));
-  for (NodeId condition : conditions) graph.roots.guards.push_back(placer.view(condition));
-  return {std::move(graph), recording.live(), placer.take_places()};
+  Placer placer(graph, sums);
+  Roller(graph, sums, placer).run();
+  if (request.loss()) graph.roots.loss = placer.view(*request.loss());
+  for (NodeId output : request.outputs()) graph.roots.outputs.push_back(placer.view(output));
+  for (NodeId condition : request.conditions()) graph.roots.guards.push_back(placer.view(condition));
+  return {std::move(graph), placer.take_places()};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,8 +1,11 @@
-#include "tapeloom/compiler/graph/row_scatter.h"
+// Rows that are added to rows, gathered into as few blocks as need be.
+#include "tapeloom/compiler/passes/row_scatter.h"
 
 #include <algorithm>
 #include <numeric>
 #include <unordered_map>
+
+#include "tapeloom/compiler/passes/passes.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -33,7 +36,7 @@ void RowScatter::contribute_block(Graph& graph, std::span<const Part> parts,
   // Rows that lie close together are one contribution, with zeros for those between.
   const std::uint32_t span = rows.back() - rows[0] + 1;
   const bool full = span == rows.size();
-  if (!full && span <= 4 * rows.size() + 64) {
+  if (!full && span <= choices::most_zeros_a_row * rows.size() + choices::most_zeros) {
     const std::uint32_t first = rows[0];
     rows.resize(span);
     std::iota(rows.begin(), rows.end(), first);

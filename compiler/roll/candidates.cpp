@@ -1,4 +1,5 @@
-#include "tapeloom/compiler/roll/classes.h"
+// Classes of nodes by what they compute, whichever leaves are at the bottom.
+#include "tapeloom/compiler/roll/candidates.h"
 
 #include <algorithm>
 #include <array>
@@ -6,27 +7,26 @@
 #include <vector>
 
 #include "tapeloom/compiler/graph/unique_table.h"
+#include "tapeloom/compiler/roll/choices.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
-
-namespace {
 
 /// Gives numbers to keys in the order in which they first come.
 class Classifier {
  public:
-  explicit Classifier(const Recording& recording) : r_(recording) {
-    classes_.of_node.assign(recording.size(), 0);
-    for (std::uint32_t leaf = 0; leaf < first_class; ++leaf) classes_.family.push_back(leaf);
+  explicit Classifier(const Sums& sums) : r_(sums.request()), sums_(sums) {
+    found_.of_node_.assign(sums.size(), 0);
+    for (std::uint32_t leaf = 0; leaf < first_class; ++leaf) found_.family_.push_back(leaf);
     depth_.assign(first_class, 0);
   }
 
-  Classes run() {
-    for (std::size_t i = 0; i < r_.size(); ++i) {
+  Candidates run() {
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
       const NodeId node(i);
-      if (r_.role(node) == Recording::Role::plain || r_.has_terms(node)) classify(node);
+      if (sums_.role(node) == Sums::Role::plain || sums_.has_terms(node)) classify(node);
     }
     sort_members();
-    return std::move(classes_);
+    return std::move(found_);
   }
 
  private:
@@ -34,20 +34,20 @@ class Classifier {
   static constexpr std::uint32_t first_class = op_count;
   static constexpr std::uint32_t sum_marker = UINT32_MAX, extreme_marker = UINT32_MAX - 2;
 
-  std::uint32_t of(NodeId node) const { return classes_.family_of(node); }
+  std::uint32_t of(NodeId node) const { return found_.kind_of(node); }
 
   void classify(NodeId node) {
     const Op op = r_.tape().op(node);
     if (op_kind(op) == OpKind::leaf) {
-      classes_.of_node[node.index] = static_cast<std::uint32_t>(op);
+      found_.of_node_[node.index] = static_cast<std::uint32_t>(op);
       return;
     }
     // The key of a class that may turn out to be known.
     const std::size_t begin = words_.size();
     latest_part_ = 0;
-    if (r_.role(node) == Recording::Role::sum) {
+    if (sums_.role(node) == Sums::Role::sum) {
       make_sum_key(node);
-    } else if (r_.role(node) == Recording::Role::extreme) {
+    } else if (sums_.role(node) == Sums::Role::extreme) {
       make_extreme_key(node);
     } else {
       make_plain_key(node);
@@ -58,10 +58,10 @@ class Classifier {
         candidate, latest_part_,
         [&](std::uint32_t other) { return std::ranges::equal(key_of(other), key_of(candidate)); },
         [&](std::uint32_t k) { return hash(key_of(k)); });
-    classes_.of_node[node.index] = first_class + key;
+    found_.of_node_[node.index] = first_class + key;
     if (key == candidate) {
       const std::uint32_t family = family_of_new(node, key_of(candidate));
-      classes_.family.push_back(family);
+      found_.family_.push_back(family);
       if (family == depth_.size()) depth_.push_back(depth_of_operands(node) + 1);
     } else {
       key_begin_.pop_back();
@@ -75,13 +75,13 @@ class Classifier {
   /// gained.
   std::uint32_t family_of_new(NodeId node, std::span<const std::uint32_t> key) {
     const auto next = static_cast<std::uint32_t>(depth_.size());
-    if (!r_.has_terms(node)) return next;
+    if (!sums_.has_terms(node)) return next;
     // What kinds of terms are made of, and where the first one's count is.
-    const bool sum = r_.role(node) == Recording::Role::sum;
+    const bool sum = sums_.role(node) == Sums::Role::sum;
     const std::size_t words = sum ? 3 : 1, first = sum ? 1 : 2;
     std::uint32_t terms = 0;
     for (std::size_t i = first; i < key.size(); i += words + 1) terms += key[i + words];
-    if (terms < 3) return next;
+    if (terms < choices::shortest_list) return next;
     const std::size_t begin = kinds_.size();
     kinds_.insert(kinds_.end(), key.begin(), key.begin() + static_cast<std::ptrdiff_t>(first));
     for (std::size_t i = first; i < key.size(); i += words + 1) {
@@ -132,7 +132,7 @@ class Classifier {
   /// The counted set of its terms: how many there are of each sign and classes.
   void make_sum_key(NodeId node) {
     terms_.clear();
-    for (const Term& term : r_.terms(node)) {
+    for (const Term& term : sums_.terms(node)) {
       const std::uint32_t a = part(term.a), b = term.product ? part(term.b) : sum_marker;
       terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
     }
@@ -152,7 +152,7 @@ class Classifier {
     words_.push_back(extreme_marker);
     words_.push_back(static_cast<std::uint32_t>(r_.tape().op(node)) + (r_.differentiated(node) ? first_class : 0));
     std::uint32_t latest = sum_marker;
-    for (const Term& term : r_.terms(node)) {
+    for (const Term& term : sums_.terms(node)) {
       if (part(term.a) != latest) words_.insert(words_.end(), {latest = of(term.a), 0});
       ++words_.back();
     }
@@ -161,8 +161,8 @@ class Classifier {
   std::uint32_t depth_of_operands(NodeId node) const {
     std::uint32_t depth = 0;
     const auto take = [&](NodeId x) { depth = std::max(depth, depth_[of(x)]); };
-    if (r_.has_terms(node)) {
-      for (const Term& term : r_.terms(node)) take(term.a), take(term.b);
+    if (sums_.has_terms(node)) {
+      for (const Term& term : sums_.terms(node)) take(term.a), take(term.b);
     } else {
       for (NodeId operand : r_.tape().operands(node)) take(operand);
     }
@@ -171,33 +171,34 @@ class Classifier {
 
   /// By depth, then family, then in order of first appearance; counting sorts, so that nodes stay in recorded order.
   void sort_members() {
-    const std::size_t count = classes_.family.size(), families = depth_.size();
+    const std::size_t count = found_.family_.size(), families = depth_.size();
     LargeVector<std::uint32_t> at_depth(*std::max_element(depth_.begin(), depth_.end()) + 2, 0);
     for (std::uint32_t depth : depth_) ++at_depth[depth + 1];
     for (std::size_t d = 1; d < at_depth.size(); ++d) at_depth[d] += at_depth[d - 1];
     LargeVector<std::uint32_t> family_rank(families), rank(count);
     for (std::size_t f = 0; f < families; ++f) family_rank[f] = at_depth[depth_[f]]++;
-    classes_.family_begin.assign(families + 1, 0);
-    for (std::uint32_t family : classes_.family) ++classes_.family_begin[family_rank[family] + 1];
-    for (std::size_t f = 1; f <= families; ++f) classes_.family_begin[f] += classes_.family_begin[f - 1];
-    LargeVector<std::uint32_t> next(classes_.family_begin.begin(), classes_.family_begin.end() - 1);
-    for (std::size_t c = 0; c < count; ++c) rank[c] = next[family_rank[classes_.family[c]]]++;
+    found_.family_begin_.assign(families + 1, 0);
+    for (std::uint32_t family : found_.family_) ++found_.family_begin_[family_rank[family] + 1];
+    for (std::size_t f = 1; f <= families; ++f) found_.family_begin_[f] += found_.family_begin_[f - 1];
+    LargeVector<std::uint32_t> next(found_.family_begin_.begin(), found_.family_begin_.end() - 1);
+    for (std::size_t c = 0; c < count; ++c) rank[c] = next[family_rank[found_.family_[c]]]++;
 
-    classes_.begin.assign(count + 1, 0);
+    found_.begin_.assign(count + 1, 0);
     const auto counted = [&](auto&& each) {
-      for (std::size_t i = 0; i < r_.size(); ++i) {
-        if (classes_.of_node[i] >= first_class) each(i, rank[classes_.of_node[i]]);
+      for (std::size_t i = 0; i < sums_.size(); ++i) {
+        if (found_.of_node_[i] >= first_class) each(i, rank[found_.of_node_[i]]);
       }
     };
-    counted([&](std::size_t, std::uint32_t place) { ++classes_.begin[place + 1]; });
-    for (std::size_t c = 1; c <= count; ++c) classes_.begin[c] += classes_.begin[c - 1];
-    classes_.members.resize(classes_.begin.back());
-    next.assign(classes_.begin.begin(), classes_.begin.end() - 1);
-    counted([&](std::size_t i, std::uint32_t place) { classes_.members[next[place]++] = NodeId(i); });
+    counted([&](std::size_t, std::uint32_t place) { ++found_.begin_[place + 1]; });
+    for (std::size_t c = 1; c <= count; ++c) found_.begin_[c] += found_.begin_[c - 1];
+    found_.members_.resize(found_.begin_.back());
+    next.assign(found_.begin_.begin(), found_.begin_.end() - 1);
+    counted([&](std::size_t i, std::uint32_t place) { found_.members_[next[place]++] = NodeId(i); });
   }
 
-  const Recording& r_;
-  Classes classes_;
+  const Request& r_;
+  const Sums& sums_;
+  Candidates found_;
   LargeVector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
   LargeVector<std::size_t> key_begin_;  // of each
   UniqueTable table_;
@@ -210,8 +211,6 @@ class Classifier {
   std::vector<std::array<std::uint32_t, 3>> terms_;
 };
 
-}  // namespace
-
-Classes classify(const Recording& recording) { return Classifier(recording).run(); }
+Candidates find_candidates(const Sums& sums) { return Classifier(sums).run(); }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,3 +1,4 @@
+// Adjoints that go to rows one by one.
 #pragma once
 
 #include <functional>

@@ -1,0 +1,139 @@
+// Which nodes of a recording belong to which of its samples: the terms of sums that compute alike, and what they need.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "tapeloom/compiler/request/request.h"
+#include "tapeloom/core/base/memory.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Groups of such terms, and what tells that they are alike.
+class SampleSums {
+ public:
+  /// Sums whose terms are nodes.
+  explicit SampleSums(const Sums& sums);
+
+  /// Terms of one sum that have the same hash.
+  struct Group {
+    NodeId sum;
+    bool negative;
+    std::vector<NodeId> terms;
+    std::size_t all;  ///< how many terms that depend on constants the sum has
+  };
+  /// The largest there are (or of the last sum, with `outer`), of one size, which is `samples`; by falling sum.
+  std::vector<Group> groups;
+  std::uint32_t samples = 0;
+
+  const Sums& sums() const { return sums_; }
+  const Tape& tape() const { return sums_.tape(); }
+  /// Equal for nodes that compute alike.
+  std::uint64_t hash(NodeId node) const { return hash_[node.index]; }
+  /// Whether the node is no leaf and depends on a constant.
+  bool has_data(NodeId node) const { return has_data_[node.index] && !sums_.is_leaf(node); }
+
+  /// False if there are no such sums. Alike are nodes that compute the same function of any constants and of the same
+  /// parameters, or with `any_parameters` of any. With `outer`, or any parameters, sums below terms of others are left
+  /// alone, however large they are.
+  bool find(bool any_parameters, bool outer);
+  /// Takes all groups whose size is a multiple of so many samples, of the sums that were looked at.
+  void regroup(std::uint32_t count);
+  /// The groups of a sum.
+  std::span<const Group> of(NodeId sum) const;
+  /// Whether they are the same function of parameters alone, recorded again.
+  bool same(NodeId a, NodeId b);
+  /// True if the sums with groups have no other terms of constants.
+  bool complete() const;
+
+ private:
+  void hash_nodes(bool any_parameters);
+  void find_groups();
+  void find_outer_groups();
+  /// Adds the groups of `least` or more terms that a sum has.
+  void find_groups_of(NodeId sum, std::size_t least);
+  void find_same();
+
+  const Sums& sums_;
+  bool any_parameters_ = false;      // what the hashes are of
+  LargeVector<std::uint64_t> hash_;  // of each node
+  LargeVector<bool> has_data_;       // depends on a constant, or is one
+  std::vector<NodeId> looked_at_;    // sums, falling
+  LargeVector<std::uint32_t> same_;  // of nodes of parameters alone: the first that computes the same
+  LargeVector<Term> terms_;
+};
+
+/// What samples are taken to be.
+struct Way {
+  bool outer = false;  ///< terms of the last sum that has several alike, rather than of the longest
+  bool join = false;   ///< of alike terms, all that have something in common are one sample's
+  bool picks = false;  ///< samples may read different ones of values that compute alike, as a label picks one of a list
+};
+
+/// A column is a sample: the nodes that its terms of the folded sums depend on and that depend on constants. All
+/// columns compute alike: the k-th nodes of all have the same op of the same operands, constants and picks apart.
+class SampleColumns {
+ public:
+  static constexpr std::uint32_t none = UINT32_MAX;
+  /// Who reads: operand j of the k-th node of every column, or (j = of_group) the term of group k.
+  using Reader = std::array<std::uint32_t, 2>;
+  static constexpr std::uint32_t of_group = UINT32_MAX;
+
+  explicit SampleColumns(SampleSums& sums) : sums_(sums) {}
+
+  /// False if there are none. May be called again for another way; what takes memory is kept.
+  bool find(const Way& way);
+  /// False if there may be more samples than that: if a folded sum has other terms of constants, or its terms are of
+  /// several kinds that have nothing in common.
+  bool complete() const { return joined_ && sums_.complete(); }
+
+  std::uint32_t samples() const { return samples_; }
+  /// How many nodes a column has.
+  std::size_t size() const { return size_; }
+  bool has(NodeId node) const { return of_[node.index] < samples_; }
+  std::uint32_t column(NodeId node) const { return of_[node.index]; }
+  /// Which one it is there, of a node of a column.
+  std::uint32_t place(NodeId node) const { return place_[node.index]; }
+  /// The k-th node of a column, in recorded order.
+  NodeId member(std::uint32_t sample, std::size_t k) const { return members_[sample * size_ + k]; }
+  /// What a reader reads in a column.
+  NodeId read(const Reader& reader, std::uint32_t sample) const;
+  /// The readers that read nodes of different places.
+  const std::set<Reader>& picks() const { return picks_; }
+
+  /// Whether the node is a folded sum, or a +, - or negation that is part of one.
+  bool is_folded(NodeId node) const { return folded_[node.index]; }
+
+ private:
+  using Group = SampleSums::Group;
+
+  bool assign_columns();
+  bool join_terms();
+  bool split_groups();
+  std::uint32_t known_column(NodeId term);
+  void claim(NodeId term, std::uint32_t column);
+  void find_folded();
+  bool stand_alone();
+  bool are_alike();
+  bool alike(NodeId a, NodeId b);
+  bool may_read(const Reader& reader, NodeId a, NodeId b);
+
+  SampleSums& sums_;
+  Way way_;
+  bool joined_ = true;  // later groups have parts that the first one's columns have
+  std::uint32_t samples_ = 0;
+  std::size_t size_ = 0;
+  LargeVector<NodeId> members_;       // column by column
+  LargeVector<std::uint32_t> of_;     // of each node: its column, or one of the two below
+  LargeVector<std::uint32_t> place_;  // of each node of a column
+  LargeVector<bool> folded_;
+  std::set<Reader> picks_;
+  LargeVector<std::uint32_t> seen_;
+  std::uint32_t visit_ = 0;
+  static constexpr std::uint32_t outside = none, shared = none - 1;
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

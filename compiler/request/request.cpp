@@ -1,0 +1,237 @@
+// How a request is resolved, its live nodes and its sums found.
+#include "tapeloom/compiler/request/request.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <utility>
+
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/evaluate.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+/// The nodes that are computed from constants alone, and their numbers as the constants are now.
+class ConstantNodes {
+ public:
+  ConstantNodes(const Tape& tape, std::uint32_t end) : constant_(end, false), number_(end, 0.0) {
+    for (std::uint32_t i = 0; i < end; ++i) {
+      const NodeId node{std::size_t{i}};
+      const Op op = tape.op(node);
+      if (op == Op::constant) {
+        constant_[i] = true;
+        number_[i] = tape.data(node);
+      } else if (op_kind(op) != OpKind::leaf && op_kind(op) != OpKind::reduction) {
+        compute(tape, node);
+      }
+    }
+  }
+
+  bool has(NodeId node) const { return constant_[node.index]; }
+  double number(NodeId node) const { return number_[node.index]; }
+
+ private:
+  void compute(const Tape& tape, NodeId node) {
+    const Operands operands = tape.operands(node);
+    if (!std::ranges::all_of(operands, [&](NodeId operand) { return has(operand); })) return;
+    std::array<double, 3> x{};
+    for (std::size_t k = 0; k < operands.count; ++k) x[k] = number(operands.node[k]);
+    constant_[node.index] = true;
+    number_[node.index] = forward_op(tape.op(node), x);
+  }
+
+  LargeVector<bool> constant_;
+  LargeVector<double> number_;
+};
+
+std::vector<std::size_t> held_guards(const Tape& tape, Tape::Mark from) {
+  const std::size_t first = tape.first_guard(from);
+  const std::span<const Guard> guards = tape.guards();
+  std::uint32_t end = 0;
+  for (const Guard& guard : guards.subspan(first)) end = std::max(end, guard.condition.index + 1);
+  const ConstantNodes constants(tape, end);
+  std::vector<std::size_t> held;
+  for (std::size_t g = first; g < guards.size(); ++g) {
+    const auto& [condition, expected] = guards[g];
+    if (!constants.has(condition)) {
+      held.push_back(g);
+    } else if ((constants.number(condition) != 0.0) != expected) {
+      throw GuardError(tape.describe_guard(g), g, 0);
+    }
+  }
+  return held;
+}
+
+}  // namespace
+
+Request::Request(const Tape& tape, std::optional<NodeId> loss, std::vector<NodeId> outputs,
+                 std::vector<std::size_t> guards)
+    : tape_(&tape), loss_(loss), outputs_(std::move(outputs)), guards_(std::move(guards)) {
+  for (std::size_t g : guards_) conditions_.push_back(tape.guards()[g].condition);
+  find_live();
+}
+
+void Request::find_live() {
+  std::vector<NodeId> roots = outputs_;
+  if (loss_) roots.push_back(*loss_);
+  roots.insert(roots.end(), conditions_.begin(), conditions_.end());
+  std::uint32_t end = 0;
+  for (NodeId root : roots) end = std::max(end, root.index + 1);
+  uses_.assign(end, 0);
+  differentiated_.assign(end, false);
+  if (loss_) differentiated_[loss_->index] = true;
+  for (NodeId root : roots) uses_[root.index] = 2;
+  for (std::uint32_t i = end; i-- > 0;) {
+    if (uses_[i] == 0) continue;
+    const NodeId node{std::size_t{i}};
+    const Op op = tape_->op(node);
+    ++live_.all;
+    has_samples_ = has_samples_ || tape_->varying(node) || op_kind(op) == OpKind::reduction;
+    if (op_kind(op) == OpKind::leaf) {
+      ++live_.leaves;
+      continue;
+    }
+    const Operands x = tape_->operands(node);
+    live_.operands += x.count;
+    const unsigned differentiable = differentiated_[i] ? differentiable_operands(op) : 0;
+    for (std::size_t k = 0; k < x.count; ++k) {
+      std::uint8_t& uses = uses_[x.node[k].index];
+      uses = static_cast<std::uint8_t>(std::min(uses + 1, 2));
+      if ((differentiable >> k & 1) != 0) differentiated_[x.node[k].index] = true;
+    }
+  }
+}
+
+Request resolve(const Value* loss, std::span<const Value> outputs, Tape::Mark branches_from) {
+  std::optional<NodeId> loss_node;
+  Tape* tape = nullptr;
+  if (loss != nullptr) {
+    loss_node = loss->id();
+    tape = loss->tape();
+    if (tape->varying(*loss_node)) {
+      throw CompileError("the loss " + tape->describe(*loss_node) +
+                         " differs from sample to sample; reduce it first, as in batch_mean(loss) or batch_sum(loss)");
+    }
+  }
+  for (const Value& output : outputs) {
+    if (tape == nullptr) tape = output.tape();
+  }
+  if (tape == nullptr) {
+    throw CompileError("there is nothing to compile: no loss, and no output that is recorded on a tape");
+  }
+  std::vector<NodeId> nodes;
+  for (const Value& output : outputs) nodes.push_back(output.on(*tape).id());
+  return Request(*tape, loss_node, std::move(nodes), held_guards(*tape, branches_from));
+}
+
+Sums::Sums(const Request& request, Terms kind)
+    : request_(request), kind_(kind), role_(request.size(), static_cast<std::uint8_t>(Role::dead)) {
+  for (std::size_t i = 0; i < role_.size(); ++i) {
+    if (request.live(NodeId(i))) role_[i] = static_cast<std::uint8_t>(Role::plain);
+  }
+  for (std::size_t i = role_.size(); i-- > 0;) {
+    const NodeId node(i);
+    if (role(node) != Role::plain) continue;
+    const bool sum = begins_sum(node);
+    if (!sum && !begins_extreme(node)) continue;
+    role_[i] = static_cast<std::uint8_t>(sum ? Role::sum : Role::extreme);
+    sums_.push_back(node);
+    first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
+    sizes_.push_back(1);
+    sum ? collect_terms(node) : collect_operands(node);
+  }
+  first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
+}
+
+/// -x, also as the notebooks write it, x * -1. A leaf times -1 may be a weight that meets data, and stays a product.
+bool Sums::is_negation(NodeId node, NodeId& of) const {
+  if (is(node, Op::neg)) {
+    of = tape().operands(node).node[0];
+    return true;
+  }
+  if (!is(node, Op::mul) || kind_ == Terms::nodes) return false;
+  const auto [a, b] = std::pair(tape().operands(node).node[0], tape().operands(node).node[1]);
+  const auto minus_one = [&](NodeId x) { return is(x, Op::constant) && tape().data(x) == -1.0; };
+  of = minus_one(b) ? a : b;
+  return (minus_one(a) || minus_one(b)) && !is_leaf(of);
+}
+
+/// A negation is one where terms are nodes, and else, if it is no term, an op like others.
+bool Sums::begins_sum(NodeId node) const {
+  return is(node, Op::add) || is(node, Op::sub) || (kind_ == Terms::nodes && is(node, Op::neg));
+}
+
+void Sums::absorb(NodeId node) {
+  role_[node.index] = static_cast<std::uint8_t>(Role::absorbed);
+  ++sizes_.back();
+}
+
+void Sums::collect_terms(NodeId sum) {
+  const auto push_operands = [&](NodeId node, bool negative) {
+    const Operands x = tape().operands(node);
+    stack_.push_back({x.node[1], negative != is(node, Op::sub)});
+    stack_.push_back({x.node[0], negative});
+  };
+  if (NodeId of; is_negation(sum, of)) {
+    stack_.push_back({of, true});
+  } else {
+    push_operands(sum, false);
+  }
+  while (!stack_.empty()) {
+    const auto [node, negative] = stack_.back();
+    stack_.pop_back();
+    NodeId of;
+    if (!absorbable(node)) {
+      terms_.push_back({node, node, false, negative});
+    } else if (is(node, Op::add) || is(node, Op::sub)) {
+      absorb(node);
+      push_operands(node, negative);
+    } else if (is_negation(node, of)) {
+      absorb(node);
+      stack_.push_back({of, !negative});
+    } else if (is(node, Op::mul) && kind_ == Terms::products) {
+      absorb(node);
+      terms_.push_back({tape().operands(node).node[0], tape().operands(node).node[1], true, negative});
+    } else {
+      terms_.push_back({node, node, false, negative});
+    }
+  }
+}
+
+/// max(max(a, b), c), the inner one used by nothing else. Other ways to nest them treat NaN in another way: an adjoint
+/// goes to the first operand if either is NaN. Trees, in which c is a max too, are alike level by level.
+bool Sums::begins_extreme(NodeId node) const {
+  if (kind_ == Terms::nodes || (!is(node, Op::max) && !is(node, Op::min))) return false;
+  const auto inner = [&](NodeId x) { return absorbable(x) && tape().op(x) == tape().op(node); };
+  return inner(tape().operands(node).node[0]) && !inner(tape().operands(node).node[1]);
+}
+
+void Sums::collect_operands(NodeId extreme) {
+  const std::size_t begin = terms_.size();
+  NodeId node = extreme;
+  for (;;) {
+    const auto [inner, last] = std::pair(tape().operands(node).node[0], tape().operands(node).node[1]);
+    terms_.push_back({last, last, false, false});
+    if (!begins_extreme(node)) {
+      terms_.push_back({inner, inner, false, false});
+      break;
+    }
+    node = inner;
+    absorb(node);
+  }
+  std::ranges::reverse(std::span(&terms_[begin], terms_.size() - begin));
+}
+
+std::size_t Sums::index(NodeId sum) const {
+  const auto at = std::lower_bound(sums_.begin(), sums_.end(), sum, std::greater<>());
+  return static_cast<std::size_t>(at - sums_.begin());
+}
+
+std::span<const Term> Sums::terms(NodeId sum) const {
+  const std::size_t at = index(sum);
+  return std::span(terms_).subspan(first_term_[at], first_term_[at + 1] - first_term_[at]);
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

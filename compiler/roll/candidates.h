@@ -1,0 +1,45 @@
+// Which nodes may become rows of one block.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "tapeloom/compiler/request/request.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Nodes that compute alike: the same op of operands that compute alike, whichever leaves are at the bottom. The
+/// neurons of a layer are a class. Nodes of a class do not depend on each other. What the loss has no derivative by is
+/// kept apart: as rows beside those that it has one by, they would be sent zeros, and 0 * inf is NaN.
+///
+/// Classes of sums, or of extremes, that differ in how many terms of each kind there are, but not in the kinds, are a
+/// family; every other class is one of its own. Whoever groups candidates goes through the families in order, and asks
+/// for nothing but what is below.
+class Candidates {
+ public:
+  /// Of a node that is not dead or absorbed: operands, or terms, are alike if they are of one kind. Leaves of one op
+  /// are.
+  std::uint32_t kind_of(NodeId node) const { return family_[of_node_[node.index]]; }
+  /// So many families, those of operands first; leaves are left out.
+  std::size_t families() const { return family_begin_.size() - 1; }
+  /// The classes of a family: from that one up to the next family's first.
+  std::size_t first_class(std::size_t family) const { return family_begin_[family]; }
+  /// The nodes of classes [first, last), each in recorded order.
+  std::span<const NodeId> members(std::size_t first, std::size_t last) const {
+    return std::span(members_).subspan(begin_[first], begin_[last] - begin_[first]);
+  }
+
+ private:
+  friend class Classifier;
+
+  LargeVector<std::uint32_t> of_node_;       // the class of each node; 0 where it has none
+  LargeVector<std::uint32_t> family_;        // of each class
+  LargeVector<NodeId> members_;              // sorted by family and class
+  LargeVector<std::uint32_t> begin_;         // where each class begins in members_, in that order, and the end
+  LargeVector<std::uint32_t> family_begin_;  // where each family begins in begin_, and the end
+};
+
+/// requires: sums of factors. maintains: within a class, recorded order.
+Candidates find_candidates(const Sums& sums);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,65 @@
+// Where rolling has several ways, which one is taken: every threshold of compiler/roll, with what it decides between.
+#pragma once
+
+#include <cstddef>
+
+#include "tapeloom/version.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler::choices {
+
+/// Candidates whose operands lie in more runs of evenly spaced rows than this become one block that gathers its
+/// operands, rather than a block for each run.
+constexpr std::size_t few_runs = 3;
+/// The same where two operands or more are to be gathered, from so many runs on.
+constexpr std::size_t many_runs = 8;
+
+/// Sums, or extremes, of more lengths than this go together as lists, rather than length by length.
+constexpr std::size_t few_lengths = 3;
+/// Layers of more lists of values than this are products at places, rather than a product each; of more sets of
+/// weights, each place has its own, rather than those of a set a product.
+constexpr std::size_t few_places = 3, few_sets_of_weights = 3;
+/// More biases of each sum are added up by one row sum, rather than one after another.
+constexpr std::size_t few_biases = 3;
+
+/// Lists go together, filled up to the longest or with gaps, while that is at most so many times what there is. Beyond
+/// it, those of about the same length do.
+constexpr std::size_t most_filling = 3;
+/// Sums and extremes of fewer terms are not made lists to go with longer ones: a list costs more than is gained.
+constexpr std::size_t shortest_list = 3;
+
+/// Sums of different lengths stay matrices where there are so many of them for each list of inputs.
+constexpr std::size_t least_rows_of_matrix = 4;
+
+/// Products with other weights than parameters, from so many a sum on, are matrix products. Fewer are as good as
+/// elementwise ones, of which idioms are made.
+constexpr std::size_t least_other_weights = 4;
+
+/// Where every sum has values of its own, up to so many products a sum are elementwise: of more, a matrix product
+/// of one row is as fast as elementwise products and sums.
+constexpr std::size_t few_own_columns = 3;
+/// So many sums are worth gathering what they add, if they are taken for terms like others then. Of fewer, runs have to
+/// be long: at least twice as long as there are products a sum.
+constexpr std::size_t many_sums = 16;
+constexpr std::size_t least_run_a_product = 2;
+
+/// The gates of a cell, read where they are: at most so many matrices of the same values, of at least so many rows
+/// on average; and at most so many groups of neighbouring columns, as those of W x + U h.
+constexpr std::size_t most_matrices = 8, least_rows_of_each = 4;
+constexpr std::size_t most_parts = 4;
+
+/// Alike terms of several sums that lie side by side are added one after another: up to `few_anywhere` of them
+/// wherever they lie, up to `many_in_place` where they are read in place. More are one row sum.
+constexpr std::size_t few_anywhere = 3, many_in_place = 4;
+
+/// A few sums of many terms, as dot products, are added up each by itself: so many sums at most, and instructions for
+/// them (three a kind of terms and sum) are less than two for each term that they would take side by side.
+constexpr std::size_t most_one_by_one = 4;
+constexpr std::size_t cost_one_by_one = 3, cost_side_by_side = 2;
+
+/// A max or min of up to so many operands, read in place and of at least as many rows, is elementwise; of more
+/// operands, or gathered, it is a row extreme.
+constexpr std::size_t few_operands = 5;
+/// As many rows as numbers of an Executor<float> can count: no row extreme has more operands.
+constexpr std::size_t most_rows = 1 << 24;
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler::choices

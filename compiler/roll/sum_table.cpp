@@ -1,0 +1,182 @@
+// Sums taken apart into the terms that blocks are made of.
+#include "tapeloom/compiler/roll/sum_blocks.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "tapeloom/compiler/roll/choices.h"
+#include "tapeloom/core/base/check.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+void SumTable::take(std::span<const NodeId> members, Products products) {
+  const std::span<const Term> first = sums_.terms(members[0]);
+  const bool any = any_weights(first);
+  take_apart(first, products, any);
+  added_pairs = pairs_.size(), pairs = added_pairs + subtracted_.size();
+  biases = biases_.size(), terms = terms_.size();
+  find_kinds();
+  rows.start(2 * pairs + biases + 2 * terms);
+  add_row(members[0]);
+  for (NodeId sum : members.subspan(1)) {
+    take_apart(sums_.terms(sum), products, any);
+    TAPELOOM_CHECK(pairs_.size() == added_pairs && pairs_.size() + subtracted_.size() == pairs);
+    TAPELOOM_CHECK(biases_.size() == biases && terms_.size() == terms);
+    add_row(sum);
+  }
+}
+
+void SumTable::take_with_gaps(std::span<const NodeId> members) {
+  pairs = added_pairs = biases = terms = 0;
+  LargeVector<Term> all_terms;
+  LargeVector<NodeId> all_biases;
+  std::vector<std::size_t> counts;  // of each sum: its biases, and its terms of each kind
+  std::vector<Kind> most;
+  for (NodeId sum : members) {
+    take_apart(sums_.terms(sum), Products::as_terms, false);
+    find_kinds();
+    all_biases.insert(all_biases.end(), biases_.begin(), biases_.end());
+    all_terms.insert(all_terms.end(), terms_.begin(), terms_.end());
+    biases = std::max(biases, biases_.size());
+    counts.push_back(biases_.size());
+    if (most.empty()) most = kinds;
+    TAPELOOM_CHECK(kinds.size() == most.size());
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+      counts.push_back(kinds[kind].count);
+      most[kind].count = std::max(most[kind].count, kinds[kind].count);
+    }
+  }
+  for (Kind& kind : most) kind.first = terms, terms += kind.count;
+  kinds = most;
+  rows.start(biases + 2 * terms);
+  const std::size_t* count = counts.data();
+  const NodeId* bias = all_biases.data();
+  const Term* term = all_terms.data();
+  for (NodeId sum : members) {
+    biases_.assign(bias, bias + *count);
+    biases_.resize(biases, p_.zero());
+    bias += *count++;
+    terms_.clear();
+    for (const Kind& kind : kinds) {
+      terms_.insert(terms_.end(), term, term + *count);
+      terms_.resize(kind.first + kind.count, {p_.zero(), p_.zero(), kind.product, kind.negative});
+      term += *count++;
+    }
+    add_row(sum);
+  }
+}
+
+void SumTable::list_columns(NodeId sum, std::vector<Coordinate>& columns) const {
+  columns.clear();
+  for (const Term& term : sums_.terms(sum)) {
+    if (!is_pair(term, false)) continue;
+    columns.push_back(p_.at(is_weight(term.a, term.b, false) ? term.b : term.a));
+  }
+  std::ranges::sort(columns);
+}
+
+/// Whether other weights than parameters are weights, too.
+bool SumTable::any_weights(std::span<const Term> of) const {
+  std::size_t others = 0;
+  if (of.size() >= choices::least_other_weights) {
+    for (const Term& term : of) others += is_pair(term, true) && !is_pair(term, false);
+  }
+  return others >= choices::least_other_weights;
+}
+
+bool SumTable::is_pair(const Term& term, bool any_weights) const {
+  return term.product && (!term.negative || any_weights) &&
+         (is_weight(term.a, term.b, any_weights) || is_weight(term.b, term.a, any_weights));
+}
+
+bool SumTable::is_weight(NodeId node, NodeId of, bool any_weights) const {
+  return p_.is_parameter(node) || (any_weights && !sums_.tape().varying(node) && sums_.tape().varying(of));
+}
+
+void SumTable::take_apart(std::span<const Term> all, Products products, bool any_weights) {
+  pairs_.clear(), subtracted_.clear(), biases_.clear(), terms_.clear();
+  for (const Term& term : all) {
+    if (products == Products::apart && is_pair(term, any_weights)) {
+      const bool first = is_weight(term.a, term.b, any_weights);
+      (term.negative ? subtracted_ : pairs_).push_back({first ? term.a : term.b, first ? term.b : term.a});
+    } else if (!term.product && !term.negative && p_.is_parameter(term.a)) {
+      biases_.push_back(term.a);
+    } else {
+      terms_.push_back(term);
+    }
+  }
+  // Columns by place; constants by the weight they meet.
+  const auto by_place = [&](const Pair& a, const Pair& b) {
+    return std::tuple(p_.at(a.column), p_.at(a.weight)) < std::tuple(p_.at(b.column), p_.at(b.weight));
+  };
+  put_in_order(pairs_, by_place);
+  put_in_order(subtracted_, by_place);
+  put_in_order(biases_, [&](NodeId a, NodeId b) { return p_.at(a) < p_.at(b); });
+  sort_terms();
+}
+
+/// By sign and kind, so that the j-th terms of two sums of a class are alike; then by place.
+void SumTable::sort_terms() {
+  for (Term& term : terms_) {
+    const auto key = [&](NodeId node) { return std::tuple(c_.kind_of(node), p_.at(node)); };
+    if (term.product && key(term.b) < key(term.a)) std::swap(term.a, term.b);
+  }
+  const auto key = [&](const Term& term) {
+    const std::uint32_t b = term.product ? c_.kind_of(term.b) : 0;
+    return std::tuple(term.negative, term.product, c_.kind_of(term.a), b, p_.at(term.a), p_.at(term.b));
+  };
+  put_in_order(terms_, [&](const Term& a, const Term& b) { return key(a) < key(b); });
+  for (auto begin = terms_.begin(); begin != terms_.end();) {
+    const auto end = std::find_if(begin, terms_.end(), [&](const Term& term) { return !alike(term, *begin); });
+    if (begin->product) sort_products({begin, end});
+    begin = end;
+  }
+}
+
+/// Alike products by their second factors, if those repeat less than the first ones do: what repeats is gathered in any
+/// order, and the others may be read in place.
+void SumTable::sort_products(std::span<Term> products) {
+  const auto distinct = [&](NodeId Term::*factor) {
+    std::size_t count = 1;
+    for (std::size_t i = 1; i < products.size(); ++i) {
+      count += p_.at(products[i - 1].*factor) != p_.at(products[i].*factor);
+    }
+    return count;
+  };
+  const std::size_t of_a = distinct(&Term::a);
+  if (of_a == 1 || of_a == products.size()) return;
+  const LargeVector<Term> before(products.begin(), products.end());
+  std::ranges::stable_sort(products, {}, [&](const Term& term) { return p_.at(term.b); });
+  if (distinct(&Term::b) <= of_a) std::ranges::copy(before, products.begin());
+}
+
+bool SumTable::alike(const Term& a, const Term& b) const {
+  if (a.negative != b.negative || a.product != b.product) return false;
+  return c_.kind_of(a.a) == c_.kind_of(b.a) && (!a.product || c_.kind_of(a.b) == c_.kind_of(b.b));
+}
+
+void SumTable::find_kinds() {
+  kinds.clear();
+  for (std::size_t j = 0; j < terms_.size(); ++j) {
+    if (j > 0 && alike(terms_[j - 1], terms_[j])) {
+      ++kinds.back().count;
+    } else {
+      kinds.push_back({j, 1, terms_[j].product, terms_[j].negative});
+    }
+  }
+}
+
+void SumTable::add_row(NodeId sum) {
+  NodeId* to = rows.add(sum).data();
+  const LargeVector<Pair>* all[] = {&pairs_, &subtracted_};
+  for (const auto* some : all) {
+    for (const Pair& pair : *some) *to++ = pair.column;
+  }
+  for (const auto* some : all) {
+    for (const Pair& pair : *some) *to++ = pair.weight;
+  }
+  to = std::ranges::copy(biases_, to).out;
+  for (const Term& term : terms_) *to++ = term.a, *to++ = term.b;
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler
