@@ -1,8 +1,8 @@
-// One 64-byte-aligned block of numbers, cut into pieces.
+// One 64-byte-aligned block of numbers, cut into named pieces; a view is an Eigen map of a piece.
 #pragma once
 
+#include <Eigen/Core>
 #include <algorithm>
-#include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -14,6 +14,9 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 inline constexpr std::size_t arena_alignment = 64;
 inline constexpr std::size_t most_arena_bytes = std::size_t{1} << 46;  // no machine has more
+
+template <class T>
+using View = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned64>;
 
 /// `count` rounded up to a whole number of `unit`s.
 constexpr std::size_t round_up(std::size_t count, std::size_t unit) { return (count + unit - 1) / unit * unit; }
@@ -39,6 +42,7 @@ class Arena {
     }
     std::fill_n(data_.get(), size_, T(0));
   }
+  View<T> view(std::size_t piece) { return {data_.get() + pieces_[piece].begin, Eigen::Index(pieces_[piece].count)}; }
   T* data(std::size_t piece) { return data_.get() + pieces_[piece].begin; }
   std::size_t bytes() const { return size_ * sizeof(T); }
 
