@@ -107,8 +107,9 @@ class Contest {
     const std::size_t c = arena_.plan(std::max({rows * step, terms * step, rows * row_step}));
     arena_.allocate();
     std::mt19937_64 random(1);
-    for (const std::size_t piece : {w, x, y, z}) {
-      for (T& number : arena_.view(piece)) number = static_cast<T>(2.0 * random_unit(random) - 1.0);
+    // w, x, y and z lie one after the other.
+    for (T* number = arena_.data(w); number != arena_.data(scratch); ++number) {
+      *number = static_cast<T>(2.0 * random_unit(random) - 1.0);
     }
     x_ = arena_.data(x), scratch_ = arena_.data(scratch);
     const T* weights = arena_.data(w);

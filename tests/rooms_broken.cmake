@@ -39,7 +39,6 @@ expect(compiler/compile.h "#include \"tapeloom/runtime/execute/executor.h\"" FAL
 expect(compiler/compile.h "#include TAPELOOM_SECRET" FALSE)
 expect(runtime/execute/executor.h "#include \"tapeloom/compiler/compile.h\"" FALSE)
 expect(runtime/execute/executor.h "#include <Eigen/Core>" FALSE)
-expect(runtime/execute/executor.h "#include \"tapeloom/runtime/execute/arena.h\"" FALSE)
 # Rooms that come later, circles of headers within a room, files outside of rooms.
 expect(core/base/ids.h "#include \"tapeloom/core/ops/op.h\"" FALSE)
 expect(core/program/program.h "#include \"tapeloom/core/record/tape.h\"" FALSE)
