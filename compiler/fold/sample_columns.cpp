@@ -113,7 +113,10 @@ void SampleSums::find_groups_of(NodeId sum, std::size_t least) {
 }
 
 std::span<const SampleSums::Group> SampleSums::of(NodeId sum) const {
-  return std::ranges::equal_range(groups, sum, std::greater<>(), &Group::sum);
+  // The last sum comes first.
+  const auto first = std::ranges::lower_bound(groups, sum, std::greater<>(), &Group::sum);
+  const auto last = std::ranges::upper_bound(groups, sum, std::greater<>(), &Group::sum);
+  return {first, last};
 }
 
 bool SampleSums::same(NodeId a, NodeId b) {
