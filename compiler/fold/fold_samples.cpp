@@ -189,7 +189,7 @@ void SampleData::tell_apart() {
 /// Writes the recording of one sample.
 class SampleFolder {
  public:
-  SampleFolder(const SampleSums& sums, const SampleColumns& columns)
+  SampleFolder(SampleSums& sums, const SampleColumns& columns)
       : sums_(sums), columns_(columns), tape_(sums.tape()), data_(sums.sums().request(), columns) {}
 
   /// Nothing if more were computed than there is now.
@@ -315,10 +315,10 @@ class SampleFolder {
   }
 
   /// The terms that are not folded, and a batch sum for each group.
-  Value folded_sum(NodeId sum) const {
+  Value folded_sum(NodeId sum) {
     Value total = 0.0;
     const auto add = [&](Value term, bool negative) { total = negative ? total - term : total + term; };
-    for (const Term& term : sums_.sums().terms(sum)) {
+    for (const Term& term : sums_.terms_of(sum)) {
       if (!columns_.has(term.a)) add(moved(term.a), term.negative);
     }
     for (const SampleSums::Group& group : sums_.of(sum)) {
@@ -329,7 +329,7 @@ class SampleFolder {
     return total;
   }
 
-  const SampleSums& sums_;
+  SampleSums& sums_;
   const SampleColumns& columns_;
   const Tape& tape_;
   SampleData data_;
@@ -343,8 +343,8 @@ class SampleFolder {
 
 std::optional<FoldedSamples> fold_samples(const Request& request) {
   if (!request.loss() || !request.guards().empty()) return std::nullopt;
-  if (!request.tape().input_nodes().empty() || request.has_samples()) return std::nullopt;
-  const Sums sums(request, Sums::Terms::nodes);
+  if (!request.tape().input_nodes().empty() || request.has_reductions()) return std::nullopt;
+  Sums sums(request, Sums::Terms::nodes);
   SampleSums alike(sums);
   SampleColumns columns(alike);
   const auto fold = [&](const Way& way) {

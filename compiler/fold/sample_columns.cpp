@@ -17,8 +17,6 @@ constexpr std::size_t least_samples = 2;
 
 }  // namespace
 
-SampleSums::SampleSums(const Sums& sums) : sums_(sums) {}
-
 bool SampleSums::find(bool any_parameters, bool outer) {
   if (hash_.empty() || any_parameters != any_parameters_) hash_nodes(any_parameters);
   groups.clear(), looked_at_.clear();
@@ -53,7 +51,9 @@ void SampleSums::hash_nodes(bool any_parameters) {
 
 void SampleSums::find_groups() {
   std::size_t most = least_samples;
-  for (NodeId sum : sums_.all()) {
+  for (std::size_t i = sums_.size(); i-- > 0;) {
+    const NodeId sum(i);
+    if (!sums_.request().live(sum) || !sums_.ends_sum(sum)) continue;
     looked_at_.push_back(sum);
     const std::size_t known = groups.size();
     find_groups_of(sum, most);
@@ -66,13 +66,13 @@ void SampleSums::find_groups() {
 /// Where neurons of any parameters are alike, so are the terms of sums within a sample, as are those of one layer at
 /// many places. So the sums that come last tell how many samples there are, and nothing below their terms is looked at.
 void SampleSums::find_outer_groups() {
-  LargeVector<bool> below(sums_.size(), false);
+  LargeVector<std::uint8_t> below(sums_.size(), false);
   for (std::size_t i = sums_.size(); i-- > 0;) {
     const NodeId node(i);
     if (!sums_.request().live(node) || sums_.is_leaf(node)) continue;
     if (below[i]) {
       for (NodeId x : tape().operands(node)) below[x.index] = true;
-    } else if (sums_.role(node) == Sums::Role::sum) {
+    } else if (sums_.ends_sum(node)) {
       looked_at_.push_back(node);
       const auto known = static_cast<std::ptrdiff_t>(groups.size());
       find_groups_of(node, least_samples);
@@ -97,7 +97,7 @@ void SampleSums::regroup(std::uint32_t count) {
 
 void SampleSums::find_groups_of(NodeId sum, std::size_t least) {
   terms_.clear();
-  std::ranges::copy_if(sums_.terms(sum), std::back_inserter(terms_), [&](const Term& t) { return has_data(t.a); });
+  std::ranges::copy_if(sums_.find_terms(sum), std::back_inserter(terms_), [&](const Term& t) { return has_data(t.a); });
   if (terms_.size() < least) return;  // as most sums, which are neurons
   const auto key = [&](const Term& term) { return std::pair(hash_[term.a.index], term.negative); };
   std::ranges::stable_sort(terms_, {}, key);
@@ -296,7 +296,7 @@ void SampleColumns::find_folded() {
 /// Nothing outside a column uses its nodes, but the folded sums their terms, each of which is in a group.
 bool SampleColumns::stand_alone() {
   find_folded();
-  LargeVector<bool> is_term(of_.size(), false);
+  LargeVector<std::uint8_t> is_term(of_.size(), false);
   for (std::size_t g = 0, end = 0; g < sums_.groups.size(); g = end) {
     const NodeId sum = sums_.groups[g].sum;
     std::size_t grouped = 0;
@@ -308,7 +308,7 @@ bool SampleColumns::stand_alone() {
       }
     }
     const auto in_column = [&](const Term& term) { return has(term.a); };
-    if (std::cmp_not_equal(std::ranges::count_if(sums_.sums().terms(sum), in_column), grouped)) return false;
+    if (std::cmp_not_equal(std::ranges::count_if(sums_.terms_of(sum), in_column), grouped)) return false;
   }
   for (std::uint32_t i = 0; i < of_.size(); ++i) {
     const NodeId node{std::size_t{i}};

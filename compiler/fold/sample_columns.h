@@ -16,7 +16,7 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 class SampleSums {
  public:
   /// Sums whose terms are nodes.
-  explicit SampleSums(const Sums& sums);
+  explicit SampleSums(Sums& sums) : sums_(sums) {}
 
   /// Terms of one sum that have the same hash.
   struct Group {
@@ -30,6 +30,7 @@ class SampleSums {
   std::uint32_t samples = 0;
 
   const Sums& sums() const { return sums_; }
+  std::span<const Term> terms_of(NodeId sum) { return sums_.find_terms(sum); }
   const Tape& tape() const { return sums_.tape(); }
   /// Equal for nodes that compute alike.
   std::uint64_t hash(NodeId node) const { return hash_[node.index]; }
@@ -57,12 +58,12 @@ class SampleSums {
   void find_groups_of(NodeId sum, std::size_t least);
   void find_same();
 
-  const Sums& sums_;
-  bool any_parameters_ = false;      // what the hashes are of
-  LargeVector<std::uint64_t> hash_;  // of each node
-  LargeVector<bool> has_data_;       // depends on a constant, or is one
-  std::vector<NodeId> looked_at_;    // sums, falling
-  LargeVector<std::uint32_t> same_;  // of nodes of parameters alone: the first that computes the same
+  Sums& sums_;
+  bool any_parameters_ = false;         // what the hashes are of
+  LargeVector<std::uint64_t> hash_;     // of each node
+  LargeVector<std::uint8_t> has_data_;  // depends on a constant, or is one
+  std::vector<NodeId> looked_at_;       // sums, falling
+  LargeVector<std::uint32_t> same_;     // of nodes of parameters alone: the first that computes the same
   LargeVector<Term> terms_;
 };
 
@@ -129,7 +130,7 @@ class SampleColumns {
   LargeVector<NodeId> members_;       // column by column
   LargeVector<std::uint32_t> of_;     // of each node: its column, or one of the two below
   LargeVector<std::uint32_t> place_;  // of each node of a column
-  LargeVector<bool> folded_;
+  LargeVector<std::uint8_t> folded_;
   std::set<Reader> picks_;
   LargeVector<std::uint32_t> seen_;
   std::uint32_t visit_ = 0;

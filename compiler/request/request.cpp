@@ -80,26 +80,22 @@ void Request::find_live() {
   std::uint32_t end = 0;
   for (NodeId root : roots) end = std::max(end, root.index + 1);
   uses_.assign(end, 0);
-  differentiated_.assign(end, false);
-  if (loss_) differentiated_[loss_->index] = true;
   for (NodeId root : roots) uses_[root.index] = 2;
   for (std::uint32_t i = end; i-- > 0;) {
     if (uses_[i] == 0) continue;
     const NodeId node{std::size_t{i}};
     const Op op = tape_->op(node);
     ++live_.all;
-    has_samples_ = has_samples_ || tape_->varying(node) || op_kind(op) == OpKind::reduction;
+    has_reductions_ = has_reductions_ || op_kind(op) == OpKind::reduction;
     if (op_kind(op) == OpKind::leaf) {
       ++live_.leaves;
       continue;
     }
     const Operands x = tape_->operands(node);
     live_.operands += x.count;
-    const unsigned differentiable = differentiated_[i] ? differentiable_operands(op) : 0;
-    for (std::size_t k = 0; k < x.count; ++k) {
-      std::uint8_t& uses = uses_[x.node[k].index];
+    for (NodeId operand : x) {
+      std::uint8_t& uses = uses_[operand.index];
       uses = static_cast<std::uint8_t>(std::min(uses + 1, 2));
-      if ((differentiable >> k & 1) != 0) differentiated_[x.node[k].index] = true;
     }
   }
 }
@@ -126,11 +122,12 @@ Request resolve(const Value* loss, std::span<const Value> outputs, Tape::Mark br
   return Request(*tape, loss_node, std::move(nodes), held_guards(*tape, branches_from));
 }
 
-Sums::Sums(const Request& request, Terms kind)
-    : request_(request), kind_(kind), role_(request.size(), static_cast<std::uint8_t>(Role::dead)) {
+Sums::Sums(const Request& request, Terms kind) : request_(request), kind_(kind), role_(request.size()) {
   for (std::size_t i = 0; i < role_.size(); ++i) {
-    if (request.live(NodeId(i))) role_[i] = static_cast<std::uint8_t>(Role::plain);
+    role_[i] = static_cast<std::uint8_t>(request.uses(NodeId(i)) > 0 ? Role::plain : Role::dead);
   }
+  if (kind == Terms::nodes) return;
+  find_differentiated();
   for (std::size_t i = role_.size(); i-- > 0;) {
     const NodeId node(i);
     if (role(node) != Role::plain) continue;
@@ -140,9 +137,24 @@ Sums::Sums(const Request& request, Terms kind)
     sums_.push_back(node);
     first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
     sizes_.push_back(1);
-    sum ? collect_terms(node) : collect_operands(node);
+    sum ? collect_terms(node, terms_, sizes_.back()) : collect_operands(node);
   }
   first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
+}
+
+void Sums::find_differentiated() {
+  differentiated_.assign(role_.size(), false);
+  if (!request_.loss()) return;
+  differentiated_[request_.loss()->index] = true;
+  for (std::size_t i = request_.loss()->index + 1; i-- > 0;) {
+    const NodeId node(i);
+    if (!differentiated_[i] || is_leaf(node)) continue;
+    const Operands x = tape().operands(node);
+    const unsigned differentiable = differentiable_operands(tape().op(node));
+    for (std::size_t k = 0; k < x.count; ++k) {
+      if ((differentiable >> k & 1) != 0) differentiated_[x.node[k].index] = true;
+    }
+  }
 }
 
 /// -x, also as the notebooks write it, x * -1. A leaf times -1 may be a weight that meets data, and stays a product.
@@ -163,12 +175,20 @@ bool Sums::begins_sum(NodeId node) const {
   return is(node, Op::add) || is(node, Op::sub) || (kind_ == Terms::nodes && is(node, Op::neg));
 }
 
-void Sums::absorb(NodeId node) {
-  role_[node.index] = static_cast<std::uint8_t>(Role::absorbed);
-  ++sizes_.back();
+std::span<const Term> Sums::find_terms(NodeId sum) {
+  std::uint32_t size = 1;
+  found_.clear();
+  role_[sum.index] = static_cast<std::uint8_t>(Role::sum);
+  collect_terms(sum, found_, size);
+  return found_;
 }
 
-void Sums::collect_terms(NodeId sum) {
+template <class List>
+void Sums::collect_terms(NodeId sum, List& terms, std::uint32_t& size) {
+  const auto absorb = [&](NodeId node) {
+    role_[node.index] = static_cast<std::uint8_t>(Role::absorbed);
+    ++size;
+  };
   const auto push_operands = [&](NodeId node, bool negative) {
     const Operands x = tape().operands(node);
     stack_.push_back({x.node[1], negative != is(node, Op::sub)});
@@ -184,7 +204,7 @@ void Sums::collect_terms(NodeId sum) {
     stack_.pop_back();
     NodeId of;
     if (!absorbable(node)) {
-      terms_.push_back({node, node, false, negative});
+      terms.push_back({node, node, false, negative});
     } else if (is(node, Op::add) || is(node, Op::sub)) {
       absorb(node);
       push_operands(node, negative);
@@ -193,9 +213,9 @@ void Sums::collect_terms(NodeId sum) {
       stack_.push_back({of, !negative});
     } else if (is(node, Op::mul) && kind_ == Terms::products) {
       absorb(node);
-      terms_.push_back({tape().operands(node).node[0], tape().operands(node).node[1], true, negative});
+      terms.push_back({tape().operands(node).node[0], tape().operands(node).node[1], true, negative});
     } else {
-      terms_.push_back({node, node, false, negative});
+      terms.push_back({node, node, false, negative});
     }
   }
 }
@@ -219,7 +239,8 @@ void Sums::collect_operands(NodeId extreme) {
       break;
     }
     node = inner;
-    absorb(node);
+    role_[node.index] = static_cast<std::uint8_t>(Role::absorbed);
+    ++sizes_.back();
   }
   std::ranges::reverse(std::span(&terms_[begin], terms_.size() - begin));
 }

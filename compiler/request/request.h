@@ -40,10 +40,8 @@ class Request {
   /// How often live nodes read it: 0, 1, or 2 for more. What is wanted counts as read from outside, too, so that
   /// nothing may swallow it.
   unsigned uses(NodeId node) const { return uses_[node.index]; }
-  /// True where the loss has a derivative by the node.
-  bool differentiated(NodeId node) const { return differentiated_[node.index]; }
-  /// Whether something live differs from sample to sample or is a reduction over the samples.
-  bool has_samples() const { return has_samples_; }
+  /// Whether something live is a reduction over the samples.
+  bool has_reductions() const { return has_reductions_; }
 
  private:
   void find_live();
@@ -54,8 +52,7 @@ class Request {
   std::vector<std::size_t> guards_;
   LiveNodes live_;
   LargeVector<std::uint8_t> uses_;
-  LargeVector<bool> differentiated_;
-  bool has_samples_ = false;
+  bool has_reductions_ = false;
 };
 
 /// The request for a loss, which may be null, outputs, and the guards taken since `branches_from`, but for those on
@@ -74,11 +71,13 @@ struct Term {
   bool negative;
 };
 
-/// Found once for a request, from the last node to the first, so that a chain is swallowed by the sum at its end.
+/// A chain is swallowed by the sum at its end, so they are found from the last node to the first.
 class Sums {
  public:
-  /// What else than chains of + and - is part of a sum: nothing, so that terms are nodes; or products that nothing else
-  /// uses, as their factors, and x * -1, as the notebooks write -x. Chains of max and min are found with products.
+  /// What else than chains of +, - and negation is part of a sum. `products`: products that nothing else uses, as their
+  /// factors, and x * -1, as the notebooks write -x; all sums and chains of max and min are found at once. `nodes`:
+  /// nothing, and sums are found when they are asked for, from the last to the first, since whoever looks for samples
+  /// need not see most of them.
   enum class Terms : bool { nodes, products };
 
   Sums(const Request& request, Terms kind);
@@ -91,34 +90,44 @@ class Sums {
   /// What a node is: dead, part of somebody's sum or extreme, a sum, a max or min of at least three, or a plain node.
   enum class Role : std::uint8_t { dead, absorbed, sum, extreme, plain };
   Role role(NodeId node) const { return static_cast<Role>(role_[node.index]); }
+  /// True where the loss has a derivative by the node; known with products.
+  bool differentiated(NodeId node) const { return differentiated_[node.index]; }
   bool is(NodeId node, Op op) const { return tape().op(node) == op; }
   bool is_leaf(NodeId node) const { return op_kind(tape().op(node)) == OpKind::leaf; }
   /// True for a sum or extreme, which has terms.
   bool has_terms(NodeId node) const { return role(node) == Role::sum || role(node) == Role::extreme; }
   /// Of a sum or extreme, in recorded order.
   std::span<const Term> terms(NodeId sum) const;
+  /// Where terms are nodes: whether a sum ends here that is not part of a later one, and what it adds up, until the
+  /// next call.
+  bool ends_sum(NodeId node) const { return role(node) != Role::absorbed && begins_sum(node); }
+  std::span<const Term> find_terms(NodeId sum);
   /// How many recorded nodes became that node, itself included: of a sum or extreme, all of its chain.
   std::size_t nodes(NodeId node) const { return has_terms(node) ? sizes_[index(node)] : 1; }
-  /// All of them, the last one first.
-  std::span<const NodeId> all() const { return {sums_.begin(), sums_.end()}; }
 
  private:
-  void collect_terms(NodeId sum);
+  template <class List>
+  void collect_terms(NodeId sum, List& terms, std::uint32_t& size);
   void collect_operands(NodeId extreme);
   bool begins_sum(NodeId node) const;
   bool begins_extreme(NodeId node) const;
-  bool absorbable(NodeId node) const { return request_.uses(node) == 1 && role(node) == Role::plain; }
+  /// What is absorbed already has been so by the chain that is looked at again: nothing else uses it.
+  bool absorbable(NodeId node) const {
+    return request_.uses(node) == 1 && (role(node) == Role::plain || role(node) == Role::absorbed);
+  }
   bool is_negation(NodeId node, NodeId& of) const;
-  void absorb(NodeId node);
+  void find_differentiated();
   std::size_t index(NodeId sum) const;
 
   const Request& request_;
   Terms kind_;
   LargeVector<std::uint8_t> role_;
+  LargeVector<bool> differentiated_;
   GrowingVector<NodeId> sums_;               // falling
   GrowingVector<std::uint32_t> first_term_;  // of each sum, and one more
   GrowingVector<std::uint32_t> sizes_;       // in nodes
   GrowingVector<Term> terms_;
+  LargeVector<Term> found_;  // by find_terms()
   LargeVector<std::pair<NodeId, bool>> stack_;
 };
 

@@ -14,7 +14,7 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 /// Gives numbers to keys in the order in which they first come.
 class Classifier {
  public:
-  explicit Classifier(const Sums& sums) : r_(sums.request()), sums_(sums) {
+  explicit Classifier(const Sums& sums) : sums_(sums) {
     found_.of_node_.assign(sums.size(), 0);
     for (std::uint32_t leaf = 0; leaf < first_class; ++leaf) found_.family_.push_back(leaf);
     depth_.assign(first_class, 0);
@@ -37,7 +37,7 @@ class Classifier {
   std::uint32_t of(NodeId node) const { return found_.kind_of(node); }
 
   void classify(NodeId node) {
-    const Op op = r_.tape().op(node);
+    const Op op = sums_.tape().op(node);
     if (op_kind(op) == OpKind::leaf) {
       found_.of_node_[node.index] = static_cast<std::uint32_t>(op);
       return;
@@ -116,10 +116,10 @@ class Classifier {
   }
 
   void make_plain_key(NodeId node) {
-    const Op op = r_.tape().op(node);
-    words_.push_back(static_cast<std::uint32_t>(op) + (r_.differentiated(node) ? first_class : 0));
+    const Op op = sums_.tape().op(node);
+    words_.push_back(static_cast<std::uint32_t>(op) + (sums_.differentiated(node) ? first_class : 0));
     const std::size_t first = words_.size();
-    for (NodeId operand : r_.tape().operands(node)) words_.push_back(part(operand));
+    for (NodeId operand : sums_.tape().operands(node)) words_.push_back(part(operand));
     if (op == Op::mul && words_[first] > words_[first + 1]) std::swap(words_[first], words_[first + 1]);
   }
 
@@ -137,7 +137,7 @@ class Classifier {
       terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
     }
     std::sort(terms_.begin(), terms_.end());
-    words_.push_back(r_.differentiated(node) ? sum_marker : sum_marker - 1);
+    words_.push_back(sums_.differentiated(node) ? sum_marker : sum_marker - 1);
     for (std::size_t i = 0; i < terms_.size();) {
       std::size_t end = i;
       while (end < terms_.size() && terms_[end] == terms_[i]) ++end;
@@ -150,7 +150,8 @@ class Classifier {
   /// The classes of its operands in their order, each with how many there are in a row.
   void make_extreme_key(NodeId node) {
     words_.push_back(extreme_marker);
-    words_.push_back(static_cast<std::uint32_t>(r_.tape().op(node)) + (r_.differentiated(node) ? first_class : 0));
+    words_.push_back(static_cast<std::uint32_t>(sums_.tape().op(node)) +
+                     (sums_.differentiated(node) ? first_class : 0));
     std::uint32_t latest = sum_marker;
     for (const Term& term : sums_.terms(node)) {
       if (part(term.a) != latest) words_.insert(words_.end(), {latest = of(term.a), 0});
@@ -164,7 +165,7 @@ class Classifier {
     if (sums_.has_terms(node)) {
       for (const Term& term : sums_.terms(node)) take(term.a), take(term.b);
     } else {
-      for (NodeId operand : r_.tape().operands(node)) take(operand);
+      for (NodeId operand : sums_.tape().operands(node)) take(operand);
     }
     return depth;
   }
@@ -196,7 +197,6 @@ class Classifier {
     counted([&](std::size_t i, std::uint32_t place) { found_.members_[next[place]++] = NodeId(i); });
   }
 
-  const Request& r_;
   const Sums& sums_;
   Candidates found_;
   LargeVector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
