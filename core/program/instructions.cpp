@@ -4,9 +4,7 @@
 
 #include "tapeloom/core/base/check.h"
 
-namespace tapeloom::inline TAPELOOM_ABI {
-
-namespace instructions {
+namespace tapeloom::inline TAPELOOM_ABI::instructions {
 
 std::string expression(Op op, const std::string* x) {
   if (op_sign(op) != nullptr) return x[0] + " " + op_sign(op) + " " + x[1];
@@ -37,8 +35,6 @@ std::string FinishedProduct::finished(const std::string& product, const std::str
   return has_then() ? op_name(i.then) + ("(" + text + ")") : text;
 }
 
-}  // namespace instructions
-
 namespace {
 
 /// What use(instruction) is for the struct of its kind.
@@ -47,7 +43,7 @@ auto visit(const Instruction& i, const Shape& shape, Use&& use) {
   switch (i.kind) {
 #define TAPELOOM_INSTRUCTION(name, Struct) \
   case InstructionKind::name:              \
-    return use(instructions::Struct{i, shape});
+    return use(Struct{i, shape});
 #include "tapeloom/core/program/instructions.def"
   }
   fail_check("an instruction kind", __FILE__, __LINE__);
@@ -55,9 +51,9 @@ auto visit(const Instruction& i, const Shape& shape, Use&& use) {
 
 }  // namespace
 
-InstructionFacts facts_of(const Instruction& i, const Shape& shape) {
+Facts facts_of(const Instruction& i, const Shape& shape) {
   return visit(i, shape, [](const auto& of) {
-    return InstructionFacts{of.rules, of.operands(), of.result(), of.extent(), of.flops(), of.matrix_product};
+    return Facts{of.rules, of.operands(), of.result(), of.extent(), of.flops(), of.matrix_product};
   });
 }
 
@@ -65,20 +61,19 @@ std::string title_of(const Instruction& i, const Shape& shape) {
   return visit(i, shape, [](const auto& of) { return of.title(); });
 }
 
-std::string text_of(const Instruction& i, const Shape& shape, const instructions::Texts& x) {
+std::string text_of(const Instruction& i, const Shape& shape, const Texts& x) {
   return visit(i, shape, [&](const auto& of) { return of.text(x); });
 }
 
 Instruction at_place(Instruction i, const Shape& shape, std::uint32_t place) {
-  const InstructionFacts facts = facts_of(i, shape);
+  const Facts facts = facts_of(i, shape);
   const auto in_place = [&](std::uint64_t count) { return static_cast<std::uint32_t>(count / shape.places); };
   for (std::size_t k = 0; k < facts.operands.size(); ++k) {
     const auto [source, count, by_index] = facts.operands[k];
-    i.x[k] += place * (source == instructions::Source::matrix ? shape.place_step : in_place(count) * shape.step[k]);
+    i.x[k] += place * (source == Source::matrix ? shape.place_step : in_place(count) * shape.step[k]);
   }
-  i.out +=
-      place * (facts.result.target == instructions::Target::rows ? in_place(facts.result.count) : shape.place_step);
+  i.out += place * (facts.result.target == Target::rows ? in_place(facts.result.count) : shape.place_step);
   return i;
 }
 
-}  // namespace tapeloom::inline TAPELOOM_ABI
+}  // namespace tapeloom::inline TAPELOOM_ABI::instructions

@@ -20,9 +20,7 @@
 
 #include "tapeloom/core/program/program.h"
 
-namespace tapeloom::inline TAPELOOM_ABI {
-
-namespace instructions {
+namespace tapeloom::inline TAPELOOM_ABI::instructions {
 
 /// Where an instruction may stand: among those that run once a step, those that run for each tile, or both.
 enum class Runs : std::uint8_t { once, in_tiles, both };
@@ -347,24 +345,22 @@ struct StoreInputGradient : Moves {
   Result result() const { return {Target::input_gradient, rows()}; }
 };
 
-}  // namespace instructions
-
 /// What the struct of an instruction's kind says, for those that treat all kinds alike.
-struct InstructionFacts {
-  instructions::Rules rules;
-  instructions::Operands operands;
-  instructions::Result result;
+struct Facts {
+  Rules rules;
+  Operands operands;
+  Result result;
   std::array<std::uint64_t, 2> extent;  ///< rows x terms, in reports
   std::uint64_t flops;
   bool matrix_product;
 };
 
-InstructionFacts facts_of(const Instruction& i, const Shape& shape);
+Facts facts_of(const Instruction& i, const Shape& shape);
 std::string title_of(const Instruction& i, const Shape& shape);
 /// The right side of its equation.
-std::string text_of(const Instruction& i, const Shape& shape, const instructions::Texts& x);
+std::string text_of(const Instruction& i, const Shape& shape, const Texts& x);
 
 /// A product at one of its places.
 Instruction at_place(Instruction i, const Shape& shape, std::uint32_t place);
 
-}  // namespace tapeloom::inline TAPELOOM_ABI
+}  // namespace tapeloom::inline TAPELOOM_ABI::instructions

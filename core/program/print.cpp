@@ -146,12 +146,12 @@ std::string result_text(const Program& program, const Instruction& instruction, 
 
 std::string instruction_text(const Program& program, const Instruction& instruction, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
-  const InstructionFacts facts = facts_of(instruction, shape);
+  const instructions::Facts facts = instructions::facts_of(instruction, shape);
   Texts x;
   for (std::size_t k = 0; k < facts.operands.size(); ++k) {
     x[k] = operand_text(program, instruction, k, facts.operands[k], in_tile);
   }
-  return result_text(program, instruction, facts.result, in_tile) + text_of(instruction, shape, x);
+  return result_text(program, instruction, facts.result, in_tile) + instructions::text_of(instruction, shape, x);
 }
 
 std::string stage_text(const Program& program, const Stage& stage) {

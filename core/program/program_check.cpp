@@ -180,7 +180,7 @@ class Checker {
   void check(const Instruction& i, bool in_tile) {
     require(i.shape < p_.shapes.size(), "an instruction without a shape");
     const Shape& s = p_.shapes[i.shape];
-    const InstructionFacts facts = facts_of(i, s);
+    const instructions::Facts facts = instructions::facts_of(i, s);
     check_place(s, facts.rules, in_tile);
     check_ops(i, s, facts.rules.ops, in_tile);
     for (std::size_t k = 0; k < s.step.size(); ++k) {

@@ -49,13 +49,13 @@ std::uint64_t numbers_written(const Result& result) {
 
 InstructionWork work_of(const Program& program, const Instruction& instruction, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
-  const InstructionFacts facts = facts_of(instruction, shape);
+  const instructions::Facts facts = instructions::facts_of(instruction, shape);
   std::uint64_t numbers = numbers_written(facts.result);
   for (std::size_t k = 0; k < facts.operands.size(); ++k) {
     numbers += numbers_read(instruction, shape, facts.operands[k], k, in_tile);
   }
   const auto [rows, terms] = facts.extent;
-  return {title_of(instruction, shape), rows, terms, facts.flops, numbers, facts.matrix_product};
+  return {instructions::title_of(instruction, shape), rows, terms, facts.flops, numbers, facts.matrix_product};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -24,7 +24,7 @@ bool reads_parameters_once(const Program& program) {
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
-      const instructions::Operands operands = facts_of(i, program.shapes[i.shape]).operands;
+      const instructions::Operands operands = instructions::facts_of(i, program.shapes[i.shape]).operands;
       for (std::size_t k = 0; k < operands.size(); ++k) {
         if (operands[k].source == instructions::Source::lists || is_parameter(i.x[k])) return true;
       }

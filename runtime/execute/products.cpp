@@ -43,7 +43,7 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
                         s.places >= least_rows_for_a_copy;
   const bool together = view_.once() && s.place_step == 0 && (outer || side_by_side || may_copy);
   for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
-    const Instruction here = at_place(i, s, p);
+    const Instruction here = instructions::at_place(i, s, p);
     products_.push_back(outer                                        ? bound_outer(here, s)
                         : view_.once() && (together || side_by_side) ? bound_places(here, s)
                                                                      : bound_lanes(here, s));
@@ -132,7 +132,8 @@ void CallPlanner<T>::bind_sums(std::uint32_t at) {
   const Shape& s = program_.shapes[i.shape];
   const bool outer = i.kind == InstructionKind::reduce_outer;
   for (std::uint32_t p = 0; p < (outer ? s.places : 1); ++p) {
-    BoundSums<T>& bound = sums_.emplace_back(outer ? bound_outer_sums(at_place(i, s, p), s) : bound_sums(i, s));
+    BoundSums<T>& bound =
+        sums_.emplace_back(outer ? bound_outer_sums(instructions::at_place(i, s, p), s) : bound_sums(i, s));
     bound.at = at;
     bound.begins = !i.accumulates && (p == 0 || s.place_step != 0);
     bound.follows_row_sums = outer && i.follows_row_sums;

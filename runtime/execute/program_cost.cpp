@@ -24,7 +24,7 @@ double operations_of(const Program& program, Range range, bool in_tile) {
 /// 42 bytes a total of rows, measured for a million of each.
 double call_bytes(const Instruction& i, const Shape& s) {
   constexpr double place = 1024.0, product = 32.0, row = 64.0;
-  const InstructionFacts facts = facts_of(i, s);
+  const instructions::Facts facts = instructions::facts_of(i, s);
   double bytes = facts.matrix_product ? place * s.places : 0.0;
   if (facts.result.target == instructions::Target::total_rows) bytes += row * s.rows;
   if (facts.result.target == instructions::Target::total_entries) bytes += product * s.rows * s.terms;
