@@ -28,6 +28,7 @@
 #include "bench/measure_peak.h"
 #include "bench/turns.h"
 #include "bench/xsmm_product.h"
+#include "tapeloom/core/program/cost.h"
 #include "tapeloom/runtime/execute/arena.h"
 #include "tapeloom/runtime/execute/calls.h"
 #include "tapeloom/runtime/execute/interpreter.h"
@@ -135,7 +136,8 @@ class Contest {
         p.c_stride = row_step;
         a_ = arena_.data(y), b_ = scratch_;
         kernels.transpose(terms, shape.samples, x_, step, scratch_, p.b_stride);
-        by_sums_ = runtime::dots_are_cheaper(rows, terms, shape.samples, kernels.vector_lanes, transposes_);
+        by_sums_ = cost::dots(rows, terms, shape.samples, kernels.vector_lanes) <=
+                   cost::product_over_samples(rows, terms, shape.samples, kernels.vector_lanes, transposes_);
         if (by_sums_) {
           const bool swapped = terms > rows;
           sums_of_ = swapped ? x_ : a_, by_ = swapped ? a_ : x_;

@@ -1,6 +1,7 @@
 #include "tapeloom/runtime/execute/calls.h"
 
 #include "tapeloom/core/base/check.h"
+#include "tapeloom/core/program/cost.h"
 #include "tapeloom/runtime/execute/arena.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -184,8 +185,10 @@ void CallPlanner<T>::add_product(BoundProduct<T>& bound, CallList<T>& calls) {
 
 template <class T>
 bool CallPlanner<T>::multiplies(const BoundSums<T>& bound, std::size_t samples) const {
+  const Product<T>& p = bound.product;
   return bound.may_multiply &&
-         !dots_are_cheaper(bound.product.m, bound.product.n, samples, kernels_.vector_lanes, bound.load == no_load);
+         cost::product_over_samples(p.m, p.n, samples, kernels_.vector_lanes, bound.load == no_load) <
+             cost::dots(p.m, p.n, samples, kernels_.vector_lanes);
 }
 
 template <class T>

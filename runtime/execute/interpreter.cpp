@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/instructions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -63,7 +64,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
       batch_lanes_(round_up(max_samples, lane_unit)),
       most_groups_(most_groups(program)),
       threads_(std::min(threads, groups_of(max_samples))),
-      seconds_a_sample_(estimate_seconds_a_sample(program, sizeof(T))),
+      seconds_a_sample_(cost::seconds_a_sample(program, tile_samples_, sizeof(T))),
       single_tile_(most_groups_ == 1 ? tile_samples_ : std::min(tile_samples_, 2 * least_group_samples - 1)),
       copies_parameters_(reads_parameters_once(program)),
       trained_(program.trained) {
@@ -210,11 +211,9 @@ void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const Bat
   add_groups(stage.totals, groups);
 }
 
-/// Waking a thread and meeting it again takes up to some tens of microseconds.
 template <class T>
 std::size_t Interpreter<T>::threads_worth(std::size_t samples) const {
-  constexpr double least_seconds = 50e-6;  // for each
-  const double worth = seconds_a_sample_ * static_cast<double>(samples) / least_seconds;
+  const double worth = seconds_a_sample_ * static_cast<double>(samples) / cost::seconds_worth_a_thread;
   return worth >= static_cast<double>(threads_) ? threads_ : std::max<std::size_t>(static_cast<std::size_t>(worth), 1);
 }
 

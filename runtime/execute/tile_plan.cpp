@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/instructions.h"
 #include "tapeloom/runtime/execute/arena.h"
 
@@ -15,26 +16,20 @@ constexpr std::size_t most_tile_samples = 512, most_samples_for_weights = 128;
 constexpr std::size_t tile_bytes = 576 * 1024;
 // Where that leaves few samples, instructions of a few rows take longer to start than to run. Reading slots from the
 // third-level cache takes less.
-constexpr std::size_t most_tile_bytes = 16 * 1024 * 1024, least_numbers = 512, most_samples_to_start = 128;
+constexpr std::size_t most_tile_bytes = 16 * 1024 * 1024, most_samples_to_start = 128;
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
 
-/// Whether each row is started apart.
-bool runs_row_by_row(const Instruction& i, const Shape& shape) {
-  const bool by_index = std::find(shape.step.begin(), shape.step.end(), Shape::by_index) != shape.step.end();
-  return i.kind == InstructionKind::gather || (i.kind == InstructionKind::elementwise && by_index);
-}
-
-/// So many that an instruction computes `least_numbers` on average each time it is started, within limits.
+/// So many that an instruction computes `numbers_worth_a_start` on average each time it is started, within limits.
 std::size_t samples_worth_starting(const Program& program) {
   std::size_t starts = 0, rows = 0;
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
       const Instruction& i = program.instructions[at];
       const Shape& shape = program.shapes[i.shape];
-      starts += runs_row_by_row(i, shape) ? shape.rows : 1, rows += std::size_t{shape.rows} * shape.places;
+      starts += cost::starts(i, shape), rows += std::size_t{shape.rows} * shape.places;
     }
   }
-  return rows == 0 ? 0 : std::min(least_numbers * starts / rows, most_samples_to_start);
+  return rows == 0 ? 0 : std::min(cost::numbers_worth_a_start * starts / rows, most_samples_to_start);
 }
 
 }  // namespace
@@ -59,22 +54,6 @@ std::size_t most_groups(const Program& program) {
   return std::min(most, fitting);
 }
 
-// About 100 GFLOP/s in float for products, 10 billion numbers a second for the rest.
-double estimate_seconds_a_sample(const Program& program, std::size_t number_size) {
-  double seconds = 0.0;
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      const Shape& s = program.shapes[i.shape];
-      const bool product = i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse ||
-                           i.kind == InstructionKind::reduce_outer;
-      const double rows = static_cast<double>(s.rows) * s.places;
-      seconds += product ? 2.0 * rows * s.terms / 100e9 : rows / 10e9;
-    }
-  }
-  return seconds * static_cast<double>(number_size) / sizeof(float);
-}
-
 std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
   std::size_t terms = 0;
   for (const Instruction& i : program.instructions) {
@@ -87,14 +66,6 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
 
 std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size) {
   return tile_samples * number_size % 1024 == 0 ? tile_samples + lane_unit : tile_samples;
-}
-
-bool dots_are_cheaper(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes,
-                      bool transposes) {
-  const auto vectors_of = [&](std::size_t numbers) { return (numbers + vector_lanes - 1) / vector_lanes; };
-  const std::size_t dots = rows * terms * (vectors_of(samples) + 14);
-  const std::size_t product = (rows + (transposes ? 4 : 0)) * vectors_of(terms) * samples + 60;
-  return dots <= product;
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

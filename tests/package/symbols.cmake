@@ -21,7 +21,7 @@ endfunction()
 inline_namespace(${VERSION} abi)
 string(LENGTH ${abi} length)
 set(public "NK?8tapeloom${length}${abi}")
-set(inside "${public}(8compiler|7runtime|3ops|12instructions|9Gradients|10fail_check|10find_fault|18development_checks|22set_development_checks|.*I[fd]E5State)")
+set(inside "${public}(8compiler|7runtime|3ops|4cost|12instructions|9Gradients|10fail_check|10find_fault|18development_checks|22set_development_checks|.*I[fd]E5State)")
 
 read_symbols(exported "A-Za-z" --dynamic ${SHARED})
 set(bad "")

@@ -1,0 +1,38 @@
+// What running a program costs, estimated: whatever chooses between two ways to compute something compares two of
+// these. The figures are for one core of an AMD EPYC with AVX-512 in float, rounded; bench/instruction_costs.cpp and
+// bench/product_bench.cpp measure them.
+#pragma once
+
+#include <cstddef>
+
+#include "tapeloom/core/program/program.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::cost {
+
+/// Seconds to start an instruction, for a tile or once a step.
+inline constexpr double start = 6e-9;
+/// Seconds to start each row that lies apart from the one before it: read by index, or the sum of a list.
+inline constexpr double row_apart = 3e-9;
+/// Of matrix products; and what everything else computes, in order.
+inline constexpr double flops_a_second = 100e9, numbers_a_second = 10e9;
+/// Where an instruction computes fewer numbers each time it is started, starting it counts.
+inline constexpr std::size_t numbers_worth_a_start = 512;
+/// For each thread that works on a step: waking one and meeting it again takes up to some tens of microseconds.
+inline constexpr double seconds_worth_a_thread = 50e-6;
+
+/// How often something is started when a tile goes through the instruction: once, or for every row that lies apart.
+std::size_t starts(const Instruction& i, const Shape& shape);
+
+/// Seconds that a tile of so many samples takes for the instruction.
+double seconds_a_tile(const Instruction& i, const Shape& shape, std::size_t samples, std::size_t number_size);
+/// Seconds that one of the samples takes for all stages, in tiles of so many.
+double seconds_a_sample(const Program& program, std::size_t tile_samples, std::size_t number_size);
+
+/// `rows` x `terms` sums of products over the samples, in multiplications of vectors: one by one, which adds up the
+/// lanes of each, and as a matrix product, for which the terms may have to be transposed. Measured for 1,204 shapes of
+/// 1 to 128 rows with AVX2 and AVX-512, where the cheaper of these is 1.7% from the best on the geometric mean.
+std::size_t dots(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes);
+std::size_t product_over_samples(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes,
+                                 bool transposes);
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::cost
