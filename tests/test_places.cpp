@@ -48,8 +48,8 @@ class Recomputation {
  public:
   Recomputation(const Rolled& rolled, const Tape& tape, const Batch& batch, const Reference& reference)
       : g_(rolled.graph), tape_(tape), batch_(batch), reference_(reference), standing_(g_.size()) {
-    for (std::size_t i = 0; i < rolled.places.size(); ++i) {
-      const Coordinate at = rolled.places[i];
+    for (std::size_t i = 0; i < rolled.coordinates.size(); ++i) {
+      const Coordinate at = rolled.coordinates[i];
       if (at.block != Placer::nowhere) standing_[at.block].push_back({at.row, NodeId(i)});
     }
   }
@@ -201,8 +201,8 @@ void expect_all_placed(const Rolled& rolled, const Request& request) {
   for (std::size_t i = 0; i < tape.size(); ++i) {
     const Op op = tape.op(NodeId(i));
     if (uses[i] == 0 || op == Op::constant) continue;
-    REQUIRE(i < rolled.places.size());
-    if (rolled.places[i].block != Placer::nowhere) continue;
+    REQUIRE(i < rolled.coordinates.size());
+    if (rolled.coordinates[i].block != Placer::nowhere) continue;
     INFO("%" << i);
     const bool part_of_sum = op == Op::add || op == Op::sub || op == Op::neg || op == Op::mul;
     const bool part_of_extreme = op == Op::max || op == Op::min;
@@ -233,13 +233,14 @@ void check(Tape& tape, NodeId loss, const std::vector<NodeId>& outputs, const Ba
     INFO("%" << recomputation.wrong()[0].index << " is something else in\n" << to_string(rolled.graph));
     REQUIRE(recomputation.wrong().empty());
   }
-  for (const Coordinate& place : rolled.places) counts.several_rows += place.block != Placer::nowhere && place.row > 0;
+  for (const Coordinate& place : rolled.coordinates)
+    counts.several_rows += place.block != Placer::nowhere && place.row > 0;
   const auto expect_at = [&](NodeId node, const View& root) {
     CHECK(root.rows == 1);
     if (tape.op(node) == Op::constant) {
       CHECK(rolled.graph.is_constant(root, tape.data(node)));
     } else {
-      CHECK(rolled.places[node.index] == Coordinate{root.block.index, root.row});
+      CHECK(rolled.coordinates[node.index] == Coordinate{root.block.index, root.row});
     }
   };
   expect_at(loss, rolled.graph.roots.loss);
@@ -306,7 +307,7 @@ TEST_CASE("places: the comparison notices a node at a wrong place") {
   for (std::size_t i = 0; i < 3; ++i) h.push_back(tanh(tape.parameter(0.5 + static_cast<double>(i)) * x[i]));
   const NodeId loss = batch_mean(h[0] - 2.0 * h[1] + 3.0 * h[2]).id();
   Rolled rolled = roll(request_for(tape, loss, {}));
-  const Coordinate first = rolled.places[h[0].id().index], second = rolled.places[h[1].id().index];
+  const Coordinate first = rolled.coordinates[h[0].id().index], second = rolled.coordinates[h[1].id().index];
   REQUIRE(first.block == second.block);
   REQUIRE(first.row != second.row);
   const std::vector<double> row = {0.1, 0.2, 0.3};
@@ -318,7 +319,7 @@ TEST_CASE("places: the comparison notices a node at a wrong place") {
     return recomputation.wrong();
   };
   CHECK(wrong().empty());
-  std::swap(rolled.places[h[0].id().index], rolled.places[h[1].id().index]);
+  std::swap(rolled.coordinates[h[0].id().index], rolled.coordinates[h[1].id().index]);
   const std::vector<NodeId> found = wrong();
   REQUIRE(found.size() == 3);  // and the sum that reads them
   CHECK(found[0] == h[0].id());

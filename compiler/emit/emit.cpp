@@ -55,7 +55,7 @@ class Emitter {
   /// True for a uniform block that has slots of its own to give back.
   bool owns_uniform_slots(BlockId id) const { return !is_leaf(id) && !total(id) && !lies_on_totals(id); }
   /// True for an assemble block, or a sum, that was placed on its totals.
-  bool lies_on_totals(BlockId id) const { return !g_[id].varying && totals_.in_place.contains(id.index); }
+  bool lies_on_totals(BlockId id) const { return !g_[id].varying && totals_.first_of.contains(id.index); }
   std::uint32_t uniform_length(BlockId id) const {
     const std::uint32_t rows = g_[id].rows;
     return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit;
@@ -75,8 +75,8 @@ class Emitter {
     p_.total_count = totals_.count;
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const BlockId id(i);
-      if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.at(id.index).place;
-      if (lies_on_totals(id)) slot_[i] = p_.first_total() + totals_.in_place.at(id.index);
+      if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.at(id.index).first;
+      if (lies_on_totals(id)) slot_[i] = p_.first_total() + totals_.first_of.at(id.index);
     }
     uniforms_ = SlotPool(p_.first_computed(), reuse_);
   }
@@ -304,9 +304,9 @@ class Emitter {
     for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
       const Sink& sink = sinks_.list[at];
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
-        const TotalPlace& place = totals_.of_block.at(sink.total.index);
+        const TotalSlots& total_slots = totals_.of_block.at(sink.total.index);
         const Instruction* before = p_.instructions.size() > tile_begin_ ? &p_.instructions.back() : nullptr;
-        to.push_back(writer_.of_total(sink, place, !started_.insert(place.place).second, before));
+        to.push_back(writer_.of_total(sink, total_slots, !started_.insert(total_slots.first).second, before));
       } else {
         to.push_back(writer_.of_sink(sink));
       }

@@ -244,10 +244,10 @@ bool InstructionWriter::are_row_sums(const Instruction& sums, const Instruction&
          (shape.terms == 1 || shape.term_step == 1);
 }
 
-Instruction InstructionWriter::of_total(const Sink& sink, const TotalPlace& place, bool goes_on,
+Instruction InstructionWriter::of_total(const Sink& sink, const TotalSlots& slots, bool goes_on,
                                         const Instruction* before) {
-  Instruction instruction{.kind = sink.kind, .accumulates = goes_on, .out = place.place, .nodes = g_[sink.total].nodes};
-  Shape with{sink.rows.rows, place.shape.terms, place.shape.row_step, place.shape.term_step};
+  Instruction instruction{.kind = sink.kind, .accumulates = goes_on, .out = slots.first, .nodes = g_[sink.total].nodes};
+  Shape with{sink.rows.rows, slots.shape.terms, slots.shape.row_step, slots.shape.term_step};
   if (is_listed(sink.rows)) {
     const List& list = lists_.at(sink.rows.block.index);
     instruction.kind = InstructionKind::reduce_products, instruction.nodes += take_nodes(sink.rows);
@@ -261,8 +261,8 @@ Instruction InstructionWriter::of_total(const Sink& sink, const TotalPlace& plac
     set_outer_operand(instruction, with, g_.operand(sink.total, 1));
     with.rows = w.matrix.rows, with.places = w.places;
     if (w.own) with.place_step = with.rows * with.row_step;
-  } else if (place.shape.rows == 1) {
-    with.terms = 1, with.row_step = place.shape.term_step;
+  } else if (slots.shape.rows == 1) {
+    with.terms = 1, with.row_step = slots.shape.term_step;
   }
   if (with.rows == 1) with.row_step = 0;
   if (with.terms == 1) with.term_step = 0;

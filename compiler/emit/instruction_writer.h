@@ -56,7 +56,7 @@ class InstructionWriter {
   void add_load(BlockId input, std::uint32_t slot);
   /// That adds up a total at its place, right after `before`, if that is not null, in the same tile; `goes_on`:
   /// something has been added to it before.
-  Instruction of_total(const Sink& sink, const TotalPlace& place, bool goes_on, const Instruction* before);
+  Instruction of_total(const Sink& sink, const TotalSlots& slots, bool goes_on, const Instruction* before);
   Instruction of_sink(const Sink& sink);
 
   static Shape of_matrix(const Matrix& matrix);

@@ -49,9 +49,9 @@ class TotalPlacer {
 
  private:
   bool is_total_or_sum(BlockId id) const { return is_total(g_, id) || sums_.contains(id.index); }
-  /// True for what has its place, or gets it with the sum that it is a part of.
+  /// True for what has its slots, or gets it with the sum that it is a part of.
   bool placed(BlockId id) const {
-    return totals_.of_block.contains(id.index) || totals_.in_place.contains(id.index) || inside_.contains(id.index);
+    return totals_.of_block.contains(id.index) || totals_.first_of.contains(id.index) || inside_.contains(id.index);
   }
 
   /// How many terms the rows of a total, or of a sum of some, have.
@@ -98,7 +98,7 @@ class TotalPlacer {
 
   void place_assembled(BlockId id) {
     if (g_[id].varying || !may_lie_on_totals(id)) return;
-    totals_.in_place[id.index] = totals_.count;
+    totals_.first_of[id.index] = totals_.count;
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       const View x = g_.operand(id, k);
       const auto& [row, shape] = g_.destination(id, k);
@@ -114,7 +114,7 @@ class TotalPlacer {
   }
 
   /// Places a total, or all those that a sum adds together.
-  void place(BlockId id, const TotalPlace& at) {
+  void place(BlockId id, const TotalSlots& at) {
     std::vector<BlockId> stack = {id};
     while (!stack.empty()) {
       const BlockId next = stack.back();
@@ -123,7 +123,7 @@ class TotalPlacer {
         totals_.of_block[next.index] = at;
         continue;
       }
-      totals_.in_place[next.index] = at.place;
+      totals_.first_of[next.index] = at.first;
       for (const View& x : g_.operands(next)) stack.push_back(x.block);
     }
   }

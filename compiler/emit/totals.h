@@ -9,9 +9,9 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
-/// Where a total is added up: row i * terms + j at `place` + i * row_step + j * term_step.
-struct TotalPlace {
-  std::uint32_t place = 0;
+/// Where a total is added up: row i * terms + j at `first` + i * row_step + j * term_step.
+struct TotalSlots {
+  std::uint32_t first = 0;
   Matrix shape;
 };
 
@@ -20,13 +20,13 @@ struct TotalPlace {
 /// of a parameter that is used again and again, so that they need not be added.
 struct Totals {
   // By the index of a block; looked up, never walked.
-  std::unordered_map<std::uint32_t, TotalPlace> of_block;     ///< of each total
-  std::unordered_map<std::uint32_t, std::uint32_t> in_place;  ///< of what lies on totals: an assemble block, a sum
+  std::unordered_map<std::uint32_t, TotalSlots> of_block;     ///< of each total
+  std::unordered_map<std::uint32_t, std::uint32_t> first_of;  ///< of what lies on totals: an assemble block, a sum
   std::vector<Range> stages;                                  ///< the numbers each stage adds up
   std::uint32_t count = 0;
 };
 
-/// With `merge`, totals share a place if nothing but a sum of them is used. requires: a schedule of this graph.
+/// With `merge`, totals share slots if nothing but a sum of them is used. requires: a schedule of this graph.
 Totals place_totals(const Graph& graph, const Schedule& schedule, bool merge);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -17,8 +17,8 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-/// Up to so many alike terms of the last sum may be batches of samples; of more, each may have as many alike places as
-/// there are terms.
+/// Up to so many alike terms of the last sum may be batches of samples; of more, each may have as many alike positions
+/// as there are terms.
 constexpr std::uint32_t most_batches = 3;
 /// What samples pick from is computed for all: at most so many times what a sample computes now.
 constexpr std::size_t most_candidates = 4;
@@ -37,15 +37,15 @@ bool all_equal(const std::vector<double>& numbers) {
 class SampleData {
  public:
   /// Operand j of the k-th node of every sample.
-  using Place = SampleColumns::Reader;
+  using Reader = SampleColumns::Reader;
   static constexpr std::uint32_t none = SampleColumns::none;
 
   SampleData(const Request& request, const SampleColumns& columns);
   /// The input with these numbers, one a sample; a new one if there is none.
   std::uint32_t find_or_add(std::vector<double> numbers);
   /// The input that is read there, or none.
-  std::uint32_t input_of(const Place& place) const {
-    const auto found = input_of_.find(place);
+  std::uint32_t input_of(const Reader& reader) const {
+    const auto found = input_of_.find(reader);
     return found == input_of_.end() ? none : found->second;
   }
   /// Of each input, the numbers of all samples.
@@ -53,10 +53,10 @@ class SampleData {
 
  private:
   struct Constant {
-    Place place;
+    Reader reader;
     std::uint32_t numbers;          // index into inputs_
     std::uint64_t identity;         // of the nodes of all samples
-    std::uint32_t recorded = none;  // the node of the first sample, if it is read in several places
+    std::uint32_t recorded = none;  // the node of the first sample, if it is read by several readers
     std::uint32_t sum = none, weight = none;
     bool data = false;
     std::uint64_t which = 0;  // of several inputs with the same numbers
@@ -69,7 +69,7 @@ class SampleData {
 
   std::vector<Constant> constants_;
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> known_;  // by hash; looked up, never walked
-  std::map<Place, std::uint32_t> input_of_;
+  std::map<Reader, std::uint32_t> input_of_;
   std::vector<std::vector<double>> inputs_;
 };
 
@@ -80,7 +80,7 @@ SampleData::SampleData(const Request& request, const SampleColumns& columns) {
   std::erase_if(constants_, [](const Constant& constant) { return !constant.data; });
   tell_apart();
   // Now those that are one input have the same numbers and `which`.
-  std::ranges::sort(constants_, {}, [](const Constant& c) { return std::tuple(c.recorded, c.weight, c.place); });
+  std::ranges::sort(constants_, {}, [](const Constant& c) { return std::tuple(c.recorded, c.weight, c.reader); });
   const std::vector<std::vector<double>> numbers = std::exchange(inputs_, {});
   known_.clear();
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> inputs;
@@ -88,7 +88,7 @@ SampleData::SampleData(const Request& request, const SampleColumns& columns) {
     const auto next = static_cast<std::uint32_t>(inputs_.size());
     const auto [input, added] = inputs.try_emplace({constant.numbers, constant.which}, next);
     if (added) inputs_.push_back(numbers[constant.numbers]);
-    input_of_[constant.place] = input->second;
+    input_of_[constant.reader] = input->second;
   }
 }
 
@@ -104,22 +104,22 @@ std::uint32_t SampleData::find_or_add(std::vector<double> numbers) {
   return candidates.back();
 }
 
-/// All samples have constants in the same places.
+/// All samples have constants for the same readers.
 void SampleData::find_constants(const Tape& tape, const SampleColumns& columns) {
-  const auto operand = [&](std::uint32_t s, const Place& place) {
-    return tape.operands(columns.member(s, place[0])).node[place[1]];
+  const auto operand = [&](std::uint32_t s, const Reader& reader) {
+    return tape.operands(columns.member(s, reader[0])).node[reader[1]];
   };
   for (std::uint32_t k = 0; k < columns.size(); ++k) {
     const Operands x = tape.operands(columns.member(0, k));
     for (std::uint32_t j = 0; j < x.count; ++j) {
-      if (tape.op(x.node[j]) == Op::constant) constants_.push_back({.place = {k, j}, .numbers = 0, .identity = 0});
+      if (tape.op(x.node[j]) == Op::constant) constants_.push_back({.reader = {k, j}, .numbers = 0, .identity = 0});
     }
   }
   // Sample by sample, as they mostly lie on the tape.
   std::vector<std::vector<double>> numbers(constants_.size(), std::vector<double>(columns.samples()));
   for (std::uint32_t s = 0; s < columns.samples(); ++s) {
     for (std::size_t i = 0; i < constants_.size(); ++i) {
-      const NodeId node = operand(s, constants_[i].place);
+      const NodeId node = operand(s, constants_[i].reader);
       if (s == 0) constants_[i].recorded = node.index;
       numbers[i][s] = tape.data(node);
       constants_[i].identity = mix(constants_[i].identity, node.index);
@@ -138,15 +138,15 @@ void SampleData::find_weights(const Request& request, const SampleColumns& colum
     if (op != Op::add && op != Op::sub && op != Op::neg) continue;
     const std::uint32_t sum = sum_of[k] == none ? k : sum_of[k];
     for (NodeId x : tape.operands(node)) {
-      if (columns.has(x) && request.uses(x) == 1) sum_of[columns.place(x)] = sum;
+      if (columns.has(x) && request.uses(x) == 1) sum_of[columns.position(x)] = sum;
     }
   }
   for (Constant& constant : constants_) {
-    const NodeId product = columns.member(0, constant.place[0]);
-    if (tape.op(product) != Op::mul || sum_of[constant.place[0]] == none) continue;
-    const NodeId other = tape.operands(product).node[1 - constant.place[1]];
+    const NodeId product = columns.member(0, constant.reader[0]);
+    if (tape.op(product) != Op::mul || sum_of[constant.reader[0]] == none) continue;
+    const NodeId other = tape.operands(product).node[1 - constant.reader[1]];
     if (tape.op(other) == Op::constant || columns.has(other)) continue;
-    constant.sum = sum_of[constant.place[0]], constant.weight = other.index;
+    constant.sum = sum_of[constant.reader[0]], constant.weight = other.index;
   }
 }
 
@@ -164,8 +164,8 @@ void SampleData::decide_on_data() {
   }
 }
 
-/// A constant that is read in several places is what it is. Of others with equal numbers it is only known that those of
-/// one sum are different features.
+/// A constant that is read by several readers is what it is. Of others with equal numbers it is only known that those
+/// of one sum are different features.
 void SampleData::tell_apart() {
   std::unordered_map<std::uint64_t, std::uint32_t> readers;
   for (const Constant& constant : constants_) ++readers[constant.identity];
@@ -178,7 +178,7 @@ void SampleData::tell_apart() {
     constant.recorded = none;
     if (constant.sum != none) in_sums.push_back(&constant);
   }
-  const auto key = [](const Constant* c) { return std::tuple(c->sum, c->numbers, c->weight, c->place); };
+  const auto key = [](const Constant* c) { return std::tuple(c->sum, c->numbers, c->weight, c->reader); };
   std::ranges::sort(in_sums, {}, key);
   for (std::size_t i = 1; i < in_sums.size(); ++i) {
     const Constant &before = *in_sums[i - 1], &here = *in_sums[i];
@@ -218,7 +218,7 @@ class SampleFolder {
  private:
   using Reader = SampleColumns::Reader;
 
-  /// One of the places of nodes that compute alike: an input says which, for each sample.
+  /// One of the positions of nodes that compute alike: an input says which, for each sample.
   struct Pick {
     std::vector<std::uint32_t> candidates;  // rising
     std::uint32_t input;
@@ -227,17 +227,17 @@ class SampleFolder {
   /// What each sample picks from, and a number for each that says which; false if that were more than there is now.
   bool collect_picks() {
     if (columns_.picks().empty()) return true;
-    std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> places;  // by hash; looked up, never walked
-    for (std::uint32_t k = 0; k < columns_.size(); ++k) places[sums_.hash(columns_.member(0, k))].push_back(k);
+    std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> positions;  // by hash; looked up, never walked
+    for (std::uint32_t k = 0; k < columns_.size(); ++k) positions[sums_.hash(columns_.member(0, k))].push_back(k);
     std::size_t total = 0;
     for (const Reader& reader : columns_.picks()) {
-      const std::vector<std::uint32_t>& all = places[sums_.hash(columns_.read(reader, 0))];
+      const std::vector<std::uint32_t>& all = positions[sums_.hash(columns_.read(reader, 0))];
       const std::uint32_t end = reader[1] == SampleColumns::of_group ? UINT32_MAX : reader[0];
       Pick& pick = picks_[reader];
       pick.candidates.assign(all.begin(), std::ranges::lower_bound(all, end));
       std::vector<double> numbers;
       for (std::uint32_t s = 0; s < columns_.samples(); ++s) {
-        const auto at = std::ranges::lower_bound(pick.candidates, columns_.place(columns_.read(reader, s)));
+        const auto at = std::ranges::lower_bound(pick.candidates, columns_.position(columns_.read(reader, s)));
         numbers.push_back(static_cast<double>(at - pick.candidates.begin()));
       }
       pick.input = data_.find_or_add(std::move(numbers));
@@ -270,7 +270,7 @@ class SampleFolder {
   }
 
   /// The node of the first sample that computes what this one does for its own.
-  NodeId first_like(NodeId node) const { return columns_.member(0, columns_.place(node)); }
+  NodeId first_like(NodeId node) const { return columns_.member(0, columns_.position(node)); }
   /// What stands for a node in the new recording.
   Value moved(NodeId node) const {
     return tape_.op(node) == Op::constant ? Value(tape_.data(node)) : values_[moved_[node.index]];
@@ -290,7 +290,7 @@ class SampleFolder {
     const Operands x = tape_.operands(node);
     Value operands[3];
     for (std::uint32_t j = 0; j < x.count; ++j) {
-      operands[j] = of_sample ? read({columns_.place(node), j}, x.node[j]) : moved(x.node[j]);
+      operands[j] = of_sample ? read({columns_.position(node), j}, x.node[j]) : moved(x.node[j]);
       // Something of constants alone would be a plain number, and stay one.
       if (operands[j].is_plain()) operands[j] = to.constant(operands[j].data());
     }

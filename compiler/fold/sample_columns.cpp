@@ -64,7 +64,8 @@ void SampleSums::find_groups() {
 }
 
 /// Where neurons of any parameters are alike, so are the terms of sums within a sample, as are those of one layer at
-/// many places. So the sums that come last tell how many samples there are, and nothing below their terms is looked at.
+/// many positions. So the sums that come last tell how many samples there are, and nothing below their terms is looked
+/// at.
 void SampleSums::find_outer_groups() {
   LargeVector<std::uint8_t> below(sums_.size(), false);
   for (std::size_t i = sums_.size(); i-- > 0;) {
@@ -322,15 +323,15 @@ bool SampleColumns::stand_alone() {
 
 bool SampleColumns::are_alike() {
   std::vector<std::uint32_t> sizes(samples_, 0);
-  place_.assign(of_.size(), 0);
+  position_.assign(of_.size(), 0);
   for (std::uint32_t i = 0; i < of_.size(); ++i) {
-    if (of_[i] < samples_) place_[i] = sizes[of_[i]]++;
+    if (of_[i] < samples_) position_[i] = sizes[of_[i]]++;
   }
   size_ = sizes[0];
   if (!std::ranges::all_of(sizes, [&](std::uint32_t size) { return size == size_; })) return false;
   members_.resize(samples_ * size_);
   for (std::uint32_t i = 0; i < of_.size(); ++i) {
-    if (of_[i] < samples_) members_[of_[i] * size_ + place_[i]] = NodeId(std::size_t{i});
+    if (of_[i] < samples_) members_[of_[i] * size_ + position_[i]] = NodeId(std::size_t{i});
   }
   // Column by column, as they mostly lie on the tape.
   for (std::uint32_t s = 1; s < samples_; ++s) {
@@ -341,7 +342,7 @@ bool SampleColumns::are_alike() {
   for (std::uint32_t g = 0; g < sums_.groups.size(); ++g) {
     const std::vector<NodeId>& terms = sums_.groups[g].terms;
     for (NodeId each : terms) {
-      if (place(each) != place(terms[0]) && !may_read({g, of_group}, each, terms[0])) return false;
+      if (position(each) != position(terms[0]) && !may_read({g, of_group}, each, terms[0])) return false;
     }
   }
   return true;
@@ -362,7 +363,7 @@ bool SampleColumns::alike(NodeId a, NodeId b) {
     const NodeId p = x.node[k], q = y.node[k];
     if (tape.op(p) == Op::constant && tape.op(q) == Op::constant) continue;
     if (has(p) && has(q)) {
-      if (place(p) != place(q) && !may_read({place(a), k}, p, q)) return false;
+      if (position(p) != position(q) && !may_read({position(a), k}, p, q)) return false;
     } else if (p != q && !sums_.same(p, q)) {
       return false;
     }

@@ -97,12 +97,12 @@ class SampleColumns {
   bool has(NodeId node) const { return of_[node.index] < samples_; }
   std::uint32_t column(NodeId node) const { return of_[node.index]; }
   /// Which one it is there, of a node of a column.
-  std::uint32_t place(NodeId node) const { return place_[node.index]; }
+  std::uint32_t position(NodeId node) const { return position_[node.index]; }
   /// The k-th node of a column, in recorded order.
   NodeId member(std::uint32_t sample, std::size_t k) const { return members_[sample * size_ + k]; }
   /// What a reader reads in a column.
   NodeId read(const Reader& reader, std::uint32_t sample) const;
-  /// The readers that read nodes of different places.
+  /// The readers that read nodes of different positions.
   const std::set<Reader>& picks() const { return picks_; }
 
   /// Whether the node is a folded sum, or a +, - or negation that is part of one.
@@ -127,9 +127,9 @@ class SampleColumns {
   bool joined_ = true;  // later groups have parts that the first one's columns have
   std::uint32_t samples_ = 0;
   std::size_t size_ = 0;
-  LargeVector<NodeId> members_;       // column by column
-  LargeVector<std::uint32_t> of_;     // of each node: its column, or one of the two below
-  LargeVector<std::uint32_t> place_;  // of each node of a column
+  LargeVector<NodeId> members_;          // column by column
+  LargeVector<std::uint32_t> of_;        // of each node: its column, or one of the two below
+  LargeVector<std::uint32_t> position_;  // of each node of a column
   LargeVector<std::uint8_t> folded_;
   std::set<Reader> picks_;
   LargeVector<std::uint32_t> seen_;

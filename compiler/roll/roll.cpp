@@ -322,7 +322,7 @@ Rolled roll(const Request& request) {
   if (request.loss()) graph.roots.loss = placer.view(*request.loss());
   for (NodeId output : request.outputs()) graph.roots.outputs.push_back(placer.view(output));
   for (NodeId condition : request.conditions()) graph.roots.guards.push_back(placer.view(condition));
-  return {std::move(graph), placer.take_places()};
+  return {std::move(graph), placer.take_coordinates()};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -16,7 +16,7 @@ struct Rolled {
   Graph graph;
   /// Of each node up to the last one wanted; Placer::nowhere as its block where it is dead, a constant, or part of a
   /// sum.
-  LargeVector<Coordinate> places;
+  LargeVector<Coordinate> coordinates;
 };
 
 /// The live nodes, with scalars that compute alike gathered into the rows of blocks: sums of products with parameters

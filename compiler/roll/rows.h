@@ -48,7 +48,7 @@ class Placer {
   bool is_parameter(NodeId node) const { return node != zero() && tape_.op(node) == Op::parameter; }
   /// Of a constant; 0 for what is none.
   double number(NodeId node) const { return node != zero() && is_constant(node) ? tape_.data(node) : 0.0; }
-  /// Constants come before everything that has a place.
+  /// Constants come before everything that stands somewhere.
   Coordinate at(NodeId node) const { return {at_[node.index].block + 1, at_[node.index].row}; }
   /// How many rows there are where that one is.
   std::uint32_t rows_beside(const Coordinate& at) const { return g_.all(BlockId(std::size_t{at.block - 1})).rows; }
@@ -67,7 +67,7 @@ class Placer {
   /// The parameters of a matrix, row by row: the first weight and how the others lie.
   View weights(std::span<const NodeId> parameters, std::uint32_t rows, Matrix& shape);
   /// The coordinates of all nodes, once everything is placed.
-  LargeVector<Coordinate> take_places() {
+  LargeVector<Coordinate> take_coordinates() {
     at_.pop_back();
     return std::move(at_);
   }
@@ -128,12 +128,13 @@ class Rows {
     return p_.in_place(list(begin, end, k, count, step));
   }
 
-  /// By the places of all operands. Constants have none and are data, unless the same operands meet different ones, as
-  /// in x^2 + x^3 or (e - 1) / (e + 1): then they part the rows, so that each run has a literal of the program.
+  /// By the coordinates of all operands. Constants have none and are data, unless the same operands meet different
+  /// ones, as in x^2 + x^3 or (e - 1) / (e + 1): then they part the rows, so that each run has a literal of the
+  /// program.
   void sort(std::size_t begin, std::size_t end);
-  /// By the places of operand k alone.
+  /// By the coordinates of operand k alone.
   void sort_by(std::size_t begin, std::size_t end, std::size_t k);
-  /// By the places of operands [first, last), or the numbers of those that are constants.
+  /// By the coordinates of operands [first, last), or the numbers of those that are constants.
   void sort_by_all(std::size_t first, std::size_t last);
   /// The order of that between rows.
   bool before(std::size_t a, std::size_t b, std::size_t first, std::size_t last) const {

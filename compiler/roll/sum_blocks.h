@@ -176,12 +176,12 @@ class SumWriter {
   void write(const SumTable& table, const SumPlan& plan);
 
  private:
-  class Total;
+  class PartialSum;
 
   void write(const SumTable& table, const SumPlan& plan, const SumGroup& group);
   View product(const SumTable& table, const SumGroup& group, std::span<const std::uint32_t> pairs);
-  View addend(const SumTable& table, const SumGroup& group, const SumAddend& addend, Total& total);
-  View list(const SumTable& table, const SumGroup& group, const SumAddend& addend, Total& total);
+  View addend(const SumTable& table, const SumGroup& group, const SumAddend& addend, PartialSum& partial);
+  View list(const SumTable& table, const SumGroup& group, const SumAddend& addend, PartialSum& partial);
 
   Graph& g_;
   const Sums& sums_;

@@ -6,27 +6,27 @@
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 /// What has been added up so far, and how many recorded nodes of the sums no block stands for yet.
-class SumWriter::Total {
+class SumWriter::PartialSum {
  public:
-  Total(Graph& graph, std::size_t nodes) : g_(graph), nodes_left_(nodes) {}
+  PartialSum(Graph& graph, std::size_t nodes) : g_(graph), nodes_left_(nodes) {}
 
-  const View& view() const { return total_; }
-  bool any() const { return total_ != nothing; }
-  void add(const View& term, bool negative) { total_ = sum(g_, total_, term, negative); }
-  static View sum(Graph& graph, const View& total, const View& term, bool negative) {
-    if (total == nothing) return negative ? graph.add_elementwise(Op::neg, {term}) : term;
-    return graph.add_elementwise(negative ? Op::sub : Op::add, {total, term});
+  const View& view() const { return sum_; }
+  bool any() const { return sum_ != nothing; }
+  void add(const View& term, bool negative) { sum_ = sum(g_, sum_, term, negative); }
+  static View sum(Graph& graph, const View& partial, const View& term, bool negative) {
+    if (partial == nothing) return negative ? graph.add_elementwise(Op::neg, {term}) : term;
+    return graph.add_elementwise(negative ? Op::sub : Op::add, {partial, term});
   }
   void stands_for(const View& rows, std::size_t nodes) {
     nodes = std::min(nodes, nodes_left_);  // zeros that were added stand for none
     g_.stands_for(rows.block, nodes);
     nodes_left_ -= nodes;
   }
-  void stands_for_the_rest() { stands_for(total_, nodes_left_); }
+  void stands_for_the_rest() { stands_for(sum_, nodes_left_); }
 
  private:
   Graph& g_;
-  View total_ = nothing;
+  View sum_ = nothing;
   std::size_t nodes_left_;
 };
 
@@ -42,24 +42,24 @@ void SumWriter::write(const SumTable& table, const SumPlan& plan, const SumGroup
   }
   std::size_t nodes = 0;
   for (std::size_t i = group.begin; i < group.end; ++i) nodes += sums_.nodes(table.rows.node(i));
-  Total total(g_, nodes);
+  PartialSum partial(g_, nodes);
   for (std::size_t k = group.first_product; k < group.last_product;) {
     const bool negative = plan.products[k].negative;
     View parts = nothing;
     for (; k < group.last_product && plan.products[k].negative == negative; ++k) {
-      parts = Total::sum(g_, parts, product(table, group, plan.pairs_of(plan.products[k])), false);
+      parts = PartialSum::sum(g_, parts, product(table, group, plan.pairs_of(plan.products[k])), false);
     }
-    total.add(parts, negative);
+    partial.add(parts, negative);
   }
-  if (total.any()) total.stands_for(total.view(), group.rows() * (2 * table.pairs - 1));
+  if (partial.any()) partial.stands_for(partial.view(), group.rows() * (2 * table.pairs - 1));
   for (std::size_t k = group.first_addend; k < group.last_addend; ++k) {
     const SumAddend& next = plan.addends[k];
-    const bool adds = total.any();
-    total.add(addend(table, group, next, total), next.negative);
-    if (next.what == SumAddend::What::bias && adds) total.stands_for(total.view(), group.rows() * next.count);
+    const bool adds = partial.any();
+    partial.add(addend(table, group, next, partial), next.negative);
+    if (next.what == SumAddend::What::bias && adds) partial.stands_for(partial.view(), group.rows() * next.count);
   }
-  total.stands_for_the_rest();
-  p_.place(table.rows.nodes(group.begin, group.end), total.view());
+  partial.stands_for_the_rest();
+  p_.place(table.rows.nodes(group.begin, group.end), partial.view());
 }
 
 View SumWriter::product(const SumTable& table, const SumGroup& group, std::span<const std::uint32_t> pairs) {
@@ -84,8 +84,8 @@ View SumWriter::product(const SumTable& table, const SumGroup& group, std::span<
   return g_.add_dense(first, weights, x);
 }
 
-View SumWriter::addend(const SumTable& table, const SumGroup& group, const SumAddend& addend, Total& total) {
-  if (addend.how == SumAddend::How::list) return list(table, group, addend, total);
+View SumWriter::addend(const SumTable& table, const SumGroup& group, const SumAddend& addend, PartialSum& partial) {
+  if (addend.how == SumAddend::How::list) return list(table, group, addend, partial);
   const auto factor = [&](std::size_t k, std::size_t step) {
     return p_.view(table.rows.list(group.begin, group.end, k, addend.count, step));
   };
@@ -96,7 +96,7 @@ View SumWriter::addend(const SumTable& table, const SumGroup& group, const SumAd
     value = factor(table.factor_a(addend.first), 2);
     if (addend.product) {
       value = g_.add_elementwise(Op::mul, {value, factor(table.factor_b(addend.first), 2)});
-      total.stands_for(value, value.rows);
+      partial.stands_for(value, value.rows);
     }
   }
   if (addend.how == SumAddend::How::one) return value;
@@ -104,7 +104,7 @@ View SumWriter::addend(const SumTable& table, const SumGroup& group, const SumAd
 }
 
 /// Sums of as many terms as each has.
-View SumWriter::list(const SumTable& table, const SumGroup& group, const SumAddend& addend, Total& total) {
+View SumWriter::list(const SumTable& table, const SumGroup& group, const SumAddend& addend, PartialSum& partial) {
   std::vector<std::uint32_t> lengths;
   const auto factor = [&](std::size_t k) {
     nodes_.clear(), lengths.clear();
@@ -121,7 +121,7 @@ View SumWriter::list(const SumTable& table, const SumGroup& group, const SumAdde
   View terms = factor(table.factor_a(addend.first));
   if (addend.product) {
     terms = g_.add_elementwise(Op::mul, {terms, factor(table.factor_b(addend.first))});
-    total.stands_for(terms, terms.rows);
+    partial.stands_for(terms, terms.rows);
   }
   std::vector<View> parts;
   std::vector<Destination> destinations;
