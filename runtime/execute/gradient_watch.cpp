@@ -46,13 +46,9 @@ void GradientWatch::watch_products(const Program& program, std::vector<bool>& wa
         if (outer.rows() > 1) runs_.push_back({slot, outer.rows(), s.row_step});
         mark(s, outer.columns(), first);
       }
-      if (at == stage.tile.begin) continue;
-      const Instruction& before = program.instructions[at - 1];
-      const Shape& of_before = program.shapes[before.shape];
-      const bool sums_rows = before.kind == InstructionKind::reduce && before.x[0] == i.x[0] && s.places == 1 &&
-                             of_before.rows == s.rows && of_before.step[0] == s.step[0] &&
-                             before.is_uniform(0) == i.is_uniform(0);
-      if (sums_rows) mark(of_before, 1, before.out);
+      if (!i.follows_row_sums) continue;
+      const Instruction& sums = program.instructions[at - 1];
+      mark(program.shapes[sums.shape], 1, sums.out);
     }
   }
 }
