@@ -6,7 +6,8 @@
 #                                with plots, into build/release/bench (up to ten minutes; with --quick half a minute,
 #                                with --only CHART one of: nets, width, batch, nodes, run, tiny, scalar, epoch)
 #   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design, an
-#                                operation of irregular expressions, recording and compiling a node (four minutes)
+#                                operation of irregular expressions, recording and compiling a node, starting an instruction
+#                                and reading a row (four minutes)
 #
 # LibTorch and ADOL-C take part where scripts/bootstrap.sh --peers has installed them. With arguments after the mode,
 # only its first program runs, with those (bench/speed_bench.cpp, bench/comparison.cpp).
@@ -22,7 +23,7 @@ case "${1:-}" in
     set -- --json "$results.json" --html "$results.html" "$@"
     ;;
   --speed)
-    programs=(speed_bench scalar_bench compile_bench)
+    programs=(speed_bench scalar_bench compile_bench instruction_costs)
     shift
     ;;
   *)
