@@ -5,7 +5,7 @@
 #include "catch.h"
 #include "tapeloom/compiler/emit/slot_pool.h"
 #include "tapeloom/compiler/graph/block_list.h"
-#include "tapeloom/compiler/graph/sparse_table.h"
+#include "tapeloom/compiler/graph/tables.h"
 #include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;

@@ -12,7 +12,7 @@
 #include "tapeloom/core/nets/nn.h"
 #include "tapeloom/core/program/print.h"
 #include "tapeloom/core/program/program_check.h"
-#include "tapeloom/runtime/execute/program_cost.h"
+#include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/train/optimizer.h"
 
 using namespace tapeloom;

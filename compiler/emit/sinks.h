@@ -2,7 +2,7 @@
 
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/graph/schedule.h"
-#include "tapeloom/compiler/graph/sparse_table.h"
+#include "tapeloom/compiler/graph/tables.h"
 #include "tapeloom/core/program/program.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tapeloom/compiler/fold/sample_columns.h"
-#include "tapeloom/compiler/graph/unique_table.h"
+#include "tapeloom/compiler/graph/tables.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <utility>
 
-#include "tapeloom/compiler/graph/unique_table.h"
+#include "tapeloom/compiler/graph/tables.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "tapeloom/compiler/graph/unique_table.h"
+#include "tapeloom/compiler/graph/tables.h"
 #include "tapeloom/compiler/passes/passes.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "tapeloom/compiler/graph/unique_table.h"
+#include "tapeloom/compiler/graph/tables.h"
 #include "tapeloom/compiler/roll/choices.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {

@@ -1,5 +1,5 @@
-// How a batch is divided into groups that add up apart, and groups into tiles; how a tile lies in memory, and which way
-// its sums are computed: decided before any step.
+// How a batch is divided into groups that add up apart, and groups into tiles; how a tile lies in memory, and what of
+// memory and work that asks for: decided before any step.
 #pragma once
 
 #include <cstddef>
@@ -27,5 +27,15 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples);
 
 /// Numbers from a tile slot to the next. Slots a multiple of 1 KiB apart would share few sets of the caches.
 std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size);
+
+struct ProgramCost {
+  /// Of a step: numbers read and written, and operations on them.
+  double operations = 0.0;
+  /// Of the buffers of an Executor<double> with one thread, about.
+  double bytes = 0.0;
+};
+
+/// For steps of `samples` samples, or of as many as were recorded with their data. The program has no fault.
+ProgramCost cost_of(const Program& program, std::size_t samples);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

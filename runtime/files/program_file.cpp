@@ -16,7 +16,7 @@
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/program/program_check.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
-#include "tapeloom/runtime/execute/program_cost.h"
+#include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/files/file.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
