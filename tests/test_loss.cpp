@@ -250,11 +250,12 @@ TEST_CASE("weights bound as an input make a weighted mean over the batch") {
 TEST_CASE("empty lists and lists of different lengths are refused with both numbers") {
   Tape tape;
   const std::vector<Value> three = parameters(tape, {1.0, 2.0, 3.0}), two = plain({1.0, 2.0}), none;
-  CHECK_THROWS_SAYING(RecordingError, "2 targets for 3 samples", squared_error_sum(three, two));
-  CHECK_THROWS_SAYING(RecordingError, "2 weights for 3 samples", hinge_mean(three, three, two));
+  CHECK_THROWS_SAYING(RecordingError, "squared_error_sum: 2 targets for 3 samples", squared_error_sum(three, two));
+  CHECK_THROWS_SAYING(RecordingError, "hinge_mean: 2 weights for 3 samples", hinge_mean(three, three, two));
   CHECK_THROWS_SAYING(RecordingError, "2 targets for 3 logits", softmax_cross_entropy(three, two));
   CHECK_THROWS_SAYING(RecordingError, "empty", squared_error_sum(none, none));
-  CHECK_THROWS_SAYING(RecordingError, "empty", squared_error_mean(none, none));
+  CHECK_THROWS_SAYING(RecordingError, "squared_error_mean: the list of samples is empty",
+                      squared_error_mean(none, none));
   CHECK_THROWS_SAYING(RecordingError, "empty", binary_cross_entropy_mean(none, none));
   CHECK_THROWS_SAYING(RecordingError, "empty", softmax_cross_entropy(none, none));
   CHECK_THROWS_SAYING(RecordingError, "empty", softmax_cross_entropy(none, 0));
@@ -262,7 +263,8 @@ TEST_CASE("empty lists and lists of different lengths are refused with both numb
   CHECK_THROWS_SAYING(RecordingError, "empty", l2_penalty(none, 0.1));
   const std::vector<std::vector<Value>> logits{three};
   const std::vector<std::size_t> classes{0, 1};
-  CHECK_THROWS_SAYING(RecordingError, "2 classes for 1 samples", softmax_cross_entropy_sum(logits, classes));
+  CHECK_THROWS_SAYING(RecordingError, "_sum: 2 classes for 1 samples", softmax_cross_entropy_sum(logits, classes));
+  CHECK_THROWS_SAYING(RecordingError, "_mean: 2 classes for 1 samples", softmax_cross_entropy_mean(logits, classes));
   CHECK_THROWS_SAYING(RecordingError, "add up to zero", squared_error_mean(three, three, plain({0.0, 0.0, 0.0})));
 }
 

@@ -78,18 +78,24 @@ Value mean_loss(const char* name, Value total, std::size_t samples, std::span<co
   return total / all;
 }
 
+/// What a loss of two Values adds up to over lists of them; `name` is whom errors name.
+Value pair_loss(const char* name, Value (*loss)(Value, Value, Value), std::span<const Value> x,
+                std::span<const Value> targets, std::span<const Value> weights) {
+  check_lengths(name, "targets", targets.size(), "samples", x.size());
+  return total_loss(name, x.size(), weights,
+                    [&](std::size_t i, Value weight) { return loss(x[i], targets[i], weight); });
+}
+
 }  // namespace
 
 // A loss of two Values over lists of them, and its mean.
 #define TAPELOOM_OVER_SAMPLES(loss)                                                                             \
   Value loss##_sum(std::span<const Value> x, std::span<const Value> targets, std::span<const Value> weights) {  \
-    check_lengths(#loss "_sum", "targets", targets.size(), "samples", x.size());                                \
-    return total_loss(#loss "_sum", x.size(), weights,                                                          \
-                      [&](std::size_t i, Value weight) { return loss(x[i], targets[i], weight); });             \
+    return pair_loss(#loss "_sum", loss, x, targets, weights);                                                  \
   }                                                                                                             \
   Value loss##_mean(std::span<const Value> x, std::span<const Value> targets, std::span<const Value> weights) { \
-    check_lengths(#loss "_mean", "targets", targets.size(), "samples", x.size());                               \
-    return mean_loss(#loss "_mean", loss##_sum(x, targets, weights), x.size(), weights);                        \
+    constexpr const char* name = #loss "_mean";                                                                 \
+    return mean_loss(name, pair_loss(name, loss, x, targets, weights), x.size(), weights);                      \
   }
 
 Value squared_error(Value prediction, Value target, Value weight) {
@@ -119,6 +125,7 @@ Value binary_cross_entropy(Value logit, Value target, Value weight) {
 }
 
 TAPELOOM_OVER_SAMPLES(binary_cross_entropy)
+#undef TAPELOOM_OVER_SAMPLES
 
 namespace {
 
@@ -184,18 +191,26 @@ Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t
   return w.times(log_sum - shifted[static_cast<std::size_t>(class_number)]);
 }
 
-Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
-                                std::span<const Value> weights) {
-  const char* name = "softmax_cross_entropy_sum";
+namespace {
+
+Value class_loss(const char* name, std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
+                 std::span<const Value> weights) {
   check_lengths(name, "classes", classes.size(), "samples", logits.size());
   return total_loss(name, logits.size(), weights,
                     [&](std::size_t i, Value weight) { return softmax_cross_entropy(logits[i], classes[i], weight); });
 }
 
+}  // namespace
+
+Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
+                                std::span<const Value> weights) {
+  return class_loss("softmax_cross_entropy_sum", logits, classes, weights);
+}
+
 Value softmax_cross_entropy_mean(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
                                  std::span<const Value> weights) {
-  return mean_loss("softmax_cross_entropy_mean", softmax_cross_entropy_sum(logits, classes, weights), logits.size(),
-                   weights);
+  const char* name = "softmax_cross_entropy_mean";
+  return mean_loss(name, class_loss(name, logits, classes, weights), logits.size(), weights);
 }
 
 Value l2_penalty(std::span<const Value> parameters, Value strength) {
@@ -205,7 +220,5 @@ Value l2_penalty(std::span<const Value> parameters, Value strength) {
   for (const Value& p : parameters) squares.push_back(square(p));
   return strength * sum(squares);
 }
-
-#undef TAPELOOM_OVER_SAMPLES
 
 }  // namespace tapeloom::inline TAPELOOM_ABI
