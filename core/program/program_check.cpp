@@ -89,6 +89,7 @@ class Checker {
   }
 
   void results() {
+    require(!p_.exact || !p_.repeats_for_nan, "an exact program whose steps are repeated");  // its kernels skip nothing
     require(p_.loss_slot == Program::no_slot || p_.loss_slot < p_.uniform_slots, "a loss outside the slots");
     for (const ProgramOutput& output : p_.outputs) {
       require(output.varying || output.slot < p_.uniform_slots, "an output outside the slots");
