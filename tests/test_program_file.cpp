@@ -288,6 +288,16 @@ TEST_CASE("program file: a small file that asks for much memory is refused, and 
   once.uniform_slots = 256 * many + 1024;
   once.instructions[0].out = once.first_computed();
   check_asks_for_too_much(once, "max_bytes");
+  // Half a gigabyte of slots, and calls for as many sums; then a copy of a matrix in whole vectors.
+  const std::uint32_t first = once.first_computed();
+  once.uniform_slots = 16 * many + 1024;
+  once.shapes = {{}, {.rows = 16 * many}, {.rows = 1, .terms = 16 * many, .step = {1, 0, 0}}};
+  once.instructions.push_back({.kind = InstructionKind::row_sum, .shape = 2, .out = first, .x = {first}});
+  once.stages[0] = {{0, 2}, {2, 2}, {0, 1}, {}};
+  check_asks_for_too_much(once, "max_bytes");
+  once.shapes[2] = {.rows = 2, .terms = 8 * many - 1, .row_step = 2, .term_step = 2, .places = 4};
+  once.instructions[1] = {.kind = InstructionKind::dense, .shape = 2, .out = first, .x = {first, first}};
+  check_asks_for_too_much(once, "max_bytes");
   save_program("much.tapeloom", some_program());
   CHECK_THROWS_SAYING(DataError, "the bytes of the file are ", load_program("much.tapeloom", {.max_bytes = 1000}));
   CHECK_THROWS_SAYING(DataError, "more than LoadOptions::max_bytes = 1000 ",

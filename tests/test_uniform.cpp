@@ -102,6 +102,25 @@ TEMPLATE_TEST_CASE("uniform: products of matrices that lie in any way", "", floa
   });
 }
 
+TEMPLATE_TEST_CASE("uniform: a product of columns that lie apart takes as many calls as one of a few", "", float,
+                   double) {
+  // A call for each took 200 bytes a number, which no limit of LoadOptions counts.
+  each_instruction_set<TestType>([](const KernelTable<TestType>& table) {
+    const auto calls_of = [&](std::uint32_t terms, std::uint32_t term_step, std::uint32_t step) {
+      const Shape s{.rows = 3, .terms = terms, .row_step = 3000, .term_step = term_step, .step = {1, step, 0}};
+      const Program program = program_of({.kind = InstructionKind::outer, .out = result, .x = {0, 9000}}, s);
+      std::vector<TestType> slots(some_slots);
+      CallPlanner<TestType> planner(program, table,
+                                    {.tile = slots.data(), .uniform = slots.data(), .stride = 1, .lanes = 1}, false);
+      CallList<TestType> calls = planner.make_room();
+      planner.plan(1, {}, calls);
+      return calls.calls.size();
+    };
+    CHECK(calls_of(1000, 2, 1) == calls_of(2, 2, 1));
+    CHECK(calls_of(1000, 1, 0) == calls_of(2, 1, 0));
+  });
+}
+
 TEMPLATE_TEST_CASE("uniform: several products of a program", "", float, double) {
   each_instruction_set<TestType>([](const KernelTable<TestType>& table) {
     Program program;

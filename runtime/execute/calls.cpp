@@ -108,7 +108,7 @@ CallList<T> CallPlanner<T>::make_room() const {
   CallList<T> calls;
   calls.load_strides.resize(view_.once() ? 0 : program_.loads.size());
   calls.stage_begins.resize(program_.stages.size() + 1);
-  if (!view_.once()) calls.calls.reserve(most_calls_);
+  calls.calls.reserve(most_calls_);
   return calls;
 }
 
@@ -171,15 +171,17 @@ void CallPlanner<T>::add_product(BoundProduct<T>& bound, CallList<T>& calls) {
     b = scratch_;
   }
   planned_.plan(product);
-  for (std::size_t n = 0; n < bound.times; ++n) {
-    for (const KernelCall<T>& call : planned_.calls()) {
-      calls.calls.push_back({.kind = Kind::product,
-                             .at = bound.at,
-                             .a = bound.a + call.a_offset,
-                             .b = b + n * bound.b_step + call.b_offset,
-                             .c = bound.c + n * bound.c_step + call.c_offset,
-                             .kernel = call});
-    }
+  const bool once = bound.times == 1;
+  for (const KernelCall<T>& call : planned_.calls()) {
+    calls.calls.push_back({.kind = once ? Kind::product : Kind::products,
+                           .at = bound.at,
+                           .end = static_cast<std::uint32_t>(bound.times),
+                           .a = bound.a + call.a_offset,
+                           .b = b + call.b_offset,
+                           .c = bound.c + call.c_offset,
+                           .kernel = call});
+    if (once) continue;
+    calls.calls.back().kernel.b_offset = bound.b_step, calls.calls.back().kernel.c_offset = bound.c_step;
   }
 }
 

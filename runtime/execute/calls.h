@@ -142,13 +142,14 @@ struct Call {
     rows,          ///< instructions [at, end), which are no products and no sums
     sums_of_load,  ///< sums with b in the rows of a load where they were bound
     numbers,       ///< instructions [at, end), elementwise, of one number each
+    products,      ///< runs `kernel` for as many columns, b_offset and c_offset apart
     transpose,     ///< of what later calls read
   };
 
   Kind kind;
   bool adds = false;       ///< to what is in these totals: an instruction of the stage has been there before
   std::uint32_t at;        ///< the instruction's index
-  std::uint32_t end = 0;   ///< of instructions
+  std::uint32_t end = 0;   ///< of instructions; or how many columns
   std::uint32_t load = 0;  ///< of sums_of_load
   const T* a = nullptr;    ///< of the kernel; so are b and c
   const T* b = nullptr;

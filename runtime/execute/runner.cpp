@@ -85,6 +85,11 @@ template <bool profiled>
     } else if (call.kind == Kind::sums_of_load) {
       const T* b = sample_rows_[call.load].data + call.kernel.b_offset;
       call.kernel.run(call.kernel, call.a, b, call.c + shift, call.adds || !first);
+    } else if (call.kind == Kind::products) {
+      const KernelCall<T>& kernel = call.kernel;
+      for (std::size_t n = 0; n < call.end; ++n) {
+        kernel.run(kernel, call.a, call.b + n * kernel.b_offset, call.c + n * kernel.c_offset, false);
+      }
     } else {
       call.transposed.run(kernels_);
     }

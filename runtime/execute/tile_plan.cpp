@@ -81,14 +81,31 @@ double operations_of(const Program& program, Range range, bool in_tile) {
 }
 
 /// Of the lists of calls that a product or sums are cut into: 0.6 to 0.8 KB a place, 18 bytes a total of products and
-/// 42 bytes a total of rows, measured for a million of each.
+/// 42 bytes a total or a sum of rows, measured for a million of each.
 double call_bytes(const Instruction& i, const Shape& s) {
   constexpr double place = 1024.0, product = 32.0, row = 64.0;
   const instructions::Facts facts = instructions::facts_of(i, s);
   double bytes = facts.matrix_product ? place * s.places : 0.0;
   if (facts.result.target == instructions::Target::total_rows) bytes += row * s.rows;
+  if (i.kind == InstructionKind::row_sum) bytes += row * s.terms;
   if (facts.result.target == instructions::Target::total_entries) bytes += product * s.rows * s.terms;
   return bytes;
+}
+
+/// How many numbers of a matrix may be copied for a product that runs once a step, to lie side by side in whole
+/// vectors.
+double numbers_copied(const Instruction& i, const Shape& s) {
+  if (i.kind == InstructionKind::outer) {
+    const bool apart = s.step[0] > 1 || s.step[1] > 1;
+    const std::size_t products = s.place_step == 0 ? s.places : 1;
+    return apart ? static_cast<double>(products * round_up(std::max(s.rows, s.terms), lane_unit)) : 0.0;
+  }
+  const auto of = [&](const auto& w) {
+    const bool copied = w.result_step() != 1 && s.place_step == 0;
+    return copied ? static_cast<double>(w.terms() * round_up(w.results(), lane_unit)) : 0.0;
+  };
+  if (i.kind == InstructionKind::dense) return of(instructions::Dense{i, s});
+  return i.kind == InstructionKind::dense_reverse ? of(instructions::DenseReverse{i, s}) : 0.0;
 }
 
 double bytes_of(const Program& p, std::size_t samples) {
@@ -102,6 +119,14 @@ double bytes_of(const Program& p, std::size_t samples) {
   numbers += static_cast<double>(samples) * (p.batch_slots + outputs + gradients);
   numbers += stride * p.tile_slots + static_cast<double>(scratch_numbers(p, tile));
   for (const Load& load : p.loads) numbers += stride * load.count;
+  double copied = 0.0;
+  for (const Stage& stage : p.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = p.instructions[at];
+      copied = std::max(copied, numbers_copied(i, p.shapes[i.shape]));
+    }
+  }
+  numbers += copied;
   double bytes = sizeof(double) * numbers;
   for (const Instruction& i : p.instructions) bytes += call_bytes(i, p.shapes[i.shape]);
   return bytes;
