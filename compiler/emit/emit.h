@@ -1,3 +1,4 @@
+// From a scheduled graph to the instructions and slots of a program.
 #pragma once
 
 #include "tapeloom/compiler/graph/graph.h"

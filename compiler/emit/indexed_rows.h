@@ -1,3 +1,4 @@
+// Which blocks are never computed, since what reads their rows reads them one by one where they come from.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// Writes instructions, their shapes and their lists of slots into a program.
 #pragma once
 
 #include <map>

@@ -1,3 +1,4 @@
+// What happens to values besides being operands: totals, guards, outputs, spills.
 #pragma once
 
 #include "tapeloom/compiler/graph/graph.h"

@@ -1,3 +1,4 @@
+// Slots that are taken and given back.
 #pragma once
 
 #include <cstdint>

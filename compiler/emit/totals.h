@@ -1,3 +1,4 @@
+// Where totals over the samples lie.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,5 @@
 #include "tapeloom/core/program/instructions.h"
 
-#include <utility>
-
 #include "tapeloom/core/base/check.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::instructions {

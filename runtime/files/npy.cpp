@@ -3,7 +3,6 @@
 #include <charconv>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>

@@ -1,7 +1,6 @@
 #include "tapeloom/runtime/files/program_file.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <iterator>

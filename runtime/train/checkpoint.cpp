@@ -1,6 +1,5 @@
 #include "tapeloom/runtime/train/checkpoint.h"
 
-#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <set>

@@ -1,6 +1,5 @@
 #include "tapeloom/runtime/train/optimizer.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
