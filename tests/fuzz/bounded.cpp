@@ -221,7 +221,11 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
   }
   const Real apart = std::fabs(at[0] - at[1]);
   if ((op == Op::equal || op == Op::not_equal) && inexact_count > 0 && apart <= error[0] + error[1]) spread = 1.0L;
-  if (op == Op::where && error[0] > 0 && std::fabs(at[0]) <= error[0]) visit({0.0L, at[1], at[2]});
+  if (op == Op::where && error[0] > 0 && std::fabs(at[0]) <= error[0]) {
+    // A condition that may be zero chooses all that the other operand may be.
+    const Real e = std::isinf(error[2]) ? 0.0L : error[2];
+    for (const Real other : {at[2] - e, at[2], at[2] + e}) visit({0.0L, at[1], other});
+  }
   if ((op == Op::sin || op == Op::cos) && error[0] > 1) spread = partial_spread[0] = 2.0L;
 
   // 1 / 0 has the sign of the zero, which identities do not keep.
