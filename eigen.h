@@ -146,6 +146,9 @@ template <class M>
 Samples<typename M::Scalar> samples_of(const M& matrix, const std::string& what, std::size_t width,
                                        std::size_t other_width) {
   const auto size = [](Eigen::Index number) { return static_cast<std::size_t>(number); };
+  if (matrix.innerStride() < 0 || matrix.outerStride() < 0) {
+    throw BindError("the samples for " + what + " lie from the last to the first in the matrix");
+  }
   std::size_t inner = size(matrix.innerSize()), outer = size(matrix.outerSize());
   std::size_t distance = size(matrix.innerStride()), stride = size(matrix.outerStride());
   if constexpr (M::IsVectorAtCompileTime) {

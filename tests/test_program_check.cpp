@@ -73,6 +73,10 @@ TEST_CASE("program check: what would be read or written outside is found") {
   check_fault("an output outside", [](Program& p) { p.outputs[2].slot = p.uniform_slots; });
   check_fault(
       "exact program whose steps are repeated", [](Program& p) { p.repeats_for_nan = true; }, some_program(true));
+  check_fault("several gradients", [](Program& p) {
+    const GradientPiece piece = p.gradients[0];
+    for (std::size_t i = 0; i <= p.parameters.size(); ++i) p.gradients.push_back(piece);
+  });
   check_fault("gradients of no", [](Program& p) { p.gradients[0].first = ParameterId(far); });
   check_fault("gradients outside", [](Program& p) { p.gradients[0].slot = p.uniform_slots; });
   check_fault("no size", [](Program& p) { p.shapes[0].rows = 0; });

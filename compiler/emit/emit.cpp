@@ -232,8 +232,7 @@ class Emitter {
 
   void emit_block(BlockId id, std::uint32_t out) {
     const Block block = g_[id];
-    bool counted = false;
-    const auto add = [&](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) {
+    auto add = [&, counted = false](InstructionKind kind, Shape with, const auto& operands, std::uint32_t at) mutable {
       Instruction instruction{.kind = kind, .op = block.op, .then = block.then, .out = at};
       for (std::size_t k = 0; k < operands.size(); ++k) writer_.set_operand(instruction, with, k, operands[k]);
       instruction.shape = writer_.shape(with);
@@ -264,8 +263,7 @@ class Emitter {
         if (indexed_.contains(id)) return writer_.list_rows(id);
         if (writer_.gathers(id)) return writer_.add_gather(id, out);
         for (const View& part : x) {
-          add(InstructionKind::copy, {.rows = part.rows}, std::array{part}, out);
-          out += part.rows;
+          add(InstructionKind::copy, {.rows = part.rows}, std::array{part}, std::exchange(out, out + part.rows));
         }
         return;
       case BlockKind::assemble: {
@@ -273,8 +271,9 @@ class Emitter {
         for (std::size_t k = 0; k < x.size(); ++k) {
           if (!lies_on_totals(id) || !lies_in(id, x[k])) added.push_back(k);
         }
-        const bool one_by_one = block.varying || added.size() > few_parts;
-        if (one_by_one && !p_.exact) return writer_.add_assembled(id, added, lies_on_totals(id), out);
+        if (!p_.exact && (block.varying || added.size() > few_parts)) {
+          return writer_.add_assembled(id, added, lies_on_totals(id), out);
+        }
         if (!lies_on_totals(id)) add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
         for (std::size_t k : added) {
           const Destination& to_row = g_.destination(id, k);

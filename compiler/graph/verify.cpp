@@ -82,17 +82,9 @@ class Verifier {
         }
         break;
       case BlockKind::dense:
-      case BlockKind::dense_reverse: {
-        const Weights& w = g_.weights(id);
-        const bool reverse = block.kind == BlockKind::dense_reverse;
-        const std::uint32_t rows = w.places * w.matrix.rows, terms = w.places * w.matrix.terms;
-        expect(block.rows == (reverse ? terms : rows), id, "as many rows as W (or W^T) has");
-        expect(g_.operand(id, 1).rows == (reverse ? rows : terms), id, "as many operand rows as W takes");
-        expect(entry_end(g_.operand(id, 0).row, w.all()) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
-        expect(!g_.varying(g_.operand(id, 0)), id, "weights are uniform");
-        check_finish(id);
+      case BlockKind::dense_reverse:
+        check_product(id);
         break;
-      }
       case BlockKind::outer: {
         const Weights& w = g_.weights(id);
         expect(
@@ -104,6 +96,19 @@ class Verifier {
       }
     }
     expect(block.varying == any_varying, id, "varying where an operand is");
+  }
+
+  /// Of W, or of its transpose, at all places.
+  void check_product(BlockId id) {
+    const Block block = g_[id];
+    const Weights& w = g_.weights(id);
+    const bool reverse = block.kind == BlockKind::dense_reverse;
+    const std::uint32_t rows = w.places * w.matrix.rows, terms = w.places * w.matrix.terms;
+    expect(block.rows == (reverse ? terms : rows), id, "as many rows as W (or W^T) has");
+    expect(g_.operand(id, 1).rows == (reverse ? rows : terms), id, "as many operand rows as W takes");
+    expect(entry_end(g_.operand(id, 0).row, w.all()) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
+    expect(!g_.varying(g_.operand(id, 0)), id, "weights are uniform");
+    check_finish(id);
   }
 
   void check_finish(BlockId id) {

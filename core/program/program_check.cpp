@@ -94,10 +94,14 @@ class Checker {
     for (const ProgramOutput& output : p_.outputs) {
       require(output.varying || output.slot < p_.uniform_slots, "an output outside the slots");
     }
+    Wide gradients =
+        0;  // of a parameter at most one, so that looking at all of them takes no longer than at parameters
     for (const GradientPiece& piece : p_.gradients) {
+      gradients += piece.count;
       require(Wide{piece.first.index} + piece.count <= p_.parameters.size(), "gradients of no parameters");
       require(Wide{piece.slot} + piece.count <= p_.uniform_slots, "gradients outside the slots");
     }
+    require(gradients <= p_.parameters.size(), "several gradients of a parameter");
   }
 
   /// The columns of a load are of one group, which must be bound.

@@ -17,16 +17,16 @@ struct LiveRecords {
   std::atomic<std::uint64_t> changes{1};
 };
 
-/// Never destroyed, since executors may be static. A fork waits for whoever is at work on them: the child, which has no
-/// other threads, would wait for ever.
+/// Never destroyed, since executors may be static.
 LiveRecords& live() {
-  static LiveRecords& records = *[] {
-    const auto unlock = [] { live().mutex.unlock(); };
-    pthread_atfork([] { live().mutex.lock(); }, unlock, unlock);
-    return new LiveRecords;
-  }();
+  static LiveRecords& records = *new LiveRecords;
   return records;
 }
+
+void unlock() { live().mutex.unlock(); }
+// From before anybody can be at work on them: a fork waits for those who are. The child, which has no other threads,
+// would wait for ever.
+[[maybe_unused]] const int fork_waits = pthread_atfork([] { live().mutex.lock(); }, unlock, unlock);
 
 }  // namespace
 
