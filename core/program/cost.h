@@ -10,7 +10,7 @@
 namespace tapeloom::inline TAPELOOM_ABI::cost {
 
 /// Seconds to start an instruction, for a tile or once a step.
-inline constexpr double start = 6e-9;
+inline constexpr double start = 8e-9;
 /// Seconds to start each row that lies apart from the one before it: read by index, or the sum of a list.
 inline constexpr double row_apart = 3e-9;
 /// Of matrix products; and what everything else computes, in order.
