@@ -11,8 +11,10 @@ namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
 
+enum class Constants { skipped, included };
+
 /// Calls f(operand, amount) for what a node, whose adjoint that is, contributes to those of its operands.
-template <class F>
+template <Constants constants = Constants::skipped, class F>
 void each_contribution(const Tape& tape, NodeId node, double adjoint, F&& f) {
   if (adjoint == 0.0) return;
   const Operands operands = tape.operands(node);
@@ -25,7 +27,8 @@ void each_contribution(const Tape& tape, NodeId node, double adjoint, F&& f) {
         const auto amounts = reverse(std::make_index_sequence<Of::arity>());
         for (std::size_t k = 0; k < Of::arity; ++k) {
           const bool differentiable = (Of::differentiable >> k & 1) != 0;
-          if (differentiable && tape.op(operands.node[k]) != Op::constant) f(operands.node[k], amounts[k]);
+          const bool wanted = constants == Constants::included || tape.op(operands.node[k]) != Op::constant;
+          if (differentiable && wanted) f(operands.node[k], amounts[k]);
         }
       },
       [&] {  // a leaf, or a reduction, eagerly over a batch of one
@@ -92,10 +95,44 @@ void Gradients::sweep(const Tape& tape, NodeId root, double seed, std::size_t ca
   }
 }
 
+void Gradients::micrograd_sweep(const Tape& tape, NodeId root, std::size_t capacity) {
+  set(root, 1.0, capacity);
+  ahead_.clear();  // an earlier sweep may have run out of memory
+  ahead_.make_room(capacity);
+  ahead_.add(root.index);
+  while (!ahead_.empty()) {
+    const NodeId node{std::size_t{ahead_.take_largest()}};
+    for (NodeId operand : tape.operands(node)) ahead_.add(operand.index);
+    each_contribution<Constants::included>(tape, node, (*this)[node],
+                                           [&](NodeId operand, double amount) { add_in_room(operand.index, amount); });
+  }
+}
+
+void Gradients::move(std::span<const std::uint32_t> places) {
+  list_.clear();
+  const std::size_t words = std::min(set_.size(), (places.size() + 63) / 64);
+  for (std::size_t word = 0; word < words; ++word) {
+    std::uint64_t left = std::exchange(set_[word], 0);
+    for (; left != 0; left &= left - 1) {
+      const std::size_t node = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+      if (places[node] == Compaction::dropped) continue;
+      if (is_set(places[node])) continue;  // of equal nodes, the first one's
+      add_in_room(places[node], sums_[node]);
+    }
+  }
+}
+
 double Tape::grad(NodeId node) const { return (*gradients_)[node]; }
 void Tape::set_grad(NodeId node, double grad) { gradients_->set(node, grad, capacity_); }
 void Tape::add_grad(NodeId node, double grad) { gradients_->add(node, grad, capacity_); }
 void Tape::zero_grad() { gradients_->clear(); }
+
+void Tape::micrograd_backward(NodeId root) { gradients_->micrograd_sweep(*this, root, capacity_); }
+
+void Tape::micrograd_backward_step(NodeId node) {
+  each_contribution<Constants::included>(*this, node, grad(node),
+                                         [&](NodeId operand, double amount) { add_grad(operand, amount); });
+}
 
 void Value::backward(double seed) const {
   const NodeId root = id();

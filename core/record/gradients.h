@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tapeloom/core/base/export.h"
@@ -93,6 +94,10 @@ class Gradients {
   void drop_from(std::uint32_t first);
   /// Adds `seed` times the derivatives of the root by every node it is reached from; see Value::backward.
   void sweep(const Tape& tape, NodeId root, double seed, std::size_t capacity);
+  /// See Tape::micrograd_backward.
+  void micrograd_sweep(const Tape& tape, NodeId root, std::size_t capacity);
+  /// Those of nodes that go elsewhere; the places never lie behind (Tape::compact).
+  void move(std::span<const std::uint32_t> places);
 
  private:
   bool is_set(std::uint32_t node) const { return node / 64 < set_.size() && (set_[node / 64] >> (node % 64) & 1) != 0; }

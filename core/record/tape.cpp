@@ -167,8 +167,7 @@ Tape::Mark Tape::mark() const {
 void Tape::rewind(Mark mark) {
   check_holds(mark);
   if (mark.nodes == size_ && mark.guards == guards_.size()) return;
-  if (generation_ == UINT32_MAX) throw RecordingError("the tape was rewound 2^32 times; record on a new one");
-  make_room_in(rewound_);
+  make_room_for_rewind();
   if (mark.parameters < parameters_.size()) change_recording();
   parameters_.resize(mark.parameters);
   inputs_.resize(mark.inputs);
@@ -180,7 +179,15 @@ void Tape::rewind(Mark mark) {
   gradients_->drop_from(mark.nodes);
   labels_.erase(labels_.lower_bound(mark.nodes), labels_.end());
   size_ = mark.nodes;
+  note_rewound(mark);
+}
 
+void Tape::make_room_for_rewind() {
+  if (generation_ == UINT32_MAX) throw RecordingError("the tape was rewound 2^32 times; record on a new one");
+  make_room_in(rewound_);
+}
+
+void Tape::note_rewound(const Mark& mark) {
   // Everything older than this rewind and at or above its mark is gone; it covers earlier rewinds to higher marks.
   const auto covers = [&](const Rewound& r) { return !is_before(r.mark, r.guards, mark.nodes, mark.guards); };
   std::uint32_t since = generation_;
@@ -265,12 +272,22 @@ void Tape::set_data(NodeId leaf, double data) {
   if (op_kind(op(leaf)) != OpKind::leaf) {
     throw RecordingError(describe(leaf) + " is computed from other values; only a leaf's number can be set");
   }
-  data_[leaf.index] = data;
-  if (op(leaf) == Op::parameter) change_recording();
+  override_data(leaf, data);
+}
+
+void Tape::override_data(NodeId node, double data) {
+  data_[node.index] = data;
+  if (op(node) == Op::parameter) change_recording();
 }
 
 std::size_t Tape::first_guard(Mark mark) const {
   check_holds(mark);
+  if (lost_guards_ > 0 && (mark.tape == 0 || mark.generation < lost_before_)) {
+    throw RecordingError(std::to_string(lost_guards_) +
+                         " branches were decided by values that a compaction of the tape has dropped since, so that "
+                         "nobody can check whether they hold for other numbers; take a mark() and record again from "
+                         "there, and count branches from it");
+  }
   return mark.guards;
 }
 

@@ -58,6 +58,14 @@ struct Operands {
   const NodeId* end() const { return node.data() + count; }
 };
 
+/// What a compaction did with each node, and with each guard: its new place, or that it was dropped. Equal guards are
+/// kept once, so several may have one place.
+struct Compaction {
+  static constexpr std::uint32_t dropped = UINT32_MAX;
+  std::vector<std::uint32_t> nodes;
+  std::vector<std::uint32_t> guards;
+};
+
 /// Records what is computed with Values. Node ids are topologically ordered: operands exist before their users.
 /// Not thread-safe; different tapes in different threads are independent. Values must not outlive their tape. What
 /// throws, a RecordingError or std::bad_alloc, leaves the tape as it was.
@@ -116,6 +124,18 @@ class TAPELOOM_API Tape {
   void rewind(Mark mark);
   /// Rewinds to the empty tape.
   void clear() { rewind(Mark{}); }
+  /// Drops every node that none of `roots` is computed from, with its label and gradient; the others keep their order
+  /// and slide down, and so do parameters and inputs (a group of inputs as a whole). All Values and marks taken before
+  /// are stale. Costs what the tape holds. For those who know their nodes by number and go on recording for ever, as a
+  /// language with a collector of garbage does.
+  ///
+  /// A guard is kept as long as all leaves are that it is computed from. What is compiled, evaluated or recomputed may
+  /// depend on those that were lost, which nobody can check any more: it is refused, unless its branches count from a
+  /// mark that was taken since. Programs that were compiled before do not know the new places, so copy what they have
+  /// trained to the tape before. Throws StaleValueError for a root that is not there.
+  Compaction compact(std::span<const NodeId> roots);
+  /// How many guards were lost so.
+  std::uint64_t lost_guards() const { return lost_guards_; }
   /// Makes room for that many nodes.
   void reserve(std::size_t nodes);
 
@@ -149,7 +169,8 @@ class TAPELOOM_API Tape {
   std::span<const InputGroup> input_groups() const { return groups_; }
   std::span<const UniformInputRecord> uniform_inputs() const { return uniform_inputs_; }
   std::span<const Guard> guards() const { return guards_; }
-  /// The first guard taken since `mark`. Throws RecordingError for a mark that is not one of this tape any more.
+  /// The first guard taken since `mark`. Throws RecordingError for a mark that is not one of this tape any more, and if
+  /// guards since then were lost.
   std::size_t first_guard(Mark mark) const;
 
   // --- writing what is not structure --------------------------------------------------------------------------------
@@ -158,10 +179,20 @@ class TAPELOOM_API Tape {
   /// The number of a leaf. Eager values computed from it are refreshed by recompute(); programs that were compiled
   /// before keep the number it had then, of a parameter and of a constant alike (Executor::set_parameters sets theirs).
   void set_data(NodeId leaf, double data);
+  /// The eager number of any node: what is recorded from it later, and sweeps, see this one. recompute() computes it
+  /// anew.
+  void override_data(NodeId node, double data);
   void set_grad(NodeId node, double grad);
   void add_grad(NodeId node, double grad);
   /// Sets the gradients of all nodes to zero. Costs what was reached since the last time.
   void zero_grad();
+
+  /// A reverse sweep as micrograd's: the root's gradient becomes 1, and every node that the root is computed from
+  /// passes on all of its gradient, what was there before included. Constants have gradients, too. (Value::backward
+  /// passes on what one sweep brings, and adds it to what was there.)
+  void micrograd_backward(NodeId root);
+  /// One step of it by hand: adds this node's contributions, from its gradient, to those of its operands.
+  void micrograd_backward_step(NodeId node);
 
   /// A guard on a comparison whose eager value decides a branch; returns that value as a truth.
   bool guard(NodeId condition);
@@ -206,6 +237,12 @@ class TAPELOOM_API Tape {
   /// The lowest rewind since that generation, or null.
   const Rewound* lowest_since(std::uint32_t generation) const;
   void check_holds(const Mark& mark) const;
+  void make_room_for_rewind();
+  /// Makes stale what was recorded since `mark`.
+  void note_rewound(const Mark& mark);
+  struct Tables;
+  void slide_nodes(std::span<const std::uint32_t> places, const Tables& tables);
+  void slide_guards(const Compaction& to);
 
   // Numbers that no other tape of the process has or had, from 1 on. A change of what parameters begin with takes
   // another one for the recording.
@@ -230,6 +267,8 @@ class TAPELOOM_API Tape {
   std::vector<UniformInputRecord> uniform_inputs_;
   std::set<std::string, std::less<>> bound_names_;
   std::vector<Guard> guards_;
+  std::uint64_t lost_guards_ = 0;
+  std::uint32_t lost_before_ = 0;  // all guards that were lost are older than marks of this generation
   std::map<std::uint32_t, std::string> labels_;
 
   // Since which generation nodes and guards at or above a mark have been dropped; generations and marks both increase.
