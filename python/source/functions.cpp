@@ -1,0 +1,259 @@
+#include "functions.h"
+
+#include <string>
+
+namespace tapeloom::python {
+
+namespace {
+
+Tape& tape() { return recording().tape(); }
+
+/// A number for one that met no Value.
+PyObject* result_of(Value value) { return value.is_plain() ? PyFloat_FromDouble(value.data()) : new_object(value); }
+
+bool check_count(const char* name, Py_ssize_t given, Py_ssize_t expected) {
+  if (given == expected) return true;
+  PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments (%zd given)", name, expected, given);
+  return false;
+}
+
+PyObject* sum_of(PyObject*, PyObject* list) {
+  return guarded([&] {
+    recording().reclaim();
+    return result_of(sum(values_of(list, "sum")));
+  });
+}
+
+PyObject* mean_of(PyObject*, PyObject* list) {
+  return guarded([&] {
+    recording().reclaim();
+    return result_of(mean(values_of(list, "mean")));
+  });
+}
+
+PyObject* dot_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("dot", count, 2)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const std::vector<Value> a = values_of(arguments[0], "dot"), b = values_of(arguments[1], "dot");
+    return result_of(dot(a, b));
+  });
+}
+
+std::string text_of(PyObject* object, const char* what) {
+  Py_ssize_t length = 0;
+  if (!PyUnicode_Check(object)) {
+    PyErr_Format(PyExc_TypeError, "%s is a string, not '%s'", what, Py_TYPE(object)->tp_name);
+    throw ErrorIsSet();
+  }
+  const char* characters = PyUnicode_AsUTF8AndSize(object, &length);
+  if (characters == nullptr) throw ErrorIsSet();
+  return {characters, static_cast<std::size_t>(length)};
+}
+
+PyObject* make_parameter(PyObject*, PyObject* arguments, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    PyObject *data = nullptr, *label = nullptr;
+    static const char* names[] = {"data", "label", nullptr};
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:parameter", const_cast<char**>(names), &data, &label) ==
+        0) {
+      return nullptr;
+    }
+    const double number = number_argument(data, "parameter(data)");
+    const std::string name = label == nullptr ? "" : text_of(label, "label");
+    recording().reclaim();
+    return new_object(tape().parameter(number, name));
+  });
+}
+
+PyObject* make_uniform_input(PyObject*, PyObject* arguments, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    PyObject *name = nullptr, *data = nullptr;
+    static const char* names[] = {"name", "data", nullptr};
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:uniform_input", const_cast<char**>(names), &name,
+                                    &data) == 0) {
+      return nullptr;
+    }
+    const std::string label = text_of(name, "the name of a uniform input");
+    const double number = data == nullptr ? 0.0 : number_argument(data, "uniform_input(data)");
+    recording().reclaim();
+    return new_object(recording().uniform_input(label, number));
+  });
+}
+
+/// inputs(name, count) or inputs(name, numbers): a list of Values; input(name, data) one of them.
+PyObject* make_inputs(PyObject*, PyObject* arguments, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    PyObject *name = nullptr, *count = nullptr;
+    static const char* names[] = {"name", "count", nullptr};
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OO:inputs", const_cast<char**>(names), &name, &count) == 0) {
+      return nullptr;
+    }
+    const std::string label = text_of(name, "the name of inputs");
+    std::vector<double> data;
+    if (PyLong_Check(count)) {
+      const Py_ssize_t wanted = PyLong_AsSsize_t(count);
+      if (wanted == -1 && PyErr_Occurred() != nullptr) return nullptr;
+      if (wanted < 1) throw RecordingError("inputs(\"" + label + "\", count): at least one is needed");
+      data.resize(static_cast<std::size_t>(wanted));
+    } else {
+      for (const Value& value : values_of(count, "inputs")) data.push_back(value.data());
+    }
+    recording().reclaim();
+    const std::vector<Value> made = recording().inputs(label, data);
+    PyObject* list = PyList_New(static_cast<Py_ssize_t>(made.size()));
+    for (std::size_t i = 0; list != nullptr && i < made.size(); ++i) {
+      PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), new_object(made[i]));
+    }
+    return list;
+  });
+}
+
+PyObject* make_input(PyObject*, PyObject* arguments, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    PyObject *name = nullptr, *data = nullptr;
+    static const char* names[] = {"name", "data", nullptr};
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:input", const_cast<char**>(names), &name, &data) == 0) {
+      return nullptr;
+    }
+    const std::string label = text_of(name, "the name of an input");
+    const std::vector<double> number = {data == nullptr ? 0.0 : number_argument(data, "input(data)")};
+    recording().reclaim();
+    return new_object(recording().inputs(label, number)[0]);
+  });
+}
+
+PyObject* set_frozen(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("set_frozen", count, 2)) return nullptr;
+  return guarded([&]() -> PyObject* {
+    const int frozen = PyObject_IsTrue(arguments[1]);
+    if (frozen < 0) return nullptr;
+    tape().set_frozen(value_argument(arguments[0], "set_frozen"), frozen != 0);
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject* take_mark(PyObject*, PyObject*) { return PyLong_FromUnsignedLongLong(recording().mark()); }
+
+PyObject* recorded_nodes(PyObject*, PyObject*) { return PyLong_FromSize_t(recording().size()); }
+
+PyObject* compact(PyObject*, PyObject*) {
+  return guarded([&] {
+    recording().compact();
+    return Py_NewRef(Py_None);
+  });
+}
+
+// An equality of numbers, which == of Python's, of objects, is not.
+PyObject* equal_numbers(PyObject* a, PyObject* b, bool equal) {
+  return guarded([&] {
+    recording().reclaim();
+    const Value x = value_argument(a, "equal"), y = value_argument(b, "equal");
+    const Condition condition = equal ? x == y : x != y;
+    return condition.is_plain() ? PyBool_FromLong(condition.data() != 0.0) : new_object(condition);
+  });
+}
+
+PyObject* equal(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return check_count("equal", count, 2) ? equal_numbers(arguments[0], arguments[1], true) : nullptr;
+}
+PyObject* not_equal(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return check_count("not_equal", count, 2) ? equal_numbers(arguments[0], arguments[1], false) : nullptr;
+}
+
+template <class Function>
+PyObject* call(const char* name, PyObject* const* arguments, Py_ssize_t count, Py_ssize_t arity, Function&& function) {
+  if (!check_count(name, count, arity)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    return result_of(function([&](std::size_t i) { return value_argument(arguments[i], name); }));
+  });
+}
+
+#define TAPELOOM_FAST(function) reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function))
+
+using Fast = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+
+PyMethodDef functions[] = {
+#define TAPELOOM_UNARY(name, Struct)                                                        \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
+     return call(#name, x, n, 1, [](auto&& at) { return tapeloom::name(at(0)); });          \
+   })),                                                                                     \
+   METH_FASTCALL, #name "(x)\n--\n\nThe function " #name " of a Value; of a number, a number."},
+#define TAPELOOM_BINARY(name, Struct)                                                       \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
+     return call(#name, x, n, 2, [](auto&& at) { return tapeloom::name(at(0), at(1)); });   \
+   })),                                                                                     \
+   METH_FASTCALL,                                                                           \
+   #name "(a, b)\n--\n\nThe function " #name " of two Values or numbers, as an operation (no branch)."},
+#define TAPELOOM_TERNARY(name, Struct)                                                           \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {      \
+     return call(#name, x, n, 3, [](auto&& at) { return tapeloom::name(at(0), at(1), at(2)); }); \
+   })),                                                                                          \
+   METH_FASTCALL,                                                                                \
+   #name "(a, b, c)\n--\n\nThe function " #name " of three Values or numbers, as where(condition, a, b)."},
+#define TAPELOOM_REDUCTION(name)                                                            \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
+     return call(#name, x, n, 1, [](auto&& at) { return tapeloom::name(at(0)); });          \
+   })),                                                                                     \
+   METH_FASTCALL,                                                                           \
+   #name "(x)\n--\n\nOver the samples of a batch, of a Value that inputs make differ from sample to sample."},
+#include "tapeloom/core/ops/ops.def"
+    {"sum", sum_of, METH_O, "sum(values)\n--\n\nThe sum of a list, in order from the first."},
+    {"mean", mean_of, METH_O, "mean(values)\n--\n\nThe mean of a list that is not empty."},
+    {"dot", TAPELOOM_FAST(dot_of), METH_FASTCALL,
+     "dot(a, b)\n--\n\nThe sum of the products of two lists of one length."},
+    {"equal", TAPELOOM_FAST(equal), METH_FASTCALL,
+     "equal(a, b)\n--\n\nThe condition that two numbers are equal. (== of Values is of objects, as in micrograd.)"},
+    {"not_equal", TAPELOOM_FAST(not_equal), METH_FASTCALL, "not_equal(a, b)\n--\n\nThe condition that they are not."},
+    {"parameter", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_parameter)),
+     METH_VARARGS | METH_KEYWORDS,
+     "parameter(data, label='')\n--\n\nA leaf that compile() trains where it is not told which ones."},
+    {"inputs", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_inputs)), METH_VARARGS | METH_KEYWORDS,
+     "inputs(name, count)\n--\n\nA list of leaves that are bound together, from rows of so many numbers. A list of "
+     "numbers in place of the count is their data while recording; without, that is zero."},
+    {"input", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_input)), METH_VARARGS | METH_KEYWORDS,
+     "input(name, data=0.0)\n--\n\nA leaf that is bound per sample."},
+    {"uniform_input", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_uniform_input)),
+     METH_VARARGS | METH_KEYWORDS,
+     "uniform_input(name, data=0.0)\n--\n\nA leaf that is bound once a step, the same for every sample."},
+    {"set_frozen", TAPELOOM_FAST(set_frozen), METH_FASTCALL,
+     "set_frozen(parameter, frozen)\n--\n\nExcludes what parameter() has made from training, or includes it again."},
+    {"mark", take_mark, METH_NOARGS,
+     "mark()\n--\n\nWhere the recording is: compile(..., branches_from=mark) leaves out branches decided before."},
+    {"recorded_nodes", recorded_nodes, METH_NOARGS, "recorded_nodes()\n--\n\nHow many nodes the recording holds now."},
+    {"compact", compact, METH_NOARGS,
+     "compact()\n--\n\nDrops the nodes that no living Value is computed from. It happens by itself when they are "
+     "many."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+std::vector<Value> values_of(PyObject* list, const char* function) {
+  PyObject* sequence = PySequence_Fast(list, "");
+  if (sequence == nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
+      PyErr_Format(PyExc_TypeError, "%s: a list of Values or numbers is expected, not '%s'", function,
+                   Py_TYPE(list)->tp_name);
+    }
+    throw ErrorIsSet();
+  }
+  std::vector<Value> values;
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
+  try {
+    values.reserve(static_cast<std::size_t>(count));
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      values.push_back(value_argument(PySequence_Fast_GET_ITEM(sequence, i), function));
+    }
+  } catch (...) {
+    Py_DECREF(sequence);
+    throw;
+  }
+  Py_DECREF(sequence);
+  return values;
+}
+
+bool add_functions(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+
+}  // namespace tapeloom::python

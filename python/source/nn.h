@@ -1,0 +1,11 @@
+// The calls of nets.
+#pragma once
+
+#include <Python.h>
+
+namespace tapeloom::python {
+
+/// Adds them to the module. False with a Python error if that fails.
+bool add_nets(PyObject* module);
+
+}  // namespace tapeloom::python

@@ -1,0 +1,110 @@
+// The tape that all Values of Python are on, and which object stands for which node. A loop that records for ever keeps
+// its memory: when the tape has outgrown what living objects need, it is compacted. Everything here is called with the
+// interpreter's lock held.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tapeloom/core/base/memory.h"
+#include "tapeloom/tapeloom.h"
+
+namespace tapeloom::python {
+
+/// A Python object: what `tapeloom.Value` and its subclasses are instances of.
+struct ValueObject {
+  PyObject_HEAD Value value;  ///< of the shared tape, never a plain number
+};
+
+/// A part of the recording, copied to a tape of its own.
+struct Snapshot {
+  std::unique_ptr<Tape> tape;
+  std::optional<Value> loss;
+  std::vector<Value> outputs;
+  std::vector<Value> parameters;  ///< in the order asked for; those of the tape
+};
+
+/// What a snapshot is taken of: objects of Values.
+struct SnapshotRequest {
+  PyObject* loss = nullptr;  ///< or none
+  std::vector<PyObject*> outputs;
+  /// The leaves that are trained; without, all that were made by parameter().
+  std::optional<std::vector<PyObject*>> parameters;
+  /// A number of mark().
+  std::uint64_t branches_from = 0;
+};
+
+class Recording {
+ public:
+  Tape& tape() { return tape_; }
+
+  /// To be called before something is recorded: afterwards other nodes may stand for the same objects. C++ Values that
+  /// are no objects do not survive it.
+  void reclaim() {
+    if (tape_.size() >= limit_) [[unlikely]]
+      compact();
+  }
+  /// The living object of a node, or null.
+  ValueObject* living(NodeId node) const {
+    return node.index < objects_.size() && objects_[node.index] != hidden() ? objects_[node.index] : nullptr;
+  }
+  void set_living(NodeId node, ValueObject* object) {
+    if (node.index >= objects_.size()) [[unlikely]]
+      objects_.resize(2 * std::size_t{node.index} + 1024);
+    objects_[node.index] = object;
+  }
+  void forget(NodeId node) { objects_[node.index] = nullptr; }
+
+  /// Of the exponent of x ** 2: a number that is no Value of the user's.
+  void hide(NodeId number) { set_living(number, hidden()); }
+  bool is_hidden(NodeId node) const { return node.index < objects_.size() && objects_[node.index] == hidden(); }
+
+  /// The truth of a condition, as a branch that what is recorded later depends on.
+  bool decide(const Condition& condition);
+  /// How many branches were decided so far.
+  std::uint64_t mark() const { return decided_; }
+
+  /// Inputs whose names may be used again, as a cell of a notebook does that is run twice.
+  std::vector<Value> inputs(const std::string& name, std::span<const double> data);
+  Value uniform_input(const std::string& name, double data);
+
+  Snapshot snapshot(const SnapshotRequest& request);
+
+  /// Nodes on the tape, for tests of what is kept.
+  std::size_t size() const { return tape_.size(); }
+  void compact();
+
+ private:
+  // No object of Python's is at this address.
+  static ValueObject* hidden() { return reinterpret_cast<ValueObject*>(std::uintptr_t{1}); }
+  /// A name that no input of the tape has.
+  std::string free_name(const std::string& name);
+  friend class SnapshotWriter;
+
+  /// Below so many nodes, the memory is not worth the time.
+  static constexpr std::size_t fewest_nodes = std::size_t{1} << 16;
+
+  Tape tape_;
+  LargeVector<ValueObject*> objects_;  // by node
+  std::size_t limit_ = fewest_nodes;
+
+  std::vector<std::uint64_t> decisions_;  // by guard of the tape: how many were decided before it
+  std::uint64_t decided_ = 0;
+  std::uint64_t lost_before_ = 0;  // decisions from that number on are all there
+
+  std::map<std::string, std::string> names_;  // of inputs: the tape's to the user's, where they differ
+};
+
+/// The one of this process. It is never destroyed, since objects may outlive the module.
+inline Recording& recording() {
+  static Recording& only = *new Recording;
+  return only;
+}
+
+}  // namespace tapeloom::python

@@ -1,0 +1,227 @@
+#include "value.h"
+
+#include <array>
+
+namespace tapeloom::python {
+
+PyTypeObject value_type{};
+PyTypeObject condition_type{};
+
+namespace {
+
+/// Objects of the exact type, kept for the next ones: most Values live for one statement.
+class FreeObjects {
+ public:
+  ValueObject* take() { return count_ == 0 ? nullptr : kept_[--count_]; }
+  bool keep(ValueObject* object) {
+    if (count_ == kept_.size()) return false;
+    kept_[count_++] = object;
+    return true;
+  }
+
+ private:
+  std::array<ValueObject*, 1024> kept_;
+  std::size_t count_ = 0;
+};
+FreeObjects free_objects;
+
+void deallocate(PyObject* self) {
+  auto* object = reinterpret_cast<ValueObject*>(self);
+  recording().forget(object->value.id());
+  if (Py_TYPE(self) != &value_type || !free_objects.keep(object)) Py_TYPE(self)->tp_free(self);
+}
+
+PyObject* put(ValueObject* object, Value value) {
+  object->value = value;
+  recording().set_living(value.id(), object);
+  return reinterpret_cast<PyObject*>(object);
+}
+
+PyObject* allocate(PyTypeObject& type, Value value) {
+  auto* object = PyObject_New(ValueObject, &type);
+  if (object == nullptr) throw ErrorIsSet();
+  return put(object, value);
+}
+
+/// The object with a label, if that is not null or empty. Takes the reference.
+PyObject* labelled(PyObject* object, PyObject* label) {
+  if (label != nullptr && PyObject_SetAttrString(object, "label", label) < 0) {
+    Py_DECREF(object);
+    return nullptr;
+  }
+  return object;
+}
+
+bool is_empty_sequence(PyObject* object) { return object == nullptr || PyObject_Length(object) == 0; }
+
+PyObject* construct(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    PyObject *data = nullptr, *children = nullptr, *op = nullptr, *label = nullptr;
+    static const char* names[] = {"data", "_children", "_op", "label", nullptr};
+    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OOU:Value", const_cast<char**>(names), &data, &children,
+                                    &op, &label) == 0) {
+      return nullptr;
+    }
+    if (!is_empty_sequence(children) || !is_empty_sequence(op)) {
+      if (PyErr_Occurred() != nullptr) return nullptr;
+      PyErr_SetString(
+          PyExc_TypeError,
+          "Value() makes a leaf, so it takes no _children and no _op: what is computed from other Values is "
+          "recorded by operators and functions, which know the derivatives");
+      return nullptr;
+    }
+    const double number = number_argument(data, "Value(data)");
+    recording().reclaim();
+    const Value leaf = recording().tape().constant(number);
+    if (type == &value_type) return labelled(new_object(leaf), label);
+    // A subclass has attributes of its own, so Python allocates it. Its deallocator expects a node, so from then on
+    // nothing may go wrong.
+    recording().set_living(leaf.id(), nullptr);
+    auto* object = reinterpret_cast<ValueObject*>(type->tp_alloc(type, 0));
+    return object == nullptr ? nullptr : labelled(put(object, leaf), label);
+  });
+}
+
+bool is_comparison(Op op) {
+  switch (op) {
+#define TAPELOOM_LEAF(name) case Op::name:
+#define TAPELOOM_REDUCTION(name) case Op::name:
+#define TAPELOOM_OP(name, Struct) case Op::name:
+#define TAPELOOM_COMPARISON(name, Struct, sign)
+#include "tapeloom/core/ops/ops.def"
+    return false;
+#define TAPELOOM_COMPARISON(name, Struct, sign) case Op::name:
+#include "tapeloom/core/ops/ops.def"
+    return true;
+  }
+  return false;
+}
+
+/// The class numpy.ndarray, once a program has NumPy; borrowed.
+PyObject* array_class() {
+  static PyObject* known = nullptr;
+  if (known != nullptr) return known;
+  static PyObject* const name = PyUnicode_InternFromString("numpy");
+  PyObject* numpy = PyImport_GetModule(name);
+  if (numpy == nullptr) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  known = PyObject_GetAttrString(numpy, "ndarray");
+  Py_DECREF(numpy);
+  if (known == nullptr) PyErr_Clear();
+  return known;
+}
+
+bool is_array(PyObject* object) {
+  PyObject* type = array_class();
+  return type != nullptr && PyObject_IsInstance(object, type) == 1;
+}
+
+}  // namespace
+
+PyObject* new_object(Value value) {
+  if (ValueObject* kept = free_objects.take()) {
+    _Py_NewReference(reinterpret_cast<PyObject*>(kept));
+    return put(kept, value);
+  }
+  return allocate(value_type, value);
+}
+
+PyObject* new_object(Condition condition) { return allocate(condition_type, condition); }
+
+PyObject* object_of(Value value) {
+  const NodeId node = value.id();
+  if (ValueObject* living = recording().living(node)) return Py_NewRef(reinterpret_cast<PyObject*>(living));
+  return is_comparison(recording().tape().op(node)) ? new_object(Condition(value)) : new_object(value);
+}
+
+Operand read_operand(PyObject* object, Value& value) {
+  if (Py_TYPE(object) == &value_type) {
+    value = value_of(object);
+    return Operand::value;
+  }
+  if (PyFloat_Check(object)) {
+    value = Value(PyFloat_AS_DOUBLE(object));
+    return Operand::value;
+  }
+  if (PyLong_Check(object)) {
+    const double number = PyLong_AsDouble(object);
+    if (number == -1.0 && PyErr_Occurred() != nullptr) throw ErrorIsSet();
+    value = Value(number);
+    return Operand::value;
+  }
+  if (PyObject_TypeCheck(object, &value_type)) {
+    value = value_of(object);
+    return Operand::value;
+  }
+  if (is_array(object)) return Operand::array;
+  // Scalars of NumPy, fractions and the like; but nothing with elements.
+  const PyNumberMethods* methods = Py_TYPE(object)->tp_as_number;
+  if (methods == nullptr || (methods->nb_float == nullptr && methods->nb_index == nullptr)) return Operand::other;
+  if (PySequence_Check(object) != 0 && PyObject_HasAttrString(object, "__len__") != 0) return Operand::other;
+  const double number = PyFloat_AsDouble(object);
+  if (number == -1.0 && PyErr_Occurred() != nullptr) throw ErrorIsSet();
+  value = Value(number);
+  return Operand::value;
+}
+
+Value value_argument(PyObject* object, const char* function) {
+  Value value;
+  if (read_operand(object, value) != Operand::value) {
+    PyErr_Format(PyExc_TypeError, "%s: a Value or a number is expected, not '%s'", function, Py_TYPE(object)->tp_name);
+    throw ErrorIsSet();
+  }
+  return value;
+}
+
+double number_argument(PyObject* object, const char* what) {
+  Value value;
+  if (is_value(object)) {
+    PyErr_Format(PyExc_TypeError, "%s is a number, not a Value: take its .data", what);
+    throw ErrorIsSet();
+  }
+  if (read_operand(object, value) != Operand::value) {
+    PyErr_Format(PyExc_TypeError, "%s is a number, not '%s'", what, Py_TYPE(object)->tp_name);
+    throw ErrorIsSet();
+  }
+  return value.data();
+}
+
+bool add_value_types(PyObject* module) {
+  for (PyTypeObject* type : {&value_type, &condition_type}) {
+    Py_SET_REFCNT(reinterpret_cast<PyObject*>(type), 1);
+    type->tp_basicsize = sizeof(ValueObject);
+    type->tp_flags = Py_TPFLAGS_DEFAULT;
+    type->tp_dealloc = deallocate;
+    type->tp_free = PyObject_Free;
+  }
+  value_type.tp_name = "tapeloom.Value";
+  value_type.tp_flags |= Py_TPFLAGS_BASETYPE;
+  value_type.tp_new = construct;
+  value_type.tp_doc =
+      "Value(data, label='')\n--\n\n"
+      "A scalar that records what is computed with it, so that `backward` finds the derivatives.\n\n"
+      "`data` is its number and `grad` what backward sweeps have added up, both of which can be set; `label` is a name "
+      "for drawings and messages. A Value that is made like this is a leaf.";
+  condition_type.tp_name = "tapeloom.Condition";
+  condition_type.tp_base = &value_type;
+  condition_type.tp_flags |= Py_TPFLAGS_DISALLOW_INSTANTIATION;
+  condition_type.tp_doc =
+      "A comparison of Values: a Value that is 1 or 0.\n\n"
+      "In an `if`, `and`, `or` or `not` it is a truth, and the branch taken becomes part of the recording: what is "
+      "compiled refuses data for which it would go the other way. `&`, `|` and `~` combine conditions without a "
+      "branch, "
+      "for `where`.";
+  add_number_slots(value_type, condition_type);
+  add_attributes(value_type);
+  for (PyTypeObject* type : {&value_type, &condition_type}) {
+    if (PyType_Ready(type) < 0) return false;
+    const char* name = type->tp_name + sizeof("tapeloom.") - 1;
+    if (PyModule_AddObjectRef(module, name, reinterpret_cast<PyObject*>(type)) < 0) return false;
+  }
+  // NumPy's arrays and scalars leave operators with a Value to it.
+  return PyDict_SetItemString(value_type.tp_dict, "__array_ufunc__", Py_None) == 0;
+}
+
+}  // namespace tapeloom::python

@@ -1,0 +1,239 @@
+// Attributes and methods of Value: those of micrograd, and every function of one or two Values of the op table.
+#include <string>
+#include <vector>
+
+#include "value.h"
+
+namespace tapeloom::python {
+
+namespace {
+
+Tape& tape() { return recording().tape(); }
+NodeId node_of(PyObject* self) { return value_of(self).id(); }
+
+PyObject* get_data(PyObject* self, void*) {
+  return guarded([&] { return PyFloat_FromDouble(value_of(self).data()); });
+}
+PyObject* get_grad(PyObject* self, void*) {
+  return guarded([&] { return PyFloat_FromDouble(value_of(self).grad()); });
+}
+
+template <class Write>
+int set(PyObject* value, const char* name, Write&& write) {
+  if (value == nullptr) {
+    PyErr_Format(PyExc_AttributeError, "the %s of a Value cannot be deleted", name);
+    return -1;
+  }
+  try {
+    write();
+    return 0;
+  } catch (...) {
+    set_error();
+    return -1;
+  }
+}
+
+int set_data(PyObject* self, PyObject* number, void*) {
+  return set(number, "data", [&] { tape().override_data(node_of(self), number_argument(number, "data")); });
+}
+int set_grad(PyObject* self, PyObject* number, void*) {
+  return set(number, "grad", [&] { tape().set_grad(node_of(self), number_argument(number, "grad")); });
+}
+
+PyObject* text(const std::string& characters) {
+  return PyUnicode_FromStringAndSize(characters.data(), static_cast<Py_ssize_t>(characters.size()));
+}
+
+PyObject* get_label(PyObject* self, void*) {
+  return guarded([&] { return text(value_of(self).label()); });
+}
+int set_label(PyObject* self, PyObject* label, void*) {
+  return set(label, "label", [&] {
+    Py_ssize_t length = 0;
+    const char* characters = PyUnicode_AsUTF8AndSize(label, &length);
+    if (characters == nullptr) throw ErrorIsSet();
+    tape().set_label(node_of(self), std::string_view(characters, static_cast<std::size_t>(length)));
+  });
+}
+
+/// The operands that a user has written, so without the exponent of x ** 2.
+std::vector<NodeId> shown_operands(NodeId node) {
+  std::vector<NodeId> shown;
+  for (NodeId operand : tape().operands(node)) {
+    if (!recording().is_hidden(operand)) shown.push_back(operand);
+  }
+  return shown;
+}
+
+PyObject* get_prev(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* {
+    PyObject* set = PySet_New(nullptr);
+    if (set == nullptr) return nullptr;
+    for (NodeId operand : shown_operands(node_of(self))) {
+      PyObject* object = object_of(tape().value(operand));
+      const int added = PySet_Add(set, object);
+      Py_DECREF(object);
+      if (added < 0) {
+        Py_DECREF(set);
+        return nullptr;
+      }
+    }
+    return set;
+  });
+}
+
+/// A number as Python writes it: an integer without a point.
+std::string short_number(double number) {
+  const bool whole = number == static_cast<double>(static_cast<long long>(number)) && number < 1e15 && number > -1e15;
+  char* written = PyOS_double_to_string(number, 'r', 0, whole ? 0 : Py_DTSF_ADD_DOT_0, nullptr);
+  if (written == nullptr) throw ErrorIsSet();
+  const std::string result = written;
+  PyMem_Free(written);
+  return result;
+}
+
+/// As the notebooks write it: a sign, or the function's name.
+std::string sign_of(NodeId node) {
+  const Op op = tape().op(node);
+  switch (op) {
+#define TAPELOOM_LEAF(name) \
+  case Op::name:            \
+    return "";
+#define TAPELOOM_OPERATOR(name, Struct, sign) \
+  case Op::name:                              \
+    return #sign;
+#define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
+#define TAPELOOM_REDUCTION(name) case Op::name:
+#define TAPELOOM_OP(name, Struct) case Op::name:
+#include "tapeloom/core/ops/ops.def"
+    break;
+  }
+  if (op == Op::relu) return "ReLU";
+  if (op != Op::pow) return std::string(op_name(op));
+  const NodeId exponent = tape().operands(node).node[1];
+  return recording().is_hidden(exponent) ? "**" + short_number(tape().data(exponent)) : "**";
+}
+
+PyObject* get_op(PyObject* self, void*) {
+  return guarded([&] { return text(sign_of(node_of(self))); });
+}
+
+PyObject* backward(PyObject* self, PyObject*) {
+  return guarded([&] {
+    tape().micrograd_backward(node_of(self));
+    return Py_NewRef(Py_None);
+  });
+}
+PyObject* backward_step(PyObject* self, PyObject*) {
+  return guarded([&] {
+    tape().micrograd_backward_step(node_of(self));
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject* represent(PyObject* self) {
+  PyObject* data = get_data(self, nullptr);
+  PyObject* grad = data == nullptr ? nullptr : get_grad(self, nullptr);
+  PyObject* name = grad == nullptr ? nullptr : PyType_GetName(Py_TYPE(self));
+  PyObject* result = name == nullptr ? nullptr : PyUnicode_FromFormat("%U(data=%R, grad=%R)", name, data, grad);
+  Py_XDECREF(data);
+  Py_XDECREF(grad);
+  Py_XDECREF(name);
+  return result;
+}
+
+PyObject* svg(PyObject* self, PyObject*) {
+  PyObject* module = PyImport_ImportModule("tapeloom.graph");
+  if (module == nullptr) return nullptr;
+  PyObject* result = PyObject_CallMethod(module, "_svg_of_value", "O", self);
+  Py_DECREF(module);
+  return result;
+}
+
+/// (class, (data, (), "", label), ({attributes} or None, {"grad": grad})): what pickle and copy make it from.
+PyObject* reduce(PyObject* self, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    const NodeId node = node_of(self);
+    if (tape().op(node) != Op::constant && tape().op(node) != Op::parameter) {
+      PyErr_Format(PyExc_TypeError,
+                   "%s is computed from other Values or bound as an input, and cannot be copied or pickled: copy the "
+                   "leaves it depends on and compute it from them, or save a compiled program",
+                   tape().describe(node).c_str());
+      return nullptr;
+    }
+    PyObject* attributes = PyObject_GetAttrString(self, "__dict__");
+    if (attributes == nullptr) {
+      PyErr_Clear();
+      attributes = Py_NewRef(Py_None);
+    }
+    const std::string label = tape().label(node);
+    if (tape().op(node) == Op::parameter) {
+      return Py_BuildValue("(N(ds#)(N{sd}))",
+                           PyObject_GetAttrString(PyImport_AddModule("tapeloom._native"), "parameter"),
+                           tape().data(node), label.data(), static_cast<Py_ssize_t>(label.size()), attributes, "grad",
+                           tape().grad(node));
+    }
+    return Py_BuildValue("(O(d()ss#)(N{sd}))", Py_TYPE(self), tape().data(node), "", label.data(),
+                         static_cast<Py_ssize_t>(label.size()), attributes, "grad", tape().grad(node));
+  });
+}
+
+template <class Function>
+PyObject* unary(PyObject* self, Function&& function) {
+  return guarded([&] {
+    recording().reclaim();
+    return new_object(function(value_of(self)));
+  });
+}
+
+template <class Function>
+PyObject* binary(PyObject* self, PyObject* other, const char* name, Function&& function) {
+  return guarded([&] {
+    recording().reclaim();
+    const Value y = value_argument(other, name);
+    return new_object(function(value_of(self), y));
+  });
+}
+
+PyGetSetDef attributes[] = {
+    {"data", get_data, set_data, "The number. Of a computed Value it can be set, too; what was computed from it stays.",
+     nullptr},
+    {"grad", get_grad, set_grad, "What backward sweeps have added up.", nullptr},
+    {"label", get_label, set_label, "A name for drawings and messages.", nullptr},
+    {"_prev", get_prev, nullptr, "The set of Values it was computed from.", nullptr},
+    {"_op", get_op, nullptr, "The sign or name of the operation that computed it; empty for a leaf.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyMethodDef methods[] = {
+    {"backward", backward, METH_NOARGS,
+     "backward()\n--\n\nSets this Value's gradient to 1 and adds to the gradients of all that it is computed from. "
+     "Every "
+     "Value passes on all of its gradient, what was there before included, so set them to zero first."},
+    {"_backward", backward_step, METH_NOARGS,
+     "_backward()\n--\n\nOne step of backward: adds this Value's contributions, from its gradient, to those it was "
+     "computed from."},
+    {"_repr_svg_", svg, METH_NOARGS, "_repr_svg_()\n--\n\nThe drawing that Jupyter shows, if it is not too large."},
+    {"__reduce__", reduce, METH_NOARGS, nullptr},
+#define TAPELOOM_UNARY(name, Struct)                                                                        \
+  {#name, [](PyObject* self, PyObject*) { return unary(self, [](Value x) { return tapeloom::name(x); }); }, \
+   METH_NOARGS, #name "()\n--\n\nThe function " #name " of this Value."},
+#define TAPELOOM_BINARY(name, Struct)                                                          \
+  {#name,                                                                                      \
+   [](PyObject* self, PyObject* other) {                                                       \
+     return binary(self, other, #name, [](Value x, Value y) { return tapeloom::name(x, y); }); \
+   },                                                                                          \
+   METH_O, #name "(other)\n--\n\nThe function " #name " of this Value and another one, or a number."},
+#include "tapeloom/core/ops/ops.def"
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+void add_attributes(PyTypeObject& type) {
+  type.tp_getset = attributes;
+  type.tp_methods = methods;
+  type.tp_repr = represent;
+}
+
+}  // namespace tapeloom::python
