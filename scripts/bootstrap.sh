@@ -2,7 +2,8 @@
 # Installs what building and testing need, as Debian packages. Does nothing, and needs no network, if all is there.
 #
 #   scripts/bootstrap.sh           what building, testing and measuring need
-#   scripts/bootstrap.sh --test    that, and what the tests check the sources with, clang and clang-format
+#   scripts/bootstrap.sh --test    that, the Python package's needs, and what the tests check the sources with, clang
+#                                  and clang-format
 #   scripts/bootstrap.sh --check   that, and clang-tidy, for scripts/check.sh
 #   scripts/bootstrap.sh --peers   what building needs, and the libraries that scripts/bench.sh compares with where they are installed
 #
@@ -52,6 +53,12 @@ need_package zlib1g-dev        # gzipped data
 need_package libeigen3-dev     # runtime/
 need_package catch2            # tests/
 need_package libbenchmark-dev  # bench/
+if $test; then
+  need_package python3-dev     # python/
+  need_package pybind11-dev
+  need_package python3-numpy
+  need_package mypy            # of its types
+fi
 if $peers; then
   need_package libtorch-dev
   need_package libopenblas0-pthread  # or LibTorch takes the reference BLAS, which is slow

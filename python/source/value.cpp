@@ -43,43 +43,65 @@ PyObject* allocate(PyTypeObject& type, Value value) {
   return put(object, value);
 }
 
-/// The object with a label, if that is not null or empty. Takes the reference.
-PyObject* labelled(PyObject* object, PyObject* label) {
-  if (label != nullptr && PyObject_SetAttrString(object, "label", label) < 0) {
-    Py_DECREF(object);
-    return nullptr;
-  }
-  return object;
-}
-
 bool is_empty_sequence(PyObject* object) { return object == nullptr || PyObject_Length(object) == 0; }
 
-PyObject* construct(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+/// A leaf of 0, for a subclass too, whose own __init__ gets the arguments.
+PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
-    PyObject *data = nullptr, *children = nullptr, *op = nullptr, *label = nullptr;
-    static const char* names[] = {"data", "_children", "_op", "label", nullptr};
-    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OOU:Value", const_cast<char**>(names), &data, &children,
-                                    &op, &label) == 0) {
-      return nullptr;
-    }
-    if (!is_empty_sequence(children) || !is_empty_sequence(op)) {
-      if (PyErr_Occurred() != nullptr) return nullptr;
-      PyErr_SetString(
-          PyExc_TypeError,
-          "Value() makes a leaf, so it takes no _children and no _op: what is computed from other Values is "
-          "recorded by operators and functions, which know the derivatives");
-      return nullptr;
-    }
-    const double number = number_argument(data, "Value(data)");
     recording().reclaim();
-    const Value leaf = recording().tape().constant(number);
-    if (type == &value_type) return labelled(new_object(leaf), label);
+    const Value leaf = recording().tape().constant(0.0);
+    if (type == &value_type) return new_object(leaf);
     // A subclass has attributes of its own, so Python allocates it. Its deallocator expects a node, so from then on
     // nothing may go wrong.
     recording().set_living(leaf.id(), nullptr);
     auto* object = reinterpret_cast<ValueObject*>(type->tp_alloc(type, 0));
-    return object == nullptr ? nullptr : labelled(put(object, leaf), label);
+    return object == nullptr ? nullptr : put(object, leaf);
   });
+}
+
+int initialise(PyObject* self, PyObject* arguments, PyObject* keywords) {
+  PyObject *data = nullptr, *children = nullptr, *op = nullptr, *label = nullptr;
+  static const char* names[] = {"data", "_children", "_op", "label", nullptr};
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OOU:Value", const_cast<char**>(names), &data, &children, &op,
+                                  &label) == 0) {
+    return -1;
+  }
+  if (!is_empty_sequence(children) || !is_empty_sequence(op)) {
+    if (PyErr_Occurred() == nullptr) {
+      PyErr_SetString(
+          PyExc_TypeError,
+          "Value() makes a leaf, so it takes no _children and no _op: what is computed from other Values is "
+          "recorded by operators and functions, which know the derivatives");
+    }
+    return -1;
+  }
+  if (PyObject_SetAttrString(self, "data", data) < 0) return -1;
+  return label == nullptr ? 0 : PyObject_SetAttrString(self, "label", label);
+}
+
+/// Value(number), by far the most frequent; everything else by way of `make` and `initialise`.
+PyObject* call_type(PyObject* type, PyObject* const* arguments, std::size_t count, PyObject* names) {
+  const Py_ssize_t positional = PyVectorcall_NARGS(count);
+  if (positional == 1 && names == nullptr) {
+    return guarded([&] {
+      const double number = number_argument(arguments[0], "Value(data)");
+      recording().reclaim();
+      return new_object(recording().tape().constant(number));
+    });
+  }
+  PyObject* tuple = PyTuple_New(positional);
+  for (Py_ssize_t i = 0; tuple != nullptr && i < positional; ++i) {
+    PyTuple_SET_ITEM(tuple, i, Py_NewRef(arguments[i]));
+  }
+  PyObject* dictionary = tuple == nullptr ? nullptr : PyDict_New();
+  for (Py_ssize_t i = 0; dictionary != nullptr && names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {
+    if (PyDict_SetItem(dictionary, PyTuple_GET_ITEM(names, i), arguments[positional + i]) < 0) Py_CLEAR(dictionary);
+  }
+  PyObject* made = dictionary == nullptr ? nullptr : make(reinterpret_cast<PyTypeObject*>(type), nullptr, nullptr);
+  if (made != nullptr && initialise(made, tuple, dictionary) < 0) Py_CLEAR(made);
+  Py_XDECREF(tuple);
+  Py_XDECREF(dictionary);
+  return made;
 }
 
 bool is_comparison(Op op) {
@@ -198,7 +220,9 @@ bool add_value_types(PyObject* module) {
   }
   value_type.tp_name = "tapeloom.Value";
   value_type.tp_flags |= Py_TPFLAGS_BASETYPE;
-  value_type.tp_new = construct;
+  value_type.tp_new = make;
+  value_type.tp_init = initialise;
+  value_type.tp_vectorcall = call_type;
   value_type.tp_doc =
       "Value(data, label='')\n--\n\n"
       "A scalar that records what is computed with it, so that `backward` finds the derivatives.\n\n"

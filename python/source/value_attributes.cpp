@@ -118,6 +118,10 @@ PyObject* get_op(PyObject* self, void*) {
   return guarded([&] { return text(sign_of(node_of(self))); });
 }
 
+PyObject* get_node(PyObject* self, void*) {
+  return guarded([&] { return PyLong_FromUnsignedLong(node_of(self).index); });
+}
+
 PyObject* backward(PyObject* self, PyObject*) {
   return guarded([&] {
     tape().micrograd_backward(node_of(self));
@@ -150,11 +154,13 @@ PyObject* svg(PyObject* self, PyObject*) {
   return result;
 }
 
-/// (class, (data, (), "", label), ({attributes} or None, {"grad": grad})): what pickle and copy make it from.
+/// What pickle and copy make it from: (__newobj__, (class,), (attributes or None, {"data": ..., ...})), or of
+/// parameter() that function in place of the class.
 PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
     const NodeId node = node_of(self);
-    if (tape().op(node) != Op::constant && tape().op(node) != Op::parameter) {
+    const Op op = tape().op(node);
+    if (op != Op::constant && op != Op::parameter) {
       PyErr_Format(PyExc_TypeError,
                    "%s is computed from other Values or bound as an input, and cannot be copied or pickled: copy the "
                    "leaves it depends on and compute it from them, or save a compiled program",
@@ -167,14 +173,20 @@ PyObject* reduce(PyObject* self, PyObject*) {
       attributes = Py_NewRef(Py_None);
     }
     const std::string label = tape().label(node);
-    if (tape().op(node) == Op::parameter) {
-      return Py_BuildValue("(N(ds#)(N{sd}))",
-                           PyObject_GetAttrString(PyImport_AddModule("tapeloom._native"), "parameter"),
-                           tape().data(node), label.data(), static_cast<Py_ssize_t>(label.size()), attributes, "grad",
-                           tape().grad(node));
+    PyObject* state = Py_BuildValue("(N{sdsdss#})", attributes, "data", tape().data(node), "grad", tape().grad(node),
+                                    "label", label.data(), static_cast<Py_ssize_t>(label.size()));
+    const bool is_parameter = op == Op::parameter;
+    PyObject* module = PyImport_ImportModule(is_parameter ? "tapeloom._native" : "copyreg");
+    PyObject* maker =
+        module == nullptr ? nullptr : PyObject_GetAttrString(module, is_parameter ? "parameter" : "__newobj__");
+    Py_XDECREF(module);
+    if (state == nullptr || maker == nullptr) {
+      Py_XDECREF(state);
+      Py_XDECREF(maker);
+      return nullptr;
     }
-    return Py_BuildValue("(O(d()ss#)(N{sd}))", Py_TYPE(self), tape().data(node), "", label.data(),
-                         static_cast<Py_ssize_t>(label.size()), attributes, "grad", tape().grad(node));
+    return is_parameter ? Py_BuildValue("(N(d)N)", maker, 0.0, state)
+                        : Py_BuildValue("(N(O)N)", maker, Py_TYPE(self), state);
   });
 }
 
@@ -201,6 +213,8 @@ PyGetSetDef attributes[] = {
     {"grad", get_grad, set_grad, "What backward sweeps have added up.", nullptr},
     {"label", get_label, set_label, "A name for drawings and messages.", nullptr},
     {"_prev", get_prev, nullptr, "The set of Values it was computed from.", nullptr},
+    {"_node", get_node, nullptr, "Its place in the recording, which may change whenever something is recorded.",
+     nullptr},
     {"_op", get_op, nullptr, "The sign or name of the operation that computed it; empty for a leaf.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };

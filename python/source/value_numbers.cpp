@@ -35,17 +35,32 @@ PyObject* unary(PyObject* self, Function&& function) {
   });
 }
 
+// Differences and quotients are micrograd's formulas, node by node: a - b is a + b * -1, a / b is a * b**-1. Drawings
+// show the same, and gradients that are left in nodes between two sweeps are passed on the same way. The compiler knows
+// what they mean.
+
+Value negated(Value x) { return x.is_plain() ? Value(-x.data()) : x * -1.0; }
+
+/// x ** exponent, with the number as a part of the operation and no Value of the user's.
+Value powered(Value x, double exponent) {
+  const Value number = recording().tape().constant(exponent);
+  recording().hide(number.id());
+  return pow(x, number);
+}
+
+Value inverse(Value x) { return x.is_plain() ? pow(x, -1.0) : powered(x, -1.0); }
+
 PyObject* add(PyObject* a, PyObject* b) {
   return binary("add", a, b, [](Value x, Value y) { return x + y; });
 }
 PyObject* subtract(PyObject* a, PyObject* b) {
-  return binary("sub", a, b, [](Value x, Value y) { return x - y; });
+  return binary("sub", a, b, [](Value x, Value y) { return x + negated(y); });
 }
 PyObject* multiply(PyObject* a, PyObject* b) {
   return binary("mul", a, b, [](Value x, Value y) { return x * y; });
 }
 PyObject* divide(PyObject* a, PyObject* b) {
-  return binary("truediv", a, b, [](Value x, Value y) { return x / y; });
+  return binary("truediv", a, b, [](Value x, Value y) { return x * inverse(y); });
 }
 
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
@@ -53,16 +68,11 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
     PyErr_SetString(PyExc_TypeError, "pow() of a Value takes no modulus");
     return nullptr;
   }
-  return binary("pow", a, b, [](Value x, Value y) {
-    if (!y.is_plain()) return pow(x, y);
-    const Value exponent = y.on(recording().tape());
-    recording().hide(exponent.id());
-    return pow(x, exponent);
-  });
+  return binary("pow", a, b, [](Value x, Value y) { return y.is_plain() ? powered(x, y.data()) : pow(x, y); });
 }
 
 PyObject* negative(PyObject* self) {
-  return unary(self, [](Value x) { return -x; });
+  return unary(self, [](Value x) { return negated(x); });
 }
 PyObject* positive(PyObject* self) { return Py_NewRef(self); }
 PyObject* absolute(PyObject* self) {

@@ -1,0 +1,75 @@
+"""tapeloom.nn: micrograd's nets, with the same numbers as its formulas written out."""
+
+import os
+import random
+import sys
+import unittest
+
+sys.path.insert(0, os.environ["TAPELOOM_SOURCE"] + "/bench/python")
+import closures
+
+from tapeloom.engine import Value
+from tapeloom.nn import MLP, Layer, Module, Neuron
+
+
+class Nets(unittest.TestCase):
+    def test_as_micrograd(self):
+        random.seed(1337)
+        theirs = closures.MLP(2, [16, 16, 1])
+        random.seed(1337)
+        ours = MLP(2, [16, 16, 1])
+        self.assertEqual([p.data for p in ours.parameters()], [p.data for p in theirs.parameters()])
+        for x in ([0.5, -1.0], [Value(2.0), 1]):
+            a = ours(x)
+            b = theirs([getattr(xi, "data", xi) for xi in x])
+            self.assertAlmostEqual(a.data, b.data, places=12)
+            a.backward()
+            b.backward()
+        for p, q in zip(ours.parameters(), theirs.parameters()):
+            self.assertAlmostEqual(p.grad, q.grad, places=12)
+        ours.zero_grad()
+        self.assertEqual({p.grad for p in ours.parameters()}, {0.0})
+
+    def test_names(self):
+        random.seed(0)
+        self.assertEqual(repr(MLP(2, [2, 1])),
+                         "MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(2)]]")
+        self.assertEqual(repr(Layer(3, 1, activation="tanh")), "Layer of [tanhNeuron(3)]")
+        self.assertEqual(Module().parameters(), [])
+        self.assertEqual(len(MLP(3, [4, 4, 1]).parameters()), 41)
+
+    def test_activations(self):
+        neuron = Neuron(2, activation="tanh")
+        total = neuron.w[0].data * 1.0 + neuron.w[1].data * 2.0
+        self.assertAlmostEqual(neuron([1.0, 2.0]).data, Value(total).tanh().data, places=15)
+        with self.assertRaisesRegex(ValueError, "'thanh' is no activation"):
+            Neuron(1, activation="thanh")([1.0])
+
+    def test_outputs(self):
+        self.assertIsInstance(Layer(2, 3)([1.0, 2.0]), list)
+        self.assertIsInstance(Layer(2, 1)([1.0, 2.0]), Value)
+        self.assertRaises(TypeError, Layer(2, 3), 1.0)
+
+    def test_neurons_of_the_users_own(self):
+        class Double(Neuron):
+            def __call__(self, x):
+                return super().__call__(x) * 2
+
+        layer = Layer(2, 2, nonlin=False)
+        single = [v.data for v in layer([1.0, 1.0])]
+        for i, neuron in enumerate(layer.neurons):
+            double = Double(2, nonlin=False)
+            double.w, double.b = neuron.w, neuron.b
+            layer.neurons[i] = double
+        self.assertEqual([v.data for v in layer([1.0, 1.0])], [2 * s for s in single])
+
+    def test_weights_may_be_replaced(self):
+        neuron = Neuron(2, nonlin=False)
+        neuron.w[0] = Value(10.0)
+        neuron.w[1] = 3.0
+        neuron.b = Value(1.0)
+        self.assertEqual(neuron([1.0, 2.0]).data, 17.0)
+
+
+if __name__ == "__main__":
+    unittest.main()
