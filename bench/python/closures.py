@@ -14,64 +14,73 @@ class Value:
         self._prev = set(_children)
         self._op = _op
 
-    def _result(self, data, operands, op, contribute):
-        out = Value(data, operands, op)
+    def __add__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        out = Value(self.data + other.data, (self, other), "+")
 
         def _backward():
-            contribute(out)
+            self.grad += out.grad
+            other.grad += out.grad
 
         out._backward = _backward
         return out
 
-    def __add__(self, other):
-        other = other if isinstance(other, Value) else Value(other)
-
-        def contribute(out):
-            self.grad += out.grad
-            other.grad += out.grad
-
-        return self._result(self.data + other.data, (self, other), "+", contribute)
-
     def __mul__(self, other):
         other = other if isinstance(other, Value) else Value(other)
+        out = Value(self.data * other.data, (self, other), "*")
 
-        def contribute(out):
+        def _backward():
             self.grad += other.data * out.grad
             other.grad += self.data * out.grad
 
-        return self._result(self.data * other.data, (self, other), "*", contribute)
+        out._backward = _backward
+        return out
 
     def __pow__(self, exponent):
-        def contribute(out):
+        out = Value(self.data**exponent, (self,), f"**{exponent}")
+
+        def _backward():
             self.grad += exponent * self.data ** (exponent - 1) * out.grad
 
-        return self._result(self.data**exponent, (self,), f"**{exponent}", contribute)
+        out._backward = _backward
+        return out
 
     def tanh(self):
         t = math.tanh(self.data)
+        out = Value(t, (self,), "tanh")
 
-        def contribute(out):
+        def _backward():
             self.grad += (1 - t * t) * out.grad
 
-        return self._result(t, (self,), "tanh", contribute)
+        out._backward = _backward
+        return out
 
     def exp(self):
-        def contribute(out):
+        out = Value(math.exp(self.data), (self,), "exp")
+
+        def _backward():
             self.grad += out.data * out.grad
 
-        return self._result(math.exp(self.data), (self,), "exp", contribute)
+        out._backward = _backward
+        return out
 
     def log(self):
-        def contribute(out):
+        out = Value(math.log(self.data), (self,), "log")
+
+        def _backward():
             self.grad += out.grad / self.data
 
-        return self._result(math.log(self.data), (self,), "log", contribute)
+        out._backward = _backward
+        return out
 
     def relu(self):
-        def contribute(out):
+        out = Value(self.data if self.data > 0 else 0.0, (self,), "ReLU")
+
+        def _backward():
             self.grad += (out.data > 0) * out.grad
 
-        return self._result(self.data if self.data > 0 else 0.0, (self,), "ReLU", contribute)
+        out._backward = _backward
+        return out
 
     def backward(self):
         # Without recursion, so that deep graphs pass, too.

@@ -93,9 +93,8 @@ Neuron::Neuron(Tape& tape, const Fan& fan, const Initializer& initializer, Activ
 }
 
 Value Neuron::apply(std::span<const Value> x) const {
-  Value total = has_bias() ? parameters_[inputs_] + parameters_[0] * x[0] : parameters_[0] * x[0];
-  for (std::size_t i = 1; i < inputs_; ++i) total += parameters_[i] * x[i];
-  return activation_(total);
+  const std::span<const Value> weights(parameters_.data(), inputs_);
+  return activation_(has_bias() ? dot(weights, x, parameters_[inputs_]) : dot(weights, x));
 }
 
 Value Neuron::operator()(std::span<const Value> x) const {

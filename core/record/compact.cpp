@@ -22,8 +22,12 @@ class Survivors {
     }
     mark_operands(alive);
     keep_whole_groups();
-    mark_for_guards();
-    number();
+    if (tape.guards().empty()) {
+      number();
+    } else {
+      mark_for_guards();
+      number_with_guards();
+    }
   }
 
   /// A place for every node; nodes that are equal share one, which the first of them goes to.
@@ -40,9 +44,14 @@ class Survivors {
   void mark_operands(std::uint32_t as) {
     for (auto i = static_cast<std::uint32_t>(tape_.size()); i-- > 0;) {
       if (places_[i] != as) continue;
-      for (NodeId operand : tape_.operands(NodeId(std::size_t{i}))) {
-        if (!is_kept(operand)) places_[operand.index] = as;
-      }
+      const auto mark = [&](NodeId operand) {
+        std::uint32_t& place = places_[operand.index];
+        place = place == Compaction::dropped ? as : place;
+      };
+      const Operands operands = tape_.operands(NodeId(std::size_t{i}));
+      if (operands.count > 0) mark(operands.node[0]);
+      if (operands.count > 1) mark(operands.node[1]);
+      if (operands.count > 2) mark(operands.node[2]);
     }
   }
 
@@ -71,8 +80,17 @@ class Survivors {
     }
   }
 
-  /// Of what is kept for guards alone, equal nodes become one: a loop that decides the same in every step keeps one.
   void number() {
+    std::uint32_t count = 0;
+    for (std::uint32_t& place : places_) {
+      const bool kept = place != Compaction::dropped;
+      place = kept ? count : Compaction::dropped;
+      count += kept ? 1 : 0;
+    }
+  }
+
+  /// Of what is kept for guards alone, equal nodes become one: a loop that decides the same in every step keeps one.
+  void number_with_guards() {
     std::uint32_t count = 0;
     std::map<std::pair<Op, std::array<std::uint32_t, 3>>, std::uint32_t> equal;
     for (std::uint32_t i = 0; i < tape_.size(); ++i) {
@@ -94,15 +112,6 @@ class Survivors {
   const Tape& tape_;
   std::vector<std::uint32_t> places_;
 };
-
-/// Calls f(node, place) for every node that is kept, in order; of equal ones, for the first. Places never lie behind.
-template <class F>
-void each_move(std::span<const std::uint32_t> places, F&& f) {
-  std::uint32_t next = 0;
-  for (std::uint32_t i = 0; i < places.size(); ++i) {
-    if (places[i] == next) f(i, next++);
-  }
-}
 
 /// Where the guards go: those whose condition is dropped are lost, equal ones become one.
 std::vector<std::uint32_t> places_of_guards(std::span<const Guard> guards, std::span<const std::uint32_t> nodes) {
@@ -171,27 +180,29 @@ struct Tape::Tables {
 };
 
 void Tape::slide_nodes(std::span<const std::uint32_t> places, const Tables& tables) {
-  const std::uint32_t before = size_;
   size_ = 0;
-  each_move(places.first(before), [&](std::uint32_t from, std::uint32_t to) {
-    const Op moved = op(NodeId(std::size_t{from}));
-    const auto operand = [&](std::uint32_t node) { return places[node]; };
-    tags_[to] = tags_[from];
-    data_[to] = data_[from];
-    const std::uint32_t a = first_[from], b = second_[from];
-    const std::size_t arity = op_arity(moved);
-    first_[to] = arity > 0 ? operand(a) : tables.leaf_index_of(moved, a);
-    second_[to] = arity > 1 ? operand(b) : 0;
-    if (arity > 2) third_[to] = operand(third_[from]);
-    ++size_;
+  each_run(places, [&](std::uint32_t from, std::uint32_t to, std::uint32_t count) {
+    std::copy_n(tags_.data() + from, count, tags_.data() + to);
+    std::copy_n(data_.data() + from, count, data_.data() + to);
+    for (std::uint32_t k = 0; k < count; ++k) {
+      const Op moved = op(NodeId(std::size_t{to} + k));
+      const std::size_t arity = op_arity(moved);
+      const std::uint32_t a = first_[from + k], b = second_[from + k];
+      first_[to + k] = arity > 0 ? places[a] : tables.leaf_index_of(moved, a);
+      second_[to + k] = arity > 1 ? places[b] : 0;
+      if (arity > 2) third_[to + k] = places[third_[from + k]];
+    }
+    size_ = to + count;
   });
 }
 
 void Tape::slide_guards(const Compaction& to) {
   std::uint32_t kept = 0;
-  each_move(to.guards, [&](std::uint32_t from, std::uint32_t place) {
-    guards_[place] = {NodeId(std::size_t{to.nodes[guards_[from].condition.index]}), guards_[from].expected};
-    ++kept;
+  each_run(to.guards, [&](std::uint32_t from, std::uint32_t place, std::uint32_t count) {
+    for (; count > 0; --count, ++from, ++place) {
+      guards_[place] = {NodeId(std::size_t{to.nodes[guards_[from].condition.index]}), guards_[from].expected};
+      ++kept;
+    }
   });
   const auto lost = std::ranges::count(to.guards, Compaction::dropped);
   lost_guards_ += static_cast<std::uint64_t>(lost);
@@ -205,10 +216,10 @@ Compaction Tape::compact(std::span<const NodeId> roots) {
   to.nodes = Survivors(*this, roots).take_places();
   to.guards = places_of_guards(guards_, to.nodes);
   Tables tables(*this, to.nodes);
+  gradients_->move(to.nodes);
 
   // From here on nothing throws.
   if (tables.parameters.size() < parameters_.size()) change_recording();
-  gradients_->move(to.nodes);
   slide_nodes(to.nodes, tables);
   slide_guards(to);
   parameters_ = std::move(tables.parameters);

@@ -1,5 +1,6 @@
 #include "tapeloom/core/record/gradients.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -38,96 +39,100 @@ void each_contribution(const Tape& tape, NodeId node, double adjoint, F&& f) {
 
 }  // namespace
 
-void Gradients::make_room(std::size_t capacity) {
+void Gradients::make_room(const Tape& tape) {
+  const std::size_t capacity = tape.capacity();
   if (capacity > sums_.capacity()) sums_.set_capacity(capacity);
-  const std::size_t words = (capacity + 63) / 64;
-  if (set_.size() < words) set_.resize(words);
+  set_.make_room(capacity);
+  const auto size = static_cast<std::uint32_t>(tape.size());
+  if (begun_ >= size) return;
+  std::fill(sums_.data() + begun_, sums_.data() + size, 0.0);
+  begun_ = size;
 }
 
-void Gradients::add_in_room(std::uint32_t node, double gradient) {
-  if (is_set(node)) {
-    sums_[node] += gradient;
-    return;
-  }
-  list_.push_back(node);
-  set_[node / 64] |= std::uint64_t{1} << (node % 64);
-  sums_[node] = gradient;
-}
-
-void Gradients::set(NodeId node, double gradient, std::size_t capacity) {
-  add(node, 0.0, capacity);
+void Gradients::set(const Tape& tape, NodeId node, double gradient) {
+  make_room(tape);
+  set_.add(node.index);
   sums_[node.index] = gradient;
 }
 
-void Gradients::add(NodeId node, double gradient, std::size_t capacity) {
-  make_room(capacity);
-  add_in_room(node.index, gradient);
-}
+void Gradients::add(const Tape& tape, NodeId node, double gradient) { set(tape, node, (*this)[node] + gradient); }
 
 void Gradients::drop_from(std::uint32_t first) {
-  std::size_t kept = 0;
-  for (const std::uint32_t node : list_) {
-    if (node < first) {
-      list_[kept++] = node;
-    } else {
-      set_[node / 64] &= ~(std::uint64_t{1} << (node % 64));
-    }
-  }
-  list_.resize(kept);
+  set_.take_words(first, [&](std::uint32_t at, std::uint64_t bits) {
+    for (; bits != 0; bits &= bits - 1)
+      sums_[std::size_t{at} * 64 + static_cast<std::size_t>(std::countr_zero(bits))] = 0.0;
+  });
 }
 
 /// From the last node to the first: when it comes to a node, all that use it have contributed to its adjoint.
-void Gradients::sweep(const Tape& tape, NodeId root, double seed, std::size_t capacity) {
-  make_room(capacity);
+void Gradients::sweep(const Tape& tape, NodeId root, double seed) {
+  make_room(tape);
+  const std::size_t capacity = tape.capacity();
   if (capacity > adjoints_.capacity()) adjoints_.set_capacity(capacity);
   ahead_.clear();  // an earlier sweep may have run out of memory
   ahead_.make_room(capacity);
-  const auto contribute = [&](NodeId node, double amount) {
-    double& adjoint = adjoints_[node.index];
-    adjoint = ahead_.add(node.index) ? amount : adjoint + amount;
-  };
-  contribute(root, seed);
-  while (!ahead_.empty()) {
-    const NodeId node{std::size_t{ahead_.take_largest()}};
-    const double adjoint = adjoints_[node.index];
-    add_in_room(node.index, adjoint);
-    each_contribution(tape, node, adjoint, contribute);
-  }
+  ahead_.add(root.index);
+  adjoints_[root.index] = seed;
+  ahead_.take_all(
+      [&](std::uint32_t node, auto&& add_ahead) {
+        const double adjoint = adjoints_[node];
+        sums_[node] += adjoint;
+        each_contribution(tape, NodeId(std::size_t{node}), adjoint, [&](NodeId operand, double amount) {
+          double& sum = adjoints_[operand.index];
+          sum = add_ahead(operand.index) ? amount : sum + amount;
+        });
+      },
+      [&](std::uint32_t at, std::uint64_t bits) { set_.add_word(at, bits); });
 }
 
-void Gradients::micrograd_sweep(const Tape& tape, NodeId root, std::size_t capacity) {
-  set(root, 1.0, capacity);
+void Gradients::micrograd_sweep(const Tape& tape, NodeId root) {
+  set(tape, root, 1.0);
   ahead_.clear();  // an earlier sweep may have run out of memory
-  ahead_.make_room(capacity);
+  ahead_.make_room(tape.capacity());
   ahead_.add(root.index);
-  while (!ahead_.empty()) {
-    const NodeId node{std::size_t{ahead_.take_largest()}};
-    for (NodeId operand : tape.operands(node)) ahead_.add(operand.index);
-    each_contribution<Constants::included>(tape, node, (*this)[node],
-                                           [&](NodeId operand, double amount) { add_in_room(operand.index, amount); });
-  }
+  ahead_.take_all(
+      [&](std::uint32_t number, auto&& add_ahead) {
+        const NodeId node{std::size_t{number}};
+        const double gradient = sums_[number];
+        if (gradient == 0.0) {  // what is behind it may have a gradient from before
+          for (NodeId operand : tape.operands(node)) add_ahead(operand.index);
+          return;
+        }
+        each_contribution<Constants::included>(tape, node, gradient, [&](NodeId operand, double amount) {
+          add_ahead(operand.index);
+          sums_[operand.index] += amount;
+        });
+      },
+      [&](std::uint32_t at, std::uint64_t bits) { set_.add_word(at, bits); });
 }
 
 void Gradients::move(std::span<const std::uint32_t> places) {
-  list_.clear();
-  const std::size_t words = std::min(set_.size(), (places.size() + 63) / 64);
-  for (std::size_t word = 0; word < words; ++word) {
-    std::uint64_t left = std::exchange(set_[word], 0);
-    for (; left != 0; left &= left - 1) {
-      const std::size_t node = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
-      if (places[node] == Compaction::dropped) continue;
-      if (is_set(places[node])) continue;  // of equal nodes, the first one's
-      add_in_room(places[node], sums_[node]);
-    }
-  }
+  IndexSet moved;
+  moved.make_room(places.size());
+  std::uint32_t begun = 0;
+  each_run(places.first(std::min<std::size_t>(places.size(), begun_)),
+           [&](std::uint32_t from, std::uint32_t to, std::uint32_t count) {
+             std::copy_n(sums_.data() + from, count, sums_.data() + to);
+             begun = to + count;
+             while (count > 0) {
+               const std::uint32_t shift = to % 64, taken = std::min(64 - shift, count);
+               const std::uint64_t bits = set_.word_from(from) & (~std::uint64_t{0} >> (64 - taken));
+               if (bits != 0) moved.add_word(to / 64, bits << shift);
+               from += taken;
+               to += taken;
+               count -= taken;
+             }
+           });
+  begun_ = begun;
+  set_ = std::move(moved);
 }
 
 double Tape::grad(NodeId node) const { return (*gradients_)[node]; }
-void Tape::set_grad(NodeId node, double grad) { gradients_->set(node, grad, capacity_); }
-void Tape::add_grad(NodeId node, double grad) { gradients_->add(node, grad, capacity_); }
+void Tape::set_grad(NodeId node, double grad) { gradients_->set(*this, node, grad); }
+void Tape::add_grad(NodeId node, double grad) { gradients_->add(*this, node, grad); }
 void Tape::zero_grad() { gradients_->clear(); }
 
-void Tape::micrograd_backward(NodeId root) { gradients_->micrograd_sweep(*this, root, capacity_); }
+void Tape::micrograd_backward(NodeId root) { gradients_->micrograd_sweep(*this, root); }
 
 void Tape::micrograd_backward_step(NodeId node) {
   each_contribution<Constants::included>(*this, node, grad(node),
@@ -136,7 +141,7 @@ void Tape::micrograd_backward_step(NodeId node) {
 
 void Value::backward(double seed) const {
   const NodeId root = id();
-  tape_->gradients_->sweep(*tape_, root, seed, tape_->capacity_);
+  tape_->gradients_->sweep(*tape_, root, seed);
 }
 
 void Value::backward_step() const {

@@ -251,9 +251,8 @@ std::string Tape::describe_guard(std::size_t guard) const {
   return text + ", recorded as " + (recorded.expected ? "true" : "false");
 }
 
-Value Tape::value(NodeId node) {
-  if (node.index >= size_) throw StaleValueError("the tape has no node " + std::to_string(node.index));
-  return {this, node.index, generation_};
+void Tape::throw_no_node(NodeId node) const {
+  throw StaleValueError("the tape has no node " + std::to_string(node.index));
 }
 
 void Tape::set_label(NodeId node, std::string_view label) {

@@ -66,6 +66,20 @@ struct Compaction {
   std::vector<std::uint32_t> guards;
 };
 
+/// Calls f(from, to, count) for neighbouring nodes, or guards, that stay neighbours, in order; of several at one place,
+/// the first one moves there. `to` never lies behind `from`.
+template <class F>
+void each_run(std::span<const std::uint32_t> places, F&& f) {
+  std::uint32_t next = 0;
+  const auto end = static_cast<std::uint32_t>(places.size());
+  for (std::uint32_t i = 0; i < end; ++i) {
+    if (places[i] != next) continue;
+    const std::uint32_t from = i, to = next;
+    while (i < end && places[i] == next) ++i, ++next;
+    f(from, to, next - to);
+  }
+}
+
 /// Records what is computed with Values. Node ids are topologically ordered: operands exist before their users.
 /// Not thread-safe; different tapes in different threads are independent. Values must not outlive their tape. What
 /// throws, a RecordingError or std::bad_alloc, leaves the tape as it was.
@@ -142,6 +156,8 @@ class TAPELOOM_API Tape {
   // --- reading ----------------------------------------------------------------------------------------------------
 
   std::size_t size() const { return size_; }
+  /// Nodes there is room for before memory is moved.
+  std::size_t capacity() const { return capacity_; }
   Op op(NodeId node) const { return static_cast<Op>(tags_[node.index] & op_mask); }
   /// True where the value differs from sample to sample.
   bool varying(NodeId node) const { return (tags_[node.index] & varying_bit) != 0; }
@@ -160,6 +176,7 @@ class TAPELOOM_API Tape {
   std::string describe(NodeId node) const;
   /// The guard's condition, its operands and how it was recorded, for messages.
   std::string describe_guard(std::size_t guard) const;
+  /// Throws StaleValueError for a node that is not there.
   Value value(NodeId node);
 
   std::span<const ParameterRecord> parameters() const { return parameters_; }
@@ -232,6 +249,7 @@ class TAPELOOM_API Tape {
   bool fresh(std::uint32_t node, std::uint32_t generation) const {
     return generation == generation_ || node < never_dropped_ || !dropped_since(node, generation);
   }
+  [[noreturn]] void throw_no_node(NodeId node) const;
   bool dropped_since(std::uint32_t node, std::uint32_t generation) const;
   struct Rewound;
   /// The lowest rewind since that generation, or null.

@@ -1,5 +1,7 @@
 #include "tapeloom/core/record/value.h"
 
+#include <algorithm>
+
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/ops/ops.h"
@@ -53,20 +55,58 @@ class Recorder {
     return append(*x.tape_, op, 0, x.node_.index, 0, x.tape_->data_[x.node_.index]);
   }
 
+  /// first + a0 b0 + a1 b1 + ..., two nodes a term.
+  static Value dot(std::span<const Value> a, std::span<const Value> b, Value total) {
+    Tape* tape = total.tape_;
+    const auto simple = [&](Value v) { return v.tape_ == tape && tape->generation_ == v.node_.generation; };
+    if (tape == nullptr || !simple(total) || !std::ranges::all_of(a, simple) || !std::ranges::all_of(b, simple)) {
+      for (std::size_t i = 0; i < a.size(); ++i) total += a[i] * b[i];
+      return total;
+    }
+    // By pointers and with room for all, each node takes half the time that it takes alone.
+    tape->make_room(2 * a.size());
+    std::uint8_t* const tags = tape->tags_.data();
+    std::uint32_t *const first = tape->first_.data(), *const second = tape->second_.data();
+    double* const data = tape->data_.data();
+    std::uint32_t sum = total.node_.index, node = tape->size_;
+    unsigned sum_varies = tags[sum];
+    for (std::size_t i = 0; i < a.size(); ++i, node += 2) {
+      const std::uint32_t x = a[i].node_.index, y = b[i].node_.index;
+      const unsigned varies = tags[x] | tags[y];
+      sum_varies |= varies;
+      const auto put = [&](std::uint32_t at, Op op, unsigned of, std::uint32_t left, std::uint32_t right,
+                           double number) {
+        tags[at] = tag(op, of & Tape::varying_bit);
+        first[at] = left;
+        second[at] = right;
+        data[at] = number;
+      };
+      put(node, Op::mul, varies, x, y, ops::Mul::forward(data[x], data[y]));
+      put(node + 1, Op::add, sum_varies, sum, node, ops::Add::forward(data[sum], data[node]));
+      sum = node + 1;
+    }
+    tape->size_ = node;
+    return {tape, sum, tape->generation_};
+  }
+
   static bool fresh(Value v) { return v.tape_->fresh(v.node_.index, v.node_.generation); }
   static void check_fresh(Value v) {
-    if (!fresh(v)) [[unlikely]] {
-      throw StaleValueError("this Value was node " + std::to_string(v.node_.index) +
-                            " of its tape and was dropped by a rewind; record it again, or mark() after it");
-    }
+    if (!fresh(v)) [[unlikely]]
+      throw_stale(v);
+  }
+  [[noreturn]] static void throw_stale(Value v) {
+    throw StaleValueError("this Value was node " + std::to_string(v.node_.index) +
+                          " of its tape and was dropped by a rewind; record it again, or mark() after it");
   }
 
  private:
   static std::uint8_t varying(Value v) { return v.tape_->tags_[v.node_.index] & Tape::varying_bit; }
 
+  static std::uint8_t tag(Op op, unsigned varying) {
+    return static_cast<std::uint8_t>(static_cast<std::uint8_t>(op) | varying);
+  }
   static Value append(Tape& tape, Op op, unsigned varying, std::uint32_t a, std::uint32_t b, double data) {
-    const auto tag = static_cast<std::uint8_t>(static_cast<std::uint8_t>(op) | varying);
-    return {&tape, tape.append(tag, a, b, data), tape.generation_};
+    return {&tape, tape.append(tag(op, varying), a, b, data), tape.generation_};
   }
 
   /// The operands of one more node, with room for it. Plain numbers are recorded once nothing can throw any more.
@@ -88,13 +128,12 @@ Tape* Value::tape() const {
   return tape_;
 }
 
-NodeId Value::id() const {
+NodeId Value::missing_id() const {
   if (tape_ == nullptr) {
     throw RecordingError("the plain number " + number_text(number_) +
                          " is on no tape; make a leaf with Tape::parameter, input or constant");
   }
-  Recorder::check_fresh(*this);
-  return NodeId(node_.index);
+  Recorder::throw_stale(*this);
 }
 
 Value Value::on(Tape& tape) const {
@@ -207,20 +246,28 @@ Value mean(std::span<const Value> values) {
 namespace {
 
 template <class T>
-Value dot_product(std::span<const T> a, std::span<const Value> b) {
-  if (a.size() != b.size()) {
-    throw RecordingError("dot: the lists have " + std::to_string(a.size()) + " and " + std::to_string(b.size()) +
-                         " values");
-  }
+void check_one_length(std::span<const T> a, std::span<const Value> b) {
+  if (a.size() == b.size()) return;
+  throw RecordingError("dot: the lists have " + std::to_string(a.size()) + " and " + std::to_string(b.size()) +
+                       " values");
+}
+
+}  // namespace
+
+Value dot(std::span<const Value> a, std::span<const Value> b) {
+  check_one_length(a, b);
+  return a.empty() ? Value(0.0) : Recorder::dot(a.subspan(1), b.subspan(1), a[0] * b[0]);
+}
+Value dot(std::span<const double> a, std::span<const Value> b) {
+  check_one_length(a, b);
   if (a.empty()) return Value(0.0);
   Value total = a[0] * b[0];
   for (std::size_t i = 1; i < a.size(); ++i) total += a[i] * b[i];
   return total;
 }
-
-}  // namespace
-
-Value dot(std::span<const Value> a, std::span<const Value> b) { return dot_product(a, b); }
-Value dot(std::span<const double> a, std::span<const Value> b) { return dot_product(a, b); }
+Value dot(std::span<const Value> a, std::span<const Value> b, Value first) {
+  check_one_length(a, b);
+  return Recorder::dot(a, b, first);
+}
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

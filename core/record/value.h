@@ -48,7 +48,11 @@ class TAPELOOM_API Value {
   /// The tape, or null for a plain number. Throws StaleValueError if the node was dropped by a rewind.
   Tape* tape() const;
   /// The node. Throws RecordingError for a plain number, StaleValueError if the node was dropped.
-  NodeId id() const;
+  NodeId id() const {
+    if (tape_ != nullptr && tape_->fresh(node_.index, node_.generation)) [[likely]]
+      return NodeId(node_.index);
+    return missing_id();
+  }
   /// True where it differs from sample to sample.
   bool varying() const { return tape_ != nullptr && tape_->varying(id()); }
   /// The same value on `tape`: a plain number is recorded there as a constant.
@@ -67,6 +71,8 @@ class TAPELOOM_API Value {
   friend class Tape;
   friend class Recorder;
 
+  [[noreturn]] NodeId missing_id() const;
+
   Value(Tape* tape, std::uint32_t node, std::uint32_t generation) : tape_(tape), node_{node, generation} {}
 
   struct Node {
@@ -79,6 +85,12 @@ class TAPELOOM_API Value {
     Node node_;
   };
 };
+
+inline Value Tape::value(NodeId node) {
+  if (node.index >= size_) [[unlikely]]
+    throw_no_node(node);
+  return {this, node.index, generation_};
+}
 
 /// A comparison of Values: as a Value it is 1 or 0; as a C++ truth (in an `if`, or as a bool) it also records a guard
 /// on its tape, because the branch taken is then part of the recording. & and | combine two conditions without a guard,
@@ -137,9 +149,10 @@ inline Value sum(std::initializer_list<Value> values) { return sum(std::span(val
 /// Mean of a list. An empty list throws RecordingError.
 TAPELOOM_API Value mean(std::span<const Value> values);
 inline Value mean(std::initializer_list<Value> values) { return mean(std::span(values.begin(), values.size())); }
-/// Sum of the products of two lists of one length, in order from the first.
+/// Sum of the products of two lists of one length, in order from the first; with a number that the sum begins with.
 TAPELOOM_API Value dot(std::span<const Value> a, std::span<const Value> b);
 TAPELOOM_API Value dot(std::span<const double> a, std::span<const Value> b);
+TAPELOOM_API Value dot(std::span<const Value> a, std::span<const Value> b, Value first);
 inline Value dot(std::initializer_list<Value> a, std::initializer_list<Value> b) {
   return dot(std::span(a.begin(), a.size()), std::span(b.begin(), b.size()));
 }

@@ -1,9 +1,14 @@
 // A neuron's and a layer's call as one call from Python: the same nodes as their formula written with operators,
 // without an object for each.
-#include <utility>
+#include "nn.h"
+
+#include <structmember.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
 
 #include "functions.h"
-#include "nn.h"
 
 namespace tapeloom::python {
 
@@ -24,22 +29,31 @@ class Owned {
   PyObject* object_;
 };
 
-/// b + w0 x0 + w1 x1 + ..., in this order, over as many terms as the shorter list has, as zip gives them; then the
-/// activation: a function of one Value, or "" for none.
-Value neuron_value(PyObject* weights, PyObject* bias, std::span<const Value> x, PyObject* activation) {
-  const Owned list(PySequence_Fast(weights, "the weights of a neuron are a list"));
-  const auto count = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(list.get()));
-  Value total = value_argument(bias, "neuron");
-  for (std::size_t i = 0; i < std::min(count, x.size()); ++i) {
-    total += value_argument(PySequence_Fast_GET_ITEM(list.get(), static_cast<Py_ssize_t>(i)), "neuron") * x[i];
+using Activation = Value (*)(Value);
+
+/// By its name: a function of one Value, or "" for none.
+Activation activation_of(PyObject* name) {
+  // The names in a program's source are interned: the same one is the same object.
+  static PyObject* last_name = nullptr;
+  static Activation last = nullptr;
+  if (name == last_name) return last;
+  Activation found = nullptr;
+  if (!PyUnicode_Check(name)) {
+    PyErr_Format(PyExc_TypeError, "the activation of a neuron is a string, not '%s'", Py_TYPE(name)->tp_name);
+    throw ErrorIsSet();
   }
-  if (PyUnicode_GetLength(activation) == 0) return total;
-#define TAPELOOM_UNARY(name, Struct) \
-  if (PyUnicode_CompareWithASCIIString(activation, #name) == 0) return name(total);
+  if (PyUnicode_GetLength(name) == 0) found = [](Value x) { return x; };
+#define TAPELOOM_UNARY(op, Struct) \
+  if (PyUnicode_CompareWithASCIIString(name, #op) == 0) found = [](Value x) { return tapeloom::op(x); };
 #include "tapeloom/core/ops/ops.def"
-  PyErr_Format(PyExc_ValueError,
-               "'%U' is no activation: it is the name of a function of one Value, such as 'tanh', or ''", activation);
-  throw ErrorIsSet();
+  if (found == nullptr) {
+    PyErr_Format(PyExc_ValueError,
+                 "'%U' is no activation: it is the name of a function of one Value, such as 'tanh', or ''", name);
+    throw ErrorIsSet();
+  }
+  Py_XSETREF(last_name, Py_NewRef(name));
+  last = found;
+  return found;
 }
 
 /// Numbers among the inputs, recorded once for all neurons.
@@ -49,39 +63,116 @@ std::vector<Value> recorded_inputs(PyObject* x) {
   return values;
 }
 
+// --- the attributes of a neuron, where C++ finds them without asking for each by its name ---------------------------
+
+struct NeuronObject {
+  PyObject_HEAD PyObject* w;
+  PyObject* b;
+  PyObject* activation;
+};
+PyTypeObject neuron_type{};
+
+PyMemberDef neuron_members[] = {
+    {"w", T_OBJECT_EX, offsetof(NeuronObject, w), 0, "The weights: a list of Values."},
+    {"b", T_OBJECT_EX, offsetof(NeuronObject, b), 0, "The bias: a Value."},
+    {"activation", T_OBJECT_EX, offsetof(NeuronObject, activation), 0, "A function of one Value, by its name; or ''."},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
+int visit_neuron(PyObject* self, visitproc visit, void* arg) {
+  auto* neuron = reinterpret_cast<NeuronObject*>(self);
+  Py_VISIT(neuron->w);
+  Py_VISIT(neuron->b);
+  Py_VISIT(neuron->activation);
+  return 0;
+}
+
+int clear_neuron(PyObject* self) {
+  auto* neuron = reinterpret_cast<NeuronObject*>(self);
+  Py_CLEAR(neuron->w);
+  Py_CLEAR(neuron->b);
+  Py_CLEAR(neuron->activation);
+  return 0;
+}
+
+void delete_neuron(PyObject* self) {
+  PyObject_GC_UnTrack(self);
+  clear_neuron(self);
+  Py_TYPE(self)->tp_free(self);
+}
+
+bool add_neuron_type(PyObject* module) {
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&neuron_type), 1);
+  neuron_type.tp_name = "tapeloom._native.NeuronBase";
+  neuron_type.tp_basicsize = sizeof(NeuronObject);
+  neuron_type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC;
+  neuron_type.tp_doc = "The attributes of a neuron.";
+  neuron_type.tp_members = neuron_members;
+  neuron_type.tp_new = PyType_GenericNew;
+  neuron_type.tp_traverse = visit_neuron;
+  neuron_type.tp_clear = clear_neuron;
+  neuron_type.tp_dealloc = delete_neuron;
+  return PyType_Ready(&neuron_type) == 0 &&
+         PyModule_AddObjectRef(module, "NeuronBase", reinterpret_cast<PyObject*>(&neuron_type)) == 0;
+}
+
+/// The attribute of a neuron of that very class, or null with a Python error.
+PyObject* attribute(PyObject* held, const char* name) {
+  if (held == nullptr) PyErr_Format(PyExc_AttributeError, "this neuron has no attribute '%s'", name);
+  return Py_XNewRef(held);
+}
+
+/// activation(b + w0 x0 + w1 x1 + ...), in this order, over as many terms as the shorter list has, as zip gives them.
+/// `weights` is room for the terms.
+Value call_neuron(PyObject* object, std::span<const Value> x, std::vector<Value>& weights) {
+  const auto* neuron = reinterpret_cast<NeuronObject*>(object);
+  const Owned list(attribute(neuron->w, "w")), bias(attribute(neuron->b, "b")),
+      activation(attribute(neuron->activation, "activation"));
+  const Owned items(PySequence_Fast(list.get(), "the weights of a neuron are a list"));
+  const std::size_t count = std::min(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(items.get())), x.size());
+  weights.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    weights[i] = value_argument(PySequence_Fast_GET_ITEM(items.get(), static_cast<Py_ssize_t>(i)), "neuron");
+  }
+  return activation_of(activation.get())(dot(weights, x.first(count), value_argument(bias.get(), "neuron")));
+}
+
 PyObject* call_layer(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   return guarded([&]() -> PyObject* {
-    if (count != 2) {
-      PyErr_SetString(PyExc_TypeError, "layer(neurons, x)");
+    if (count != 3 || !PyType_Check(arguments[2]) ||
+        !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(arguments[2]), &neuron_type)) {
+      PyErr_SetString(PyExc_TypeError, "layer(neurons, x, class of the neurons)");
       return nullptr;
     }
-    recording().reclaim();
     const Owned neurons(PySequence_Fast(arguments[0], "the neurons of a layer are a list"));
-    const std::vector<Value> x = recorded_inputs(arguments[1]);
     const Py_ssize_t size = PySequence_Fast_GET_SIZE(neurons.get());
-    std::vector<Value> outputs;
     for (Py_ssize_t i = 0; i < size; ++i) {
-      PyObject* neuron = PySequence_Fast_GET_ITEM(neurons.get(), i);
-      const Owned weights(PyObject_GetAttrString(neuron, "w")), bias(PyObject_GetAttrString(neuron, "b")),
-          activation(PyObject_GetAttrString(neuron, "activation"));
-      outputs.push_back(neuron_value(weights.get(), bias.get(), x, activation.get()));
+      if (Py_TYPE(PySequence_Fast_GET_ITEM(neurons.get(), i)) != reinterpret_cast<PyTypeObject*>(arguments[2])) {
+        Py_RETURN_NONE;
+      }
     }
-    const Owned list(PyList_New(size));
+    recording().reclaim();
+    const std::vector<Value> x = recorded_inputs(arguments[1]);
+    std::vector<Value> weights;
+    const Owned outputs(PyList_New(size));
     for (Py_ssize_t i = 0; i < size; ++i) {
-      PyList_SET_ITEM(list.get(), i, new_object(outputs[static_cast<std::size_t>(i)]));
+      const Value output = call_neuron(PySequence_Fast_GET_ITEM(neurons.get(), i), x, weights);
+      PyList_SET_ITEM(outputs.get(), i, new_object(output.on(recording().tape())));
     }
-    return Py_NewRef(list.get());
+    return Py_NewRef(outputs.get());
   });
 }
 
 PyMethodDef functions[] = {
     {"layer", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_layer)), METH_FASTCALL,
-     "layer(neurons, x)\n--\n\nThe outputs of neurons with attributes w, b and activation, as a list of Values."},
+     "layer(neurons, x, type)\n--\n\nThe outputs of neurons of that very class, as a list of Values; None where one is "
+     "of "
+     "another class."},
     {nullptr, nullptr, 0, nullptr},
 };
 
 }  // namespace
 
-bool add_nets(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+bool add_nets(PyObject* module) { return add_neuron_type(module) && PyModule_AddFunctions(module, functions) == 0; }
 
 }  // namespace tapeloom::python

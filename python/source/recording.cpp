@@ -8,17 +8,21 @@ namespace tapeloom::python {
 
 void Recording::compact() {
   objects_.resize(std::max(objects_.size(), tape_.size()));
-  std::vector<NodeId> roots;
-  for (std::size_t i = 0; i < tape_.size(); ++i) {
-    if (objects_[i] != nullptr && objects_[i] != hidden()) roots.push_back(NodeId(i));
+  const std::size_t before = tape_.size();
+  roots_.clear();
+  for (std::size_t i = 0; i < before; ++i) {
+    if (objects_[i] != nullptr && objects_[i] != hidden()) roots_.push_back(NodeId(i));
   }
-  const Compaction to = tape_.compact(roots);
+  const Compaction to = tape_.compact(roots_);
 
-  for (std::size_t i = 0; i < to.nodes.size(); ++i) {
-    ValueObject* object = std::exchange(objects_[i], nullptr);
-    if (object == nullptr || to.nodes[i] == Compaction::dropped) continue;
-    objects_[to.nodes[i]] = object;
-    if (object != hidden()) object->value = tape_.value(NodeId(std::size_t{to.nodes[i]}));
+  each_run(to.nodes, [&](std::uint32_t from, std::uint32_t place, std::uint32_t count) {
+    std::copy_n(objects_.data() + from, count, objects_.data() + place);
+  });
+  std::fill(objects_.begin() + static_cast<std::ptrdiff_t>(tape_.size()),
+            objects_.begin() + static_cast<std::ptrdiff_t>(before), nullptr);
+  for (const NodeId root : roots_) {
+    const NodeId place{std::size_t{to.nodes[root.index]}};
+    objects_[place.index]->node = place;
   }
 
   std::vector<std::uint64_t> decisions(tape_.guards().size());
@@ -36,7 +40,7 @@ void Recording::compact() {
   for (const UniformInputRecord& input : tape_.uniform_inputs()) used.insert(input.name);
   std::erase_if(names_, [&](const auto& name) { return !used.contains(name.first); });
 
-  limit_ = std::max(fewest_nodes, 2 * tape_.size());
+  limit_ = fewest_nodes + 2 * tape_.size();
 }
 
 bool Recording::decide(const Condition& condition) {

@@ -19,7 +19,7 @@ namespace tapeloom::python {
 
 /// A Python object: what `tapeloom.Value` and its subclasses are instances of.
 struct ValueObject {
-  PyObject_HEAD Value value;  ///< of the shared tape, never a plain number
+  PyObject_HEAD NodeId node;  ///< of the shared tape
 };
 
 /// A part of the recording, copied to a tape of its own.
@@ -56,7 +56,7 @@ class Recording {
   }
   void set_living(NodeId node, ValueObject* object) {
     if (node.index >= objects_.size()) [[unlikely]]
-      objects_.resize(2 * std::size_t{node.index} + 1024);
+      make_room(node);
     objects_[node.index] = object;
   }
   void forget(NodeId node) { objects_[node.index] = nullptr; }
@@ -81,17 +81,19 @@ class Recording {
   void compact();
 
  private:
+  void make_room(NodeId node) { objects_.resize(2 * std::size_t{node.index} + 1024); }
   // No object of Python's is at this address.
   static ValueObject* hidden() { return reinterpret_cast<ValueObject*>(std::uintptr_t{1}); }
   /// A name that no input of the tape has.
   std::string free_name(const std::string& name);
   friend class SnapshotWriter;
 
-  /// Below so many nodes, the memory is not worth the time.
-  static constexpr std::size_t fewest_nodes = std::size_t{1} << 16;
+  /// So many nodes, beyond twice what was alive, are recorded before the next compaction: some five megabytes.
+  static constexpr std::size_t fewest_nodes = std::size_t{1} << 17;
 
   Tape tape_;
   LargeVector<ValueObject*> objects_;  // by node
+  std::vector<NodeId> roots_;          // of a compaction
   std::size_t limit_ = fewest_nodes;
 
   std::vector<std::uint64_t> decisions_;  // by guard of the tape: how many were decided before it
@@ -101,10 +103,10 @@ class Recording {
   std::map<std::string, std::string> names_;  // of inputs: the tape's to the user's, where they differ
 };
 
-/// The one of this process. It is never destroyed, since objects may outlive the module.
-inline Recording& recording() {
-  static Recording& only = *new Recording;
-  return only;
+namespace detail {
+inline Recording* const only_recording = new Recording;
 }
+/// The one of this process. It is never destroyed, since objects may outlive the module.
+inline Recording& recording() { return *detail::only_recording; }
 
 }  // namespace tapeloom::python

@@ -27,7 +27,7 @@ class SnapshotWriter {
   }
 
  private:
-  static NodeId node_of(PyObject* object) { return reinterpret_cast<ValueObject*>(object)->value.id(); }
+  static NodeId node_of(PyObject* object) { return reinterpret_cast<ValueObject*>(object)->node; }
   Value copy(NodeId node) const { return *copies_[node.index]; }
   Tape& to() { return *result_.tape; }
   void set(NodeId node, Value value) {

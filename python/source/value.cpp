@@ -1,7 +1,5 @@
 #include "value.h"
 
-#include <array>
-
 namespace tapeloom::python {
 
 PyTypeObject value_type{};
@@ -10,30 +8,23 @@ PyTypeObject condition_type{};
 namespace {
 
 /// Objects of the exact type, kept for the next ones: most Values live for one statement.
-class FreeObjects {
- public:
-  ValueObject* take() { return count_ == 0 ? nullptr : kept_[--count_]; }
-  bool keep(ValueObject* object) {
-    if (count_ == kept_.size()) return false;
-    kept_[count_++] = object;
-    return true;
-  }
-
- private:
-  std::array<ValueObject*, 1024> kept_;
-  std::size_t count_ = 0;
-};
-FreeObjects free_objects;
+constexpr std::size_t most_kept = 1024;
+ValueObject* kept_objects[most_kept];
+std::size_t kept_count = 0;
 
 void deallocate(PyObject* self) {
   auto* object = reinterpret_cast<ValueObject*>(self);
-  recording().forget(object->value.id());
-  if (Py_TYPE(self) != &value_type || !free_objects.keep(object)) Py_TYPE(self)->tp_free(self);
+  recording().forget(object->node);
+  if (Py_TYPE(self) == &value_type && kept_count < most_kept) {
+    kept_objects[kept_count++] = object;
+  } else {
+    Py_TYPE(self)->tp_free(self);
+  }
 }
 
 PyObject* put(ValueObject* object, Value value) {
-  object->value = value;
-  recording().set_living(value.id(), object);
+  object->node = value.id();
+  recording().set_living(object->node, object);
   return reinterpret_cast<PyObject*>(object);
 }
 
@@ -143,11 +134,14 @@ bool is_array(PyObject* object) {
 }  // namespace
 
 PyObject* new_object(Value value) {
-  if (ValueObject* kept = free_objects.take()) {
-    _Py_NewReference(reinterpret_cast<PyObject*>(kept));
-    return put(kept, value);
-  }
-  return allocate(value_type, value);
+  if (kept_count == 0) return allocate(value_type, value);
+  ValueObject* kept = kept_objects[--kept_count];
+#ifdef Py_REF_DEBUG
+  _Py_NewReference(reinterpret_cast<PyObject*>(kept));
+#else
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(kept), 1);
+#endif
+  return put(kept, value);
 }
 
 PyObject* new_object(Condition condition) { return allocate(condition_type, condition); }
@@ -189,6 +183,8 @@ Operand read_operand(PyObject* object, Value& value) {
 }
 
 Value value_argument(PyObject* object, const char* function) {
+  if (Py_TYPE(object) == &value_type) [[likely]]
+    return value_of(object);
   Value value;
   if (read_operand(object, value) != Operand::value) {
     PyErr_Format(PyExc_TypeError, "%s: a Value or a number is expected, not '%s'", function, Py_TYPE(object)->tp_name);

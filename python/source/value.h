@@ -23,7 +23,8 @@ inline bool is_value(PyObject* object) {
   return Py_TYPE(object) == &value_type || PyObject_TypeCheck(object, &value_type);
 }
 /// Of an object that is one.
-inline Value value_of(PyObject* object) { return reinterpret_cast<ValueObject*>(object)->value; }
+inline NodeId node_of(PyObject* object) { return reinterpret_cast<ValueObject*>(object)->node; }
+inline Value value_of(PyObject* object) { return recording().tape().value(node_of(object)); }
 
 /// A new object for a node that was just recorded. Throws ErrorIsSet.
 PyObject* new_object(Value value);

@@ -9,7 +9,6 @@ namespace tapeloom::python {
 namespace {
 
 Tape& tape() { return recording().tape(); }
-NodeId node_of(PyObject* self) { return value_of(self).id(); }
 
 PyObject* get_data(PyObject* self, void*) {
   return guarded([&] { return PyFloat_FromDouble(value_of(self).data()); });

@@ -18,10 +18,11 @@ template <class Operator>
 PyObject* binary(const char* operation, PyObject* a, PyObject* b, Operator&& apply_operator) {
   return guarded([&]() -> PyObject* {
     recording().reclaim();
+    if (Py_TYPE(a) == &value_type && Py_TYPE(b) == &value_type) [[likely]]
+      return new_object(apply_operator(value_of(a), value_of(b)));
     Value x, y;
     const Operand left = read_operand(a, x), right = read_operand(b, y);
-    if (left == Operand::value && right == Operand::value) [[likely]]
-      return new_object(apply_operator(x, y));
+    if (left == Operand::value && right == Operand::value) return new_object(apply_operator(x, y));
     if (left == Operand::array || right == Operand::array) return elementwise(operation, a, b);
     Py_RETURN_NOTIMPLEMENTED;
   });

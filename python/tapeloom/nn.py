@@ -3,7 +3,9 @@ those of the formula `sum((wi * xi for wi, xi in zip(w, x)), b)`."""
 
 import random
 
-from ._native import Value, layer as _layer
+from ._native import NeuronBase as _NeuronBase
+from ._native import Value
+from ._native import layer as _layer
 
 __all__ = ["Module", "Neuron", "Layer", "MLP"]
 
@@ -21,7 +23,7 @@ class Module:
         return []
 
 
-class Neuron(Module):
+class Neuron(_NeuronBase, Module):
     """activation(w . x + b), with weights from `random.uniform(-1, 1)` and a bias of 0.
 
     `nonlin` chooses relu or nothing, as in micrograd; `activation` any function of one Value by its name, such as
@@ -34,7 +36,7 @@ class Neuron(Module):
         self.activation = activation if activation is not None else "relu" if nonlin else ""
 
     def __call__(self, x):
-        return _layer((self,), x)[0]
+        return _layer((self,), x, type(self))[0]
 
     def parameters(self):
         return self.w + [self.b]
@@ -51,9 +53,8 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x):
-        if all(type(n) is Neuron for n in self.neurons):
-            out = _layer(self.neurons, x)
-        else:  # neurons of the user's own
+        out = _layer(self.neurons, x, Neuron)
+        if out is None:  # neurons of the user's own
             out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 
