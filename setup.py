@@ -1,8 +1,10 @@
-"""Builds the extension module by the project's CMake; everything else is in pyproject.toml."""
+"""Builds the extension module by the project's CMake, with options of CMAKE_ARGS if that is set; everything else is in
+pyproject.toml."""
 
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -26,6 +28,7 @@ class CMakeBuild(build_ext):
             "-DCMAKE_BUILD_TYPE=Release", "-DTAPELOOM_BUILD_PYTHON=ON", "-DTAPELOOM_LIBRARY=static",
             "-DTAPELOOM_BUILD_TESTS=OFF", "-DTAPELOOM_BUILD_EXAMPLES=OFF", "-DTAPELOOM_BUILD_BENCH=OFF",
             "-DTAPELOOM_INSTALL=OFF", f"-DPython_EXECUTABLE={sys.executable}",
+            *shlex.split(os.environ.get("CMAKE_ARGS", "")),
         ]  # fmt: skip
         subprocess.run(configure, check=True)
         jobs = self.parallel or os.cpu_count() or 1

@@ -8,6 +8,9 @@
 #   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design, an
 #                                operation of irregular expressions, recording and compiling a node, starting an instruction
 #                                and reading a row (four minutes)
+#   scripts/bench.sh --python    training steps from Python: closures as the notebooks write them, the same loop with
+#                                tapeloom.engine, the same loss compiled, and PyTorch where python3-torch is installed (a
+#                                minute)
 #
 # LibTorch and ADOL-C take part where scripts/bootstrap.sh --peers has installed them. With arguments after the mode,
 # only its first program runs, with those (bench/speed_bench.cpp, bench/comparison.cpp).
@@ -25,6 +28,14 @@ case "${1:-}" in
   --speed)
     programs=(speed_bench scalar_bench compile_bench instruction_costs)
     shift
+    ;;
+  --python)
+    shift
+    "$root/scripts/bootstrap.sh" --python >&2
+    cd "$root"
+    cmake --preset release -DTAPELOOM_BUILD_PYTHON=ON --log-level=WARNING > /dev/null
+    cmake --build --preset release --target tapeloom_python --parallel "$(nproc)" >&2
+    PYTHONPATH=build/release/python/package exec /usr/bin/python3 bench/python/comparison.py "$@"
     ;;
   *)
     sed -n '2,/^set /{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2

@@ -2,8 +2,8 @@
 # Installs what building and testing need, as Debian packages. Does nothing, and needs no network, if all is there.
 #
 #   scripts/bootstrap.sh           what building, testing and measuring need
-#   scripts/bootstrap.sh --test    that, the Python package's needs, and what the tests check the sources with, clang
-#                                  and clang-format
+#   scripts/bootstrap.sh --python  that, and what the Python package needs
+#   scripts/bootstrap.sh --test    that, and what the tests need besides: clang and clang-format, mypy
 #   scripts/bootstrap.sh --check   that, and clang-tidy, for scripts/check.sh
 #   scripts/bootstrap.sh --peers   what building needs, and the libraries that scripts/bench.sh compares with where they are installed
 #
@@ -12,11 +12,12 @@ set -euo pipefail
 
 usage() { sed -n '2,/^set /{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 
-peers=false test=false check=false
+peers=false python=false test=false check=false
 for argument in "$@"; do
   case "$argument" in
-    --test) test=true ;;
-    --check) test=true check=true ;;
+    --python) python=true ;;
+    --test) python=true test=true ;;
+    --check) python=true test=true check=true ;;
     --peers) peers=true ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
@@ -53,11 +54,15 @@ need_package zlib1g-dev        # gzipped data
 need_package libeigen3-dev     # runtime/
 need_package catch2            # tests/
 need_package libbenchmark-dev  # bench/
-if $test; then
-  need_package python3-dev     # python/
+if $python; then
+  need_package python3-dev
   need_package pybind11-dev
   need_package python3-numpy
-  need_package mypy            # of its types
+fi
+if $test; then
+  need_package mypy  # of the Python package's types
+  need_package python3-setuptools  # its installation
+  need_package python3-venv
 fi
 if $peers; then
   need_package libtorch-dev
