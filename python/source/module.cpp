@@ -1,6 +1,7 @@
 // The extension module tapeloom._native: the package's Python files give its parts their public names.
 #include <pybind11/pybind11.h>
 
+#include "compiled.h"
 #include "errors.h"
 #include "functions.h"
 #include "nn.h"
@@ -14,4 +15,5 @@ PYBIND11_MODULE(_native, module) {
       !add_nets(module.ptr())) {
     throw pybind11::error_already_set();
   }
+  add_compiled(module);
 }

@@ -28,6 +28,7 @@ struct Snapshot {
   std::optional<Value> loss;
   std::vector<Value> outputs;
   std::vector<Value> parameters;  ///< in the order asked for; those of the tape
+  std::vector<NodeId> sources;    ///< of the parameters, on the shared tape
 };
 
 /// What a snapshot is taken of: objects of Values.

@@ -84,6 +84,7 @@ class SnapshotWriter {
       to().set_frozen(parameter);
     }
     result_.parameters.push_back(parameter);
+    result_.sources.push_back(node);
   }
 
   std::string name_of(const std::string& name) const {

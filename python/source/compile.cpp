@@ -1,0 +1,207 @@
+// compile(), explain_passes() and evaluate(): what takes Values and leaves the shared tape.
+#include <pybind11/stl.h>
+
+#include "executor.h"
+#include "recording.h"
+#include "value.h"
+
+namespace tapeloom::python {
+
+namespace {
+
+PyObject* value_argument(py::handle object, const std::string& what) {
+  if (is_value(object.ptr())) return object.ptr();
+  if (PyNumber_Check(object.ptr()) != 0 && PySequence_Check(object.ptr()) == 0) {
+    throw py::type_error(what + " is a number, and not a Value that is computed from others");
+  }
+  throw py::type_error(what + ": a Value is expected, not '" + Py_TYPE(object.ptr())->tp_name + "'");
+}
+
+/// The objects of a list of Values, or of one.
+std::vector<py::object> list_of_values(py::handle values, const std::string& what) {
+  std::vector<py::object> list;
+  if (is_value(values.ptr())) return {py::reinterpret_borrow<py::object>(values)};
+  if (!py::isinstance<py::iterable>(values) || py::isinstance<py::str>(values)) {
+    throw py::type_error(what + ": a list of Values is expected, not '" + Py_TYPE(values.ptr())->tp_name + "'");
+  }
+  for (const py::handle value : py::reinterpret_borrow<py::object>(values)) {
+    value_argument(value, what + "[" + std::to_string(list.size()) + "]");
+    list.push_back(py::reinterpret_borrow<py::object>(value));
+  }
+  return list;
+}
+
+/// A copy of what was asked for, and the Values of its parameters.
+struct Request {
+  Snapshot snapshot;
+  std::vector<py::object> values;
+};
+
+Request take(py::handle loss, py::handle parameters, py::handle outputs, std::uint64_t branches_from) {
+  SnapshotRequest request;
+  std::vector<py::object> alive;  // a generator's Values live no longer than these
+  if (!loss.is_none()) request.loss = value_argument(loss, "loss");
+  if (!outputs.is_none()) {
+    for (py::object& output : list_of_values(outputs, "outputs")) {
+      request.outputs.push_back(output.ptr());
+      alive.push_back(std::move(output));
+    }
+  }
+  if (!parameters.is_none()) {
+    request.parameters.emplace();
+    for (py::object& parameter : list_of_values(parameters, "parameters")) {
+      request.parameters->push_back(parameter.ptr());
+      alive.push_back(std::move(parameter));
+    }
+  }
+  if (request.loss == nullptr && request.outputs.empty()) {
+    throw py::type_error("there is nothing to compile: a loss, outputs or both are needed");
+  }
+  request.branches_from = branches_from;
+  Request taken{recording().snapshot(request), {}};
+  for (const NodeId node : taken.snapshot.sources) {
+    taken.values.push_back(py::reinterpret_steal<py::object>(object_of(recording().tape().value(node))));
+  }
+  return taken;
+}
+
+CompileOptions options_of(const py::kwargs& named) {
+  CompileOptions options;
+  for (const auto& [key, value] : named) {
+    const auto name = py::cast<std::string>(key);
+    bool known = false;
+#define TAPELOOM_COMPILE_OPTION(option)                 \
+  if (name == #option) {                                \
+    options.option = PyObject_IsTrue(value.ptr()) == 1; \
+    known = true;                                       \
+  }
+    TAPELOOM_COMPILE_OPTION(gradients)
+    TAPELOOM_COMPILE_OPTION(input_gradients)
+    TAPELOOM_COMPILE_OPTION(exact)
+    TAPELOOM_COMPILE_OPTION(fold_samples)
+    TAPELOOM_COMPILE_OPTION(roll)
+    TAPELOOM_COMPILE_OPTION(fold_constants)
+    TAPELOOM_COMPILE_OPTION(common_subexpressions)
+    TAPELOOM_COMPILE_OPTION(simplify)
+    TAPELOOM_COMPILE_OPTION(idioms)
+    TAPELOOM_COMPILE_OPTION(fuse)
+    TAPELOOM_COMPILE_OPTION(reuse_slots)
+    TAPELOOM_COMPILE_OPTION(verify)
+#undef TAPELOOM_COMPILE_OPTION
+    if (!known) throw py::type_error("'" + name + "' is no option of compile");
+  }
+  return options;
+}
+
+CompiledProgram compile_request(Request taken, CompileOptions options) {
+  const Snapshot& snapshot = taken.snapshot;
+  const auto program = [&] {
+    const py::gil_scoped_release others;  // the copy is nobody else's
+    if (!snapshot.loss) return compile_inference(snapshot.outputs, std::move(options));
+    options.outputs = snapshot.outputs;
+    return compile(*snapshot.loss, options);
+  }();
+  return {std::make_shared<const Program>(program), std::move(taken.values)};
+}
+
+py::object compile_executor(py::handle loss, py::handle parameters, py::handle outputs, py::handle dtype,
+                            std::size_t max_samples, std::size_t threads, bool check_finite, bool profile,
+                            py::handle parameters_of, std::uint64_t branches_from, const py::kwargs& named) {
+  const CompileOptions options = options_of(named);
+  CompiledExecutor* shared = parameters_of.is_none() ? nullptr : &executor_of(parameters_of, "parameters_of");
+  const bool is_double = dtype.is_none() ? shared == nullptr || shared->is_double() : says_double(dtype);
+  py::object trained = py::reinterpret_borrow<py::object>(parameters);
+  if (parameters.is_none() && shared != nullptr) {
+    if (shared->compiled().values.empty() && !shared->program().parameters.empty()) {
+      throw BindError("parameters_of: that executor does not know the Values of its parameters, so name them");
+    }
+    trained = py::cast(shared->compiled().values);
+  }
+  CompiledProgram program = compile_request(take(loss, trained, outputs, branches_from), options);
+  return py::cast(std::make_unique<CompiledExecutor>(
+      py::cast(std::move(program)), is_double, ExecutorOptions{max_samples, threads, check_finite, profile}, shared));
+}
+
+std::string explain_recording(py::handle loss, py::handle parameters, py::handle outputs, std::uint64_t branches_from,
+                              const py::kwargs& named) {
+  CompileOptions options = options_of(named);
+  const Request taken = take(loss, parameters, outputs, branches_from);
+  if (!taken.snapshot.loss) throw py::type_error("explain_passes needs a loss");
+  options.outputs = taken.snapshot.outputs;
+  return explain_passes(*taken.snapshot.loss, options);
+}
+
+/// samples x columns
+py::array table(const std::vector<double>& numbers, std::size_t samples) {
+  return copy_of(numbers, {static_cast<py::ssize_t>(samples), static_cast<py::ssize_t>(numbers.size() / samples)});
+}
+
+py::dict evaluate_batch(py::handle root, py::handle parameters, py::handle outputs, py::handle rows,
+                        const std::vector<double>& uniform_inputs, double seed, std::uint64_t branches_from) {
+  const Request taken = take(root, parameters, outputs, branches_from);
+  if (!taken.snapshot.loss) throw py::type_error("evaluate needs a root");
+  Batch batch;
+  std::unique_ptr<ArrayMemory> memory;
+  std::vector<double> numbers;
+  if (!rows.is_none()) {
+    memory = std::make_unique<ArrayMemory>(rows, "rows");
+    std::visit([&](auto given) { numbers.assign(given.begin(), given.end()); }, numbers_of(*memory, "rows"));
+    if (memory->dimensions() == 0) throw BindError("rows: the array is a single number");
+    batch.samples = memory->shape(0);
+  }
+  batch.rows = numbers;
+  batch.uniform_inputs = uniform_inputs;
+  const Evaluation result = evaluate(*taken.snapshot.loss, batch, taken.snapshot.outputs, seed);
+  py::dict found;
+  found["root"] = copy_of(result.root);
+  found["gradients"] = copy_of(result.gradients);
+  found["input_gradients"] = table(result.input_gradients, batch.samples);
+  found["outputs"] = table(result.outputs, batch.samples);
+  return found;
+}
+
+constexpr const char* compile_doc =
+    "Compiles a recording and makes an Executor for it.\n\n"
+    "`loss` is the Value to be made small, one number for the whole batch: where it differs from sample to sample, "
+    "reduce it with batch_mean or batch_sum. Without, inference alone is compiled. `parameters` are the leaves that "
+    "are "
+    "trained, such as model.parameters(); without, those that were made by parameter(). Other leaves that are no "
+    "inputs "
+    "are data, and samples recorded one after another are folded into a batch where they can be. `outputs` are Values "
+    "to be read after a step.\n\n"
+    "`dtype` is numpy.float64, as Values have it, without one, or numpy.float32, which is about twice as fast. "
+    "`max_samples`, `threads`, `check_finite` and `profile` are the Executor's, and so is `parameters_of`: another "
+    "executor with whom to share the parameters, whose list they are without one of their own. `branches_from`, of "
+    "mark(), leaves out the branches decided before.\n\n"
+    "Other options, with their defaults: gradients=True (differentiate the loss), input_gradients=False (derivatives "
+    "by "
+    "each sample's inputs), exact=False (bit for bit what evaluate computes; slower), and what may be left out for "
+    "comparison: fold_samples, roll, fold_constants, common_subexpressions, simplify, idioms, fuse, reuse_slots (all "
+    "True) and verify (checks of the compiler's own work).\n\n"
+    "What is compiled is a copy: what becomes of the Values does not change it. Raises CompileError for a loss that "
+    "differs from sample to sample, RecordingError for parameters that are no leaves, GuardError for a branch on "
+    "constants alone that would go the other way.";
+
+}  // namespace
+
+void add_compile(py::module_& module) {
+  module.def("compile", compile_executor, py::arg("loss") = py::none(), py::arg("parameters") = py::none(),
+             py::arg("outputs") = py::none(), py::kw_only(), py::arg("dtype") = py::none(),
+             py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite") = false,
+             py::arg("profile") = false, py::arg("parameters_of") = py::none(), py::arg("branches_from") = 0,
+             compile_doc);
+  module.def(
+      "explain_passes", explain_recording, py::arg("loss"), py::arg("parameters") = py::none(),
+      py::arg("outputs") = py::none(), py::kw_only(), py::arg("branches_from") = 0,
+      "The compiler's graph after each of its passes, or that it is unchanged, as text. Takes what compile takes.");
+  module.def(
+      "evaluate", evaluate_batch, py::arg("root"), py::arg("parameters") = py::none(), py::arg("outputs") = py::none(),
+      py::kw_only(), py::arg("rows") = py::none(), py::arg("uniform_inputs") = std::vector<double>(),
+      py::arg("seed") = 1.0, py::arg("branches_from") = 0,
+      "The reference that everything compiled is held against: a recording computed in double precision, one "
+      "operation after another, over the rows of an array (all inputs side by side). Gives a dict of arrays: "
+      "`root`, one number or one a sample; `gradients`, one a parameter; `input_gradients` and `outputs`, samples "
+      "x numbers.");
+}
+
+}  // namespace tapeloom::python
