@@ -1,7 +1,8 @@
 # Holds the pages, README.md and docs/ among them, against the programs they show: runs those programs, one after another in one directory, and
 # looks for every block of the pages in what they are and print.
 #
-#   cmake -DROOT=<project> -DPROGRAMS=<directory> -DDUMP=<dump> -DSCRATCH=<directory> -P docs.cmake
+#   cmake -DROOT=<project> -DPROGRAMS=<directory> -DDUMP=<dump> -DSCRATCH=<directory>
+#     [-DPYTHON=<interpreter> -DPACKAGE=<directory of the Python package>] -P docs.cmake
 #
 #   ```cpp            lines of a program or header of examples/docs or of examples/readme.cpp, perhaps indented less;
 #                     in docs/extending.md also what tests/package/extending.cmake builds
@@ -38,6 +39,10 @@ foreach(program ${programs})
 endforeach()
 run(${PROGRAMS}/docs_predict leaves.safetensors 11 6)
 run(${PROGRAMS}/docs_predict leaves.safetensors 9.5 1.4)
+
+if(PYTHON)
+  run(${CMAKE_COMMAND} -E env PYTHONPATH=${PACKAGE} ${PYTHON} -B -W error ${ROOT}/examples/docs/python.py)
+endif()
 
 set(sources "")
 file(GLOB files ${ROOT}/examples/docs/*.*)
@@ -88,6 +93,9 @@ endfunction()
 
 set(blocks 0)
 file(GLOB pages RELATIVE ${ROOT} ${ROOT}/docs/*.md)
+if(NOT PYTHON)
+  list(REMOVE_ITEM pages docs/python.md)
+endif()
 foreach(page README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md ${pages})
   file(READ ${ROOT}/${page} text)
   set(rest "\n${text}")

@@ -1,0 +1,90 @@
+"""What docs/python.md shows."""
+
+# --- micrograd's words
+from tapeloom.engine import Value
+from tapeloom.graph import draw_dot
+
+a = Value(-4.0, label="a")
+b = Value(2.0, label="b")
+c = a * b + b**3
+d = (c - a).tanh() + c / 10
+d.backward()
+print(d, d._op, len(d._prev))
+print(f"dd/da = {a.grad:.6f}, dd/db = {b.grad:.6f}")
+draw_dot(d).save("d.svg")
+
+# --- a net, in the notebooks' way
+import random
+
+from tapeloom.nn import MLP
+
+random.seed(42)
+rows = [[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]]
+targets = [1.0, -1.0, -1.0, 1.0]
+model = MLP(3, [4, 4, 1], activation="tanh")
+
+
+def squared_errors():
+    return sum((model(x) - y) ** 2 for x, y in zip(rows, targets))
+
+
+for step in range(20):
+    loss = squared_errors()
+    model.zero_grad()
+    loss.backward()
+    for p in model.parameters():
+        p.data -= 0.05 * p.grad
+print(f"after 20 steps {loss.data:.4f}")
+
+# --- the same loss, compiled
+import tapeloom
+
+executor = tapeloom.compile(squared_errors(), parameters=model.parameters())
+for step in range(30):
+    executor.step()
+    executor.parameters[:] -= 0.05 * executor.gradients
+executor.write_back()
+print(f"after 50 steps {squared_errors().data:.4f}")
+
+# --- inputs, and arrays for them
+import numpy as np
+
+x = tapeloom.inputs("x", 3)
+y = tapeloom.input("y")
+score = model(x)
+error = tapeloom.batch_mean((score - y) ** 2)
+trainer = tapeloom.compile(error, parameters=model.parameters(), outputs=[score], dtype="float32")
+data = np.random.default_rng(1).normal(size=(512, 3)).astype(np.float32)
+wanted = np.tanh(data @ np.array([0.5, -1.0, 0.25], dtype=np.float32))
+trainer.bind(x=data, y=wanted)
+for step in range(500):
+    trainer.step()
+    trainer.parameters[:] -= 0.1 * trainer.gradients
+print(f"mean square {trainer.loss:.4f}, outputs {trainer.outputs.shape} of {trainer.outputs.dtype}")
+assert trainer.loss < 0.02
+
+# --- branches
+p = Value(0.5)
+best = max(p, Value(0.25))  # Python's max compares, so it is a branch
+branch = tapeloom.compile(best * 2, parameters=[p])
+branch.parameters[:] = 0.1
+try:
+    branch.step()
+except tapeloom.GuardError as error:
+    print(type(error).__name__, isinstance(error, ArithmeticError))
+
+# --- README's lines
+from tapeloom.engine import Value  # micrograd's class: its programs run as they are
+from tapeloom.nn import MLP
+import tapeloom
+
+random.seed(42)
+model = MLP(3, [4, 4, 1], activation="tanh")
+loss = sum((model(x) - y) ** 2 for x, y in zip(rows, targets))
+loss.backward()  # a hundred times as fast as closures are
+
+executor = tapeloom.compile(loss, parameters=model.parameters())
+for step in range(100):
+    executor.step()  # ten thousand times
+    executor.parameters[:] -= 0.05 * executor.gradients
+assert executor.loss < 0.01
