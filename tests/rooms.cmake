@@ -1,6 +1,8 @@
 # Checks which room includes which, from the include lines: cmake -DROOT=<project> -P rooms.cmake
 #
 #   compiler -> core <- runtime     and nothing else but tapeloom/version.h
+#   tapeloom/c.h                    in the room that implements it, runtime/c, which no other includes; itself it
+#                                   includes headers of C alone
 #   within the three                only what the table below says: rooms before it, so there are no circles of rooms
 #   headers                         no circles of them either
 #   Eigen                           in runtime's sources and the internal headers listed below, which only sources and
@@ -38,6 +40,7 @@ room(runtime/kernels core/base core/ops core/program)
 room(runtime/execute core/base core/ops core/record core/program core/nets runtime/kernels)
 room(runtime/files core/base core/program runtime/execute)
 room(runtime/train core/base core/program core/nets runtime/kernels runtime/execute runtime/files)
+room(runtime/c core/base core/program core/nets runtime/execute runtime/files runtime/train)
 
 set(eigen_headers arena.h interpreter.h parameter_buffer.h runner.h)
 string(REPLACE ";" "|" eigen_names "${eigen_headers}")
@@ -84,6 +87,7 @@ foreach(top core compiler runtime)
           set(ours TRUE)
         endif()
         if(line MATCHES "include[ \t]*\"tapeloom/version[.]h\"")
+        elseif(line MATCHES "include[ \t]*\"tapeloom/c[.]h\"" AND room STREQUAL "runtime/c")
         elseif(line MATCHES "include[ \t]*\"tapeloom/([a-z]+(/[a-z]+)?)/([a-z0-9_]+[.](h|def|inc))\"")
           list(APPEND included "${CMAKE_MATCH_1}/${CMAKE_MATCH_3}")
           if(NOT CMAKE_MATCH_1 IN_LIST may_${room})
@@ -140,8 +144,17 @@ foreach(top tapeloom.h eigen.h)
   foreach(line ${includes})
     if(line MATCHES "${brings_eigen}|tapeloom/eigen" AND NOT "${top} ${line}" STREQUAL "eigen.h #include <Eigen/Core>")
       complain(${file} "${line}" "Eigen is for those who include eigen.h, and there as Eigen's own types")
+    elseif(line MATCHES "tapeloom/c[.]h")
+      complain(${file} "${line}" "c.h is for programs in C and other languages")
     endif()
   endforeach()
+endforeach()
+math(EXPR checked "${checked} + 1")
+read_includes(${ROOT}/c.h)
+foreach(line ${includes})
+  if(NOT line MATCHES "^#include <std(def|int)[.]h>$")
+    complain(${ROOT}/c.h "${line}" "c.h needs no other header than <stddef.h> and <stdint.h>")
+  endif()
 endforeach()
 
 set(baseline ${ROOT}/bench/closure_baseline.h)

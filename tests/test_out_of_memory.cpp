@@ -7,6 +7,7 @@
 #include "bench/allocation_counter.h"
 #include "files.h"
 #include "some_program.h"
+#include "tapeloom/c.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/program/print.h"
 #include "tapeloom/runtime/files/csv.h"
@@ -172,4 +173,51 @@ TEST_CASE("out of memory: files that are written are the old or the new ones, an
   check([&] { write_npy<double>("written/file", numbers, {12, 10}, {.fortran_order = true}); });
   check([&] { write_safetensors("written/file", file); });
   check([&] { save_program("written/file", program); });
+}
+
+namespace {
+
+/// What a program in C may do from beginning to end, until something fails.
+tapeloom_status use_from_c(tapeloom_program*& program, tapeloom_executor*& executor, tapeloom_optimizer*& adam) {
+  tapeloom_status status = tapeloom_program_load("program.tapeloom", nullptr, &program);
+  if (status == TAPELOOM_OK) status = tapeloom_executor_create(program, TAPELOOM_FLOAT, nullptr, &executor);
+  if (status == TAPELOOM_OK) status = tapeloom_executor_bind_double(executor, nullptr, rows().data(), 4 * 23, 0);
+  if (status == TAPELOOM_OK) status = tapeloom_executor_step(executor, nullptr);
+  if (status == TAPELOOM_OK) status = tapeloom_adam_create(TAPELOOM_FLOAT, nullptr, &adam);
+  if (status == TAPELOOM_OK) status = tapeloom_optimizer_update(adam, executor, nullptr);
+  const char* text = nullptr;
+  if (status == TAPELOOM_OK) status = tapeloom_program_explain(program, &text);
+  if (status == TAPELOOM_OK) status = tapeloom_executor_save_weights(executor, "weights.safetensors");
+  if (status == TAPELOOM_OK) status = tapeloom_executor_load_weights(executor, "weights.safetensors");
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("out of memory: every failure comes out of the C interface as a status, and the next call is as before") {
+  save_program("program.tapeloom", some_program());
+  std::size_t refused = 0, out_of_memory = 0;
+  const auto call = [&] {
+    tapeloom_program* program = nullptr;
+    tapeloom_executor* executor = nullptr;
+    tapeloom_optimizer* adam = nullptr;
+    const tapeloom_status status = use_from_c(program, executor, adam);
+    failing_allocation = 0;
+    tapeloom_optimizer_free(adam);
+    tapeloom_executor_free(executor);
+    tapeloom_program_free(program);
+    if (status == TAPELOOM_OK) return;
+    if (std::string(tapeloom_last_error()).empty()) throw std::logic_error("a failure without a message");
+    if (status == TAPELOOM_OUT_OF_MEMORY) {
+      ++out_of_memory;
+      throw std::bad_alloc();
+    }
+    // A file that there is not enough memory for; buffers that are too large for it.
+    if (status != TAPELOOM_DATA_ERROR && status != TAPELOOM_BIND_ERROR) throw std::logic_error("another status");
+    ++refused;
+    throw Error("refused");
+  };
+  CHECK(fail_each(call) > 100);
+  CHECK(refused > 30);
+  CHECK(out_of_memory > 10);
 }

@@ -85,6 +85,19 @@ TEST_CASE("program file: a program that was saved is the same when loaded") {
   CHECK(step_of<double>(saved_and_loaded(exact)) == step_of<double>(exact));
 }
 
+TEST_CASE("program file: the bytes of a file in memory are read as the file is") {
+  const Program program = some_program();
+  save_program(path, program);
+  std::string bytes = read_bytes(path);
+  const auto in_memory = [&] { return std::as_bytes(std::span(bytes)); };
+  CHECK(to_string(load_program(in_memory())) == to_string(program));
+  CHECK_THROWS_SAYING(DataError, "max_bytes = 30", load_program(in_memory(), {.max_bytes = 30}));
+  CHECK_THROWS_SAYING(DataError, "cut short", load_program(in_memory().first(19)));
+  CHECK_THROWS_SAYING(DataError, "cut short", load_program(std::span<const std::byte>()));
+  bytes[bytes.size() / 2] ^= 1;
+  CHECK_THROWS_SAYING(DataError, "a program in memory: byte", load_program(in_memory()));
+}
+
 TEMPLATE_TEST_CASE("program file: an executor's program is saved with its numbers", "", float, double) {
   Executor<TestType> executor(some_program(), {.max_samples = 20});
   const std::vector<double> rows(80, 0.25);

@@ -311,17 +311,10 @@ void check_limit(const std::string& path, const std::string& what, double number
                       std::to_string(limit) + " allows; allow more for a file from somebody you trust");
 }
 
-Program load(const std::string& path, const LoadOptions& options) {
-  runtime::InputFile in(path);
-  std::string bytes;
-  runtime::append_bytes(in, options.max_bytes, bytes);
-  char more = 0;
-  if (bytes.size() == options.max_bytes && in.read(&more, 1) == 1) {
-    const std::size_t size = std::max<std::size_t>(in.size(), bytes.size() + 1);
-    check_limit(path, "the bytes of the file are", static_cast<double>(size), "max_bytes", options.max_bytes);
-  }
+/// Of a whole file; `path` is what messages call it.
+Program parse(std::string_view bytes, const std::string& path, const LoadOptions& options) {
   check_frame(bytes, path);
-  Reader file(std::string_view(bytes).substr(0, bytes.size() - checksum_bytes), path, header_bytes);
+  Reader file(bytes.substr(0, bytes.size() - checksum_bytes), path, header_bytes);
   std::vector<std::string> kinds, ops;
   each(file, kinds);
   each(file, ops);
@@ -342,10 +335,32 @@ Program load(const std::string& path, const LoadOptions& options) {
   return program;
 }
 
+void check_size(const std::string& path, std::size_t size, const LoadOptions& options) {
+  check_limit(path, "the bytes of the file are", static_cast<double>(size), "max_bytes", options.max_bytes);
+}
+
+Program load(const std::string& path, const LoadOptions& options) {
+  runtime::InputFile in(path);
+  std::string bytes;
+  runtime::append_bytes(in, options.max_bytes, bytes);
+  char more = 0;
+  if (bytes.size() == options.max_bytes && in.read(&more, 1) == 1) {
+    check_size(path, std::max<std::size_t>(in.size(), bytes.size() + 1), options);
+  }
+  return parse(bytes, path, options);
+}
+
 }  // namespace
 
 Program load_program(const std::string& path, const LoadOptions& options) {
   return runtime::with_memory_for(path, [&] { return load(path, options); });
+}
+
+Program load_program(std::span<const std::byte> bytes, const LoadOptions& options) {
+  const std::string path = "a program in memory";
+  check_size(path, bytes.size(), options);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return runtime::with_memory_for(path, [&] { return parse(text, path, options); });
 }
 
 template void save_program(const std::string&, const Executor<float>&);

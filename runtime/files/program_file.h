@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "tapeloom/core/base/export.h"
@@ -37,6 +38,8 @@ struct LoadOptions {
 /// or damaged (there is a checksum), whose program asks for more than the options allow, naming the option, or would
 /// make an executor read or write where it must not: a file from a stranger may give wrong numbers, but nothing worse.
 TAPELOOM_API Program load_program(const std::string& path, const LoadOptions& options = {});
+/// The same from the bytes of such a file.
+TAPELOOM_API Program load_program(std::span<const std::byte> bytes, const LoadOptions& options = {});
 
 extern template void save_program(const std::string&, const Executor<float>&);
 extern template void save_program(const std::string&, const Executor<double>&);

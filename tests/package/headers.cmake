@@ -1,5 +1,5 @@
 # Every installed header compiles alone and twice, without a warning, and is reached from the one that users include; but
-# for eigen.h, which those include who have Eigen (in EIGEN).
+# for eigen.h, which those include who have Eigen (in EIGEN), and c.h, which is in C.
 cmake_minimum_required(VERSION 3.22)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
@@ -8,7 +8,7 @@ file(GLOB_RECURSE headers RELATIVE ${PREFIX}/include ${PREFIX}/include/*)
 if(NOT "tapeloom/tapeloom.h" IN_LIST headers OR NOT "tapeloom/core/record/value.h" IN_LIST headers)
   message(FATAL_ERROR "not in ${PREFIX}/include: tapeloom/tapeloom.h, tapeloom/core/record/value.h")
 endif()
-list(REMOVE_ITEM headers tapeloom/eigen.h)
+list(REMOVE_ITEM headers tapeloom/eigen.h tapeloom/c.h)
 set(sources "")
 foreach(header IN LISTS headers)
   if(header MATCHES "[.]h$")
@@ -27,6 +27,17 @@ file(WRITE ${eigen} "#include <tapeloom/eigen.h>\n#include <tapeloom/tapeloom.h>
 run(${CXX} ${flags} -fsyntax-only -isystem ${EIGEN} ${eigen})
 run(${CXX} ${flags} -fsyntax-only -O3 -DNDEBUG -march=native -Wconversion -Wshadow -Wno-sign-conversion
     -isystem ${EIGEN} ${eigen})
+# In any C since C99 and any C++, and beside the C++ interface.
+set(in_c ${SCRATCH}/c)
+file(WRITE ${in_c} "#include <tapeloom/c.h>\n#include <tapeloom/c.h>\nint one_translation_unit;\n")
+set(flags_for_c -I${PREFIX}/include -Wall -Wextra -Werror -pedantic -Wconversion -fsyntax-only)
+foreach(standard c99 c11 c17)
+  run(${CXX} -std=${standard} ${flags_for_c} -Wstrict-prototypes -Wc++-compat -x c ${in_c})
+endforeach()
+run(${CXX} -std=c++98 ${flags_for_c} -x c++ ${in_c})
+file(WRITE ${in_c} "#include <tapeloom/tapeloom.h>\n#include <tapeloom/c.h>\n")
+run(${CXX} -std=c++20 ${flags_for_c} -Wno-sign-conversion -x c++ ${in_c})
+
 set(whole ${SCRATCH}/tapeloom_tapeloom_h.cpp)
 run(${CXX} ${flags} -fsyntax-only -O3 -DNDEBUG -ffast-math -march=native ${whole})
 run(${CXX} ${flags} -fsyntax-only -std=c++2b -Wconversion -Wshadow -Wold-style-cast -Wno-sign-conversion ${whole})
