@@ -4,7 +4,7 @@
 #   cmake -DROOT=<project> -DPROGRAMS=<directory> -DDUMP=<dump> -DSCRATCH=<directory>
 #     [-DPYTHON=<interpreter> -DPACKAGE=<directory of the Python package>] -P docs.cmake
 #
-#   ```cpp            lines of a program or header of examples/docs or of examples/readme.cpp, perhaps indented less;
+#   ```c ```cpp       lines of a program or header of examples/docs or of examples/readme.cpp, perhaps indented less;
 #                     in docs/extending.md also what tests/package/extending.cmake builds
 #   ```python ```csv  lines of such a file of examples/docs
 #   ```cmake          lines of README.md, which tests/package/readme.cmake builds, or of tests/package/consumer
@@ -20,7 +20,8 @@ file(MAKE_DIRECTORY ${SCRATCH})
 file(GLOB data ${ROOT}/examples/docs/*.csv)
 file(COPY ${data} DESTINATION ${SCRATCH})
 
-# What the programs print. The order is that of the pages: predict needs what train leaves behind.
+# What the programs print. The order is that of the pages: predict needs what train leaves behind, and run what ship
+# does.
 set(printed "")
 function(run)
   execute_process(COMMAND ${ARGN} WORKING_DIRECTORY ${SCRATCH} RESULT_VARIABLE result OUTPUT_VARIABLE output
@@ -37,6 +38,7 @@ foreach(program ${programs})
   string(REPLACE ".cpp" "" program ${program})
   run(${PROGRAMS}/docs_${program})
 endforeach()
+run(${PROGRAMS}/docs_run)
 run(${PROGRAMS}/docs_predict leaves.safetensors 11 6)
 run(${PROGRAMS}/docs_predict leaves.safetensors 9.5 1.4)
 
@@ -124,7 +126,7 @@ foreach(page README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md ${pages})
 
     if(language STREQUAL "cpp" AND page STREQUAL "docs/extending.md")
       # Built by tests/package/extending.cmake, which takes every one of them.
-    elseif(language MATCHES "^(cpp|python|csv)$")
+    elseif(language MATCHES "^(c|cpp|python|csv)$")
       expect(${page} "in examples/docs" "${block}" "${sources}")
     elseif(language STREQUAL "cmake")
       if(NOT page STREQUAL "README.md")

@@ -34,7 +34,7 @@ endfunction()
 
 set(copy ${SCRATCH}/tapeloom)
 file(REMOVE_RECURSE ${SCRATCH})
-foreach(part CMakeLists.txt cmake version.h tapeloom.h core compiler runtime)
+foreach(part CMakeLists.txt cmake version.h tapeloom.h c.h core compiler runtime)
   file(COPY ${ROOT}/${part} DESTINATION ${copy})
 endforeach()
 insert(${copy}/core/ops/ops.def "${row}" "TAPELOOM_BINARY(leaky_relu")
