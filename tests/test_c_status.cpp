@@ -1,15 +1,21 @@
-// What comes out of the C interface in place of exceptions.
+// What comes out of the C interface in place of exceptions, and what threads have in common.
+#include <algorithm>
+#include <array>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "catch.h"
+#include "some_program.h"
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/program/print.h"
 #include "tapeloom/runtime/c/status.h"
+#include "tapeloom/runtime/files/program_file.h"
 
 using namespace tapeloom;
 using namespace tapeloom::runtime;
+using namespace tapeloom::test;
 
 namespace {
 
@@ -72,4 +78,30 @@ TEST_CASE("C status: the last failure is the thread's own, and successes leave i
   CHECK(sample == 7);
   CHECK(status_of_thrown(BindError("another")) == TAPELOOM_BIND_ERROR);
   CHECK(tapeloom_last_guard(&guard, &sample) == 0);
+}
+
+TEST_CASE("C interface: several threads ask one program and run executors of it") {
+  save_program("program.tapeloom", some_program());
+  tapeloom_program* program = nullptr;
+  REQUIRE(tapeloom_program_load("program.tapeloom", nullptr, &program) == TAPELOOM_OK);
+  const std::array<float, 8> rows = {0.1F, 0.2F, 0.3F, 0.4F, 0.5F, 0.6F, 0.7F, 0.8F};
+  std::array<const char*, 4> texts = {};
+  std::array<double, 4> losses = {};
+  std::array<std::thread, 4> threads;
+  for (std::size_t i = 0; i < threads.size(); ++i) {
+    threads[i] = std::thread([&, i] {
+      tapeloom_executor* executor = nullptr;
+      tapeloom_program_explain(program, &texts[i]);
+      tapeloom_executor_create(program, TAPELOOM_FLOAT, nullptr, &executor);
+      tapeloom_executor_bind_float(executor, nullptr, rows.data(), rows.size(), 0);
+      tapeloom_executor_step(executor, &losses[i]);
+      tapeloom_executor_free(executor);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(std::count(texts.begin(), texts.end(), texts[0]) == 4);
+  CHECK(texts[0] == explain(some_program()));
+  CHECK(losses[0] != 0.0);
+  CHECK(std::count(losses.begin(), losses.end(), losses[0]) == 4);
+  tapeloom_program_free(program);
 }
