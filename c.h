@@ -310,6 +310,18 @@ TAPELOOM_C_API tapeloom_status tapeloom_optimizer_set_learning_rate(tapeloom_opt
 TAPELOOM_C_API tapeloom_status tapeloom_optimizer_learning_rate(const tapeloom_optimizer* optimizer, double* rate);
 /// The number of updates.
 TAPELOOM_C_API tapeloom_status tapeloom_optimizer_steps(const tapeloom_optimizer* optimizer, uint64_t* steps);
+/// What it remembers, to be saved: of SGD moment 0, "velocity", of Adam 0 and 1, "first_moment" and "second_moment".
+/// Each has one number a parameter, or none before the first update. They hold until the next update. Pointers may be
+/// NULL. TAPELOOM_BIND_ERROR for a moment that is not there.
+TAPELOOM_C_API tapeloom_status tapeloom_optimizer_moment(tapeloom_optimizer* optimizer, size_t index, const char** name,
+                                                         tapeloom_numbers* numbers);
+/// Goes on where an optimizer of the same kind and options stood: with its steps, learning rate and `count` moments, in
+/// that order. With a program that was saved by tapeloom_executor_save_program, training goes on with the same bits.
+/// TAPELOOM_MISUSE for moments of another type; TAPELOOM_BIND_ERROR for another number of them, moments of different
+/// lengths, and a rate that is negative or not finite. Then nothing is changed.
+TAPELOOM_C_API tapeloom_status tapeloom_optimizer_restore(tapeloom_optimizer* optimizer, uint64_t steps,
+                                                          double learning_rate, const tapeloom_numbers* moments,
+                                                          size_t count);
 
 #ifdef __cplusplus
 }

@@ -3,12 +3,14 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <variant>
 
 #include "tapeloom/c.h"
+#include "tapeloom/core/base/error.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/c/status.h"
 #include "tapeloom/runtime/execute/executor.h"
@@ -32,7 +34,12 @@ struct tapeloom_executor {
 };
 
 struct tapeloom_optimizer {
-  std::variant<std::unique_ptr<tapeloom::Optimizer<float>>, std::unique_ptr<tapeloom::Optimizer<double>>> either;
+  template <class T>
+  struct Of {
+    std::unique_ptr<tapeloom::Optimizer<T>> optimizer;
+    std::optional<tapeloom::OptimizerState<T>> shown = {};  // since the last update, once moments were asked for
+  };
+  std::variant<Of<float>, Of<double>> either;
 };
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -46,6 +53,20 @@ void with_type(tapeloom_number_type type, F call) {
   if (type == TAPELOOM_FLOAT) return call(0.0F);
   if (type == TAPELOOM_DOUBLE) return call(0.0);
   throw MisuseError("the number type is " + std::to_string(type) + ", neither TAPELOOM_FLOAT nor TAPELOOM_DOUBLE");
+}
+
+/// One of the owner's list. Throws BindError for one that is not there.
+template <class List>
+auto& one_of(const List& list, std::size_t index, const char* what, const char* owner) {
+  if (index < list.size()) return list[index];
+  throw BindError(std::string(what) + " " + std::to_string(index) + " of " + owner + " that has " +
+                  std::to_string(list.size()));
+}
+
+/// To a pointer that may be NULL.
+template <class T, class U>
+void give(T* result, U value) {
+  if (result != nullptr) *result = static_cast<T>(value);
 }
 
 /// Numbers, an instance of tapeloom_numbers or tapeloom_writable_numbers, of the span.

@@ -1,9 +1,10 @@
 // Optimizers of the C interface.
-#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "tapeloom/core/base/error.h"
 #include "tapeloom/runtime/c/handles.h"
 
 using namespace tapeloom;
@@ -51,18 +52,19 @@ AdamOptions adam_options(const tapeloom_adam_options* given) {
 
 tapeloom_optimizer* make(tapeloom_number_type type, const OptimizerOptions& options) {
   tapeloom_optimizer* made = nullptr;
-  with_type(type, [&]<class T>(T) { made = new tapeloom_optimizer{make_optimizer<T>(options)}; });
+  with_type(type,
+            [&]<class T>(T) { made = new tapeloom_optimizer{tapeloom_optimizer::Of<T>{make_optimizer<T>(options)}}; });
   return made;
 }
 
 template <class Handle, class F>
 tapeloom_status with_optimizer(Handle* optimizer, F call) {
-  return status_of([&] { std::visit([&](const auto& own) { call(*own); }, at(optimizer, "optimizer").either); });
+  return status_of([&] { std::visit(call, at(optimizer, "optimizer").either); });
 }
 
 /// Those of the type. Throws MisuseError if the numbers are of the other one.
 template <class T>
-std::span<const T> span_of(const tapeloom_numbers& numbers) {
+std::span<const T> span_of(const tapeloom_numbers& numbers, const char* what) {
   const T* own = nullptr;
   if constexpr (std::is_same_v<T, float>) {
     own = numbers.as_float;
@@ -70,8 +72,8 @@ std::span<const T> span_of(const tapeloom_numbers& numbers) {
     own = numbers.as_double;
   }
   if (own == nullptr && numbers.count > 0) {
-    throw MisuseError("there are no gradients for an optimizer in " + std::string(type_name<T>) +
-                      ": its pointer is NULL");
+    throw MisuseError("there are no " + std::string(what) + " for an optimizer in " + type_name<T> +
+                      ": the pointer is NULL");
   }
   return {own, numbers.count};
 }
@@ -104,25 +106,56 @@ void tapeloom_optimizer_free(tapeloom_optimizer* optimizer) { delete optimizer; 
 
 tapeloom_status tapeloom_optimizer_update(tapeloom_optimizer* optimizer, tapeloom_executor* executor,
                                           const tapeloom_numbers* gradients) {
-  return with_optimizer(optimizer, [&]<class T>(Optimizer<T>& own) {
+  return with_optimizer(optimizer, [&]<class T>(tapeloom_optimizer::Of<T>& own) {
     auto* trained = std::get_if<Executor<T>>(&at(executor, "executor").either);
     if (trained == nullptr) {
       throw MisuseError("an optimizer in " + std::string(type_name<T>) + " cannot update an executor of another type");
     }
     if (gradients == nullptr) {
-      own.update(*trained);
+      own.optimizer->update(*trained);
     } else {
-      own.update(*trained, span_of<T>(*gradients));
+      own.optimizer->update(*trained, span_of<T>(*gradients, "gradients"));
     }
+    own.shown.reset();
   });
 }
 
 tapeloom_status tapeloom_optimizer_set_learning_rate(tapeloom_optimizer* optimizer, double rate) {
-  return with_optimizer(optimizer, [&](auto& own) { own.set_learning_rate(rate); });
+  return with_optimizer(optimizer, [&](auto& own) { own.optimizer->set_learning_rate(rate); });
 }
 tapeloom_status tapeloom_optimizer_learning_rate(const tapeloom_optimizer* optimizer, double* rate) {
-  return with_optimizer(optimizer, [&](const auto& own) { at(rate, "rate") = own.learning_rate(); });
+  return with_optimizer(optimizer, [&](const auto& own) { at(rate, "rate") = own.optimizer->learning_rate(); });
 }
 tapeloom_status tapeloom_optimizer_steps(const tapeloom_optimizer* optimizer, uint64_t* steps) {
-  return with_optimizer(optimizer, [&](const auto& own) { at(steps, "steps") = own.steps(); });
+  return with_optimizer(optimizer, [&](const auto& own) { at(steps, "steps") = own.optimizer->steps(); });
+}
+
+tapeloom_status tapeloom_optimizer_moment(tapeloom_optimizer* optimizer, size_t index, const char** name,
+                                          tapeloom_numbers* numbers) {
+  return with_optimizer(optimizer, [&]<class T>(tapeloom_optimizer::Of<T>& own) {
+    if (!own.shown) own.shown = own.optimizer->state();
+    const auto& [moment, all] = one_of(own.shown->moments, index, "moment", "an optimizer");
+    give(name, moment.c_str());
+    give(numbers, numbers_of<tapeloom_numbers>(std::span(all)));
+  });
+}
+
+tapeloom_status tapeloom_optimizer_restore(tapeloom_optimizer* optimizer, uint64_t steps, double learning_rate,
+                                           const tapeloom_numbers* moments, size_t count) {
+  return with_optimizer(optimizer, [&]<class T>(tapeloom_optimizer::Of<T>& own) {
+    array_at(moments, count, "moments");
+    OptimizerState<T> state = own.optimizer->state();
+    if (state.moments.size() != count) {
+      throw BindError(std::to_string(count) + " moments for an optimizer \"" + state.kind + "\", which has " +
+                      std::to_string(state.moments.size()));
+    }
+    state.steps = steps;
+    state.learning_rate = learning_rate;
+    for (size_t i = 0; i < count; ++i) {
+      const std::span<const T> all = span_of<T>(moments[i], "moments");
+      state.moments[i].second.assign(all.begin(), all.end());
+    }
+    own.optimizer->restore(state);
+    own.shown.reset();
+  });
 }

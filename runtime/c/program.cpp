@@ -42,19 +42,6 @@ Program with_names_for_c(Program program) {
   return program;
 }
 
-/// One of a list of the program's. Throws BindError for one that is not there.
-template <class List>
-auto& one_of(const List& list, size_t index, const char* what) {
-  if (index < list.size()) return list[index];
-  throw BindError(std::string(what) + " " + std::to_string(index) + " of a program that has " +
-                  std::to_string(list.size()));
-}
-
-template <class T, class U>
-void give(T* result, U value) {
-  if (result != nullptr) *result = static_cast<T>(value);
-}
-
 const Program& program_at(const tapeloom_program* program) { return *at(program, "program").program; }
 
 }  // namespace
@@ -108,7 +95,7 @@ tapeloom_status tapeloom_program_get_info(const tapeloom_program* program, tapel
 tapeloom_status tapeloom_program_input_group(const tapeloom_program* program, size_t index, const char** name,
                                              size_t* first, size_t* count, int32_t* used) {
   return status_of([&] {
-    const ProgramInputGroup& group = one_of(program_at(program).input_groups, index, "input group");
+    const ProgramInputGroup& group = one_of(program_at(program).input_groups, index, "input group", "a program");
     give(name, group.name.c_str());
     give(first, group.first.index);
     give(count, group.count);
@@ -119,7 +106,7 @@ tapeloom_status tapeloom_program_input_group(const tapeloom_program* program, si
 tapeloom_status tapeloom_program_uniform_input(const tapeloom_program* program, size_t index, const char** name,
                                                double* initial) {
   return status_of([&] {
-    const ProgramUniformInput& input = one_of(program_at(program).uniform_inputs, index, "uniform input");
+    const ProgramUniformInput& input = one_of(program_at(program).uniform_inputs, index, "uniform input", "a program");
     give(name, input.name.c_str());
     give(initial, input.initial);
   });
@@ -128,7 +115,7 @@ tapeloom_status tapeloom_program_uniform_input(const tapeloom_program* program, 
 tapeloom_status tapeloom_program_output(const tapeloom_program* program, size_t index, const char** name,
                                         int32_t* varying) {
   return status_of([&] {
-    const ProgramOutput& output = one_of(program_at(program).outputs, index, "output");
+    const ProgramOutput& output = one_of(program_at(program).outputs, index, "output", "a program");
     give(name, output.label.c_str());
     give(varying, output.varying);
   });
@@ -137,7 +124,7 @@ tapeloom_status tapeloom_program_output(const tapeloom_program* program, size_t 
 tapeloom_status tapeloom_program_parameter(const tapeloom_program* program, size_t index, const char** name,
                                            double* initial, int32_t* frozen) {
   return status_of([&] {
-    const ProgramParameter& parameter = one_of(program_at(program).parameters, index, "parameter");
+    const ProgramParameter& parameter = one_of(program_at(program).parameters, index, "parameter", "a program");
     give(name, parameter.label.c_str());
     give(initial, parameter.initial);
     give(frozen, parameter.frozen);

@@ -97,6 +97,8 @@ static void check_null_optimizers(void) {
   NULL_IS_MISUSE(tapeloom_optimizer_learning_rate(sgd, NULL));
   NULL_IS_MISUSE(tapeloom_optimizer_steps(NULL, NULL));
   NULL_IS_MISUSE(tapeloom_optimizer_steps(sgd, NULL));
+  NULL_IS_MISUSE(tapeloom_optimizer_moment(NULL, 0, NULL, NULL));
+  NULL_IS_MISUSE(tapeloom_optimizer_restore(NULL, 1, 0.1, NULL, 0));
   tapeloom_optimizer_free(sgd);
   tapeloom_optimizer_free(NULL);
 }

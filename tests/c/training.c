@@ -135,6 +135,58 @@ static void check_by_hand(void) {
   tapeloom_executor_free(executor);
 }
 
+/* So many steps. */
+static void go_on(tapeloom_executor* executor, tapeloom_optimizer* optimizer, int count) {
+  int i = 0;
+  for (i = 0; i < count; ++i) {
+    CHECK_OK(tapeloom_executor_step(executor, NULL));
+    CHECK_OK(tapeloom_optimizer_update(optimizer, executor, NULL));
+  }
+}
+
+/* A run that is saved and goes on elsewhere ends with the same bits as one that is not. */
+static void check_resumed(void) {
+  tapeloom_executor *executor = bound_executor(TAPELOOM_FLOAT), *other = NULL;
+  tapeloom_optimizer *adam = NULL, *resumed = NULL;
+  tapeloom_program* saved = NULL;
+  tapeloom_numbers moments[2], p, q;
+  const char* name = NULL;
+  size_t i = 0;
+  CHECK_OK(tapeloom_adam_create(TAPELOOM_FLOAT, NULL, &adam));
+  CHECK_OK(tapeloom_adam_create(TAPELOOM_FLOAT, NULL, &resumed));
+  CHECK_OK(tapeloom_optimizer_moment(adam, 1, &name, moments));
+  CHECK(strcmp(name, "second_moment") == 0 && moments[0].count == 0);
+  CHECK_OK(tapeloom_optimizer_set_learning_rate(adam, 0.05));
+  go_on(executor, adam, 7);
+  CHECK_OK(tapeloom_executor_save_program(executor, "stopped.tapeloom"));
+  CHECK_OK(tapeloom_optimizer_moment(adam, 0, &name, &moments[0]));
+  CHECK_OK(tapeloom_optimizer_moment(adam, 1, NULL, &moments[1]));
+  CHECK(strcmp(name, "first_moment") == 0 && moments[0].count == 3 && moments[1].count == 3);
+  CHECK_FAILS(TAPELOOM_BIND_ERROR, "moment 2", tapeloom_optimizer_moment(adam, 2, NULL, NULL));
+  CHECK_FAILS(TAPELOOM_BIND_ERROR, "1 moments", tapeloom_optimizer_restore(resumed, 7, 0.05, moments, 1));
+  CHECK_FAILS(TAPELOOM_BIND_ERROR, "learning rate", tapeloom_optimizer_restore(resumed, 7, -1, moments, 2));
+  CHECK_FAILS(TAPELOOM_MISUSE, "moments is NULL", tapeloom_optimizer_restore(resumed, 7, 0.05, NULL, 2));
+  CHECK_OK(tapeloom_optimizer_restore(resumed, 7, 0.05, moments, 2));
+  go_on(executor, adam, 5);
+
+  saved = load("stopped.tapeloom");
+  other = make(saved, TAPELOOM_FLOAT);
+  CHECK_OK(tapeloom_executor_bind_double(other, "x", x, 2 * rows, 0));
+  CHECK_OK(tapeloom_executor_bind_double(other, "y", y, rows, 0));
+  go_on(other, resumed, 5);
+  CHECK_OK(tapeloom_executor_parameters(executor, &p));
+  CHECK_OK(tapeloom_executor_parameters(other, &q));
+  for (i = 0; i < 3; ++i) CHECK(p.as_float[i] == q.as_float[i]);
+  CHECK_OK(tapeloom_optimizer_moment(adam, 1, NULL, &moments[0]));
+  CHECK_OK(tapeloom_optimizer_moment(resumed, 1, NULL, &moments[1]));
+  for (i = 0; i < 3; ++i) CHECK(moments[0].as_float[i] == moments[1].as_float[i]);
+  tapeloom_optimizer_free(adam);
+  tapeloom_optimizer_free(resumed);
+  tapeloom_executor_free(executor);
+  tapeloom_executor_free(other);
+  tapeloom_program_free(saved);
+}
+
 /* What was trained is seen by who shares it, and read back from a program and from a file of tensors. */
 static void check_saved(void) {
   tapeloom_executor *trained = bound_executor(TAPELOOM_DOUBLE), *sharing = NULL, *other = NULL;
@@ -173,5 +225,6 @@ void test_training(void) {
   check_optimizers(TAPELOOM_DOUBLE);
   check_optimizers(TAPELOOM_FLOAT);
   check_by_hand();
+  check_resumed();
   check_saved();
 }
