@@ -15,7 +15,7 @@ endif()
 
 # All files at once, in a copy: one process for each would take longer than the formatting.
 file(REMOVE_RECURSE ${SCRATCH})
-set(rooms core compiler runtime bench tests examples)
+set(rooms core compiler runtime bench tests examples python)
 foreach(part .clang-format c.h eigen.h tapeloom.h version.h ${rooms})
   file(COPY ${ROOT}/${part} DESTINATION ${SCRATCH} FILES_MATCHING REGEX "([.](h|c|cpp|def)|clang-format)$")
 endforeach()
