@@ -20,6 +20,13 @@ void add_compiled(py::module_& module) {
   add_executors(module);
   add_compile(module);
   add_tensors(module);
+  add_optimizers(module);
+  add_shuffle(module);
+  add_reports(module);
+  add_trainers(module);
+  add_metrics(module);
+  add_preprocessing(module);
+  add_data_files(module);
 }
 
 }  // namespace tapeloom::python

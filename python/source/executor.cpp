@@ -32,7 +32,7 @@ void check_same_values(const CompiledProgram& program, const CompiledProgram& ot
 
 CompiledExecutor* checked_to_share(const CompiledProgram& program, bool is_double, CompiledExecutor* shared) {
   if (shared == nullptr) return nullptr;
-  shared->check_idle();
+  shared->usage().check_idle();
   if (shared->is_double() != is_double) {
     throw BindError(std::string("the executor to share with has ") + (is_double ? "float32" : "float64") +
                     " parameters, and this one would have " + (is_double ? "float64" : "float32"));
@@ -74,22 +74,8 @@ CompiledExecutor::CompiledExecutor(py::object program, bool is_double, const Exe
 
 const CompiledProgram& CompiledExecutor::compiled() const { return *compiled_; }
 
-void CompiledExecutor::check_idle() const {
-  if (owner_ == 0 || owner_ == PyThread_get_thread_ident()) [[likely]]
-    return;
-  throw std::runtime_error(
-      "the executor is at work in another thread; an executor is for one thread at a time, so make one for each: "
-      "Executor(executor.program, parameters_of=executor) shares the parameters");
-}
-
-void CompiledExecutor::begin_use() {
-  check_idle();
-  owner_ = PyThread_get_thread_ident();
-  ++uses_;
-}
-
 void CompiledExecutor::check_may_bind() const {
-  check_idle();
+  usage_.check_idle();
   if (trainers == 0) return;
   throw std::runtime_error(
       "the executor is bound to the rows of a training run, which is under way; bind another one: "
@@ -104,6 +90,7 @@ void CompiledExecutor::bind(const BoundArrays& data) {
 }
 
 void CompiledExecutor::keep(const BoundArrays& data) {
+  ++bindings_;
   for (const auto& [group, memory] : data.groups) {
     std::vector<SharedMemory>& kept = bound_[group];
     if (std::ranges::find(kept, memory) == kept.end()) kept.push_back(memory);
@@ -117,7 +104,7 @@ void CompiledExecutor::set_uniform_input(const std::string& name, double number)
 
 template <class F>
 double CompiledExecutor::run(std::size_t samples, F&& f) {
-  const Use use(*this);
+  const Usage::Scope use(usage_);
   const auto work = [&] {
     return std::visit([&](auto& executor) { return static_cast<double>(f(executor)); }, executor_);
   };

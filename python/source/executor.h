@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiled.h"
+#include "usage.h"
 
 namespace tapeloom::python {
 
@@ -39,29 +40,17 @@ class CompiledExecutor {
  public:
   CompiledExecutor(py::object program, bool is_double, const ExecutorOptions& options, CompiledExecutor* shared);
 
-  /// For as long as it lives, this thread is at work: others are refused with a RuntimeError, nested work of this one
-  /// is not. Made and destroyed with the interpreter's lock held.
-  class Use {
-   public:
-    explicit Use(CompiledExecutor& executor) : executor_(executor) { executor.begin_use(); }
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-    ~Use() { executor_.end_use(); }
-
-   private:
-    CompiledExecutor& executor_;
-  };
-  /// Throws if another thread is at work.
-  void check_idle() const;
+  /// What a thread at work holds; others are refused meanwhile.
+  Usage& usage() { return usage_; }
 
   template <class F>
   decltype(auto) with(F&& f) {
-    check_idle();
+    usage_.check_idle();
     return std::visit(std::forward<F>(f), executor_);
   }
   template <class F>
   decltype(auto) with(F&& f) const {
-    check_idle();
+    usage_.check_idle();
     return std::visit(std::forward<F>(f), executor_);
   }
   /// Null if the numbers are of another type.
@@ -78,8 +67,10 @@ class CompiledExecutor {
 
   /// Binds the arrays and keeps them.
   void bind(const BoundArrays& data);
-  /// Keeps arrays that a call is going to bind, besides what is bound.
+  /// Keeps arrays that somebody is going to bind, besides what is bound.
   void keep(const BoundArrays& data);
+  /// Changes whenever something is bound.
+  std::uint64_t bindings() const { return bindings_; }
   /// Throws while a Trainer is at work, whose rows are bound.
   void check_may_bind() const;
 
@@ -99,10 +90,6 @@ class CompiledExecutor {
   void clear();
 
  private:
-  void begin_use();
-  void end_use() {
-    if (--uses_ == 0) owner_ = 0;
-  }
   template <class F>
   double run(std::size_t samples, F&& f);
 
@@ -116,11 +103,12 @@ class CompiledExecutor {
   std::variant<Executor<float>, Executor<double>> executor_;
   std::uint64_t fixed_work_ = 0, work_ = 0;  // of a step, and of each of its samples
 
+  std::uint64_t bindings_ = 0;
   std::map<std::string, std::vector<SharedMemory>> bound_;  // by group; several where one of them is bound
   std::map<std::string, double> uniform_inputs_;            // those that were set
 
-  unsigned long owner_ = 0;  // the thread that is at work; 0: none
-  int uses_ = 0;
+  Usage usage_{"executor",
+               "make one for each thread: Executor(executor.program, parameters_of=executor) shares the parameters"};
 };
 
 /// Checks that a Python object is an executor. Throws a TypeError that names `what`.

@@ -1,5 +1,6 @@
 // The class tapeloom.Program, and programs in files.
 #include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
 
 #include "executor.h"
 #include "program_bytes.h"
@@ -106,7 +107,8 @@ void add_texts(Class& made) {
                       }));
 }
 
-void save(const std::string& path, py::handle saved) {
+void save(const std::filesystem::path& file, py::handle saved) {
+  const std::string path = file.string();
   if (py::isinstance<CompiledExecutor>(saved)) {
     executor_of(saved, "save_program").with([&](auto& executor) { save_program(path, executor); });
   } else if (py::isinstance<CompiledProgram>(saved)) {
@@ -135,9 +137,10 @@ void add_programs(py::module_& module) {
       "Raises BindError if its numbers are the recording's while another executor has trained its own.");
   module.def(
       "load_program",
-      [](const std::string& path, std::size_t max_samples, std::uint64_t max_operations, std::uint64_t max_bytes) {
+      [](const std::filesystem::path& path, std::size_t max_samples, std::uint64_t max_operations,
+         std::uint64_t max_bytes) {
         return CompiledProgram{
-            std::make_shared<const Program>(load_program(path, {max_samples, max_operations, max_bytes})), {}};
+            std::make_shared<const Program>(load_program(path.string(), {max_samples, max_operations, max_bytes})), {}};
       },
       py::arg("path"), py::kw_only(), py::arg("max_samples") = LoadOptions{}.max_samples,
       py::arg("max_operations") = LoadOptions{}.max_operations, py::arg("max_bytes") = LoadOptions{}.max_bytes,

@@ -2,6 +2,7 @@
 #include "tensors.h"
 
 #include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
 
 namespace tapeloom::python {
 
@@ -38,10 +39,10 @@ py::dict others_of(const TensorFile& file) {
 
 py::dict metadata_of(const TensorFile& file) { return py::cast(file.metadata); }
 
-void write(const std::string& path, py::handle tensors, py::handle metadata) {
+void write(const std::filesystem::path& path, py::handle tensors, py::handle metadata) {
   TensorFile file = tensor_file_of(tensors);
   if (!metadata.is_none()) file.metadata = py::cast<std::map<std::string, std::string>>(metadata);
-  write_safetensors(path, file);
+  write_safetensors(path.string(), file);
 }
 
 }  // namespace
@@ -109,7 +110,8 @@ void add_tensors(py::module_& module) {
       },
       py::arg("name"));
   module.def(
-      "read_safetensors", [](const std::string& path) { return read_safetensors(path); }, py::arg("path"),
+      "read_safetensors", [](const std::filesystem::path& path) { return read_safetensors(path.string()); },
+      py::arg("path"),
       "Reads a safetensors file: tensors of F32 and F64, and F16 and BF16 as float32; others are kept as they are. "
       "Raises DataError with the byte for a file that is cut short or damaged in any way the format can tell.");
   module.def(

@@ -1,5 +1,6 @@
 #include "tapeloom/runtime/execute/data_view.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -30,7 +31,11 @@ void DataView::bind(Executor<T>& executor) const {
 
 template <class T>
 void DataView::bind(Executor<T>& executor, std::size_t count) const {
+  const auto has = [&](const std::string& name) {
+    return std::ranges::any_of(executor.program().input_groups, [&](const auto& group) { return group.name == name; });
+  };
   for (const Group& group : groups_) {
+    if (count > 0 && !group.name.empty() && !has(group.name)) continue;
     std::visit(
         [&](const auto& rows) {
           if (!group.name.empty()) return executor.bind(group.name, rows, group.row_stride);

@@ -39,7 +39,8 @@ class TAPELOOM_API DataView {
   /// Binds everything. Throws BindError as Executor::bind does.
   template <class T>
   void bind(Executor<T>& executor) const;
-  /// The same where it is known that there are so many rows, as by a program that reads all groups.
+  /// The same where it is known that there are so many rows, as by a program that has all groups. Groups that this one
+  /// does not have are left out.
   template <class T>
   void bind(Executor<T>& executor, std::size_t rows) const;
 
