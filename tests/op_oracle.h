@@ -4,9 +4,11 @@
 
 #include <array>
 #include <cmath>
+#include <numbers>
 #include <random>
 #include <span>
 
+#include "gamma_oracle.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/ops/ops.h"
 #include "tapeloom/core/record/value.h"
@@ -83,6 +85,61 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
       return {std::atan(a), {1 / (1 + a * a)}};
     case Op::abs:
       return {std::fabs(a), {a > 0 ? 1.0L : a < 0 ? -1.0L : 0.0L}};
+    case Op::tan:
+      return {std::tan(a), {1 / (std::cos(a) * std::cos(a))}};
+    case Op::asin:
+      return {std::asin(a), {1 / std::sqrt((1 - a) * (1 + a))}};
+    case Op::acos:
+      return {std::acos(a), {-1 / std::sqrt((1 - a) * (1 + a))}};
+    case Op::sinh:
+      return {std::sinh(a), {std::cosh(a)}};
+    case Op::cosh:
+      return {std::cosh(a), {std::sinh(a)}};
+    case Op::asinh:
+      return {std::asinh(a), {1 / std::sqrt(1 + a * a)}};
+    case Op::acosh:
+      return {std::acosh(a),
+              {a < 1 ? std::numeric_limits<long double>::quiet_NaN() : 1 / std::sqrt((a - 1) * (a + 1))}};
+    case Op::atanh:
+      return {std::atanh(a), {1 / ((1 - a) * (1 + a))}};
+    case Op::exp2:
+      return {std::exp2(a), {std::exp2(a) * std::numbers::ln2_v<long double>}};
+    case Op::log2:
+      return {std::log2(a), {1 / (a * std::numbers::ln2_v<long double>)}};
+    case Op::log10:
+      return {std::log10(a), {1 / (a * std::numbers::ln10_v<long double>)}};
+    case Op::cbrt:
+      return {std::cbrt(a), {1 / (3 * std::cbrt(a) * std::cbrt(a))}};
+    case Op::erf:
+      return {std::erf(a), {2 * std::numbers::inv_sqrtpi_v<long double> / std::exp(a * a)}};
+    case Op::erfc:
+      return {std::erfc(a), {-2 * std::numbers::inv_sqrtpi_v<long double> / std::exp(a * a)}};
+    case Op::lgamma:
+      return {log_gamma(a), {digamma_oracle(a)}};
+    case Op::digamma:
+      return {digamma_oracle(a), {polygamma_oracle(1, a)}};
+    case Op::floor:
+      return {std::floor(a), {}};
+    case Op::ceil:
+      return {std::ceil(a), {}};
+    case Op::round:
+      return {std::round(a), {}};
+    case Op::hypot: {
+      const long double r = std::hypot(a, b);
+      return {r, {r == 0 ? 0 : a / r, r == 0 ? 0 : b / r}};
+    }
+    case Op::atan2: {
+      const long double r = std::hypot(a, b);
+      return {std::atan2(a, b), {r == 0 ? 0 : b / r / r, r == 0 ? 0 : -a / r / r}};
+    }
+    case Op::fmod:
+      return {std::fmod(a, b), {1, -std::round((a - std::fmod(a, b)) / b)}};  // a / b may round up to a whole number
+    case Op::copysign: {
+      const long double sign = a > 0 ? 1 : a < 0 ? -1 : 0;
+      return {std::copysign(a, b), {std::signbit(b) ? -sign : sign, 0}};
+    }
+    case Op::polygamma:
+      return {polygamma_oracle(a, b), {0, polygamma_oracle(a + 1, b)}};
     case Op::leaky_relu:
       return {a > 0 ? a : b * a, {a > 0 ? 1 : b, a > 0 ? 0 : a}};
     case Op::pow:
@@ -112,18 +169,26 @@ inline Value record_op(Op op, const std::array<Value, 3>& x) {
   return tapeloom::apply(op, std::span(x).first(op_arity(op)));
 }
 
-/// Draws one operand list in the op's domain, at least `distance` from every kink and jump of the ops: 0 for the first
-/// operand, and ties of the first two. (Smooth ops lose nothing by it.)
+/// Whether a test draws that operand, and may move it a little. The others are numbers that choose a function.
+inline bool is_drawn(Op op, std::size_t operand) {
+  return ops::visit(
+      op, [&]<class F>() { return F::domain[operand].lower < F::domain[operand].upper; }, [] { return false; });
+}
+
+/// Draws one operand list in the op's domain, at least `distance` from every kink and jump of the ops: multiples of 1/2
+/// for the first operand, ties of the first two, and their whole quotients. (Smooth ops lose nothing by it.)
 inline std::array<double, 3> draw_operands(std::span<const ops::Domain> domain, std::mt19937_64& generator,
                                            double distance) {
+  const auto near_whole = [&](double x) { return std::abs(x - std::round(x)) < distance; };
   for (;;) {
     std::array<double, 3> x{};
     for (std::size_t i = 0; i < domain.size(); ++i) {
       const double unit = static_cast<double>(generator() >> 11) * 0x1p-53;
       x[i] = domain[i].lower + (domain[i].upper - domain[i].lower) * unit;
     }
-    const bool tie = domain.size() > 1 && std::abs(x[0] - x[1]) < distance;
-    if (std::abs(x[0]) >= distance && !tie) return x;
+    const bool given = domain[0].lower == domain[0].upper;
+    const bool tie = domain.size() > 1 && (std::abs(x[0] - x[1]) < distance || near_whole(x[0] / x[1]));
+    if (given || (!near_whole(2.0 * x[0]) && !tie)) return x;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "catch.h"
+#include "gamma_oracle.h"
 #include "instruction_sets.h"
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/nets/loss.h"
@@ -49,6 +50,27 @@ const Spoiled spoiled[] = {
     {"x * (1 / x) * x", [](Value x) { return x * (1.0 / x) * x; }, [](double) { return 1.0; }, 0.0},
     {"exp(x) * x", [](Value x) { return exp(x) * x; }, [](double x) { return std::exp(x) * (1.0 + x); }, 1e4},
     {"x / exp(x)", [](Value x) { return x / exp(x); }, [](double x) { return std::exp(-x) * (1.0 - x); }, infinity},
+    {"asin(1 / x)", [](Value x) { return asin(0.25 / x); },
+     [](double x) { return -0.25 / (x * x * std::sqrt(1.0 - 0.0625 / (x * x))); }, 0.0},
+    {"x * acosh(1 + x)", [](Value x) { return x * acosh(1.0 + x); },
+     [](double x) { return std::acosh(1.0 + x) + x / std::sqrt(x * (x + 2.0)); }, -1.0},
+    {"x * atanh(x / 4)", [](Value x) { return x * atanh(x / 4.0); },
+     [](double x) { return std::atanh(x / 4.0) + x / 4.0 / (1.0 - x * x / 16.0); }, 8.0},
+    {"sinh(x) * x", [](Value x) { return sinh(x) * x; }, [](double x) { return std::cosh(x) * x + std::sinh(x); }, 1e4},
+    {"x * cbrt(1 / x)", [](Value x) { return x * cbrt(1.0 / x); },
+     [](double x) { return std::cbrt(1.0 / x) * 2.0 / 3.0; }, 0.0},
+    {"x * log2(x)", [](Value x) { return x * log2(x); }, [](double x) { return std::log2(x) + 1.0 / std::log(2.0); },
+     0.0},
+    {"hypot(1 / x, 1)", [](Value x) { return hypot(1.0 / x, 1.0); },
+     [](double x) { return -1.0 / (x * x * x * std::hypot(1.0 / x, 1.0)); }, 0.0},
+    {"atan2(log(x), x)", [](Value x) { return atan2(log(x), x); },
+     [](double x) { return (1.0 - std::log(x)) / (x * x + std::log(x) * std::log(x)); }, -1.0},
+    {"fmod(x, 8 / x)", [](Value x) { return fmod(x, 8.0 / x); },
+     [](double x) { return x < 2.8 ? 1.0 : 1.0 + 8.0 / (x * x); }, 0.0},
+    {"x * lgamma(x + 1)", [](Value x) { return x * lgamma(x + 1.0); },
+     [](double x) { return std::lgamma(x + 1.0) + x * static_cast<double>(digamma_oracle(x + 1.0L)); }, -1.0},
+    {"x * digamma(x)", [](Value x) { return x * digamma(x); },
+     [](double x) { return static_cast<double>(digamma_oracle(x) + x * polygamma_oracle(1, x)); }, -2.0},
     {"x itself", [](Value x) { return x * 3.0; }, [](double) { return 3.0; }, not_a_number},
 };
 

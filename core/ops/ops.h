@@ -21,9 +21,11 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <numbers>
 #include <type_traits>
 #include <utility>
 
+#include "tapeloom/core/ops/gamma.h"
 #include "tapeloom/core/ops/op.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -37,15 +39,36 @@ constexpr T select(bool condition, T a, T b) { return condition ? a : b; }
 namespace tapeloom::inline TAPELOOM_ABI::ops {
 
 using std::abs;
+using std::acos;
+using std::acosh;
+using std::asin;
+using std::asinh;
 using std::atan;
+using std::atan2;
+using std::atanh;
+using std::cbrt;
+using std::ceil;
+using std::copysign;
 using std::cos;
+using std::cosh;
+using std::erf;
+using std::erfc;
 using std::exp;
+using std::exp2;
 using std::expm1;
+using std::floor;
+using std::fmod;
+using std::hypot;
 using std::log;
+using std::log10;
 using std::log1p;
+using std::log2;
 using std::pow;
+using std::round;
 using std::sin;
+using std::sinh;
 using std::sqrt;
+using std::tan;
 using std::tanh;
 
 /// The interval a test draws an operand from.
@@ -117,6 +140,18 @@ struct ReluAdjoint : Adjoint {
   template <class T>
   static T forward(T y, T adjoint) {
     return select(y <= T(0.0), T(0.0), adjoint);
+  }
+};
+
+/// adjoint / (1 + x^2), of the operand x. Where x^2 could overflow, it is all of 1 + x^2 that can be told.
+struct AtanAdjoint : Adjoint {
+  static constexpr double square_is_all = 1e9;
+  template <class T>
+  static T forward(T x, T adjoint) {
+    const auto large = abs(x) > T(square_is_all);
+    const T first = select(large, x, T(1.0));
+    const T sum = T(1.0) + x * x;
+    return DivAdjoint::forward(select(large, x, sum), DivAdjoint::forward(first, adjoint));
   }
 };
 
@@ -404,7 +439,7 @@ struct Atan : Arity<1> {
   }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {div_adjoint(T(1.0) + x * x, adjoint)};
+    return {atan_adjoint(x, adjoint)};
   }
 };
 
@@ -420,6 +455,244 @@ struct Abs : Arity<1> {
     const T negative = -adjoint;
     const T otherwise = select(x < T(0.0), negative, T(0.0));
     return {select(x > T(0.0), adjoint, otherwise)};
+  }
+};
+
+struct Tan : Arity<1> {
+  static constexpr Domain domain[] = {{-1.3, 1.3}};
+  template <class T>
+  static T forward(T x) {
+    return tan(x);
+  }
+  /// No number is so near to a pole that y^2 overflows.
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {scaled(T(1.0) + y * y, adjoint)};
+  }
+};
+
+struct Asin : Arity<1> {
+  static constexpr Domain domain[] = {{-0.9, 0.9}};
+  template <class T>
+  static T forward(T x) {
+    return asin(x);
+  }
+  /// 1 / sqrt((1 - x) (1 + x)), in which nothing cancels near 1 and -1.
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    const T above = T(1.0) - x, below = T(1.0) + x;
+    return {div_adjoint(sqrt(above * below), adjoint)};
+  }
+};
+
+struct Acos : Arity<1> {
+  static constexpr Domain domain[] = {{-0.9, 0.9}};
+  template <class T>
+  static T forward(T x) {
+    return acos(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    const T above = T(1.0) - x, below = T(1.0) + x;
+    return {-div_adjoint(sqrt(above * below), adjoint)};
+  }
+};
+
+struct Sinh : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return sinh(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {mul_adjoint(cosh(x), adjoint)};
+  }
+};
+
+struct Cosh : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return cosh(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {mul_adjoint(sinh(x), adjoint)};
+  }
+};
+
+struct Asinh : Arity<1> {
+  static constexpr Domain domain[] = {{-6, 6}};
+  template <class T>
+  static T forward(T x) {
+    return asinh(x);
+  }
+  /// 1 / sqrt(1 + x^2), whose square does not overflow.
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {div_adjoint(hypot(T(1.0), x), adjoint)};
+  }
+};
+
+struct Acosh : Arity<1> {
+  static constexpr Domain domain[] = {{1.2, 10}};
+  template <class T>
+  static T forward(T x) {
+    return acosh(x);
+  }
+  /// 1 / sqrt(x^2 - 1), in two factors that do not overflow. NaN below 1, as the value is.
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    const T below = sqrt(x - T(1.0)), above = sqrt(x + T(1.0));
+    return {div_adjoint(below * above, adjoint)};
+  }
+};
+
+struct Atanh : Arity<1> {
+  static constexpr Domain domain[] = {{-0.9, 0.9}};
+  template <class T>
+  static T forward(T x) {
+    return atanh(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    const T above = T(1.0) - x, below = T(1.0) + x;
+    return {div_adjoint(above * below, adjoint)};
+  }
+};
+
+struct Exp2 : Arity<1> {
+  static constexpr Domain domain[] = {{-5, 5}};
+  template <class T>
+  static T forward(T x) {
+    return exp2(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {mul_adjoint(y, scaled(T(std::numbers::ln2), adjoint))};
+  }
+};
+
+struct Log2 : Arity<1> {
+  static constexpr Domain domain[] = {{0.1, 10}};
+  template <class T>
+  static T forward(T x) {
+    return log2(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {div_adjoint(x, scaled(T(std::numbers::log2e), adjoint))};
+  }
+};
+
+struct Log10 : Arity<1> {
+  static constexpr Domain domain[] = {{0.1, 10}};
+  template <class T>
+  static T forward(T x) {
+    return log10(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {div_adjoint(x, scaled(T(std::numbers::log10e), adjoint))};
+  }
+};
+
+struct Cbrt : Arity<1> {
+  static constexpr Domain domain[] = {{0.1, 10}};
+  template <class T>
+  static T forward(T x) {
+    return cbrt(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T, T y, T adjoint) {
+    return {div_adjoint(T(3.0) * (y * y), adjoint)};
+  }
+};
+
+/// Of the derivatives of erf and erfc.
+inline constexpr double two_over_sqrt_pi = 2.0 * std::numbers::inv_sqrtpi;
+
+struct Erf : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return erf(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    const T bell = exp(-(x * x));
+    return {scaled(T(two_over_sqrt_pi) * bell, adjoint)};
+  }
+};
+
+struct Erfc : Arity<1> {
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static T forward(T x) {
+    return erfc(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    const T bell = exp(-(x * x));
+    return {scaled(T(-two_over_sqrt_pi) * bell, adjoint)};
+  }
+};
+
+/// log |gamma(x)|
+struct Lgamma : Arity<1> {
+  static constexpr Domain domain[] = {{0.2, 8}};
+  template <class T>
+  static T forward(T x) {
+    return lgamma(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {mul_adjoint(digamma(x), adjoint)};
+  }
+};
+
+/// The derivative of lgamma.
+struct Digamma : Arity<1> {
+  static constexpr Domain domain[] = {{0.2, 8}};
+  template <class T>
+  static T forward(T x) {
+    return digamma(x);
+  }
+  template <class T>
+  static std::array<T, 1> reverse(T x, T, T adjoint) {
+    return {mul_adjoint(polygamma(T(1.0), x), adjoint)};
+  }
+};
+
+/// Shared by functions that are steps, whose derivative is zero wherever it exists, and taken for zero elsewhere.
+struct Step {
+  static constexpr std::size_t arity = 1;
+  static constexpr unsigned differentiable = 0;
+  static constexpr Domain domain[] = {{-3, 3}};
+  template <class T>
+  static std::array<T, 1> reverse(T, T, T) {
+    return {T(0.0)};
+  }
+};
+
+struct Floor : Step {
+  template <class T>
+  static T forward(T x) {
+    return floor(x);
+  }
+};
+struct Ceil : Step {
+  template <class T>
+  static T forward(T x) {
+    return ceil(x);
+  }
+};
+/// Halves away from zero.
+struct Round : Step {
+  template <class T>
+  static T forward(T x) {
+    return round(x);
   }
 };
 
@@ -479,6 +752,89 @@ struct Min : Arity<2> {
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
     return {select(b < a, T(0.0), adjoint), select(b < a, adjoint, T(0.0))};
+  }
+};
+
+/// sqrt(a^2 + b^2), whose squares do not overflow.
+struct Hypot : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return hypot(a, b);
+  }
+  /// The derivatives at (0, 0) are 0.
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
+    const T by_a = a / y, da = select(y == T(0.0), T(0.0), by_a);
+    const T by_b = b / y, db = select(y == T(0.0), T(0.0), by_b);
+    return {scaled(da, adjoint), scaled(db, adjoint)};
+  }
+};
+
+/// The angle of the point (b, a), as in C.
+struct Atan2 : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return atan2(a, b);
+  }
+  /// b / r^2 and -a / r^2 with the radius r, which is divided by twice: its square may overflow. The derivatives at
+  /// (0, 0) are 0.
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    const T r = hypot(a, b);
+    const T cosine = b / r, by_a = select(r == T(0.0), T(0.0), cosine);
+    const T sine = a / r, by_b = select(r == T(0.0), T(0.0), sine);
+    const T da = scaled(by_a, adjoint), db = scaled(by_b, adjoint);
+    return {div_adjoint(r, da), -div_adjoint(r, db)};
+  }
+};
+
+/// a - n b for the whole number n = trunc(a / b); has the sign of a.
+struct Fmod : Arity<2> {
+  static constexpr Domain domain[] = {{-3, 3}, {0.25, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return fmod(a, b);
+  }
+  /// n is (a - y) / b; a / b may be rounded up to the next whole number.
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
+    const T n = round((a - y) / b);
+    return {adjoint, -mul_adjoint(n, adjoint)};
+  }
+};
+
+/// |a| with the sign of b, which a zero has as well.
+struct Copysign : Arity<2> {
+  static constexpr unsigned differentiable = 0b01;
+  static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b) {
+    return copysign(a, b);
+  }
+  /// The product of the signs of a and y, with 0 for a = 0 as abs has it.
+  template <class T>
+  static std::array<T, 2> reverse(T a, T, T y, T adjoint) {
+    const T opposite = -adjoint;
+    const T of_positive = select(y > T(0.0), adjoint, opposite), of_negative = select(y > T(0.0), opposite, adjoint);
+    const T otherwise = select(a < T(0.0), of_negative, T(0.0));
+    return {select(a > T(0.0), of_positive, otherwise), T(0.0)};
+  }
+};
+
+/// The derivative of that order of digamma(x), which is of order 0.
+struct Polygamma : Arity<2> {
+  static constexpr unsigned differentiable = 0b10;
+  static constexpr Domain domain[] = {{1, 1}, {0.2, 8}};
+  template <class T>
+  static T forward(T order, T x) {
+    return polygamma(order, x);
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T order, T x, T, T adjoint) {
+    const T next = order + T(1.0);
+    return {T(0.0), mul_adjoint(polygamma(next, x), adjoint)};
   }
 };
 

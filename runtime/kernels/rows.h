@@ -2,6 +2,7 @@
 // or smallest of them and where it is.
 #pragma once
 
+#include "tapeloom/runtime/kernels/functions.h"
 #include "tapeloom/runtime/kernels/reduce.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS {

@@ -3,13 +3,13 @@
 #include <cmath>
 #include <limits>
 
+#include "fuzz/op_errors.h"
 #include "op_oracle.h"
 
 namespace tapeloom::test::fuzz {
 
 namespace {
 
-using Real = long double;
 constexpr Real infinity = std::numeric_limits<Real>::infinity();
 
 /// Multiples of 2^-12 (float: 2^-6) up to 2^12 (2^6): sums of many and products of two are exact, whatever the order.
@@ -24,114 +24,6 @@ Real difference(Real at, Real elsewhere) {
   if (at == elsewhere) return 0.0L;
   const Real d = std::fabs(at - elsewhere);
   return std::isnan(d) ? infinity : d;
-}
-
-/// Errors that functions are computed with, in units of the last place of 1 (half an ulp or more): docs/numerics.md.
-Real function_units(Op op) {
-  switch (op) {
-    case Op::exp:
-    case Op::expm1:
-    case Op::log:
-    case Op::log1p:
-    case Op::sin:
-    case Op::cos:
-    case Op::atan:
-    case Op::pow:
-      return 8.0L;
-    case Op::tanh:
-      return 12.0L;
-    case Op::sigmoid:
-      return 20.0L;
-    case Op::softplus:
-      return 25.0L;
-    case Op::constant:
-    case Op::parameter:
-    case Op::input:
-    case Op::uniform_input:
-    case Op::batch_sum:
-    case Op::batch_mean:
-#define TAPELOOM_OPERATOR(name, Struct, sign) case Op::name:
-#define TAPELOOM_COMPARISON(name, Struct, sign) case Op::name:
-#define TAPELOOM_TERNARY(name, Struct) case Op::name:
-#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
-#include "tapeloom/core/ops/ops.def"
-    case Op::neg:
-    case Op::sqrt:
-    case Op::square:
-    case Op::relu:
-    case Op::abs:
-    case Op::leaky_relu:
-    case Op::max:
-    case Op::min:
-      return 1.0L;
-  }
-  return 1.0L;
-}
-
-/// Ops that pick or copy, whose results and derivatives are as exact as their operands.
-bool copies(Op op) {
-  return op == Op::neg || op == Op::relu || op == Op::abs || op == Op::max || op == Op::min || op == Op::where ||
-         op_kind(op) == OpKind::comparison;
-}
-
-bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x) {
-  switch (op) {
-    case Op::relu:
-    case Op::abs:
-    case Op::max:
-    case Op::min:
-    case Op::where:
-      return true;
-    case Op::leaky_relu:
-      return operand == 1 && x[0] > 0;
-    case Op::pow:
-      return operand == 0 ? x[1] == 0 : x[0] == 0 && !(x[1] < 0);
-    default:  // NOLINT: derivatives of the others are factors
-      return op_kind(op) == OpKind::comparison;
-  }
-}
-
-/// Whether what is computed in the operands' place may lie across a pole or a jump that no corner shows.
-bool pole_near(Op op, const std::array<Real, 3>& x, const std::array<Real, 3>& error) {
-  if (op == Op::div) return error[1] > 0 && std::fabs(x[1]) <= error[1];
-  if (op == Op::pow) return error[0] > 0 && std::fabs(x[0]) <= error[0] && x[1] - error[1] < 1 && x[1] != 0;
-  return false;
-}
-
-/// What else is added to the error of a derivative by how it is computed: from the result y with its error.
-Real partial_error(Op op, std::size_t operand, const std::array<Real, 3>& x, Real y, Real y_error, Real p,
-                   const Arithmetic& arithmetic) {
-  const Real unit = arithmetic.slack() * arithmetic.unit();
-  const Real relative = 2.0L * function_units(op) * unit * std::fabs(p);
-  switch (op) {
-    case Op::div:
-      return 4.0L * unit * std::fabs(p) + (operand == 1 ? y_error / std::fabs(x[1]) : 0.0L);
-    case Op::exp:
-      // As a part of tanh or sigmoid: their derivatives are those of a result near 1, which is rounded.
-      return y_error + (arithmetic.idioms ? 4.0L * unit * std::fmax(1.0L, y * y) : 0.0L);
-    case Op::expm1:
-      return y_error + unit * std::fmax(1.0L, std::fabs(y));
-    case Op::sqrt:
-      return 4.0L * unit * std::fabs(p) + std::fabs(p) * y_error / std::fabs(y);
-    case Op::tanh:
-      return 2.0L * std::fabs(y) * y_error + 2.0L * unit;
-    case Op::sigmoid:
-      return y_error + 2.0L * unit * std::fabs(y);
-    case Op::softplus:
-      return 20.0L * unit * std::fabs(p);
-    case Op::pow:
-      return relative + 4.0L * (1.0L + std::fabs(x[1])) * arithmetic.smallest() +
-             (operand == 1 && y_error > 0 ? y_error * std::fabs(std::log(x[0])) : 0.0L);
-    case Op::atan:  // 1 + x^2 may overflow
-      return x[0] * x[0] <= arithmetic.largest() ? relative : std::fabs(p);
-    case Op::log:
-    case Op::log1p:
-    case Op::sin:
-    case Op::cos:
-      return relative;
-    default:  // NOLINT: the others have operands for derivatives
-      return 0.0L;
-  }
 }
 
 }  // namespace
@@ -199,7 +91,7 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
     if (!x[i].known() && !not_chosen) unknown = true;
   }
   if (arithmetic.idioms && !finite && op != Op::where) unknown = true;
-  if (pole_near(op, at, error)) unknown = true;
+  if (pole_near(op, at, error, arithmetic)) unknown = true;
 
   Real spread = 0.0L;
   std::array<Real, 3> partial_spread{};
@@ -243,7 +135,7 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
                      (op != Op::sqrt || centre.value * centre.value == at[0]);
   Real y_error = spread;
   if (rounds && !exact) {
-    y_error += function_units(op) * unit * (std::fabs(centre.value) + spread) + 4.0L * arithmetic.smallest();
+    y_error += function_units(op) * unit * (function_size(op, centre.value) + spread) + 4.0L * arithmetic.smallest();
   }
   result.value = Bounded::of(centre.value, y_error, arithmetic);
   if (std::isfinite(centre.value)) y_error = result.value.error(arithmetic);

@@ -153,6 +153,53 @@ List Styles::protected_poles(const List& x) {
   return result;
 }
 
+/// Operands of the op, made to lie where it is defined.
+List Styles::into_domain(Op op, List operands) {
+  const auto positive = [&](std::uint32_t a) { return b_.plus(b_.apply(Op::square, a), b_.number(0.25)); };
+  const auto within_one = [&](std::uint32_t a) { return b_.times(b_.number(0.75), b_.apply(Op::sin, a)); };
+  switch (op) {
+    case Op::exp:
+    case Op::expm1:
+    case Op::exp2:
+    case Op::sinh:
+    case Op::cosh:
+    case Op::mul:
+    case Op::square:
+      operands[0] = tamed(operands[0]);
+      break;
+    case Op::log:
+    case Op::log1p:
+    case Op::log2:
+    case Op::log10:
+    case Op::sqrt:
+    case Op::pow:
+    case Op::lgamma:
+    case Op::digamma:
+      operands[0] = positive(tamed(operands[0]));
+      if (op == Op::pow) operands[1] = tamed(operands[1]);
+      break;
+    case Op::acosh:
+      operands[0] = b_.plus(b_.number(1.0), positive(tamed(operands[0])));
+      break;
+    case Op::tan:
+    case Op::asin:
+    case Op::acos:
+    case Op::atanh:
+      operands[0] = within_one(operands[0]);
+      break;
+    case Op::div:
+    case Op::fmod:
+      operands[1] = positive(operands[1]);
+      break;
+    case Op::polygamma:
+      operands = {b_.number(static_cast<double>(b_.below(4))), positive(tamed(operands[1]))};
+      break;
+    default:  // NOLINT: the others are defined everywhere
+      break;
+  }
+  return operands;
+}
+
 /// Ops of the table on anything.
 List Styles::soup(const List& x) {
   List known = x;
@@ -168,14 +215,7 @@ List Styles::soup(const List& x) {
     };
     List operands;
     for (std::size_t k = 0; k < op_arity(op); ++k) operands.push_back(operand());
-    if (!wild) {  // to where the op is defined
-      const auto positive = [&](std::uint32_t a) { return b_.plus(b_.apply(Op::square, a), b_.number(0.25)); };
-      if (op == Op::exp || op == Op::expm1 || op == Op::mul || op == Op::square) operands[0] = tamed(operands[0]);
-      if (op == Op::log || op == Op::log1p || op == Op::sqrt || op == Op::pow)
-        operands[0] = positive(tamed(operands[0]));
-      if (op == Op::div) operands[1] = positive(operands[1]);
-      if (op == Op::pow) operands[1] = tamed(operands[1]);
-    }
+    if (!wild) operands = into_domain(op, std::move(operands));
     known.push_back(b_.add({Kind::apply, op, operands}));
   }
   return {known.end() - static_cast<std::ptrdiff_t>(std::min<std::size_t>(known.size(), 4)), known.end()};

@@ -22,6 +22,7 @@ class Styles {
 
   /// Of functions that are used as activations, idioms among them.
   std::uint32_t activation(std::size_t which, std::uint32_t x);
+  std::uint32_t newer_activation(std::size_t which, std::uint32_t x);
   std::size_t some_activation();
   List dense(const List& x, std::size_t outputs);
 
@@ -43,6 +44,7 @@ class Styles {
   List long_reduction(const List& x);
   List protected_poles(const List& x);
   List soup(const List& x);
+  List into_domain(Op op, List operands);
   List rearranged(const List& x);
   List attention(const List& x);
   List coefficients(const List& x);
