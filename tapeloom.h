@@ -7,6 +7,7 @@
 #include "tapeloom/core/base/number_text.h"
 
 #include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/core/record/functions.h"
 #include "tapeloom/core/record/print.h"
 #include "tapeloom/core/record/tape.h"
 #include "tapeloom/core/record/value.h"
@@ -15,6 +16,7 @@
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/core/program/work.h"
 
+#include "tapeloom/core/nets/activation.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
 #include "tapeloom/core/nets/tensor_layout.h"

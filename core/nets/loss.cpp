@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/functions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
@@ -78,9 +79,10 @@ Value mean_loss(const char* name, Value total, std::size_t samples, std::span<co
   return total / all;
 }
 
-/// What a loss of two Values adds up to over lists of them; `name` is whom errors name.
-Value pair_loss(const char* name, Value (*loss)(Value, Value, Value), std::span<const Value> x,
-                std::span<const Value> targets, std::span<const Value> weights) {
+/// What a loss of two Values and a weight adds up to over lists of them; `name` is whom errors name.
+template <class Loss>
+Value pair_loss(const char* name, Loss loss, std::span<const Value> x, std::span<const Value> targets,
+                std::span<const Value> weights) {
   check_lengths(name, "targets", targets.size(), "samples", x.size());
   return total_loss(name, x.size(), weights,
                     [&](std::size_t i, Value weight) { return loss(x[i], targets[i], weight); });
@@ -107,6 +109,25 @@ Value squared_error(Value prediction, Value target, Value weight) {
 
 TAPELOOM_OVER_SAMPLES(squared_error)
 
+Value huber(Value prediction, Value target, Value delta, Value weight) {
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const Value y = w.masked(prediction), t = w.masked(target);
+  const Value size = abs(y - t), c = min(size, delta);
+  // |d|^2 / 2 where c is |d|, which is small then: no square of what is large.
+  return w.times(c * (size - 0.5 * c));
+}
+
+Value huber_sum(std::span<const Value> x, std::span<const Value> targets, Value delta, std::span<const Value> weights) {
+  const auto loss = [delta](Value y, Value t, Value w) { return huber(y, t, delta, w); };
+  return pair_loss("huber_sum", loss, x, targets, weights);
+}
+Value huber_mean(std::span<const Value> x, std::span<const Value> targets, Value delta,
+                 std::span<const Value> weights) {
+  const auto loss = [delta](Value y, Value t, Value w) { return huber(y, t, delta, w); };
+  return mean_loss("huber_mean", pair_loss("huber_mean", loss, x, targets, weights), x.size(), weights);
+}
+
 Value hinge(Value score, Value target, Value weight) {
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
@@ -127,35 +148,12 @@ Value binary_cross_entropy(Value logit, Value target, Value weight) {
 TAPELOOM_OVER_SAMPLES(binary_cross_entropy)
 #undef TAPELOOM_OVER_SAMPLES
 
-namespace {
-
-/// z_k - max(z), and log(sum_k exp(z_k - max(z))), which lies between 0 and log of their number.
-struct ShiftedLogits {
-  std::vector<Value> shifted;
-  Value log_sum;
-};
-
-ShiftedLogits shift(std::span<const Value> logits) {
-  Value largest = logits[0];
-  for (const Value& z : logits.subspan(1)) largest = max(largest, z);
-  ShiftedLogits result;
-  std::vector<Value> exponentials;
-  for (const Value& z : logits) {
-    result.shifted.push_back(z - largest);
-    exponentials.push_back(exp(result.shifted.back()));
-  }
-  result.log_sum = log(sum(exponentials));
-  return result;
-}
-
-}  // namespace
-
 Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets, Value weight) {
   check_not_empty("softmax_cross_entropy", "logits", logits.size());
   check_lengths("softmax_cross_entropy", "targets", targets.size(), "logits", logits.size());
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  const auto [shifted, log_sum] = shift(w.masked(logits));
+  const auto [shifted, log_sum] = detail::shift_by_largest(w.masked(logits));
   std::vector<Value> terms;
   for (std::size_t k = 0; k < logits.size(); ++k) {
     const Value target = w.masked(targets[k]);
@@ -169,7 +167,7 @@ Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, V
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
   const Value target = w.masked(class_number, false);  // of a number that is no class the loss is NaN
-  const auto [shifted, log_sum] = shift(w.masked(logits));
+  const auto [shifted, log_sum] = detail::shift_by_largest(w.masked(logits));
   std::vector<Value> one_hot, chosen;
   for (std::size_t k = 0; k < logits.size(); ++k) {
     one_hot.push_back(target == static_cast<double>(k));
@@ -187,7 +185,7 @@ Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t
   }
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  const auto [shifted, log_sum] = shift(w.masked(logits));
+  const auto [shifted, log_sum] = detail::shift_by_largest(w.masked(logits));
   return w.times(log_sum - shifted[static_cast<std::size_t>(class_number)]);
 }
 

@@ -31,6 +31,14 @@ TAPELOOM_API Value squared_error_sum(std::span<const Value> predictions, std::sp
 TAPELOOM_API Value squared_error_mean(std::span<const Value> predictions, std::span<const Value> targets,
                                       std::span<const Value> weights = {});
 
+/// w d^2 / 2 with d = prediction - target where |d| is at most delta, w delta (|d| - delta / 2) elsewhere. P. J. Huber,
+/// "Robust Estimation of a Location Parameter", 1964. Here delta stands before the weight.
+TAPELOOM_API Value huber(Value prediction, Value target, Value delta = 1.0, Value weight = 1.0);
+TAPELOOM_API Value huber_sum(std::span<const Value> predictions, std::span<const Value> targets, Value delta = 1.0,
+                             std::span<const Value> weights = {});
+TAPELOOM_API Value huber_mean(std::span<const Value> predictions, std::span<const Value> targets, Value delta = 1.0,
+                              std::span<const Value> weights = {});
+
 /// w relu(1 - target score), the max-margin loss; target is -1 or 1.
 TAPELOOM_API Value hinge(Value score, Value target, Value weight = 1.0);
 TAPELOOM_API Value hinge_sum(std::span<const Value> scores, std::span<const Value> targets,
