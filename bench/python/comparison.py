@@ -99,7 +99,7 @@ def compiled(task):
     random.seed(42)
     model = tapeloom.nn.MLP(task.inputs, task.outputs)
     executor = tapeloom.compile(task.loss(tapeloom.engine.Value, model), parameters=model.parameters())
-    optimizer = tapeloom.SGD(executor, learning_rate=task.rate)
+    optimizer = tapeloom.Sgd(learning_rate=task.rate)
 
     def step():
         loss = executor.step()

@@ -170,6 +170,40 @@ PyObject* call(const char* name, PyObject* const* arguments, Py_ssize_t count, P
   });
 }
 
+PyObject* elu_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count == 1) return call("elu", arguments, count, 1, [](auto&& at) { return elu(at(0)); });
+  return call("elu", arguments, count, 2, [](auto&& at) { return elu(at(0), at(1)); });
+}
+
+PyObject* logsumexp_of(PyObject*, PyObject* list) {
+  return guarded([&] {
+    recording().reclaim();
+    return result_of(logsumexp(values_of(list, "logsumexp")));
+  });
+}
+
+PyObject* log_softmax_of(PyObject*, PyObject* list) {
+  return guarded([&] {
+    recording().reclaim();
+    const std::vector<Value> made = log_softmax(values_of(list, "log_softmax"));
+    PyObject* results = PyList_New(static_cast<Py_ssize_t>(made.size()));
+    for (std::size_t i = 0; results != nullptr && i < made.size(); ++i) {
+      PyList_SET_ITEM(results, static_cast<Py_ssize_t>(i), result_of(made[i]));
+    }
+    return results;
+  });
+}
+
+template <class Test>
+PyObject* test(const char* name, PyObject* const* arguments, Py_ssize_t count, Test&& asked) {
+  if (!check_count(name, count, 1)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const Condition condition = asked(value_argument(arguments[0], name));
+    return condition.is_plain() ? PyBool_FromLong(condition.data() != 0.0) : new_object(condition);
+  });
+}
+
 #define TAPELOOM_FAST(function) reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function))
 
 using Fast = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
@@ -199,6 +233,32 @@ PyMethodDef functions[] = {
    METH_FASTCALL,                                                                           \
    #name "(x)\n--\n\nOver the samples of a batch, of a Value that inputs make differ from sample to sample."},
 #include "tapeloom/core/ops/ops.def"
+// Functions written with ops.
+#define TAPELOOM_COMPOSED(name, arity, doc, ...)                                             \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {  \
+     return call(#name, x, n, arity, [](auto&& at) { return tapeloom::name(__VA_ARGS__); }); \
+   })),                                                                                      \
+   METH_FASTCALL, doc},
+#define TAPELOOM_TEST(name, doc)                                                            \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
+     return test(#name, x, n, [](Value v) { return tapeloom::name(v); });                   \
+   })),                                                                                     \
+   METH_FASTCALL, #name "(x)\n--\n\n" doc},
+    TAPELOOM_COMPOSED(gelu, 1, "gelu(x)\n--\n\nx times the normal distribution's function of x.", at(0))
+        TAPELOOM_COMPOSED(silu, 1, "silu(x)\n--\n\nx sigmoid(x).", at(0)) TAPELOOM_COMPOSED(
+            clamp, 3, "clamp(x, low, high)\n--\n\nmin(max(x, low), high).", at(0), at(1), at(2))
+            TAPELOOM_COMPOSED(fmax, 2, "fmax(a, b)\n--\n\nThe larger of two; a NaN is passed over.", at(0), at(1))
+                TAPELOOM_COMPOSED(fmin, 2, "fmin(a, b)\n--\n\nThe smaller of two; a NaN is passed over.", at(0), at(1))
+                    TAPELOOM_TEST(isnan, "The condition that x is NaN.")
+                        TAPELOOM_TEST(isinf, "The condition that x is infinite.")
+                            TAPELOOM_TEST(isfinite, "The condition that x is neither infinite nor NaN.")
+                                TAPELOOM_TEST(signbit, "The condition that x is negative, or -0."){
+                                    "elu", TAPELOOM_FAST(elu_of), METH_FASTCALL,
+                                    "elu(x, alpha=1.0)\n--\n\nx where that is positive, alpha (exp(x) - 1) elsewhere."},
+    {"logsumexp", logsumexp_of, METH_O,
+     "logsumexp(values)\n--\n\nThe logarithm of the sum of the exponentials, which does not overflow."},
+    {"log_softmax", log_softmax_of, METH_O,
+     "log_softmax(values)\n--\n\nA list: each value less logsumexp of all of them."},
     {"sum", sum_of, METH_O, "sum(values)\n--\n\nThe sum of a list, in order from the first."},
     {"mean", mean_of, METH_O, "mean(values)\n--\n\nThe mean of a list that is not empty."},
     {"dot", TAPELOOM_FAST(dot_of), METH_FASTCALL,

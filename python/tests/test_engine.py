@@ -273,6 +273,23 @@ class Functions(unittest.TestCase):
         self.assertRaises(ValueError, tapeloom.dot, [a], [a, b])
         self.assertRaises(TypeError, tapeloom.sum, a)
 
+    def test_functions_written_with_others(self):
+        x, y = Value(0.5), Value(-2.0)
+        normal = 0.5 * (1 + math.erf(0.5 / math.sqrt(2)))
+        self.assertAlmostEqual(tapeloom.gelu(x).data, 0.5 * normal, places=15)
+        self.assertAlmostEqual(tapeloom.silu(x).data, 0.5 / (1 + math.exp(-0.5)), places=15)
+        self.assertAlmostEqual(tapeloom.elu(y).data, math.exp(-2.0) - 1, places=15)
+        self.assertAlmostEqual(tapeloom.elu(y, 0.5).data, 0.5 * (math.exp(-2.0) - 1), places=15)
+        self.assertEqual([tapeloom.clamp(v, -1, 1).data for v in (x, y)], [0.5, -1.0])
+        self.assertAlmostEqual(tapeloom.logsumexp([x, y, 1000.0]).data, 1000.0, places=12)
+        probabilities = [math.exp(v.data) for v in tapeloom.log_softmax([x, y, Value(0.0)])]
+        self.assertAlmostEqual(sum(probabilities), 1.0, places=14)
+        self.assertEqual(tapeloom.fmax(x, math.nan).data, 0.5)
+        self.assertTrue(tapeloom.isfinite(x))
+        self.assertFalse(tapeloom.isnan(2.0))
+        self.assertIs(tapeloom.isinf(math.inf), True)
+        self.assertEqual(tapeloom.where(tapeloom.signbit(y), -y, y).data, 2.0)
+
     def test_conditions(self):
         a, b = Value(1.0), Value(2.0)
         self.assertIs(type(a < b), tapeloom.Condition)
