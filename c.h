@@ -32,7 +32,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __GNUC__
 #define TAPELOOM_C_API __attribute__((visibility("default")))
+#else
+#define TAPELOOM_C_API
+#endif
 
 #ifdef __cplusplus
 extern "C" {

@@ -12,22 +12,16 @@ using namespace tapeloom::runtime;
 
 namespace {
 
+// Taking the options of C++ apart makes a new one a compiler's error here.
+
 constexpr tapeloom_sgd_options sgd_defaults() {
-  const SgdOptions options;
-  return {sizeof(tapeloom_sgd_options), options.learning_rate, options.momentum,
-          options.weight_decay,         options.nesterov,      0};
+  const auto [learning_rate, momentum, nesterov, weight_decay] = SgdOptions{};
+  return {sizeof(tapeloom_sgd_options), learning_rate, momentum, weight_decay, nesterov, 0};
 }
 
 constexpr tapeloom_adam_options adam_defaults() {
-  const AdamOptions options;
-  return {sizeof(tapeloom_adam_options),
-          options.learning_rate,
-          options.beta1,
-          options.beta2,
-          options.epsilon,
-          options.weight_decay,
-          options.l2,
-          0};
+  const auto [learning_rate, beta1, beta2, epsilon, weight_decay, l2] = AdamOptions{};
+  return {sizeof(tapeloom_adam_options), learning_rate, beta1, beta2, epsilon, weight_decay, l2, 0};
 }
 
 SgdOptions sgd_options(const tapeloom_sgd_options* given) {

@@ -16,9 +16,10 @@ using namespace tapeloom::runtime;
 
 namespace {
 
+// Taking the options of C++ apart makes a new one a compiler's error here.
 constexpr tapeloom_load_options load_defaults() {
-  const LoadOptions options;
-  return {sizeof(tapeloom_load_options), options.max_samples, options.max_operations, options.max_bytes};
+  const auto [max_samples, max_operations, max_bytes] = LoadOptions{};
+  return {sizeof(tapeloom_load_options), max_samples, max_operations, max_bytes};
 }
 
 LoadOptions load_options(const tapeloom_load_options* given) {
