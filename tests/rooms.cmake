@@ -137,7 +137,7 @@ foreach(header ${headers})
 endforeach()
 
 # What users include: of ours, public headers alone, which have no Eigen.
-foreach(top tapeloom.h eigen.h)
+foreach(top tapeloom.h std.h eigen.h)
   set(file ${ROOT}/${top})
   math(EXPR checked "${checked} + 1")
   read_includes(${file})

@@ -75,6 +75,28 @@ TAPELOOM_TEST_CALL(CanHash, std::hash<T>{}(x))
 TAPELOOM_TEST_CALL(CanPrint, std::to_string(x))
 TAPELOOM_TEST_CALL(CanAddToNumber, std::plus<double>{}(x, 1.0))
 TAPELOOM_TEST_CALL(HasLimits, std::numeric_limits<T>::max())
+TAPELOOM_TEST_CALL(CanTgamma, std::tgamma(x))
+TAPELOOM_TEST_CALL(CanLgamma, std::lgamma(x))
+TAPELOOM_TEST_CALL(CanErf, std::erf(x))
+TAPELOOM_TEST_CALL(CanCbrt, std::cbrt(x))
+TAPELOOM_TEST_CALL(CanFloor, std::floor(x))
+TAPELOOM_TEST_CALL(CanCeil, std::ceil(x))
+TAPELOOM_TEST_CALL(CanFmod, std::fmod(x, 2.0))
+TAPELOOM_TEST_CALL(CanSinh, std::sinh(x))
+TAPELOOM_TEST_CALL(CanLog2, std::log2(x))
+TAPELOOM_TEST_CALL(CanExp2, std::exp2(x))
+TAPELOOM_TEST_CALL(CanTrunc, std::trunc(x))
+TAPELOOM_TEST_CALL(CanRemainder, std::remainder(x, x))
+TAPELOOM_TEST_CALL(CanNegate, !x)
+TAPELOOM_TEST_CALL(CanBothOrEither, x&& x, x || true)
+TAPELOOM_TEST_CALL(CanEitherAlone, x || true)
+TAPELOOM_TEST_CALL(CanAnd, x& x)
+TAPELOOM_TEST_CALL(CanAndTruth, true & x, x | false)
+TAPELOOM_TEST_CALL(CanChain, x < 1.0)
+TAPELOOM_TEST_CALL(CanChainBack, x >= 1.0)
+TAPELOOM_TEST_CALL(CanChoose, where(x, 1.0, 2.0))
+TAPELOOM_TEST_CALL(CanCount, x += 1.0)
+TAPELOOM_TEST_CALL(CanBranch, x ? 1 : 2)
 #undef TAPELOOM_TEST_CALL
 
 template <class T>
@@ -82,7 +104,9 @@ constexpr bool can_call_any =
     CanAbs<T> || CanFabs<T> || CanSqrt<T> || CanPow<T> || CanBeExponent<T> || CanFma<T> || CanFmax<T> || CanHypot<T> ||
     CanAtan2<T> || CanRound<T> || CanRoundToInt<T> || CanIsnan<T> || CanIsfinite<T> || CanSignbit<T> ||
     CanCopysign<T> || CanIsgreater<T> || CanFrexp<T> || CanLerp<T> || CanMidpoint<T> || CanReal<T> || CanNorm<T> ||
-    CanBeta<T> || CanHash<T> || CanPrint<T> || CanAddToNumber<T>;
+    CanBeta<T> || CanHash<T> || CanPrint<T> || CanAddToNumber<T> || CanTgamma<T> || CanLgamma<T> || CanErf<T> ||
+    CanCbrt<T> || CanFloor<T> || CanCeil<T> || CanFmod<T> || CanSinh<T> || CanLog2<T> || CanExp2<T> || CanTrunc<T> ||
+    CanRemainder<T>;
 
 // The library's own functions are found by their arguments: abs(x), sqrt(x), pow(x, 2.0).
 static_assert(!can_call_any<Value> && !can_call_any<Condition>);
@@ -96,6 +120,16 @@ static_assert(!std::is_convertible_v<Value, bool> && !std::is_constructible_v<bo
 static_assert(std::is_same_v<std::common_type_t<Value, double>, Value>);
 static_assert(std::is_same_v<std::common_type_t<int, Value>, Value>);
 static_assert(std::is_same_v<std::common_type_t<Value, Condition>, Value>);
+
+// A Value is no truth; a condition is one, but where a number is chosen sample by sample a C++ truth is none.
+static_assert(!CanNegate<Value> && !CanBothOrEither<Value> && !CanEitherAlone<Value> && !CanAnd<Value>);
+static_assert(!CanBranch<Value> && !CanAndTruth<Value>);
+static_assert(CanNegate<Condition> && CanBothOrEither<Condition> && CanEitherAlone<Condition> && CanAnd<Condition>);
+static_assert(CanBranch<Condition> && CanAndTruth<Condition>);
+static_assert(CanChoose<Value> && CanChoose<Condition> && !CanChoose<bool>);
+// a < b < c is not what it looks like, and what is added to a condition makes it none.
+static_assert(CanChain<Value> && CanChainBack<Value> && !CanChain<Condition> && !CanChainBack<Condition>);
+static_assert(CanCount<Value> && !CanCount<Condition>);
 
 // A condition is a truth or a Value, but no number of another kind.
 static_assert(std::is_convertible_v<Condition, bool> && std::is_convertible_v<Condition, Value>);
@@ -124,9 +158,38 @@ TEST_CASE("standard library: a comparison becomes a bool with a guard, and a Val
   CHECK(truths == std::vector<bool>{true, false, false});
   CHECK(tape.guards().size() == 5);
   std::ostringstream text;
-  text << (x < y);  // as a bool is printed
+  text << (x < y);  // as a number, which is no decision
   CHECK(text.str() == "1");
-  CHECK(tape.guards().size() == 6);
+  CHECK(tape.guards().size() == 5);
+}
+
+TEST_CASE("standard library: conditions meet C++ truths, numbers and each other without a guard") {
+  Tape tape;
+  const Value x = tape.input(1.0, "x"), y = tape.input(2.0, "y");
+  const std::size_t nodes = tape.size();
+  const bool on = true, off = false;
+  const Condition less = x < y;
+  CHECK(where(less & on, 1.0, 2.0).data() == 1.0);
+  CHECK(where(on & less, 1.0, 2.0).data() == 1.0);
+  CHECK(where(less & off, 1.0, 2.0).data() == 2.0);
+  CHECK(where(less | on, 1.0, 2.0).data() == 1.0);
+  CHECK(where(!less | off, 1.0, 2.0).data() == 2.0);
+  CHECK(where(off | less, 1.0, 2.0).data() == 1.0);
+  CHECK((less & on).id() == less.id());
+  CHECK((less & off).is_plain());
+  CHECK((less | on).data() == 1.0);
+  CHECK((less == true).data() == 1.0);
+  CHECK((less != (y < x)).data() == 1.0);
+  CHECK((Value(less) < 2.0).data() == 1.0);
+  Value count = less;
+  count += y > x;
+  CHECK(count.data() == 2.0);
+  CHECK((less * 3.0 - less / 2.0 + exp(-less)).data() == 2.5 + std::exp(-1.0));
+  CHECK(tape.guards().empty());
+  CHECK(tape.size() > nodes);
+  if (less && !(y < x)) count = 5.0;  // && decides, by a guard for each
+  CHECK(count.data() == 5.0);
+  CHECK(tape.guards().size() == 2);
 }
 
 TEST_CASE("standard library: algorithms give the numbers and derivatives of doubles, or are refused") {

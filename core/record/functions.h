@@ -45,7 +45,7 @@ struct Shifted {
   std::vector<Value> shifted;
   Value log_sum;
 };
-Shifted shift_by_largest(std::span<const Value> z);
+TAPELOOM_API Shifted shift_by_largest(std::span<const Value> z);
 
 }  // namespace detail
 

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <initializer_list>
+#include <iosfwd>
 #include <limits>
 #include <span>
 #include <string>
@@ -104,6 +105,12 @@ class TAPELOOM_API Condition : public Value {
     return decide();
   }
 
+  /// It would be a condition no more: `Value count = a < b; count += 1.0;` counts.
+  Condition& operator+=(Value) = delete;
+  Condition& operator-=(Value) = delete;
+  Condition& operator*=(Value) = delete;
+  Condition& operator/=(Value) = delete;
+
  private:
   bool decide() const;
 };
@@ -111,6 +118,24 @@ class TAPELOOM_API Condition : public Value {
 TAPELOOM_API Condition operator&(Condition a, Condition b);
 TAPELOOM_API Condition operator|(Condition a, Condition b);
 TAPELOOM_API Condition operator!(Condition a);
+
+/// With a C++ truth, one for all samples, which is known while recording and needs neither node nor guard.
+template <std::same_as<bool> Truth>
+Condition operator&(Condition a, Truth b) {
+  return b ? a : Condition(0.0);
+}
+template <std::same_as<bool> Truth>
+Condition operator&(Truth a, Condition b) {
+  return b & a;
+}
+template <std::same_as<bool> Truth>
+Condition operator|(Condition a, Truth b) {
+  return b ? Condition(1.0) : a;
+}
+template <std::same_as<bool> Truth>
+Condition operator|(Truth a, Condition b) {
+  return b | a;
+}
 
 #define TAPELOOM_OPERATOR(name, Struct, sign) TAPELOOM_API Value operator sign(Value a, Value b);
 #define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_API Condition operator sign(Value a, Value b);
@@ -121,9 +146,34 @@ TAPELOOM_API Condition operator!(Condition a);
 #define TAPELOOM_REDUCTION(name) TAPELOOM_API Value name(Value x);
 #include "tapeloom/core/ops/ops.def"
 
-/// A C++ truth is one for all samples: combine conditions by &, | and !, which choose sample by sample.
-template <std::same_as<bool> Truth>
-Value where(Truth condition, Value a, Value b) = delete;
+// What does not compile, so that the error has a name.
+
+/// A C++ truth, as && and || make it, is one for all samples: combine conditions by &, | and !, which choose sample by
+/// sample, or choose by an `if`.
+template <std::same_as<bool> OneTruthForAllSamples>
+Value where(OneTruthForAllSamples condition, Value a, Value b) = delete;
+
+/// A Value is a number and no truth: compare it, as in x != 0.0.
+template <std::same_as<Value> NumberIsNoTruthCompareIt>
+Condition operator!(NumberIsNoTruthCompareIt) = delete;
+template <std::same_as<Value> NumberIsNoTruthCompareIt, class Other>
+bool operator&&(NumberIsNoTruthCompareIt, const Other&) = delete;
+template <std::same_as<Value> NumberIsNoTruthCompareIt, class Other>
+requires(!std::same_as<Other, Value>) bool operator&&(const Other&, NumberIsNoTruthCompareIt) = delete;
+template <std::same_as<Value> NumberIsNoTruthCompareIt, class Other>
+bool operator||(NumberIsNoTruthCompareIt, const Other&) = delete;
+template <std::same_as<Value> NumberIsNoTruthCompareIt, class Other>
+requires(!std::same_as<Other, Value>) bool operator||(const Other&, NumberIsNoTruthCompareIt) = delete;
+
+/// a < b < c compares 1 or 0 with c: write (a < b) & (b < c). Who means it writes Value(a < b) < c.
+template <std::same_as<Condition> ChainOfComparisons>
+Condition operator<(ChainOfComparisons, Value) = delete;
+template <std::same_as<Condition> ChainOfComparisons>
+Condition operator<=(ChainOfComparisons, Value) = delete;
+template <std::same_as<Condition> ChainOfComparisons>
+Condition operator>(ChainOfComparisons, Value) = delete;
+template <std::same_as<Condition> ChainOfComparisons>
+Condition operator>=(ChainOfComparisons, Value) = delete;
 
 /// An op of the table by its name. Throws RecordingError for a leaf, or for another number of operands than it takes.
 TAPELOOM_API Value apply(Op op, std::span<const Value> operands);
@@ -142,6 +192,9 @@ inline Value operator+(Value x) { return x; }
 
 /// `where`, under the name the formulas of the op table use.
 TAPELOOM_API Value select(Condition condition, Value a, Value b);
+
+/// The number, data(), as a double is printed; 1 or 0 of a Condition, without a guard.
+TAPELOOM_API std::ostream& operator<<(std::ostream& out, Value x);
 
 /// Sum of a list, in order from the first. An empty list is the plain number 0.
 TAPELOOM_API Value sum(std::span<const Value> values);
