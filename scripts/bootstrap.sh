@@ -62,6 +62,7 @@ fi
 if $test; then
   need_package mypy  # of the Python package's types
   need_package python3-setuptools  # its installation
+  need_package python3-wheel
   need_package python3-venv
 fi
 if $peers; then

@@ -2,9 +2,9 @@
 # of the build tree is found: cmake -DROOT=<project> -DPYTHON=<interpreter> -DSCRATCH=<directory> -P install.cmake
 cmake_minimum_required(VERSION 3.22)
 
-execute_process(COMMAND ${PYTHON} -c "import setuptools, ensurepip" RESULT_VARIABLE missing OUTPUT_QUIET ERROR_QUIET)
+execute_process(COMMAND ${PYTHON} -c "import setuptools, wheel, ensurepip" RESULT_VARIABLE missing OUTPUT_QUIET ERROR_QUIET)
 if(missing)
-  message("SKIPPED: setuptools and venv are not installed (Debian: apt install python3-setuptools python3-venv)")
+  message("SKIPPED: setuptools, wheel and venv are not all installed (Debian: apt install python3-setuptools python3-wheel python3-venv)")
   return()
 endif()
 
