@@ -235,6 +235,10 @@ TEST_CASE("micrograd's backward passes on a gradient that comes to a node with z
   CHECK(inner.grad() == 7.0);
   CHECK(a.grad() == 21.0);
   CHECK(zero.grad() == 6.0);
+  const Value idle = tape.constant(1.0), behind = idle * zero;
+  tape.micrograd_backward((behind * zero).id());
+  CHECK(idle.grad() == 0.0);
+  CHECK_FALSE(std::signbit(idle.grad()));
 }
 
 TEST_CASE("micrograd's backward by hand, with a number changed in between") {

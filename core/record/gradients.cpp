@@ -45,7 +45,7 @@ void Gradients::make_room(const Tape& tape) {
   set_.make_room(capacity);
   const auto size = static_cast<std::uint32_t>(tape.size());
   if (begun_ >= size) return;
-  std::fill(sums_.data() + begun_, sums_.data() + size, 0.0);
+  std::fill(sums_.data() + begun_, sums_.data() + size, -0.0);
   begun_ = size;
 }
 
@@ -55,12 +55,16 @@ void Gradients::set(const Tape& tape, NodeId node, double gradient) {
   sums_[node.index] = gradient;
 }
 
-void Gradients::add(const Tape& tape, NodeId node, double gradient) { set(tape, node, (*this)[node] + gradient); }
+void Gradients::add(const Tape& tape, NodeId node, double gradient) {
+  make_room(tape);
+  set_.add(node.index);
+  sums_[node.index] += gradient;
+}
 
 void Gradients::drop_from(std::uint32_t first) {
   set_.take_words(first, [&](std::uint32_t at, std::uint64_t bits) {
     for (; bits != 0; bits &= bits - 1)
-      sums_[std::size_t{at} * 64 + static_cast<std::size_t>(std::countr_zero(bits))] = 0.0;
+      sums_[std::size_t{at} * 64 + static_cast<std::size_t>(std::countr_zero(bits))] = -0.0;
   });
 }
 
@@ -95,6 +99,7 @@ void Gradients::micrograd_sweep(const Tape& tape, NodeId root) {
         const NodeId node{std::size_t{number}};
         const double gradient = sums_[number];
         if (gradient == 0.0) {  // what is behind it may have a gradient from before
+          sums_[number] = 0.0;  // and not -0
           for (NodeId operand : tape.operands(node)) add_ahead(operand.index);
           return;
         }

@@ -36,6 +36,7 @@ class IndexSet {
   }
   bool empty() const { return levels_.back().empty() || levels_.back()[0] == 0; }
 
+  bool has(std::uint32_t number) const { return (words_[number / 64] & bit_of(number)) != 0; }
   /// True if the number was not there.
   bool add(std::uint32_t number) {
     const std::uint32_t at = number / 64;
@@ -156,7 +157,7 @@ class Tape;
 class Gradients {
  public:
   /// Zero unless something was added since the last clear().
-  double operator[](NodeId node) const { return node.index < begun_ ? sums_[node.index] : 0.0; }
+  double operator[](NodeId node) const { return node.index < begun_ && set_.has(node.index) ? sums_[node.index] : 0.0; }
   void set(const Tape& tape, NodeId node, double gradient);
   void add(const Tape& tape, NodeId node, double gradient);
   /// Sets all to zero.
@@ -171,12 +172,13 @@ class Gradients {
   void move(std::span<const std::uint32_t> places);
 
  private:
-  /// Room for as many nodes as the tape has room for, and zeros for those it has.
+  /// Room for as many nodes as the tape has room for, and sums for those it has.
   void make_room(const Tape& tape);
 
-  GrowingArray<double> sums_;  // of the first `begun_` nodes
+  // Of the first `begun_` nodes. They begin at -0, to which anything may be added and nothing changes, -0 included.
+  GrowingArray<double> sums_;
   std::uint32_t begun_ = 0;
-  IndexSet set_;  // the nodes whose sum may be other than zero
+  IndexSet set_;  // the nodes that something was added to
   // Of one sweep: the nodes to come, and their adjoints so far.
   IndexSet ahead_;
   GrowingArray<double> adjoints_;

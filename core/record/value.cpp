@@ -1,7 +1,6 @@
 #include "tapeloom/core/record/value.h"
 
 #include <algorithm>
-#include <ostream>
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
@@ -231,8 +230,6 @@ bool Condition::decide() const {
 Condition operator&(Condition a, Condition b) { return Condition(min(a, b)); }
 Condition operator|(Condition a, Condition b) { return Condition(max(a, b)); }
 Condition operator!(Condition a) { return Value(a) == Value(0.0); }
-
-std::ostream& operator<<(std::ostream& out, Value x) { return out << x.data(); }
 
 Value sum(std::span<const Value> values) {
   if (values.empty()) return Value(0.0);

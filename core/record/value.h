@@ -194,7 +194,10 @@ inline Value operator+(Value x) { return x; }
 TAPELOOM_API Value select(Condition condition, Value a, Value b);
 
 /// The number, data(), as a double is printed; 1 or 0 of a Condition, without a guard.
-TAPELOOM_API std::ostream& operator<<(std::ostream& out, Value x);
+template <class Character, class Traits>
+std::basic_ostream<Character, Traits>& operator<<(std::basic_ostream<Character, Traits>& out, Value x) {
+  return out << x.data();
+}
 
 /// Sum of a list, in order from the first. An empty list is the plain number 0.
 TAPELOOM_API Value sum(std::span<const Value> values);

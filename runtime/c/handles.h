@@ -33,12 +33,19 @@ struct tapeloom_executor {
   std::variant<tapeloom::Executor<float>, tapeloom::Executor<double>> either;
 };
 
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+template <class T>
+struct OptimizerOf {
+  std::unique_ptr<Optimizer<T>> optimizer;
+  std::optional<OptimizerState<T>> shown = {};  // since the last update, once moments were asked for
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime
+
 struct tapeloom_optimizer {
   template <class T>
-  struct Of {
-    std::unique_ptr<tapeloom::Optimizer<T>> optimizer;
-    std::optional<tapeloom::OptimizerState<T>> shown = {};  // since the last update, once moments were asked for
-  };
+  using Of = tapeloom::runtime::OptimizerOf<T>;
   std::variant<Of<float>, Of<double>> either;
 };
 

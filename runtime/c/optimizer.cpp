@@ -100,7 +100,7 @@ void tapeloom_optimizer_free(tapeloom_optimizer* optimizer) { delete optimizer; 
 
 tapeloom_status tapeloom_optimizer_update(tapeloom_optimizer* optimizer, tapeloom_executor* executor,
                                           const tapeloom_numbers* gradients) {
-  return with_optimizer(optimizer, [&]<class T>(tapeloom_optimizer::Of<T>& own) {
+  return with_optimizer(optimizer, [&]<class T>(OptimizerOf<T>& own) {
     auto* trained = std::get_if<Executor<T>>(&at(executor, "executor").either);
     if (trained == nullptr) {
       throw MisuseError("an optimizer in " + std::string(type_name<T>) + " cannot update an executor of another type");
@@ -126,7 +126,7 @@ tapeloom_status tapeloom_optimizer_steps(const tapeloom_optimizer* optimizer, ui
 
 tapeloom_status tapeloom_optimizer_moment(tapeloom_optimizer* optimizer, size_t index, const char** name,
                                           tapeloom_numbers* numbers) {
-  return with_optimizer(optimizer, [&]<class T>(tapeloom_optimizer::Of<T>& own) {
+  return with_optimizer(optimizer, [&]<class T>(OptimizerOf<T>& own) {
     if (!own.shown) own.shown = own.optimizer->state();
     const auto& [moment, all] = one_of(own.shown->moments, index, "moment", "an optimizer");
     give(name, moment.c_str());
@@ -136,7 +136,7 @@ tapeloom_status tapeloom_optimizer_moment(tapeloom_optimizer* optimizer, size_t 
 
 tapeloom_status tapeloom_optimizer_restore(tapeloom_optimizer* optimizer, uint64_t steps, double learning_rate,
                                            const tapeloom_numbers* moments, size_t count) {
-  return with_optimizer(optimizer, [&]<class T>(tapeloom_optimizer::Of<T>& own) {
+  return with_optimizer(optimizer, [&]<class T>(OptimizerOf<T>& own) {
     array_at(moments, count, "moments");
     OptimizerState<T> state = own.optimizer->state();
     if (state.moments.size() != count) {
