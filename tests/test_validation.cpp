@@ -70,6 +70,25 @@ TEST_CASE("trainer: a predictor that reads fewer groups than the program reads t
   CHECK(predicted.size() == 4);
 }
 
+TEST_CASE("trainer: a predictor whose recording lacks groups of the program's reads those that it has") {
+  Tape tape, predicting;
+  const Value w = tape.parameter(0.5, "w"), x = tape.input(0.0, "x"), y = tape.input(0.0, "y");
+  Executor<double> executor(compile(batch_mean((w * x - y) * (w * x - y))));
+  const Value same = predicting.parameter(0.0, "w");
+  Executor<double> predictor(compile_inference(same * predicting.input(0.0, "x")), executor);
+  const std::vector<double> xs = {1.0, -2.0, 3.0}, ys = {3.0, -6.0, 9.0};
+  FitOptions options{.epochs = 2, .batch = 3, .optimizer = SgdOptions{.learning_rate = 0.01}};
+  std::vector<double> predicted;
+  options.metrics = {{"seen", [&](std::span<const double> outputs, auto) {
+                        predicted = numbers_of(outputs);
+                        return 0.0;
+                      }}};
+  fit(executor, DataView().add("x", xs).add("y", ys), options, &predictor);
+  const double trained = executor.parameters()[0];
+  CHECK(predicted == std::vector<double>{trained, -2.0 * trained, 3.0 * trained});
+  CHECK_THROWS_SAYING(BindError, "\"z\"", fit(executor, DataView().add("z", xs), options, &predictor));
+}
+
 TEST_CASE("trainer: validation rows are never trained on") {
   // Rows of the validation are poisoned: to train on them would give NaN.
   std::vector<double> poisoned = rows();

@@ -4,14 +4,24 @@
 
 namespace tapeloom::python {
 
+namespace {
+
+void check_keys(const py::dict& state) {
+  for (const char* key : {"kind", "steps", "learning_rate", "moments"}) {
+    if (!state.contains(key)) throw BindError(std::string("an optimizer's state has no \"") + key + "\"");
+  }
+}
+
+}  // namespace
+
 template <class T>
 Optimizer<T>& CompiledOptimizer::as() {
-  constexpr bool wanted = std::is_same_v<T, double>;
-  if (is_double_.value_or(wanted) != wanted) {
-    throw BindError(std::string("the optimizer has begun with parameters of ") + (wanted ? "float32" : "float64") +
-                    ", and the executor's are of " + (wanted ? "float64" : "float32") + "; make another one for it");
+  constexpr bool is_double = std::is_same_v<T, double>;
+  if (is_double ? floats_->steps() > 0 : doubles_->steps() > 0) {
+    throw BindError(std::string("the optimizer has begun with parameters of ") + (is_double ? "float32" : "float64") +
+                    ", and the executor's are of " + (is_double ? "float64" : "float32") + "; make another one for it");
   }
-  if constexpr (wanted) {
+  if constexpr (is_double) {
     return *doubles_;
   } else {
     return *floats_;
@@ -38,7 +48,6 @@ void CompiledOptimizer::update(CompiledExecutor& executor, py::handle gradients)
           },
           numbers_of(memory, "gradients"));
     }
-    is_double_ = std::is_same_v<T, double>;
   });
 }
 
@@ -52,19 +61,26 @@ py::dict CompiledOptimizer::state() const {
   return with([](const auto& optimizer) { return dict_of(optimizer.state()); });
 }
 
+namespace {
+
+/// Restores one, and makes the other, of another type of numbers, one that has not begun.
+template <class T, class Other>
+void restore_one(const py::dict& state, const OptimizerOptions& options, std::unique_ptr<Optimizer<T>>& one,
+                 std::unique_ptr<Optimizer<Other>>& other) {
+  auto fresh = make_optimizer<Other>(options);
+  one->restore(state_of<T>(state));
+  fresh->set_learning_rate(one->learning_rate());
+  other = std::move(fresh);
+}
+
+}  // namespace
+
 void CompiledOptimizer::restore(const py::dict& state) {
   usage_.check_idle();
-  const auto moments = py::cast<std::map<std::string, py::array>>(state["moments"]);
-  const bool floats = !moments.empty() && moments.begin()->second.dtype().is(py::dtype::of<float>());
-  if (floats) {
-    floats_->restore(state_of<float>(state));
-    doubles_->set_learning_rate(floats_->learning_rate());
-  } else {
-    doubles_->restore(state_of<double>(state));
-    floats_->set_learning_rate(doubles_->learning_rate());
-  }
-  const bool begun = py::cast<std::uint64_t>(state["steps"]) > 0;
-  is_double_ = begun ? std::optional(!floats) : std::nullopt;
+  check_keys(state);
+  const auto moments = py::cast<py::dict>(state["moments"]);
+  const bool is_float = !moments.empty() && ArrayMemory((*moments.begin()).second, "moments").type() == 'f';
+  is_float ? restore_one(state, options_, floats_, doubles_) : restore_one(state, options_, doubles_, floats_);
 }
 
 template <class T>
@@ -83,9 +99,7 @@ template py::dict dict_of(const OptimizerState<double>&);
 
 template <class T>
 OptimizerState<T> state_of(const py::dict& state) {
-  for (const char* key : {"kind", "steps", "learning_rate", "moments"}) {
-    if (!state.contains(key)) throw BindError(std::string("an optimizer's state has no \"") + key + "\"");
-  }
+  check_keys(state);
   OptimizerState<T> result{.kind = py::cast<std::string>(state["kind"]),
                            .steps = py::cast<std::uint64_t>(state["steps"]),
                            .learning_rate = py::cast<double>(state["learning_rate"]),

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "executor.h"
 
@@ -14,7 +13,7 @@ class CompiledOptimizer {
   template <class F>
   auto with(F&& f) const {
     usage_.check_idle();
-    return is_double_.value_or(true) ? f(*doubles_) : f(*floats_);
+    return floats_->steps() > 0 ? f(*floats_) : f(*doubles_);
   }
 
  public:
@@ -43,7 +42,7 @@ class CompiledOptimizer {
 
  private:
   OptimizerOptions options_;
-  std::optional<bool> is_double_;  // none: there was no update
+  // The one that was asked for an update is the optimizer; before there is any, both have its learning rate.
   std::unique_ptr<Optimizer<float>> floats_;
   std::unique_ptr<Optimizer<double>> doubles_;
   Usage usage_{"optimizer", "make one for each thread"};

@@ -1,6 +1,5 @@
 #include "program_bytes.h"
 
-#include <filesystem>
 #include <fstream>
 #include <limits>
 
@@ -45,10 +44,8 @@ template std::string bytes_of(const Executor<float>&);
 template std::string bytes_of(const Executor<double>&);
 
 CompiledProgram program_of_bytes(const std::string& bytes) {
-  const TemporaryFolder folder;
-  std::ofstream(folder.file(), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   constexpr auto any = std::numeric_limits<std::uint64_t>::max();
-  Program program = load_program(folder.file(), {.max_operations = any, .max_bytes = any});
+  Program program = load_program(std::as_bytes(std::span(bytes)), {.max_operations = any, .max_bytes = any});
   return {std::make_shared<const Program>(std::move(program)), {}};
 }
 

@@ -194,8 +194,16 @@ bool CompiledTrainer::step() {
 }
 
 void CompiledTrainer::run() {
-  work([](auto& trainer) { trainer.run(); });
-  if (!progress_.is_none()) progress_.attr("close")();
+  const auto close = [this] {
+    if (!progress_.is_none()) progress_.attr("close")();
+  };
+  try {
+    work([](auto& trainer) { trainer.run(); });
+  } catch (...) {
+    close();
+    throw;
+  }
+  close();
 }
 
 void CompiledTrainer::check_signals() {
