@@ -143,6 +143,47 @@ PyObject* softmax_mean(PyObject*, PyObject* arguments, PyObject* keywords) {
                       [](const auto&... all) { return softmax_cross_entropy_mean(all...); });
 }
 
+/// The arguments of huber's three forms: delta stands before the weights.
+bool parse_huber(PyObject* arguments, PyObject* keywords, const char* format, bool lists, Arguments& out,
+                 PyObject*& delta) {
+  const char* of_one[] = {"prediction", "target", "delta", "weight", nullptr};
+  const char* of_lists[] = {"predictions", "targets", "delta", "weights", nullptr};
+  return PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(lists ? of_lists : of_one),
+                                     &out.predictions, &out.targets, &delta, &out.weights) != 0;
+}
+
+PyObject* huber_of(PyObject*, PyObject* arguments, PyObject* keywords) {
+  Arguments given;
+  PyObject* delta = nullptr;
+  if (!parse_huber(arguments, keywords, "OO|OO:huber", false, given, delta)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const Value x = value_argument(given.predictions, "huber"), t = value_argument(given.targets, "huber");
+    return result_of(huber(x, t, weight_of(delta, "huber"), weight_of(given.weights, "huber")));
+  });
+}
+
+template <class Loss>
+PyObject* huber_list(PyObject* arguments, PyObject* keywords, const char* format, const char* name, Loss&& loss) {
+  Arguments given;
+  PyObject* delta = nullptr;
+  if (!parse_huber(arguments, keywords, format, true, given, delta)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const std::vector<Value> x = values_of(given.predictions, name), t = values_of(given.targets, name);
+    return result_of(loss(x, t, weight_of(delta, name), weights_of(given.weights, name)));
+  });
+}
+
+PyObject* huber_sum_of(PyObject*, PyObject* arguments, PyObject* keywords) {
+  return huber_list(arguments, keywords, "OO|OO:huber_sum", "huber_sum",
+                    [](const auto&... all) { return huber_sum(all...); });
+}
+PyObject* huber_mean_of(PyObject*, PyObject* arguments, PyObject* keywords) {
+  return huber_list(arguments, keywords, "OO|OO:huber_mean", "huber_mean",
+                    [](const auto&... all) { return huber_mean(all...); });
+}
+
 #define TAPELOOM_METHOD(name, function, doc) \
   { name, TAPELOOM_KEYWORDS(function), METH_VARARGS | METH_KEYWORDS, doc }
 #define TAPELOOM_LIST_DOC \
@@ -159,6 +200,14 @@ PyMethodDef functions[] = {
                     "squared_error_sum(predictions, targets, weights=None)\n--\n\n" TAPELOOM_LIST_DOC),
     TAPELOOM_METHOD("squared_error_mean", squared_error_mean_of,
                     "squared_error_mean(predictions, targets, weights=None)\n--\n\n" TAPELOOM_MEAN_DOC),
+    TAPELOOM_METHOD("huber", huber_of,
+                    "huber(prediction, target, delta=1.0, weight=1.0)\n--\n\n"
+                    "weight * d**2 / 2 with d = prediction - target where abs(d) is at most delta, "
+                    "weight * delta * (abs(d) - delta / 2) elsewhere."),
+    TAPELOOM_METHOD("huber_sum", huber_sum_of,
+                    "huber_sum(predictions, targets, delta=1.0, weights=None)\n--\n\n" TAPELOOM_LIST_DOC),
+    TAPELOOM_METHOD("huber_mean", huber_mean_of,
+                    "huber_mean(predictions, targets, delta=1.0, weights=None)\n--\n\n" TAPELOOM_MEAN_DOC),
     TAPELOOM_METHOD("hinge", hinge_of,
                     "hinge(score, target, weight=1.0)\n--\n\n"
                     "weight * relu(1 - target * score), the max-margin loss; the target is -1 or 1."),

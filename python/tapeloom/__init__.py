@@ -21,8 +21,8 @@ A line through points, trained:
 >>> executor.parameters.round(3)
 array([3. , 0.5])
 >>> executor.write_back()
->>> round(slope.data, 3)
-3.0
+>>> f"{slope.data:.3f}"
+'3.000'
 
 What is here, by theme: `Value` and its leaves and functions, losses, compiling and executors, tensors and weights,
 optimizers and schedules, training, metrics, preprocessing, data files, errors. `tapeloom.nn` has layers, `tapeloom.graph`

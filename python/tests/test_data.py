@@ -287,6 +287,13 @@ class Losses(unittest.TestCase):
         self.check(tapeloom.squared_error_sum([a, b], [1.0, 2.0]), lambda x, y: (x - 1) ** 2 + (y - 2) ** 2, [a, b])
         self.check(tapeloom.squared_error_mean([a, b], [1.0, 2.0], [1.0, 3.0]),
                    lambda x, y: ((x - 1) ** 2 + 3 * (y - 2) ** 2) / 4, [a, b])
+        self.check(tapeloom.huber(a, 0.0), lambda x, y: x * x / 2 if abs(x) <= 1 else abs(x) - 0.5, [a, b])
+        self.check(tapeloom.huber(a, 0.0, delta=0.125, weight=2.0),
+                   lambda x, y: x * x if abs(x) <= 0.125 else 0.25 * (abs(x) - 0.0625), [a, b])
+        self.check(tapeloom.huber_sum([a, b], [0, 0], 0.125), lambda x, y: sum(
+            v * v / 2 if abs(v) <= 0.125 else 0.125 * (abs(v) - 0.0625) for v in (x, y)), [a, b])
+        self.check(tapeloom.huber_mean([a, b], [0, 0], delta=9.0, weights=[1, 3]),
+                   lambda x, y: (x * x + 3 * y * y) / 8, [a, b])
         self.check(tapeloom.hinge(a, -1.0), lambda x, y: max(0.0, 1 + x), [a, b])
         self.check(tapeloom.hinge_sum([a, b], [1, 1]), lambda x, y: max(0, 1 - x) + max(0, 1 - y), [a, b])
         self.check(tapeloom.hinge_mean([a, b], [1, 1]), lambda x, y: (max(0, 1 - x) + max(0, 1 - y)) / 2, [a, b])
