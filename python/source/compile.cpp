@@ -117,7 +117,14 @@ py::object compile_executor(py::handle loss, py::handle parameters, py::handle o
     }
     trained = py::cast(shared->compiled().values);
   }
-  CompiledProgram program = compile_request(take(loss, trained, outputs, branches_from), options);
+  Request taken = take(loss, trained, outputs, branches_from);
+  if (trained.is_none() && taken.snapshot.loss && options.gradients && !options.input_gradients &&
+      taken.snapshot.parameters.empty()) {
+    throw CompileError(
+        "there is nothing to train: a Value does not say that it is a parameter, so name them, as in compile(loss, "
+        "parameters=model.parameters()), or make them by parameter(). For the loss alone, say gradients=False");
+  }
+  CompiledProgram program = compile_request(std::move(taken), options);
   return py::cast(std::make_unique<CompiledExecutor>(
       py::cast(std::move(program)), is_double, ExecutorOptions{max_samples, threads, check_finite, profile}, shared));
 }
@@ -165,7 +172,8 @@ constexpr const char* compile_doc =
     "`loss` is the Value to be made small, one number for the whole batch: where it differs from sample to sample, "
     "reduce it with batch_mean or batch_sum. Without, inference alone is compiled. `parameters` are the leaves that "
     "are "
-    "trained, such as model.parameters(); without, those that were made by parameter(). Other leaves that are no "
+    "trained, such as model.parameters(); without, those that were made by parameter(), of which there must be one "
+    "unless gradients=False. Other leaves that are no "
     "inputs "
     "are data, and samples recorded one after another are folded into a batch where they can be. `outputs` are Values "
     "to be read after a step.\n\n"

@@ -1,6 +1,7 @@
 """micrograd's `nn`: neurons, layers and multilayer perceptrons. A layer is one call into the library; the nodes are
 those of the formula `sum((wi * xi for wi, xi in zip(w, x)), b)`."""
 
+import copyreg
 import random
 
 from ._native import NeuronBase as _NeuronBase
@@ -37,6 +38,10 @@ class Neuron(_NeuronBase, Module):
 
     def __call__(self, x):
         return _layer((self,), x, type(self))[0]
+
+    def __reduce__(self):  # for copy and pickle: the attributes that are not in __dict__
+        held = {name: getattr(self, name) for name in ("w", "b", "activation") if hasattr(self, name)}
+        return copyreg.__newobj__, (type(self),), (self.__dict__, held)
 
     def parameters(self):
         return self.w + [self.b]

@@ -26,6 +26,16 @@ class Steps(unittest.TestCase):
         self.assertEqual(executor.outputs.shape, (10, 1))
         self.assertEqual(executor.input_gradients.shape, (10, 4))
 
+    def test_parameters_that_were_forgotten_are_asked_for(self):
+        a, b = tapeloom.Value(2.0), tapeloom.Value(3.0)
+        with self.assertRaisesRegex(tapeloom.CompileError, "name them"):
+            tapeloom.compile(a * b)
+        self.assertEqual(tapeloom.compile(a * b, gradients=False).step(), 6.0)
+        self.assertEqual(tapeloom.compile(a * b, parameters=[]).step(), 6.0)
+        executor = tapeloom.compile(a * b, parameters=[a])
+        executor.step()
+        self.assertEqual(executor.gradients.tolist(), [3.0])
+
     def test_float32_is_near_float64(self):
         executor = self.net.compile(dtype=np.float32)
         self.assertEqual(executor.dtype, np.float32)

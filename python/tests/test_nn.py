@@ -1,6 +1,8 @@
 """tapeloom.nn: micrograd's nets, with the same numbers as its formulas written out."""
 
+import copy
 import os
+import pickle
 import random
 import sys
 import unittest
@@ -62,6 +64,25 @@ class Nets(unittest.TestCase):
             double.w, double.b = neuron.w, neuron.b
             layer.neurons[i] = double
         self.assertEqual([v.data for v in layer([1.0, 1.0])], [2 * s for s in single])
+
+    def test_copies_and_pickles(self):
+        model = MLP(2, [3, 1], activation="tanh")
+        model.note = "mine"
+        right = model([1.0, 2.0]).data
+        for duplicate in (copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))):
+            made = duplicate(model)
+            self.assertEqual((made([1.0, 2.0]).data, made.note, repr(made)), (right, "mine", repr(model)))
+            made.parameters()[0].data += 1.0
+        self.assertEqual(model([1.0, 2.0]).data, right)
+        shallow = copy.copy(model.layers[0].neurons[0])
+        self.assertIs(shallow.w, model.layers[0].neurons[0].w)
+
+        class Own(Neuron):
+            def __init__(self, scale):
+                super().__init__(2)
+                self.scale = scale
+
+        self.assertEqual(copy.deepcopy(Own(3.0)).scale, 3.0)
 
     def test_weights_may_be_replaced(self):
         neuron = Neuron(2, nonlin=False)
