@@ -149,8 +149,10 @@ bool pole_near(Op op, const std::array<Real, 3>& x, const std::array<Real, 3>& e
       const Real quotient = x[0] / x[1];
       return zero_near(1) || whole_near(quotient, (error[0] + std::fabs(quotient) * error[1]) / std::fabs(x[1]) * 2);
     }
-    case Op::copysign:
-      return zero_near(1) || unsure_zero(1);
+    case Op::cbrt:
+      return zero_near(0);
+    case Op::copysign:  // nobody says which sign a NaN has
+      return zero_near(1) || unsure_zero(1) || std::isnan(x[1]);
     default:  // NOLINT: corners show what the others do
       return false;
   }
