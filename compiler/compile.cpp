@@ -10,9 +10,12 @@
 #include "tapeloom/compiler/fold/fold_samples.h"
 #include "tapeloom/compiler/passes/passes.h"
 #include "tapeloom/compiler/request/request.h"
+#include "tapeloom/compiler/roll/choices.h"
 #include "tapeloom/compiler/roll/roll.h"
+#include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/print.h"
 #include "tapeloom/core/program/program_check.h"
 
@@ -51,18 +54,38 @@ bool has_where(const Graph& graph) {
 class Pipeline {
  public:
   /// The inputs of a `folded` recording are constants of the one that was folded, and have no gradients.
-  Pipeline(const Request& request, const CompileOptions& options, bool folded, std::string* report)
-      : request_(request), options_(options), input_gradients_(options.input_gradients && !folded), report_(report) {
+  Pipeline(const Request& request, const CompileOptions& options, bool folded, bool reports)
+      : request_(request), options_(options), input_gradients_(options.input_gradients && !folded), reports_(reports) {
     const Tape& tape = request.tape();
     leaves_ = {tape.parameters().size(), tape.input_nodes().size(), tape.uniform_inputs().size()};
   }
 
+  /// What is rolled by classes of history, or not at all.
   Graph run() {
+    return rolls() ? run_from(roll(request_).graph, "roll", false) : run_from(import(request_), "import", false);
+  }
+
+  /// What is rolled by classes of level, if there is something to roll so; with `always`, also where there is little.
+  std::optional<RolledByLevel> run_by_level(bool always) {
+    if (!rolls()) return std::nullopt;
+    std::optional<RolledByLevel> rolled = roll_by_level(request_, always);
+    if (rolled) rolled->graph = run_from(std::move(rolled->graph), "roll", true);
+    return rolled;
+  }
+
+  /// See Program::repeats_for_nan.
+  bool repeats_for_nan() const { return repeats_for_nan_; }
+  const std::string& report() const { return report_; }
+
+ private:
+  bool rolls() const { return options_.roll && !options_.exact; }
+
+  Graph run_from(Graph rolled, const char* name, bool by_level) {
     const CompileOptions& options = options_;
-    const bool may_round = !options.exact;
-    const bool rolls = options.roll && may_round, differentiates = request_.loss() && options.gradients;
-    graph_ = rolls ? roll(request_).graph : import(request_);
-    finished(rolls ? "roll" : "import");
+    const bool may_round = !options.exact, differentiates = request_.loss() && options.gradients;
+    report_.clear(), shown_.clear();
+    graph_ = std::move(rolled);
+    finished(name);
     // clang-format off
     bool before = differentiates;
     const auto simplified = [&](Graph graph) { return simplify(graph, before); };
@@ -77,8 +100,9 @@ class Pipeline {
     clean_up();
     pass("recognise_idioms", options.idioms && may_round, recognise_idioms);
     if (differentiates) {
-      pass("differentiate", true,
-           [&](Graph graph) { return differentiate(std::move(graph), differentiation(chooses || options.exact)); });
+      pass("differentiate", true, [&](Graph graph) {
+        return differentiate(std::move(graph), differentiation(chooses || options.exact, by_level));
+      });
       repeats_for_nan_ = chooses && may_round;
       before = false;
       clean_up();
@@ -88,10 +112,6 @@ class Pipeline {
     return std::move(graph_);
   }
 
-  /// See Program::repeats_for_nan.
-  bool repeats_for_nan() const { return repeats_for_nan_; }
-
- private:
   template <class F>
   void pass(const char* name, bool enabled, F&& transform) {
     if (!enabled) return;
@@ -101,23 +121,24 @@ class Pipeline {
 
   void finished(const char* name) {
     if (options_.verify) verify(graph_, leaves_, name);
-    if (report_ == nullptr) return;
+    if (!reports_) return;
     std::string text = to_string(graph_);
-    *report_ += "== " + std::string(name) + "\n" + (text == shown_ ? "unchanged\n" : text) + "\n";
+    report_ += "== " + std::string(name) + "\n" + (text == shown_ ? "unchanged\n" : text) + "\n";
     shown_ = std::move(text);
   }
 
-  DifferentiateOptions differentiation(bool skip_zeros) {
+  DifferentiateOptions differentiation(bool skip_zeros, bool lists) {
     frozen_.clear();
     for (const ParameterRecord& parameter : request_.tape().parameters()) frozen_.push_back(parameter.frozen);
-    return {frozen_, input_gradients_, skip_zeros};
+    return {frozen_, input_gradients_, skip_zeros, lists};
   }
 
   const Request& request_;
   const CompileOptions& options_;
   bool input_gradients_;
-  std::string* report_;
-  std::string shown_;  ///< the graph before
+  bool reports_;
+  std::string report_;  ///< the text of every graph so far
+  std::string shown_;   ///< the graph before
   LeafCounts leaves_;
   Graph graph_;
   std::vector<std::uint8_t> frozen_;
@@ -172,13 +193,10 @@ void verify(const Program& program) {
   std::abort();
 }
 
-Program build(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
-  check_options(loss, options);
-  const Request recorded = resolve(loss, outputs, options.branches_from);
-  const std::optional<FoldedSamples> folded = fold(recorded, options);
+/// The program of a graph.
+Program make(const Request& recorded, const std::optional<FoldedSamples>& folded, const CompileOptions& options,
+             const Pipeline& pipeline, const Graph& graph, bool by_level) {
   const Request& request = folded ? folded->request : recorded;
-  Pipeline pipeline(request, options, folded.has_value(), nullptr);
-  const Graph graph = pipeline.run();
   Program program;
   describe_parameters(recorded.tape(), program);
   describe_inputs(request, graph, program);
@@ -192,13 +210,42 @@ Program build(const Value* loss, std::span<const Value> outputs, const CompileOp
   }
   program.recording = recorded.tape().recording();
   program.exact = options.exact;
-  program.has_gradients = loss != nullptr && options.gradients;
+  program.has_gradients = request.loss() && options.gradients;
   program.repeats_for_nan = pipeline.repeats_for_nan();
   program.has_input_gradients = program.has_gradients && options.input_gradients;
   program.recorded_nodes = recorded.tape().size();
   program.live_nodes = request.live_nodes().all;
   program.leaf_nodes = request.live_nodes().leaves;
-  emit(graph, schedule(graph), options.reuse_slots, program);
+  emit(graph, schedule(graph), {.reuse_slots = options.reuse_slots, .parts_by_cost = by_level}, program);
+  return program;
+}
+
+struct Made {
+  Program program;
+  std::string report;  ///< the graph after each pass
+};
+
+/// The program by history or by level, whichever is estimated to be faster; with `by_level`, that one.
+Made choose(const Value* loss, std::span<const Value> outputs, const CompileOptions& options, bool reports,
+            bool by_level) {
+  check_options(loss, options);
+  const Request recorded = resolve(loss, outputs, options.branches_from);
+  const std::optional<FoldedSamples> folded = fold(recorded, options);
+  Pipeline pipeline(folded ? folded->request : recorded, options, folded.has_value(), reports);
+  const auto made = [&](const Graph& graph, bool levelled) {
+    return Made{make(recorded, folded, options, pipeline, graph, levelled), pipeline.report()};
+  };
+  const std::optional<RolledByLevel> levels = pipeline.run_by_level(by_level);
+  if (!levels) return made(pipeline.run(), false);
+  Made of_levels = made(levels->graph, true);
+  if (levels->is_better) return of_levels;
+  Made of_history = made(pipeline.run(), false);
+  const double least = choices::better_by_level * cost::seconds_a_step(of_history.program);
+  return cost::seconds_a_step(of_levels.program) <= least ? of_levels : of_history;
+}
+
+Program build(const Value* loss, std::span<const Value> outputs, const CompileOptions& options, bool by_level = false) {
+  Program program = choose(loss, outputs, options, false, by_level).program;
   // Lists have bits of their own beside the slots.
   const bool listed = !program.indices.empty();
   if (listed && std::max(program.uniform_slots, program.tile_slots) > Program::empty_list) throw_too_large();
@@ -211,6 +258,10 @@ Program build(const Value* loss, std::span<const Value> outputs, const CompileOp
 
 bool detail::verifies_by_default() { return development_checks(); }
 
+Program compiler::compile_by_level(Value loss, const CompileOptions& options) {
+  return build(&loss, options.outputs, options, true);
+}
+
 Program compile(Value loss, const CompileOptions& options) { return compiler::build(&loss, options.outputs, options); }
 
 Program compile_inference(std::span<const Value> outputs, CompileOptions options) {
@@ -219,12 +270,7 @@ Program compile_inference(std::span<const Value> outputs, CompileOptions options
 }
 
 std::string explain_passes(Value loss, const CompileOptions& options) {
-  compiler::check_options(&loss, options);
-  const compiler::Request recorded = compiler::resolve(&loss, options.outputs, options.branches_from);
-  const std::optional<compiler::FoldedSamples> folded = compiler::fold(recorded, options);
-  std::string report;
-  compiler::Pipeline(folded ? folded->request : recorded, options, folded.has_value(), &report).run();
-  return report;
+  return compiler::choose(&loss, options.outputs, options, true, false).report;
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

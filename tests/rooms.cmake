@@ -30,7 +30,7 @@ room(core/nets core/base core/record core/program)
 room(compiler/request core/base core/record)
 room(compiler/graph core/base core/ops core/program)
 room(compiler/fold core/base core/record compiler/request compiler/graph)
-room(compiler/roll core/base core/ops core/record compiler/request compiler/graph)
+room(compiler/roll core/base core/ops core/record core/program compiler/request compiler/graph)
 room(compiler/passes core/base core/ops core/record compiler/graph)
 room(compiler/emit core/base core/program compiler/graph)
 room(compiler core/base core/record core/program

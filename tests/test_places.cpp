@@ -211,7 +211,7 @@ void expect_all_placed(const Rolled& rolled, const Request& request) {
 }
 
 struct Counts {
-  std::size_t nodes = 0, compared = 0, several_rows = 0, folded = 0, refused = 0;
+  std::size_t nodes = 0, compared = 0, several_rows = 0, folded = 0, refused = 0, not_recorded = 0;
 };
 
 void check(Tape& tape, NodeId loss, const std::vector<NodeId>& outputs, const Batch& batch, Counts& counts) {
@@ -238,7 +238,8 @@ void check(Tape& tape, NodeId loss, const std::vector<NodeId>& outputs, const Ba
   const auto expect_at = [&](NodeId node, const View& root) {
     CHECK(root.rows == 1);
     if (tape.op(node) == Op::constant) {
-      CHECK(rolled.graph.is_constant(root, tape.data(node)));
+      REQUIRE(rolled.graph.is_constant(root));
+      CHECK(same_bits(rolled.graph.constant(root, 0), tape.data(node)));
     } else {
       CHECK(rolled.coordinates[node.index] == Coordinate{root.block.index, root.row});
     }
@@ -254,7 +255,13 @@ TEST_CASE("places: every node of random programs is what its block and coordinat
   for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     INFO("program of seed " << seed);
     const fuzz::Script script = fuzz::generate(seed, fuzz::Numbers::smooth).script;
-    const fuzz::Recording recorded = fuzz::record(script);
+    fuzz::Recording recorded;
+    try {
+      recorded = fuzz::record(script);
+    } catch (const RecordingError&) {  // a branch has chosen what all samples share: nothing to reduce
+      ++counts.not_recorded;
+      continue;
+    }
     std::vector<NodeId> outputs;
     for (Value output : recorded.outputs) outputs.push_back(output.id());
     Batch batch;
@@ -262,6 +269,7 @@ TEST_CASE("places: every node of random programs is what its block and coordinat
     check(*recorded.tape, recorded.loss.id(), outputs, batch, counts);
   }
   std::printf("places: %zu of %zu live nodes of random programs compared\n", counts.compared, counts.nodes);
+  CHECK(counts.not_recorded < 4);
   CHECK(counts.compared > counts.nodes / 3);
 }
 

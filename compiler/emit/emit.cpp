@@ -25,15 +25,15 @@ constexpr std::uint32_t uniform_unit = 16;
 
 class Emitter {
  public:
-  Emitter(const Graph& graph, Schedule schedule, bool reuse_slots, Program& program)
+  Emitter(const Graph& graph, Schedule schedule, const EmitOptions& options, Program& program)
       : g_(graph),
         s_(std::move(schedule)),
         p_(program),
         totals_(place_totals(graph, s_, !program.exact)),
         sinks_(find_sinks(graph, s_)),
         indexed_(graph, s_, sinks_),
-        reuse_(reuse_slots),
-        uniforms_(0, reuse_slots),
+        options_(options),
+        uniforms_(0, options.reuse_slots),
         writer_(graph, slot_, program) {
     s_.phase = {};  // nothing below asks for it, and the tables below need room
   }
@@ -78,7 +78,7 @@ class Emitter {
       if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.at(id.index).first;
       if (lies_on_totals(id)) slot_[i] = p_.first_total() + totals_.first_of.at(id.index);
     }
-    uniforms_ = SlotPool(p_.first_computed(), reuse_);
+    uniforms_ = SlotPool(p_.first_computed(), options_.reuse_slots);
   }
 
   void place_roots() {
@@ -162,7 +162,7 @@ class Emitter {
   }
 
   void emit_tile(Range phase) {
-    SlotPool tiles(0, reuse_);
+    SlotPool tiles(0, options_.reuse_slots);
     tile_begin_ = p_.instructions.size();
     enter_tile(phase, tiles);
     p_.instructions.insert(p_.instructions.end(), deferred_.begin(), deferred_.end());
@@ -271,7 +271,7 @@ class Emitter {
         for (std::size_t k = 0; k < x.size(); ++k) {
           if (!lies_on_totals(id) || !lies_in(id, x[k])) added.push_back(k);
         }
-        if (!p_.exact && (block.varying || added.size() > few_parts)) {
+        if (!p_.exact && (block.varying || writer_.better_as_lists(id, added, options_.parts_by_cost))) {
           return writer_.add_assembled(id, added, lies_on_totals(id), out);
         }
         if (!lies_on_totals(id)) add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
@@ -378,7 +378,7 @@ class Emitter {
   Totals totals_;
   Sinks sinks_;
   IndexedRows indexed_;
-  bool reuse_;
+  EmitOptions options_;
   SlotPool uniforms_;
   LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
   LargeVector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
@@ -392,8 +392,8 @@ class Emitter {
 
 }  // namespace
 
-void emit(const Graph& graph, Schedule schedule, bool reuse_slots, Program& program) {
-  Emitter(graph, std::move(schedule), reuse_slots, program).run();
+void emit(const Graph& graph, Schedule schedule, const EmitOptions& options, Program& program) {
+  Emitter(graph, std::move(schedule), options, program).run();
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -5,11 +5,18 @@
 #include <utility>
 
 #include "tapeloom/core/base/check.h"
+#include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/instructions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
+
+/// Rows are added one after another where they are estimated to take less than half as long as lists, which take one
+/// instruction.
+constexpr double lists_preferred = 2.0;
+/// But, unless costs alone decide, never more than this.
+constexpr std::size_t some_parts = 8;
 
 std::uint32_t count(const auto& list) { return static_cast<std::uint32_t>(list.size()); }
 
@@ -188,6 +195,20 @@ void InstructionWriter::add_sums(BlockId id, std::uint32_t out) {
     p_.indices.insert(p_.indices.end(), words, words + count);
   }
   finish_gather(gather, g_[id].rows);
+}
+
+bool InstructionWriter::better_as_lists(BlockId assemble, std::span<const std::size_t> operands, bool by_cost) const {
+  if (operands.size() <= few_parts) return false;
+  if (!by_cost && operands.size() > some_parts) return true;
+  double lists = cost::start + cost::row_apart * g_[assemble].rows;
+  double one_by_one = cost::start * static_cast<double>(1 + operands.size());
+  for (std::size_t k : operands) {
+    const View x = g_.operand(assemble, k);
+    const bool side_by_side = x.step == 1 && g_.destination(assemble, k).shape.term_step == 1;
+    lists += cost::listed * x.rows;
+    one_by_one += side_by_side ? x.rows / cost::numbers_a_second : cost::listed * x.rows;
+  }
+  return lists < lists_preferred * one_by_one;
 }
 
 void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out) {

@@ -50,6 +50,10 @@ class InstructionWriter {
   void add_gather(BlockId id, std::uint32_t out);
   /// The sums of as many rows each of a row_sum block whose operand is listed.
   void add_sums(BlockId id, std::uint32_t out);
+  /// Whether operands of an assemble block that is computed once a step are better added row by row than one after
+  /// another, where rows side by side are added as such: if there are some, and lists are not estimated to take much
+  /// longer; without `by_cost`, also if there are many.
+  bool better_as_lists(BlockId assemble, std::span<const std::size_t> operands, bool by_cost) const;
   /// Those operands of an assemble block added up by one instruction; with `onto`, added to what its rows are.
   void add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out);
 

@@ -19,14 +19,14 @@ namespace {
 /// is the order of contributions.
 class Contributions {
  public:
-  explicit Contributions(Graph& graph) : g_(graph), last_(graph.size(), none) {}
+  Contributions(Graph& graph, bool lists) : g_(graph), lists_(lists), last_(graph.size(), none) {}
 
   bool any(BlockId block) const { return last_[block.index] != none; }
 
   void add(BlockId block, const Destination& to, const View& amount) {
     // Looking back over some is enough: users of the same rows mostly follow one another, or take turns with the other
     // parameters of a layer that is used again and again.
-    std::size_t looked = 0;
+    std::size_t looked = lists_ && amount.rows <= choices::few_listed_rows ? choices::most_looked_back : 0;
     for (std::uint32_t at = last_[block.index]; at != none && looked < choices::most_looked_back;
          at = pool_[at].earlier, ++looked) {
       if (!(pool_[at].to == to)) continue;
@@ -68,6 +68,7 @@ class Contributions {
   };
 
   Graph& g_;
+  bool lists_;
   GrowingVector<Part> pool_;
   std::uint32_t free_ = none;        // the first of the pool that can be used again
   LargeVector<std::uint32_t> last_;  // of each block
@@ -78,7 +79,10 @@ class Contributions {
 class Differentiator {
  public:
   Differentiator(Graph& graph, const DifferentiateOptions& options)
-      : g_(graph), scaled_(options.skip_zeros ? Op::mul_adjoint : Op::mul), contributions_(graph), per_sample_(graph) {
+      : g_(graph),
+        scaled_(options.skip_zeros ? Op::mul_adjoint : Op::mul),
+        contributions_(graph, options.lists),
+        per_sample_(graph, options.lists) {
     find_needed(options);
   }
 

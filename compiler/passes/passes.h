@@ -12,6 +12,8 @@ namespace choices {
 /// Contributions to the same rows are added at once if they are found among so many latest ones of their block: users
 /// of the same rows mostly follow one another, or take turns with the other parameters of a layer.
 constexpr std::size_t most_looked_back = 32;
+/// Contributions to more rows than this are added one after another where a few would be lists.
+constexpr std::size_t few_listed_rows = 8;
 /// Of more contributions of one block, one batch sum of all side by side is made rather than one for each.
 constexpr std::size_t few_batch_sums = 8;
 /// A concat of more parts passes its adjoint on to each block once, rather than part by part.
@@ -58,6 +60,8 @@ struct DifferentiateOptions {
   bool input_gradients = false;
   /// Whether every product of an op's derivative is zero for an adjoint of zero. Those of dense blocks are plain.
   bool skip_zeros = false;
+  /// Whether few rows that many contribute to are added up as lists, rather than one contribution after another.
+  bool lists = false;
 };
 
 /// Adds the adjoints of the loss by parameters and inputs, in the order of contributions that evaluate() defines.

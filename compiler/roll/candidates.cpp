@@ -15,18 +15,21 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 class Classifier {
  public:
   explicit Classifier(const Sums& sums) : sums_(sums) {
-    found_.of_node_.assign(sums.size(), 0);
-    for (std::uint32_t leaf = 0; leaf < first_class; ++leaf) found_.family_.push_back(leaf);
-    depth_.assign(first_class, 0);
+    classes_.of_node.assign(sums.size(), 0);
+    for (std::uint32_t leaf = 0; leaf < first_class; ++leaf) classes_.family.push_back(leaf);
+    classes_.depth.assign(first_class, 0);
   }
 
-  Candidates run() {
+  FoundCandidates run(Alike alike) {
     for (std::size_t i = 0; i < sums_.size(); ++i) {
       const NodeId node(i);
       if (sums_.role(node) == Sums::Role::plain || sums_.has_terms(node)) classify(node);
     }
+    classes_.mixed.assign(classes_.family.size(), false);
+    const Merged merged = alike == Alike::by_level ? merge_by_level(sums_, classes_) : Merged::few;
     sort_members();
-    return std::move(found_);
+    found_.of_node_ = std::move(classes_.of_node), found_.family_ = std::move(classes_.family);
+    return {std::move(found_), merged};
   }
 
  private:
@@ -34,12 +37,12 @@ class Classifier {
   static constexpr std::uint32_t first_class = op_count;
   static constexpr std::uint32_t sum_marker = UINT32_MAX, extreme_marker = UINT32_MAX - 2;
 
-  std::uint32_t of(NodeId node) const { return found_.kind_of(node); }
+  std::uint32_t of(NodeId node) const { return classes_.family[classes_.of_node[node.index]]; }
 
   void classify(NodeId node) {
     const Op op = sums_.tape().op(node);
     if (op_kind(op) == OpKind::leaf) {
-      found_.of_node_[node.index] = static_cast<std::uint32_t>(op);
+      classes_.of_node[node.index] = static_cast<std::uint32_t>(op);
       return;
     }
     // The key of a class that may turn out to be known.
@@ -58,11 +61,11 @@ class Classifier {
         candidate, latest_part_,
         [&](std::uint32_t other) { return std::ranges::equal(key_of(other), key_of(candidate)); },
         [&](std::uint32_t k) { return hash(key_of(k)); });
-    found_.of_node_[node.index] = first_class + key;
+    classes_.of_node[node.index] = first_class + key;
     if (key == candidate) {
       const std::uint32_t family = family_of_new(node, key_of(candidate));
-      found_.family_.push_back(family);
-      if (family == depth_.size()) depth_.push_back(depth_of_operands(node) + 1);
+      classes_.family.push_back(family);
+      if (family == classes_.depth.size()) classes_.depth.push_back(depth_of_operands(node) + 1);
     } else {
       key_begin_.pop_back();
       words_.resize(begin);
@@ -74,7 +77,7 @@ class Classifier {
   /// Sums and extremes of three terms or more may be of a family that is there; of fewer, they would cost more than is
   /// gained.
   std::uint32_t family_of_new(NodeId node, std::span<const std::uint32_t> key) {
-    const auto next = static_cast<std::uint32_t>(depth_.size());
+    const auto next = static_cast<std::uint32_t>(classes_.depth.size());
     if (!sums_.has_terms(node)) return next;
     // What kinds of terms are made of, and where the first one's count is.
     const bool sum = sums_.role(node) == Sums::Role::sum;
@@ -161,7 +164,7 @@ class Classifier {
 
   std::uint32_t depth_of_operands(NodeId node) const {
     std::uint32_t depth = 0;
-    const auto take = [&](NodeId x) { depth = std::max(depth, depth_[of(x)]); };
+    const auto take = [&](NodeId x) { depth = std::max(depth, classes_.depth[of(x)]); };
     if (sums_.has_terms(node)) {
       for (const Term& term : sums_.terms(node)) take(term.a), take(term.b);
     } else {
@@ -172,22 +175,25 @@ class Classifier {
 
   /// By depth, then family, then in order of first appearance; counting sorts, so that nodes stay in recorded order.
   void sort_members() {
-    const std::size_t count = found_.family_.size(), families = depth_.size();
-    LargeVector<std::uint32_t> at_depth(*std::max_element(depth_.begin(), depth_.end()) + 2, 0);
-    for (std::uint32_t depth : depth_) ++at_depth[depth + 1];
+    const std::size_t count = classes_.family.size(), families = classes_.depth.size();
+    LargeVector<std::uint32_t> at_depth(*std::max_element(classes_.depth.begin(), classes_.depth.end()) + 2, 0);
+    for (std::uint32_t depth : classes_.depth) ++at_depth[depth + 1];
     for (std::size_t d = 1; d < at_depth.size(); ++d) at_depth[d] += at_depth[d - 1];
     LargeVector<std::uint32_t> family_rank(families), rank(count);
-    for (std::size_t f = 0; f < families; ++f) family_rank[f] = at_depth[depth_[f]]++;
+    for (std::size_t f = 0; f < families; ++f) family_rank[f] = at_depth[classes_.depth[f]]++;
     found_.family_begin_.assign(families + 1, 0);
-    for (std::uint32_t family : found_.family_) ++found_.family_begin_[family_rank[family] + 1];
+    for (std::uint32_t family : classes_.family) ++found_.family_begin_[family_rank[family] + 1];
     for (std::size_t f = 1; f <= families; ++f) found_.family_begin_[f] += found_.family_begin_[f - 1];
     LargeVector<std::uint32_t> next(found_.family_begin_.begin(), found_.family_begin_.end() - 1);
-    for (std::size_t c = 0; c < count; ++c) rank[c] = next[family_rank[found_.family_[c]]]++;
+    for (std::size_t c = 0; c < count; ++c) rank[c] = next[family_rank[classes_.family[c]]]++;
+
+    found_.mixed_.resize(count);
+    for (std::size_t c = 0; c < count; ++c) found_.mixed_[rank[c]] = classes_.mixed[c];
 
     found_.begin_.assign(count + 1, 0);
     const auto counted = [&](auto&& each) {
       for (std::size_t i = 0; i < sums_.size(); ++i) {
-        if (found_.of_node_[i] >= first_class) each(i, rank[found_.of_node_[i]]);
+        if (classes_.of_node[i] >= first_class) each(i, rank[classes_.of_node[i]]);
       }
     };
     counted([&](std::size_t, std::uint32_t place) { ++found_.begin_[place + 1]; });
@@ -198,12 +204,12 @@ class Classifier {
   }
 
   const Sums& sums_;
+  Classes classes_;
   Candidates found_;
   LargeVector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
   LargeVector<std::size_t> key_begin_;  // of each
   UniqueTable table_;
   std::uint32_t latest_part_ = 0;     // of the key that is being made
-  LargeVector<std::uint32_t> depth_;  // of each family
   LargeVector<std::uint32_t> kinds_;  // of terms, of the families of sums, one after another
   LargeVector<std::size_t> kinds_begin_;
   LargeVector<std::uint32_t> family_of_kinds_;
@@ -211,6 +217,6 @@ class Classifier {
   std::vector<std::array<std::uint32_t, 3>> terms_;
 };
 
-Candidates find_candidates(const Sums& sums) { return Classifier(sums).run(); }
+FoundCandidates find_candidates(const Sums& sums, Alike alike) { return Classifier(sums).run(alike); }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

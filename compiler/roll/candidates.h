@@ -5,12 +5,14 @@
 #include <span>
 
 #include "tapeloom/compiler/request/request.h"
+#include "tapeloom/compiler/roll/levels.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 /// Nodes that compute alike: the same op of operands that compute alike, whichever leaves are at the bottom. The
 /// neurons of a layer are a class. Nodes of a class do not depend on each other. What the loss has no derivative by is
-/// kept apart: as rows beside those that it has one by, they would be sent zeros, and 0 * inf is NaN.
+/// kept apart: as rows beside those that it has one by, they would be sent zeros, and 0 * inf is NaN. Where that makes
+/// too many classes, nodes that do the same at the same depth are one, a mixed class: see levels.h.
 ///
 /// Classes of sums, or of extremes, that differ in how many terms of each kind there are, but not in the kinds, are a
 /// family; every other class is one of its own. Whoever groups candidates goes through the families in order, and asks
@@ -24,6 +26,9 @@ class Candidates {
   std::size_t families() const { return family_begin_.size() - 1; }
   /// The classes of a family: from that one up to the next family's first.
   std::size_t first_class(std::size_t family) const { return family_begin_[family]; }
+  /// Whether nodes of a class have different histories: then they read the same in recorded order, and that the kinds
+  /// of two things they read are the same says nothing.
+  bool mixed(std::size_t class_number) const { return mixed_[class_number]; }
   /// The nodes of classes [first, last), each in recorded order.
   std::span<const NodeId> members(std::size_t first, std::size_t last) const {
     return std::span(members_).subspan(begin_[first], begin_[last] - begin_[first]);
@@ -34,12 +39,21 @@ class Candidates {
 
   LargeVector<std::uint32_t> of_node_;       // the class of each node; 0 where it has none
   LargeVector<std::uint32_t> family_;        // of each class
+  LargeVector<bool> mixed_;                  // of each class, in the order of begin_
   LargeVector<NodeId> members_;              // sorted by family and class
   LargeVector<std::uint32_t> begin_;         // where each class begins in members_, in that order, and the end
   LargeVector<std::uint32_t> family_begin_;  // where each family begins in begin_, and the end
 };
 
+/// What makes nodes alike: all that they are computed from, or what is done at their depth.
+enum class Alike : bool { by_history, by_level };
+
+struct FoundCandidates {
+  Candidates candidates;
+  Merged merged;  ///< by level
+};
+
 /// requires: sums of factors. maintains: within a class, recorded order.
-Candidates find_candidates(const Sums& sums);
+FoundCandidates find_candidates(const Sums& sums, Alike alike);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -7,6 +7,20 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler::choices {
 
+/// Classes by level are tried where at least so many classes by history, or kinds of terms, become part of others, and
+/// at least one of so many.
+constexpr std::size_t fewest_merged = 8, least_share_merged = 4;
+/// Where they leave at most one class of so many, classes by history are not tried.
+constexpr std::size_t most_classes_left = 3;
+/// Sums so many of whose kinds of terms become part of others are mixed: terms of one sign go together.
+constexpr std::size_t few_kinds = 3;
+/// Rows of a mixed class that are computed run by run are read run by run, so often until they meet in one row.
+constexpr std::size_t readers_of_runs = 8;
+/// Sums whose terms are read in at most this share of the time in recorded order keep it.
+constexpr double better_as_recorded = 0.5;
+/// A program by level is taken where it is estimated to take at most this share of the time of that by history.
+constexpr double better_by_level = 0.9;
+
 /// Candidates whose operands lie in more runs of evenly spaced rows than this become one block that gathers its
 /// operands, rather than a block for each run.
 constexpr std::size_t few_runs = 3;

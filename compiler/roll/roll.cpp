@@ -13,6 +13,7 @@
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/candidates.h"
 #include "tapeloom/compiler/roll/choices.h"
+#include "tapeloom/compiler/roll/mixed_rows.h"
 #include "tapeloom/compiler/roll/rows.h"
 #include "tapeloom/compiler/roll/sum_blocks.h"
 
@@ -75,9 +76,10 @@ class ElementwiseRows {
   ElementwiseRows(Graph& graph, const Sums& sums, const Candidates& candidates, Placer& placer)
       : g_(graph), sums_(sums), c_(candidates), p_(placer), rows_(placer, Rows::Constants::positive_first) {}
 
-  void roll(std::span<const NodeId> members);
+  void roll(std::span<const NodeId> members, bool mixed);
 
  private:
+  bool out_of_order(NodeId node, NodeId a, NodeId b, bool mixed) const;
   bool better_together() const;
   void sort_for_fewer_gathered();
   std::size_t gathered_operands() const;
@@ -99,7 +101,7 @@ class ExtremeRows {
  public:
   ExtremeRows(Graph& graph, const Sums& sums, Placer& placer) : g_(graph), sums_(sums), p_(placer), rows_(placer) {}
 
-  void roll(std::span<const NodeId> members);
+  void roll(std::span<const NodeId> members, bool mixed);
 
  private:
   View write(std::size_t begin, std::size_t end);
@@ -115,28 +117,42 @@ class ExtremeRows {
 
 // --- elementwise
 
-void ElementwiseRows::roll(std::span<const NodeId> members) {
+void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
   rows_.start(op_arity(sums_.tape().op(members[0])));
   for (NodeId node : members) {
     const Operands x = sums_.tape().operands(node);
     const std::span<NodeId> operands = rows_.add(node);
     std::copy(x.begin(), x.end(), operands.begin());
     // That products are alike does not tell their factors' order.
-    if (sums_.is(node, Op::mul) && c_.kind_of(operands[0]) > c_.kind_of(operands[1])) {
-      std::swap(operands[0], operands[1]);
-    }
+    if (out_of_order(node, operands[0], operands[1], mixed)) std::swap(operands[0], operands[1]);
   }
-  rows_.sort(0, rows_.size());
-  std::size_t kept = rows_.size();
-  rows_.set_twins_aside(std::span(&kept, 1));
-  rows_.find_runs(0, kept, ends_);
-  if (better_together()) {
-    ends_.assign(1, kept);
-    sort_for_fewer_gathered();
+  if (mixed) {
+    cut_mixed(rows_, sums_.tape().varying(members[0]), ends_);
+  } else {
+    rows_.sort(0, rows_.size());
+    std::size_t kept = rows_.size();
+    rows_.set_twins_aside(std::span(&kept, 1));
+    rows_.find_runs(0, kept, ends_);
+    if (better_together()) {
+      ends_.assign(1, kept);
+      sort_for_fewer_gathered();
+    }
   }
   std::size_t begin = 0;
   for (const std::size_t end : ends_) write(std::exchange(begin, end), end);
   place_twins(rows_, sums_, p_);
+}
+
+/// Whether the factors of a product are to change places, to lie as those of others do.
+bool ElementwiseRows::out_of_order(NodeId node, NodeId a, NodeId b, bool mixed) const {
+  if (!sums_.is(node, Op::mul)) return false;
+  if (!mixed) return c_.kind_of(a) > c_.kind_of(b);
+  const auto rank = [&](NodeId x) {
+    if (p_.is_constant(x)) return 0;
+    if (sums_.tape().varying(x)) return 3;
+    return p_.is_parameter(x) && sums_.tape().varying(node) ? 2 : 1;
+  };
+  return rank(a) > rank(b);
 }
 
 /// Many runs are one block whose operands are gathered, unless each run is what a block makes that it can be computed
@@ -183,7 +199,7 @@ View ElementwiseRows::compute(Op op, std::span<const View> x) {
 
 // --- extremes
 
-void ExtremeRows::roll(std::span<const NodeId> members) {
+void ExtremeRows::roll(std::span<const NodeId> members, bool mixed) {
   std::size_t longest = 0;
   for (NodeId node : members) longest = std::max(longest, sums_.terms(node).size());
   rows_.start(longest);
@@ -192,12 +208,16 @@ void ExtremeRows::roll(std::span<const NodeId> members) {
     const std::span<NodeId> operands = rows_.add(node);
     for (std::size_t k = 0; k < longest; ++k) operands[k] = terms[std::min(k, terms.size() - 1)].a;
   }
-  rows_.sort(0, rows_.size());
-  std::size_t kept = rows_.size();
-  rows_.set_twins_aside(std::span(&kept, 1));
-  rows_.find_runs(0, kept, ends_);
-  // Many runs are one block whose operands are gathered.
-  if (ends_.size() > choices::few_runs) ends_.assign(1, kept);
+  if (mixed) {
+    cut_mixed(rows_, sums_.tape().varying(members[0]), ends_);
+  } else {
+    rows_.sort(0, rows_.size());
+    std::size_t kept = rows_.size();
+    rows_.set_twins_aside(std::span(&kept, 1));
+    rows_.find_runs(0, kept, ends_);
+    // Many runs are one block whose operands are gathered.
+    if (ends_.size() > choices::few_runs) ends_.assign(1, kept);
+  }
   std::size_t begin = 0;
   for (const std::size_t end : ends_) {
     const View block = write(begin, end);
@@ -258,9 +278,9 @@ std::vector<std::vector<NodeId>> of_about_one_length(const Sums& sums, std::span
 /// Candidates in, blocks out: family by family, each by who rolls its kind of nodes.
 class Roller {
  public:
-  Roller(Graph& graph, const Sums& sums, Placer& placer)
+  Roller(Graph& graph, const Sums& sums, const Candidates& candidates, Placer& placer)
       : sums_(sums),
-        candidates_(find_candidates(sums)),
+        candidates_(candidates),
         groups_(sums, candidates_, placer),
         writer_(graph, sums, placer),
         extremes_(graph, sums, placer),
@@ -269,43 +289,46 @@ class Roller {
   void run() {
     for (std::size_t f = 0; f < candidates_.families(); ++f) {
       const std::size_t first = candidates_.first_class(f), last = candidates_.first_class(f + 1);
-      if (last - first > choices::few_lengths && roll_lists(candidates_.members(first, last))) continue;
+      if (last - first > choices::few_lengths &&
+          roll_lists(candidates_.members(first, last), candidates_.mixed(first))) {
+        continue;
+      }
       for (std::size_t c = first; c < last; ++c) {
-        if (const auto members = candidates_.members(c, c + 1); !members.empty()) roll(members);
+        if (const auto members = candidates_.members(c, c + 1); !members.empty()) roll(members, candidates_.mixed(c));
       }
     }
   }
 
  private:
   /// A family of many lengths; false if it is better rolled length by length.
-  bool roll_lists(std::span<const NodeId> members) {
+  bool roll_lists(std::span<const NodeId> members, bool mixed) {
     const bool of_sums = sums_.role(members[0]) == Sums::Role::sum;
     if (of_sums && groups_.are_matrices(members)) return false;
     for (const std::vector<NodeId>& some : of_about_one_length(sums_, members)) {
       if (of_sums) {
-        groups_.group_with_gaps(some);
+        groups_.group_with_gaps(some, mixed);
         writer_.write(groups_.table(), groups_.plan());
       } else {
-        extremes_.roll(some);
+        extremes_.roll(some, mixed);
       }
     }
     return true;
   }
 
-  void roll(std::span<const NodeId> members) {
+  void roll(std::span<const NodeId> members, bool mixed) {
     const Sums::Role role = sums_.role(members[0]);
     if (role == Sums::Role::sum) {
-      groups_.group(members);
+      groups_.group(members, mixed);
       writer_.write(groups_.table(), groups_.plan());
     } else if (role == Sums::Role::extreme) {
-      extremes_.roll(members);
+      extremes_.roll(members, mixed);
     } else {
-      elementwise_.roll(members);
+      elementwise_.roll(members, mixed);
     }
   }
 
   const Sums& sums_;
-  Candidates candidates_;
+  const Candidates& candidates_;
   SumGrouper groups_;
   SumWriter writer_;
   ExtremeRows extremes_;
@@ -314,15 +337,35 @@ class Roller {
 
 }  // namespace
 
-Rolled roll(const Request& request) {
-  const Sums sums(request, Sums::Terms::products);
+namespace {
+
+Rolled roll(const Request& request, const Sums& sums, const Candidates& candidates) {
   Graph graph;
   Placer placer(graph, sums);
-  Roller(graph, sums, placer).run();
+  Roller(graph, sums, candidates, placer).run();
   if (request.loss()) graph.roots.loss = placer.view(*request.loss());
   for (NodeId output : request.outputs()) graph.roots.outputs.push_back(placer.view(output));
   for (NodeId condition : request.conditions()) graph.roots.guards.push_back(placer.view(condition));
   return {std::move(graph), placer.take_coordinates()};
+}
+
+}  // namespace
+
+Rolled roll(const Request& request) {
+  const Sums sums(request, Sums::Terms::products);
+  return roll(request, sums, find_candidates(sums, Alike::by_history).candidates);
+}
+
+std::optional<RolledByLevel> roll_by_level(const Request& request, bool always) {
+  const Sums sums(request, Sums::Terms::products);
+  const auto [candidates, merged] = find_candidates(sums, Alike::by_level);
+  if (merged == Merged::few && !always) return std::nullopt;
+  // For each sample, rows by index cost more than they do once a step: that is to be compared.
+  bool varies = false;
+  for (std::size_t i = 0; i < request.size() && !varies; ++i) {
+    varies = request.live(NodeId(i)) && request.tape().varying(NodeId(i));
+  }
+  return RolledByLevel{roll(request, sums, candidates).graph, (merged == Merged::most && !varies) || always};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,6 +1,8 @@
 // From a recording to a graph: as it was recorded, or rolled.
 #pragma once
 
+#include <optional>
+
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/rows.h"
@@ -23,5 +25,13 @@ struct Rolled {
 /// become dense blocks.
 /// requires: nothing. maintains: the value of every root up to rounding.
 Rolled roll(const Request& request);
+
+/// The same with nodes that do the same at the same depth for alike, whatever they are computed from. Nothing where few
+/// classes become one, unless `always`.
+struct RolledByLevel {
+  Graph graph;
+  bool is_better;  ///< so many have become one that nothing else need be tried
+};
+std::optional<RolledByLevel> roll_by_level(const Request& request, bool always);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

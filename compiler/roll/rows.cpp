@@ -208,6 +208,10 @@ void Rows::sort_by(std::size_t begin, std::size_t end, std::size_t k) {
   sort(begin, end, [&](const Row& a, const Row& b) { return places_before(a, b, k, k + 1); });
 }
 
+void Rows::sort_as_added() {
+  sort(0, size(), [](const Row& a, const Row& b) { return a.added < b.added; });
+}
+
 void Rows::sort_by_all(std::size_t first, std::size_t last) {
   sort(0, size(), [&](const Row& a, const Row& b) { return before(a, b, first, last); });
 }

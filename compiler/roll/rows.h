@@ -134,6 +134,8 @@ class Rows {
   void sort(std::size_t begin, std::size_t end);
   /// By the coordinates of operand k alone.
   void sort_by(std::size_t begin, std::size_t end, std::size_t k);
+  /// In the order in which they were added.
+  void sort_as_added();
   /// By the coordinates of operands [first, last), or the numbers of those that are constants.
   void sort_by_all(std::size_t first, std::size_t last);
   /// The order of that between rows.

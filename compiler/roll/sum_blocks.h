@@ -21,13 +21,15 @@ class SumTable {
   SumTable(const Sums& sums, const Candidates& candidates, const Placer& placer)
       : rows(placer), sums_(sums), c_(candidates), p_(placer) {}
 
-  /// Whether products with weights are told from other terms.
-  enum class Products : bool { apart, as_terms };
+  /// Whether products with weights are told from other terms; or nothing is told from other terms but by sign and
+  /// whether it is a product, and all stay in the order in which they were recorded.
+  enum class Products : std::uint8_t { apart, as_terms, as_recorded };
   /// Sums with as many terms of each kind.
   void take(std::span<const NodeId> members, Products products);
   /// Sums that have the same kinds of terms, but not as many of each: what they lack is Placer::zero(). Products with
   /// weights are terms like others.
-  void take_with_gaps(std::span<const NodeId> members);
+  void take_with_gaps(std::span<const NodeId> members, Products products);
+  bool as_recorded() const { return as_recorded_; }
   /// What a sum multiplies parameters with, sorted; empty if there are no such products.
   void list_columns(NodeId sum, std::vector<Coordinate>& columns) const;
 
@@ -72,6 +74,7 @@ class SumTable {
   LargeVector<Pair> pairs_, subtracted_;
   LargeVector<NodeId> biases_;
   LargeVector<Term> terms_;
+  bool as_recorded_ = false;
 };
 
 /// Rows of a table of sums that become one block.
@@ -128,19 +131,22 @@ struct SumPlan {
 class SumGrouper {
  public:
   SumGrouper(const Sums& sums, const Candidates& candidates, const Placer& placer)
-      : p_(placer), matrices_(sums, candidates, placer), terms_(sums, candidates, placer) {}
+      : sums_(sums), p_(placer), matrices_(sums, candidates, placer), terms_(sums, candidates, placer) {}
 
   /// Whether sums of different lengths are layers of several neurons each, rather than sums of other values each.
   bool are_matrices(std::span<const NodeId> members);
-  /// Plans for sums with as many terms of each kind, or of the same kinds but with more or fewer of them.
-  void group(std::span<const NodeId> members);
-  void group_with_gaps(std::span<const NodeId> members);
+  /// Plans for sums with as many terms of each kind, or of the same kinds but with more or fewer of them; of a mixed
+  /// class, or mixed ones.
+  void group(std::span<const NodeId> members, bool mixed);
+  void group_with_gaps(std::span<const NodeId> members, bool mixed);
 
   /// What has been planned, until the next time.
   const SumTable& table() const { return *table_; }
   const SumPlan& plan() const { return plan_; }
 
  private:
+  bool better_as_recorded(std::span<const NodeId> members);
+  void group_as_recorded(std::span<const NodeId> members);
   bool each_has_its_own_columns() const;
   bool better_as_terms() const;
   void sort_rows(std::size_t begin, std::size_t end);
@@ -158,8 +164,10 @@ class SumGrouper {
   void plan_biases();
   void plan_terms(const SumGroup& group);
   bool better_one_after_another(const SumGroup& group, const SumTable::Kind& kind) const;
+  bool cheaper_one_after_another(const SumGroup& group, const SumTable::Kind& kind) const;
   bool has_gaps(const SumGroup& group, const SumTable::Kind& kind) const;
 
+  const Sums& sums_;
   const Placer& p_;
   SumTable matrices_, terms_;  // with products apart, and with products as terms
   SumTable* table_ = &matrices_;

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "tapeloom/compiler/roll/choices.h"
+#include "tapeloom/compiler/roll/mixed_rows.h"
+#include "tapeloom/core/program/cost.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -36,10 +38,13 @@ bool SumGrouper::are_matrices(std::span<const NodeId> members) {
   return true;
 }
 
-void SumGrouper::group(std::span<const NodeId> members) {
+void SumGrouper::group(std::span<const NodeId> members, bool mixed) {
   plan_.clear();
+  // Of sums that vary, mixed or not, parameters are weights and biases.
+  if (mixed && !sums_.tape().varying(members[0])) return group_as_recorded(members);
   table_ = &matrices_;
   matrices_.take(members, SumTable::Products::apart);
+  if (matrices_.pairs == 0 && (mixed || better_as_recorded(members))) return group_as_recorded(members);
   matrices_.rows.sort_by_all(matrices_.column(0), matrices_.pairs);
   if (each_has_its_own_columns()) {
     terms_.take(members, SumTable::Products::as_terms);
@@ -60,10 +65,30 @@ void SumGrouper::group(std::span<const NodeId> members) {
   for (const std::size_t end : ends_) group_runs(std::exchange(begin, end), end);
 }
 
-void SumGrouper::group_with_gaps(std::span<const NodeId> members) {
+/// Whether sums without weights, once a step, are read in far less time when their terms stay in recorded order: by
+/// place, `u[i - 1]` and `u[i + 1]` change places at the edge of a grid.
+bool SumGrouper::better_as_recorded(std::span<const NodeId> members) {
+  if (members.size() == 1 || sums_.tape().varying(members[0])) return false;
+  matrices_.rows.sort(0, members.size());
+  const double by_place = seconds_to_read(matrices_.rows, false, runs_);
+  if (by_place <= cost::start) return false;
+  terms_.take(members, SumTable::Products::as_recorded);
+  return cut_mixed(terms_.rows, false, runs_) < choices::better_as_recorded * by_place;
+}
+
+/// Terms line up by their sign and in recorded order, whatever they are.
+void SumGrouper::group_as_recorded(std::span<const NodeId> members) {
+  table_ = &terms_;
+  terms_.take(members, SumTable::Products::as_recorded);
+  cut_mixed(terms_.rows, sums_.tape().varying(members[0]), runs_);
+  std::size_t begin = 0;
+  for (const std::size_t end : runs_) add({.begin = std::exchange(begin, end), .end = end});
+}
+
+void SumGrouper::group_with_gaps(std::span<const NodeId> members, bool mixed) {
   plan_.clear();
   table_ = &terms_;
-  terms_.take_with_gaps(members);
+  terms_.take_with_gaps(members, mixed ? SumTable::Products::as_recorded : SumTable::Products::as_terms);
   add({.begin = 0, .end = members.size()});
 }
 
@@ -293,6 +318,7 @@ void SumGrouper::plan_terms(const SumGroup& group) {
 
 /// Alike terms that lie side by side from sum to sum are added one after another, unless there are many.
 bool SumGrouper::better_one_after_another(const SumGroup& group, const SumTable::Kind& kind) const {
+  if (table_->as_recorded()) return cheaper_one_after_another(group, kind);
   if (group.rows() == 1 || kind.count > choices::many_in_place) return false;
   const SumTable& t = *table_;
   bool in_place = true;
@@ -301,6 +327,25 @@ bool SumGrouper::better_one_after_another(const SumGroup& group, const SumTable:
                t.rows.in_place(group.begin, group.end, t.factor_b(j));
   }
   return in_place;
+}
+
+/// The same by what it costs: an instruction or two for each term of every sum, or all side by side and one sum of
+/// rows.
+bool SumGrouper::cheaper_one_after_another(const SumGroup& group, const SumTable::Kind& kind) const {
+  const Rows& rows = table_->rows;
+  const bool varying = sums_.tape().varying(rows.node(group.begin));
+  const std::size_t factors = kind.product ? 2 : 1;
+  double one_by_one = cost::start * static_cast<double>(factors * kind.count), together = cost::start * 2;
+  for (std::size_t f = 0; f < factors; ++f) {
+    for (std::size_t j = 0; j < kind.count; ++j) {
+      const std::size_t k = table_->factor_a(kind.first + j) + f;
+      one_by_one += seconds_to_read(rows, group.begin, group.end, k, varying);
+    }
+    const std::size_t k = table_->factor_a(kind.first) + f;
+    together += seconds_to_read(rows, group.begin, group.end, k, varying, kind.count, 2);
+  }
+  together += static_cast<double>(group.rows() * kind.count) / cost::numbers_a_second;
+  return one_by_one <= together;
 }
 
 /// Whether some sums have fewer terms of that kind than others.

@@ -10,6 +10,7 @@
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 void SumTable::take(std::span<const NodeId> members, Products products) {
+  as_recorded_ = products == Products::as_recorded;
   const std::span<const Term> first = sums_.terms(members[0]);
   const bool any = any_weights(first);
   take_apart(first, products, any);
@@ -26,14 +27,15 @@ void SumTable::take(std::span<const NodeId> members, Products products) {
   }
 }
 
-void SumTable::take_with_gaps(std::span<const NodeId> members) {
+void SumTable::take_with_gaps(std::span<const NodeId> members, Products products) {
+  as_recorded_ = products == Products::as_recorded;
   pairs = added_pairs = biases = terms = 0;
   LargeVector<Term> all_terms;
   LargeVector<NodeId> all_biases;
   std::vector<std::size_t> counts;  // of each sum: its biases, and its terms of each kind
   std::vector<Kind> most;
   for (NodeId sum : members) {
-    take_apart(sums_.terms(sum), Products::as_terms, false);
+    take_apart(sums_.terms(sum), products, false);
     find_kinds();
     all_biases.insert(all_biases.end(), biases_.begin(), biases_.end());
     all_terms.insert(all_terms.end(), terms_.begin(), terms_.end());
@@ -99,7 +101,7 @@ void SumTable::take_apart(std::span<const Term> all, Products products, bool any
     if (products == Products::apart && is_pair(term, any_weights)) {
       const bool first = is_weight(term.a, term.b, any_weights);
       (term.negative ? subtracted_ : pairs_).push_back({first ? term.a : term.b, first ? term.b : term.a});
-    } else if (!term.product && !term.negative && p_.is_parameter(term.a)) {
+    } else if (!as_recorded_ && !term.product && !term.negative && p_.is_parameter(term.a)) {
       biases_.push_back(term.a);
     } else {
       terms_.push_back(term);
@@ -117,6 +119,13 @@ void SumTable::take_apart(std::span<const Term> all, Products products, bool any
 
 /// By sign and kind, so that the j-th terms of two sums of a class are alike; then by place.
 void SumTable::sort_terms() {
+  if (as_recorded_) {
+    for (Term& term : terms_) {
+      if (term.product && p_.is_constant(term.b)) std::swap(term.a, term.b);
+    }
+    const auto sign = [](const Term& term) { return std::pair(term.negative, term.product); };
+    return put_in_order(terms_, [&](const Term& a, const Term& b) { return sign(a) < sign(b); });
+  }
   for (Term& term : terms_) {
     const auto key = [&](NodeId node) { return std::tuple(c_.kind_of(node), p_.at(node)); };
     if (term.product && key(term.b) < key(term.a)) std::swap(term.a, term.b);
@@ -152,6 +161,7 @@ void SumTable::sort_products(std::span<Term> products) {
 
 bool SumTable::alike(const Term& a, const Term& b) const {
   if (a.negative != b.negative || a.product != b.product) return false;
+  if (as_recorded_) return true;
   return c_.kind_of(a.a) == c_.kind_of(b.a) && (!a.product || c_.kind_of(a.b) == c_.kind_of(b.b));
 }
 

@@ -42,6 +42,17 @@ double seconds_a_sample(const Program& program, std::size_t tile_samples, std::s
   return seconds / static_cast<double>(tile_samples);
 }
 
+double seconds_a_step(const Program& program) {
+  double seconds = seconds_a_sample(program, samples_compared, sizeof(double)) * double{samples_compared};
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      seconds += seconds_a_tile(i, program.shapes[i.shape], 1, sizeof(double));
+    }
+  }
+  return seconds;
+}
+
 std::size_t dots(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes) {
   constexpr std::size_t adding_lanes = 14;  // of each
   return rows * terms * (vectors_of(samples, vector_lanes) + adding_lanes);

@@ -13,6 +13,8 @@ namespace tapeloom::inline TAPELOOM_ABI::cost {
 inline constexpr double start = 8e-9;
 /// Seconds to start each row that lies apart from the one before it: read by index, or the sum of a list.
 inline constexpr double row_apart = 3e-9;
+/// And what each number of a list adds to that.
+inline constexpr double listed = 1e-9;
 /// Of matrix products; and what everything else computes, in order.
 inline constexpr double flops_a_second = 100e9, numbers_a_second = 10e9;
 /// Where an instruction computes fewer numbers each time it is started, starting it counts.
@@ -27,6 +29,11 @@ std::size_t starts(const Instruction& i, const Shape& shape);
 double seconds_a_tile(const Instruction& i, const Shape& shape, std::size_t samples, std::size_t number_size);
 /// Seconds that one of the samples takes for all stages, in tiles of so many.
 double seconds_a_sample(const Program& program, std::size_t tile_samples, std::size_t number_size);
+
+/// Of programs that are compared with one another, which are compiled for any number of samples.
+inline constexpr std::size_t samples_compared = 8;
+/// Seconds that a step of so many samples takes, in double, on one thread.
+double seconds_a_step(const Program& program);
 
 /// `rows` x `terms` sums of products over the samples, in multiplications of vectors: one by one, which adds up the
 /// lanes of each, and as a matrix product, for which the terms may have to be transposed. Measured for 1,204 shapes of

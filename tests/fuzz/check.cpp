@@ -10,6 +10,7 @@
 #include "compare.h"
 #include "forced_isa.h"
 #include "fuzz/oracle.h"
+#include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/runtime/execute/executor.h"
@@ -284,7 +285,7 @@ class Checker {
       if (c.inference && !recording_.outputs.empty()) return compile_inference(recording_.outputs, options);
       options.outputs = recording_.outputs;
       options.input_gradients = !script_.recorded;
-      return compile(recording_.loss, options);
+      return c.by_level ? compiler::compile_by_level(recording_.loss, options) : compile(recording_.loss, options);
     }();
     for (const Instruction& i : program.instructions) ++statistics_.instructions[static_cast<std::size_t>(i.kind)];
     if (may_plant && planted_ != nullptr && planted_->program && planted_->program(program)) planted_->there = true;
@@ -365,6 +366,7 @@ std::string describe(const Configuration& c) {
   if (c.saved) result += ", saved and loaded";
   if (c.by_group) result += ", bound by group";
   if (c.inference) result += ", compile_inference";
+  if (c.by_level) result += ", by level";
   if (!c.rows.empty()) {
     result += ", rows";
     for (std::uint32_t row : c.rows) result += " " + std::to_string(row);

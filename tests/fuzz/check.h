@@ -24,6 +24,7 @@ struct Configuration {
   bool saved = false;                    ///< through a file
   bool by_group = false;                 ///< data bound group by group
   bool inference = false;                ///< the outputs alone
+  bool by_level = false;                 ///< rolled so, whatever is estimated
   std::vector<std::uint32_t> rows = {};  ///< of the data; empty: all
 };
 

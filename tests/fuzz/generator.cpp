@@ -200,6 +200,7 @@ Configuration draw_configuration(Random& random, const Script& script) {
   c.saved = chance(random, 0.1);
   c.by_group = chance(random, 0.4);
   c.inference = chance(random, 0.1) && !script.outputs.empty();
+  c.by_level = chance(random, 0.4);
   if (!script.recorded && script.columns() > 0 && chance(random, 0.25)) {
     for (std::size_t i = 1 + below(random, script.samples + 2); i-- > 0;) {
       c.rows.push_back(static_cast<std::uint32_t>(below(random, script.samples)));

@@ -27,6 +27,11 @@ std::span<const Style> Styles::all() {
       {"rearranged", &Styles::rearranged},
       {"attention", &Styles::attention},
       {"coefficients", &Styles::coefficients},
+      {"kept ends", &Styles::kept_ends},
+      {"pairs", &Styles::pairs},
+      {"wavefront", &Styles::wavefront},
+      {"triangular solve", &Styles::triangular_solve},
+      {"rounds of scan", &Styles::rounds_of_scan},
   };
   return styles;
 }

@@ -48,6 +48,11 @@ class Styles {
   List rearranged(const List& x);
   List attention(const List& x);
   List coefficients(const List& x);
+  List kept_ends(const List& x);
+  List pairs(const List& x);
+  List wavefront(const List& x);
+  List triangular_solve(const List& x);
+  List rounds_of_scan(const List& x);
 
   std::uint32_t pole(std::uint32_t x);
   std::uint32_t comparison(std::uint32_t a, std::uint32_t b);

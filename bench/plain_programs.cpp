@@ -1,0 +1,8 @@
+#include "bench/plain_programs.h"
+
+#include "bench/scalar_programs.h"
+
+double tapeloom_bench_scalar_program(std::size_t program, const double* x, std::size_t count) {
+  using namespace tapeloom::bench::scalar_programs;
+  return run<double>(program, {x, count}, least, most);
+}

@@ -1,0 +1,130 @@
+// What ordinary programs take that are no nets: instructions, time to compile, and the time of a step with gradients
+// over that of the plain function. Gradients are compared with differences of the plain function first; --check does
+// nothing else.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <tapeloom/tapeloom.h>
+#include "bench/machine.h"
+#include "bench/main.h"
+#include "bench/plain_programs.h"
+#include "bench/scalar_programs.h"
+
+namespace tapeloom::bench {
+namespace {
+
+constexpr std::size_t rounds = 9;
+constexpr double slice_seconds = 0.005;
+/// Of the directions along which differences are taken.
+constexpr std::size_t directions = 4;
+
+double processor_seconds() {
+  std::timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+/// Of the processor, for a call: the least of some rounds, so that what else the machine does counts least.
+template <class F>
+double seconds_of(F function) {
+  std::size_t calls = 1;
+  double least = 1e30;
+  for (std::size_t round = 0; round < rounds;) {
+    const double start = processor_seconds();
+    for (std::size_t i = 0; i < calls; ++i) function();
+    const double seconds = processor_seconds() - start;
+    if (round == 0 && seconds < slice_seconds) {
+      calls *= 2;
+      continue;
+    }
+    least = std::min(least, seconds / static_cast<double>(calls)), ++round;
+  }
+  return least;
+}
+
+std::vector<double> arguments(std::size_t count, std::size_t first) {
+  std::vector<double> x(count);
+  for (std::size_t i = 0; i < count; ++i) x[i] = scalar_programs::datum(first + i);
+  return x;
+}
+
+double plain(std::size_t program, const std::vector<double>& x) {
+  return tapeloom_bench_scalar_program(program, x.data(), x.size());
+}
+
+/// Central differences of fourth order along random directions.
+void check(std::size_t program, const std::vector<double>& x, double value, std::span<const double> gradient) {
+  const std::string name(scalar_programs::all[program].name);
+  const double expected = plain(program, x), scale = std::max(1.0, std::fabs(expected));
+  if (!(std::fabs(value - expected) <= 1e-11 * scale)) throw std::runtime_error(name + ": another value");
+  for (std::size_t d = 0; d < directions; ++d) {
+    std::vector<double> along = arguments(x.size(), 7919 * (d + 1));
+    double slope = 0.0, size = 0.0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      along[i] -= 0.5, slope += along[i] * gradient[i], size += std::fabs(along[i] * gradient[i]);
+    }
+    const auto at = [&](double step) {
+      std::vector<double> moved = x;
+      for (std::size_t i = 0; i < x.size(); ++i) moved[i] += step * along[i];
+      return plain(program, moved);
+    };
+    constexpr double h = 1e-4;
+    const double difference = (8.0 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12.0 * h);
+    if (!(std::fabs(slope - difference) <= 1e-8 * std::max(size, scale))) {
+      throw std::runtime_error(name + ": a derivative of " + std::to_string(slope) + ", and differences say " +
+                               std::to_string(difference));
+    }
+  }
+}
+
+void compare(std::size_t program, bool only_check) {
+  const scalar_programs::Named& named = scalar_programs::all[program];
+  const std::vector<double> x = arguments(named.arguments, 0);
+  Tape tape;
+  std::vector<Value> parameters;
+  for (const double number : x) parameters.push_back(tape.parameter(number));
+  const Value loss = scalar_programs::run<Value>(
+      program, std::span<const Value>(parameters), [](Value a, Value b) { return min(a, b); },
+      [](Value a, Value b) { return max(a, b); });
+  const std::size_t forward = compile(loss, {.gradients = false}).instructions.size();
+  const Program compiled = compile(loss);
+  const double seconds = only_check ? 0.0 : seconds_of([&] { compile(loss, {.verify = false}); });
+  const std::size_t instructions = compiled.instructions.size();
+  Executor<double> executor(compiled, {.threads = 1});
+  executor.step();
+  check(program, x, executor.loss(), executor.gradients());
+  std::printf("| %-16s | %6zu | %5zu | %5zu | %4.0f |", std::string(named.name).c_str(), tape.size(), forward,
+              instructions, 1e9 * seconds / static_cast<double>(tape.size()));
+  if (!only_check) {
+    volatile double kept = 0.0;
+    const double function = seconds_of([&] { kept = plain(program, x); });
+    const double step = seconds_of([&] { executor.step(); });
+    std::printf(" %7.1f | %7.1f | %6.2f |", 1e6 * function, 1e6 * step, step / function);
+  }
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+int run(int argc, char** argv) {
+  const bool only_check = argc == 2 && std::strcmp(argv[1], "--check") == 0;
+  if (argc > 1 && !only_check) throw std::invalid_argument("usage: program_bench [--check]");
+  if (!only_check) print_machine();
+  std::printf("| program | nodes | instructions forward | with gradients | compiling, ns a node |%s\n",
+              only_check ? "" : " plain, us | step, us | step / plain |");
+  std::printf("|---|---|---|---|---|%s\n", only_check ? "" : "---|---|---|");
+  for (std::size_t program = 0; program < scalar_programs::count; ++program) compare(program, only_check);
+  return 0;
+}
+
+}  // namespace
+}  // namespace tapeloom::bench
+
+int main(int argc, char** argv) {
+  return tapeloom::bench::run_program("program_bench", [&] { return tapeloom::bench::run(argc, argv); });
+}

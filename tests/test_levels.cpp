@@ -1,0 +1,118 @@
+// Numeric programs that are no nets: nodes that do the same at the same depth roll, whatever they are computed from.
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "against_evaluate.h"
+#include "bench/scalar_programs.h"
+#include "tapeloom/compiler/ways.h"
+
+using namespace tapeloom;
+using namespace tapeloom::test;
+namespace programs = tapeloom::bench::scalar_programs;
+
+namespace {
+
+using Values = std::vector<Value>;
+using Write = std::function<Value(std::span<const Value>)>;
+
+Value least(Value a, Value b) { return min(a, b); }
+
+/// The instructions of a program of so many parameters, with gradients.
+std::size_t instructions(std::size_t count, const Write& write) {
+  Tape tape;
+  Values x;
+  for (std::size_t i = 0; i < count; ++i) x.push_back(tape.parameter(programs::datum(i)));
+  return compile(write(x)).instructions.size();
+}
+
+struct Small {
+  std::string name;
+  std::size_t arguments;
+  Write write;
+};
+
+/// Each small enough to be compared number by number.
+std::vector<Small> small_programs() {
+  using X = std::span<const Value>;
+  return {
+      {"heat, ends kept", 12, [](X x) { return programs::heat(x, 12, 5, false); }},
+      {"heat, periodic", 12, [](X x) { return programs::heat(x, 12, 5, true); }},
+      {"wave", 12, [](X x) { return programs::wave(x, 12, 5, false); }},
+      {"reactions", 16, [](X x) { return programs::reactions(x, 8, 3); }},
+      {"lu", 49, [](X x) { return programs::lu(x, 7); }},
+      {"cholesky", 36, [](X x) { return programs::cholesky(x, 6); }},
+      {"triangular solve", 90, [](X x) { return programs::triangular_solve(x, 9); }},
+      {"pair forces", 12, [](X x) { return programs::pair_forces(x, 6, 3); }},
+      {"soft dtw", 14, [](X x) { return programs::soft_dtw(x, 7); }},
+      {"edit distance", 14, [](X x) { return programs::edit_distance(x, 7, least); }},
+      {"scan", 20, [](X x) { return programs::scan(x, 20); }},
+      {"k-means", 6, [](X x) { return programs::k_means(x, 3, 9, least); }},
+      {"mixture", 14, [](X x) { return programs::mixture(x, 3, 2, 9, [](Value a, Value b) { return max(a, b); }); }},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("numeric programs that roll by level compute what the reference does, once a step and for each sample") {
+  for (const Small& program : small_programs()) {
+    INFO(program.name);
+    SECTION(program.name + ", once a step") {
+      Tape tape;
+      Values x;
+      for (std::size_t i = 0; i < program.arguments; ++i) x.push_back(tape.parameter(programs::datum(i)));
+      const Value loss = program.write(x);
+      expect_programs_like_evaluate(loss, {}, {}, 1, 64.0);
+      Executor<double> by_level(compiler::compile_by_level(loss, {.verify = true}), {});
+      expect_step_like_evaluate(by_level, loss, {}, {}, 1, 64.0);
+    }
+    SECTION(program.name + ", for each sample") {
+      constexpr std::size_t samples = 5;
+      Tape tape;
+      const Values x = tape.inputs("x", program.arguments);
+      std::vector<double> rows(samples * program.arguments);
+      for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = programs::datum(i);
+      const Value loss = batch_mean(program.write(x));
+      expect_programs_like_evaluate(loss, {}, rows, samples, 64.0);
+      Executor<double> by_level(compiler::compile_by_level(loss, {.input_gradients = true, .verify = true}),
+                                {.max_samples = samples});
+      expect_step_like_evaluate(by_level, loss, {}, rows, samples, 64.0);
+    }
+  }
+}
+
+TEST_CASE("a grid whose ends are kept takes as many instructions however wide, and few more than a periodic one") {
+  const auto heat = [](std::size_t n, bool periodic) {
+    return instructions(n, [&](std::span<const Value> x) { return programs::heat(x, n, 20, periodic); });
+  };
+  CHECK(heat(256, false) == heat(512, false));
+  CHECK(10 * heat(256, false) <= 13 * heat(256, true));
+  const auto wave = [](std::size_t n, bool periodic) {
+    return instructions(n, [&](std::span<const Value> x) { return programs::wave(x, n, 20, periodic); });
+  };
+  CHECK(wave(256, false) == wave(512, false));
+  CHECK(10 * wave(256, false) <= 13 * wave(256, true));
+}
+
+TEST_CASE("instructions of wavefronts, solves and scans grow with depth, not with the size of the table") {
+  const auto ratio = [](auto&& program, std::size_t n) {
+    return static_cast<double>(program(2 * n)) / static_cast<double>(program(n));
+  };
+  const auto soft_dtw = [](std::size_t n) {
+    return instructions(2 * n, [&](std::span<const Value> x) { return programs::soft_dtw(x, n); });
+  };
+  const auto edit_distance = [](std::size_t n) {
+    return instructions(2 * n, [&](std::span<const Value> x) { return programs::edit_distance(x, n, least); });
+  };
+  const auto solve = [](std::size_t n) {
+    return instructions(n * n + n, [&](std::span<const Value> x) { return programs::triangular_solve(x, n); });
+  };
+  const auto scan = [](std::size_t n) {
+    return instructions(n, [&](std::span<const Value> x) { return programs::scan(x, n); });
+  };
+  CHECK(ratio(soft_dtw, 12) < 2.3);
+  CHECK(ratio(edit_distance, 12) < 2.3);
+  CHECK(ratio(solve, 16) < 2.3);
+  CHECK(ratio(scan, 32) < 1.5);
+}
