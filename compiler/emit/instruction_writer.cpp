@@ -12,10 +12,9 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-/// Rows are added one after another where they are estimated to take less than half as long as lists, which take one
-/// instruction.
-constexpr double lists_preferred = 2.0;
-/// But, unless costs alone decide, never more than this.
+/// Rows are added one after another where that is estimated to take so much less time than lists, which take one
+/// instruction: half of it, or where costs alone do not decide, an eighth, and then never more parts than this.
+constexpr double lists_preferred = 2.0, lists_much_preferred = 8.0;
 constexpr std::size_t some_parts = 8;
 
 std::uint32_t count(const auto& list) { return static_cast<std::uint32_t>(list.size()); }
@@ -208,7 +207,7 @@ bool InstructionWriter::better_as_lists(BlockId assemble, std::span<const std::s
     lists += cost::listed * x.rows;
     one_by_one += side_by_side ? x.rows / cost::numbers_a_second : cost::listed * x.rows;
   }
-  return lists < lists_preferred * one_by_one;
+  return lists < (by_cost ? lists_preferred : lists_much_preferred) * one_by_one;
 }
 
 void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out) {
