@@ -6,6 +6,7 @@
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
 
+#include "tapeloom/core/record/derivatives.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/core/record/functions.h"
 #include "tapeloom/core/record/print.h"

@@ -30,8 +30,6 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
     case Op::parameter:
     case Op::input:
     case Op::uniform_input:
-#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
-#include "tapeloom/core/ops/ops.def"
     case Op::batch_sum:
     case Op::batch_mean:
       break;
@@ -152,14 +150,30 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
       return {a != a || b != b ? a + b : a > b ? b : a, {a > b ? 0.0L : 1.0L, a > b ? 1.0L : 0.0L}};
     case Op::where:
       return {a != 0 ? b : c, {0, a != 0 ? 1.0L : 0.0L, a != 0 ? 0.0L : 1.0L}};
+    // Of an adjoint b of zero: zero for every a, and so is the derivative by a.
+    case Op::mul_adjoint:
+      return {b == 0 ? 0 : a * b, {b, a}};
+    case Op::mul_adjoints:
+      return {a == 0 || b == 0 ? 0 : a * b, {b, a}};
+    case Op::div_adjoint:
+      return {b == 0 ? 0 : b / a, {b == 0 ? 0 : -b / (a * a), 1 / a}};
+    case Op::unless_zero:  // a is another adjoint, which only happens to be zero there
+      return {b == 0 ? 0 : a, {1, 0}};
+    case Op::tanh_adjoint:
+      return {b == 0 ? 0 : (1 - a) * (1 + a) * b, {b == 0 ? 0 : -2 * a * b, (1 - a) * (1 + a)}};
+    case Op::sigmoid_adjoint:
+      return {b == 0 ? 0 : a * (1 - a) * b, {b == 0 ? 0 : (1 - 2 * a) * b, a * (1 - a)}};
+    case Op::relu_adjoint:
+      return {a <= 0 ? 0 : b, {0, a <= 0 ? 0.0L : 1.0L}};
+    case Op::atan_adjoint:
+      return {b == 0 ? 0 : b / (1 + a * a), {b == 0 ? 0 : -2 * a * b / (1 + a * a) / (1 + a * a), 1 / (1 + a * a)}};
   }
   fail_check("a scalar op", __FILE__, __LINE__);
 }
 
-/// Calls f(op, domain) for every scalar op of the table, in the table's order.
+/// Calls f(op, domain) for every scalar op of the table, in the table's order, those of adjoints among them.
 template <class F>
 void for_each_scalar_op(F&& f) {
-#define TAPELOOM_ADJOINT(name, Struct)
 #define TAPELOOM_OP(name, Struct) f(Op::name, std::span<const ops::Domain>(ops::Struct::domain));
 #include "tapeloom/core/ops/ops.def"
 }

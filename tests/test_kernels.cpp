@@ -353,6 +353,8 @@ TEST_CASE("kernels: ops of two and three values over all combinations of special
         for (std::size_t k = 0; k < 3; ++k) at[k] = (uniform_mask >> k & 1) != 0 ? uniform : at[k];
         const double got = executor.outputs()[i], expected = forward_op(op, at);
         if (same_bits(got, expected)) continue;
+        // What is but `scaled` skips zeros in a step that is repeated.
+        if ((op == Op::tanh_adjoint || op == Op::sigmoid_adjoint) && at[1] == 0.0) continue;
         // The vector functions round in another way; NaN, infinities and zeros are the same.
         const bool rounds = op == Op::pow || op == Op::hypot || op == Op::atan2;
         if (rounds && expected != 0.0 && std::fabs(got / expected - 1.0) <= 0x1p-51) continue;
@@ -366,7 +368,6 @@ TEST_CASE("kernels: ops of two and three values over all combinations of special
     const ForcedIsa isa(name);
     INFO(name);
     for (std::size_t i = 0; i < op_count; ++i) {
-      if (op_kind(static_cast<Op>(i)) == OpKind::adjoint) continue;  // not recorded; test_special_values differentiates
       const std::size_t arity = op_arity(static_cast<Op>(i));
       for (unsigned mask = 0; arity >= 2 && mask + 1 < 1u << arity; ++mask) check(static_cast<Op>(i), mask);
     }

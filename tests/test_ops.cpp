@@ -41,7 +41,7 @@ void for_drawn_operands(double distance_from_kinks, F&& f) {
     REQUIRE(domain.size() == op_arity(op));
     for (int i = 0; i < draws; ++i) f(op, test::draw_operands(domain, generator, distance_from_kinks));
   });
-  CHECK(count == op_count - 13);  // four leaves, two reductions, seven adjoints
+  CHECK(count == op_count - 6);  // four leaves, two reductions
 }
 
 /// Leaves for the operands of an op, made by `leaf`.
@@ -224,52 +224,5 @@ TEST_CASE("compiled, every op gives its value and derivatives in float, double a
     }
     INFO("exact");
     expect_compiled_like_oracle<double>(op, domain, true);
-  });
-}
-
-namespace {
-
-/// The contribution to operand i, recorded as Values, so that it can be differentiated again.
-template <class F>
-Value recorded_reverse(const std::array<Value, 3>& x, Value y, Value adjoint, std::size_t i) {
-  if constexpr (F::arity == 1) {
-    return F::reverse(x[0], y, adjoint)[i];
-  } else if constexpr (F::arity == 2) {
-    return F::reverse(x[0], x[1], y, adjoint)[i];
-  } else {
-    return F::reverse(x[0], x[1], x[2], y, adjoint)[i];
-  }
-}
-
-Value recorded_reverse(Op op, const std::array<Value, 3>& x, Value y, Value adjoint, std::size_t i) {
-  return ops::visit(
-      op, [&]<class F>() { return recorded_reverse<F>(x, y, adjoint, i); },
-      []() -> Value { fail_check("a scalar op", __FILE__, __LINE__); });
-}
-
-}  // namespace
-
-TEST_CASE("derivatives of derivatives: the formulas work on Values too") {
-  for_drawn_operands(1e-3, [](Op op, const std::array<double, 3>& x) {
-    constexpr double weight = 0.75;
-    const OpOracle expected = test::op_oracle(op, wide(x));
-    for (std::size_t i = 0; i < op_arity(op); ++i) {
-      Tape tape;
-      const auto operands = leaves(op, x, [&](double v) { return tape.parameter(v); });
-      const Value adjoint = tape.parameter(weight);
-      const Value first = recorded_reverse(op, operands, test::record_op(op, operands), adjoint, i).on(tape);
-      INFO(text(op, x) << ", operand " << i);
-      CHECK(close(first.data(), static_cast<double>(weight * expected.partial[i]), rounding));
-
-      const Evaluation second = evaluate(first, {});
-      for (std::size_t j = 0; j < op_arity(op); ++j) {
-        if (!test::is_drawn(op, j)) continue;
-        const auto partial = [op, i](const auto& at) { return weight * test::op_oracle(op, at).partial[i]; };
-        const auto derivative = static_cast<double>(difference(partial, wide(x), j, 1e-5L));
-        INFO("by operand " << j);
-        CHECK(close(second.gradients[j], derivative, 1e-6, 1e-8));
-      }
-      CHECK(close(second.gradients[op_arity(op)], static_cast<double>(expected.partial[i]), rounding));
-    }
   });
 }

@@ -40,6 +40,9 @@ class Expression {
   }
 
   friend Expression scaled(Expression factor, Expression adjoint) { return apply(adjoint.scaled_, {factor, adjoint}); }
+  friend Expression scaled_adjoints(Expression a, Expression b) {
+    return apply(b.scaled_ == Op::mul ? Op::mul : Op::mul_adjoints, {a, b});
+  }
 
  private:
   Graph* graph_ = nullptr;

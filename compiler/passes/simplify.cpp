@@ -40,7 +40,7 @@ class Simplifier {
     Op op;
     View (Simplifier::*rule)(Operands);
   };
-  static const Rule rules[11];
+  static const Rule rules[13];
 
   View times_samples(const View& x) { return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x); }
   View make(Op op, const View& a) { return g_.add_elementwise(op, {a}); }
@@ -118,6 +118,13 @@ class Simplifier {
     const View simpler = mul(operands);
     return simpler != nothing ? simpler : make(Op::mul, a, b);
   }
+  /// Of two adjoints.
+  View mul_adjoints(Operands x) {
+    for (const View& factor : x) {
+      if (is_finite_constant(factor) && is_never_zero(factor)) return product(x[0], x[1]);
+    }
+    return nothing;
+  }
   View div_adjoint(Operands x) {
     if (g_.is_constant(x[0], 1.0)) return x[1];
     return is_never_zero(x[1]) ? make(Op::div, x[1], x[0]) : nothing;
@@ -152,12 +159,14 @@ class Simplifier {
     return nothing;
   }
 
-  /// A comparison is 1 or 0 already.
-  View not_equal(Operands x) {
-    const Block left = g_[x[0].block];
-    const bool truth = left.kind == BlockKind::elementwise && op_kind(left.op) == OpKind::comparison;
-    return truth && g_.is_constant(x[1], 0.0) ? x[0] : nothing;
+  bool is_truth(const View& x) const {
+    const Block block = g_[x.block];
+    return block.kind == BlockKind::elementwise && op_kind(block.op) == OpKind::comparison;
   }
+  /// A comparison is 1 or 0 already.
+  View not_equal(Operands x) { return is_truth(x[0]) && g_.is_constant(x[1], 0.0) ? x[0] : nothing; }
+  /// And never NaN: the derivative of a mean over the samples counts them so.
+  View equal(Operands x) { return x[0] == x[1] && is_truth(x[0]) ? number(1.0, x[0]) : nothing; }
 
   View where(Operands x) {
     if (x[1] == x[2]) return x[1];
@@ -170,7 +179,7 @@ class Simplifier {
   bool before_;
 };
 
-const Simplifier::Rule Simplifier::rules[11] = {
+const Simplifier::Rule Simplifier::rules[13] = {
     {Op::add, &Simplifier::add},
     {Op::sub, &Simplifier::sub},
     {Op::mul, &Simplifier::mul},
@@ -179,7 +188,9 @@ const Simplifier::Rule Simplifier::rules[11] = {
     {Op::pow, &Simplifier::pow},
     {Op::where, &Simplifier::where},
     {Op::not_equal, &Simplifier::not_equal},
+    {Op::equal, &Simplifier::equal},
     {Op::mul_adjoint, &Simplifier::mul_adjoint},
+    {Op::mul_adjoints, &Simplifier::mul_adjoints},
     {Op::div_adjoint, &Simplifier::div_adjoint},
     {Op::unless_zero, &Simplifier::unless_zero},
 };

@@ -76,23 +76,33 @@ struct Domain {
   double lower, upper;
 };
 
-/// What derivatives compute from a number and an adjoint. They are rows of the table, so that a graph keeps each as one
-/// op.
+/// As a formula calls the adjoint rows; graph expressions have their own.
+#define TAPELOOM_ADJOINT(name, Struct) \
+  template <class T>                   \
+  T name(T x, T adjoint);
+#include "tapeloom/core/ops/ops.def"
+
+/// What derivatives compute from a number and an adjoint, in which it is linear: zero where the adjoint is. They are
+/// rows of the table, so that a graph keeps each as one op. Their own derivatives: by the adjoint the same row, of the
+/// adjoint that comes in; by the number zero as well where either adjoint is, since the row is zero for every number
+/// there.
 struct Adjoint {
   static constexpr std::size_t arity = 2;
-  static constexpr unsigned differentiable = 0;
+  static constexpr unsigned differentiable = 0b11;
   static constexpr Domain domain[] = {{-1, 1}, {-3, 3}};
-  template <class T>
-  static std::array<T, 2> reverse(T, T, T, T) {
-    return {T(0.0), T(0.0)};
-  }
 };
 
-/// The contribution x, which is linear in the adjoint.
+/// The contribution x, which is linear in the adjoint. An adjoint goes through to x also where x is not looked at:
+/// x grows with the adjoint there, too.
 struct UnlessZero : Adjoint {
+  static constexpr unsigned differentiable = 0b01;
   template <class T>
   static T forward(T x, T adjoint) {
     return select(adjoint == T(0.0), T(0.0), x);
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T, T, T, T adjoint) {
+    return {adjoint, T(0.0)};
   }
 };
 /// factor * adjoint
@@ -101,23 +111,55 @@ struct MulAdjoint : Adjoint {
   static T forward(T factor, T adjoint) {
     return UnlessZero::forward(factor * adjoint, adjoint);
   }
+  template <class T>
+  static std::array<T, 2> reverse(T factor, T by, T, T adjoint) {
+    const T by_factor = mul_adjoints(by, adjoint);
+    return {by_factor, mul_adjoint(factor, adjoint)};
+  }
+};
+/// The product of two adjoints, zero where either is.
+struct MulAdjoints : Adjoint {
+  template <class T>
+  static T forward(T a, T b) {
+    return UnlessZero::forward(MulAdjoint::forward(a, b), a);
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
+    const T by_a = mul_adjoints(b, adjoint);
+    return {by_a, mul_adjoints(a, adjoint)};
+  }
 };
 /// adjoint / divisor
 struct DivAdjoint : Adjoint {
+  static constexpr Domain domain[] = {{0.25, 3}, {-3, 3}};
   template <class T>
   static T forward(T divisor, T adjoint) {
     return UnlessZero::forward(adjoint / divisor, adjoint);
   }
+  template <class T>
+  static std::array<T, 2> reverse(T divisor, T, T y, T adjoint) {
+    const T by_adjoint = div_adjoint(divisor, adjoint);
+    return {-mul_adjoints(y, by_adjoint), by_adjoint};
+  }
 };
 
 /// factor * adjoint: zero for an adjoint of zero among scalars, and whatever the product is among vectors. Graph
-/// expressions have their own.
+/// expressions and recorded formulas have their own.
 template <class T>
 T scaled(T factor, T adjoint) {
   if constexpr (std::is_floating_point_v<T>) {
     return MulAdjoint::forward(factor, adjoint);
   } else {
     return factor * adjoint;
+  }
+}
+/// The same of two adjoints, either of which may be zero.
+template <class T>
+T scaled_adjoints(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return MulAdjoints::forward(a, b);
+  } else {
+    return a * b;
   }
 }
 
@@ -127,6 +169,12 @@ struct TanhAdjoint : Adjoint {
   static T forward(T y, T adjoint) {
     return scaled(T(1.0) - y * y, adjoint);
   }
+  template <class T>
+  static std::array<T, 2> reverse(T y, T by, T, T adjoint) {
+    const T slope = T(-2.0) * y, both = scaled_adjoints(by, adjoint);
+    const T by_y = scaled(slope, both);
+    return {by_y, tanh_adjoint(y, adjoint)};
+  }
 };
 /// Of the result y.
 struct SigmoidAdjoint : Adjoint {
@@ -134,12 +182,23 @@ struct SigmoidAdjoint : Adjoint {
   static T forward(T y, T adjoint) {
     return scaled(y * (T(1.0) - y), adjoint);
   }
+  template <class T>
+  static std::array<T, 2> reverse(T y, T by, T, T adjoint) {
+    const T slope = T(1.0) - (y + y), both = scaled_adjoints(by, adjoint);
+    const T by_y = scaled(slope, both);
+    return {by_y, sigmoid_adjoint(y, adjoint)};
+  }
 };
 /// relu'(0) = 0. The result is positive, or not a number, exactly where the operand is.
 struct ReluAdjoint : Adjoint {
+  static constexpr unsigned differentiable = 0b10;
   template <class T>
   static T forward(T y, T adjoint) {
     return select(y <= T(0.0), T(0.0), adjoint);
+  }
+  template <class T>
+  static std::array<T, 2> reverse(T y, T, T, T adjoint) {
+    return {T(0.0), relu_adjoint(y, adjoint)};
   }
 };
 
@@ -153,9 +212,15 @@ struct AtanAdjoint : Adjoint {
     const T sum = T(1.0) + x * x;
     return DivAdjoint::forward(select(large, x, sum), DivAdjoint::forward(first, adjoint));
   }
+  template <class T>
+  static std::array<T, 2> reverse(T x, T, T y, T adjoint) {
+    const T by_adjoint = atan_adjoint(x, adjoint);
+    const T slope = T(-2.0) * x, first = scaled(slope, y);
+    const T by_x = scaled_adjoints(first, by_adjoint);
+    return {by_x, by_adjoint};
+  }
 };
 
-/// As a formula calls them; graph expressions have their own.
 #define TAPELOOM_ADJOINT(name, Struct)  \
   template <class T>                    \
   T name(T x, T adjoint) {              \
@@ -214,7 +279,8 @@ struct Div : Arity<2> {
   template <class T>
   static std::array<T, 2> reverse(T, T b, T y, T adjoint) {
     const T da = div_adjoint(b, adjoint);
-    return {da, unless_zero(-(y * da), adjoint)};
+    const T times_y = scaled(y, da);
+    return {da, unless_zero(-times_y, adjoint)};
   }
 };
 
@@ -720,9 +786,9 @@ struct Pow : Arity<2> {
   /// d/da = b a^(b-1), zero for b = 0 even at a = 0; d/db = a^b log(a), whose limit at a = 0 is zero for b >= 0.
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
-    const T by_a = b * pow(a, b - T(1.0)) * adjoint;
+    const T by_a = scaled(b * pow(a, b - T(1.0)), adjoint);
     const T da = select(b == T(0.0), T(0.0), by_a);
-    const T by_b = y * log(a) * adjoint, infinite = y * log(a) * adjoint;
+    const T by_b = scaled(y * log(a), adjoint), infinite = scaled(y * log(a), adjoint);
     const T at_zero = select(b < T(0.0), infinite, T(0.0));
     const T db = select(a == T(0.0), at_zero, by_b);
     return {unless_zero(da, adjoint), unless_zero(db, adjoint)};

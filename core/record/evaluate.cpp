@@ -37,8 +37,13 @@ std::array<double, 3> reverse_op(Op op, std::array<double, 3> x, double y, doubl
 }
 
 unsigned differentiable_operands(Op op) {
-  return ops::visit(
-      op, []<class F>() { return F::differentiable; }, [] { return 1u; });
+  static constexpr unsigned masks[] = {
+#define TAPELOOM_LEAF(name) 1u,
+#define TAPELOOM_REDUCTION(name) 1u,
+#define TAPELOOM_OP(name, Struct) ops::Struct::differentiable,
+#include "tapeloom/core/ops/ops.def"
+  };
+  return masks[static_cast<std::size_t>(op)];
 }
 
 namespace {

@@ -68,14 +68,18 @@ void Gradients::drop_from(std::uint32_t first) {
   });
 }
 
+IndexSet& Gradients::nodes_ahead(const Tape& tape) {
+  ahead_.clear();  // an earlier sweep may have run out of memory
+  ahead_.make_room(tape.capacity());
+  return ahead_;
+}
+
 /// From the last node to the first: when it comes to a node, all that use it have contributed to its adjoint.
 void Gradients::sweep(const Tape& tape, NodeId root, double seed) {
   make_room(tape);
   const std::size_t capacity = tape.capacity();
   if (capacity > adjoints_.capacity()) adjoints_.set_capacity(capacity);
-  ahead_.clear();  // an earlier sweep may have run out of memory
-  ahead_.make_room(capacity);
-  ahead_.add(root.index);
+  nodes_ahead(tape).add(root.index);
   adjoints_[root.index] = seed;
   ahead_.take_all(
       [&](std::uint32_t node, auto&& add_ahead) {
@@ -91,9 +95,7 @@ void Gradients::sweep(const Tape& tape, NodeId root, double seed) {
 
 void Gradients::micrograd_sweep(const Tape& tape, NodeId root) {
   set(tape, root, 1.0);
-  ahead_.clear();  // an earlier sweep may have run out of memory
-  ahead_.make_room(tape.capacity());
-  ahead_.add(root.index);
+  nodes_ahead(tape).add(root.index);
   ahead_.take_all(
       [&](std::uint32_t number, auto&& add_ahead) {
         const NodeId node{std::size_t{number}};

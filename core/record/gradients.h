@@ -168,6 +168,8 @@ class Gradients {
   void sweep(const Tape& tape, NodeId root, double seed);
   /// See Tape::micrograd_backward.
   void micrograd_sweep(const Tape& tape, NodeId root);
+  /// An empty set with room for the tape's nodes, until the next sweep.
+  IndexSet& nodes_ahead(const Tape& tape);
   /// Those of nodes that go elsewhere (Tape::compact).
   void move(std::span<const std::uint32_t> places);
 

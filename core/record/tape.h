@@ -217,6 +217,7 @@ class TAPELOOM_API Tape {
  private:
   friend class Value;
   friend class Recorder;
+  friend class DerivativeRecorder;
   friend void recompute(Tape&, Mark);
 
   static constexpr std::uint8_t varying_bit = 0x80;

@@ -193,9 +193,11 @@ Value apply(Op op, std::span<const Value> x) {
   }
   switch (op) {
 #define TAPELOOM_LEAF(name) case Op::name:
-#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
 #include "tapeloom/core/ops/ops.def"
     break;
+#define TAPELOOM_ADJOINT(name, Struct) \
+  case Op::name:                       \
+    return Recorder::binary<ops::Struct>(Op::name, x[0], x[1]);
 #define TAPELOOM_REDUCTION(name) \
   case Op::name:                 \
     return name(x[0]);

@@ -175,7 +175,8 @@ Condition operator>(ChainOfComparisons, Value) = delete;
 template <std::same_as<Condition> ChainOfComparisons>
 Condition operator>=(ChainOfComparisons, Value) = delete;
 
-/// An op of the table by its name. Throws RecordingError for a leaf, or for another number of operands than it takes.
+/// An op of the table by its name, adjoint rows among them. Throws RecordingError for a leaf, or for another number of
+/// operands than it takes.
 TAPELOOM_API Value apply(Op op, std::span<const Value> operands);
 inline Value apply(Op op, std::initializer_list<Value> operands) {
   return apply(op, std::span(operands.begin(), operands.size()));

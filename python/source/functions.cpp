@@ -1,5 +1,6 @@
 #include "functions.h"
 
+#include <span>
 #include <string>
 
 namespace tapeloom::python {
@@ -10,6 +11,30 @@ Tape& tape() { return recording().tape(); }
 
 /// A number for one that met no Value.
 PyObject* result_of(Value value) { return value.is_plain() ? PyFloat_FromDouble(value.data()) : new_object(value); }
+
+/// Of nodes that may have been there before.
+PyObject* list_of(std::span<const Value> values) {
+  PyObject* list = PyList_New(static_cast<Py_ssize_t>(values.size()));
+  for (std::size_t i = 0; list != nullptr && i < values.size(); ++i) {
+    PyObject* object = values[i].is_plain() ? PyFloat_FromDouble(values[i].data()) : object_of(values[i]);
+    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), object);
+  }
+  return list;
+}
+
+/// A matrix, row-major, as a list of its rows.
+PyObject* rows_of(std::span<const Value> matrix, std::size_t rows, std::size_t columns) {
+  PyObject* list = PyList_New(static_cast<Py_ssize_t>(rows));
+  for (std::size_t i = 0; list != nullptr && i < rows; ++i) {
+    PyObject* row = list_of(columns == 0 ? matrix : matrix.subspan(i * columns, columns));
+    if (row == nullptr) {
+      Py_DECREF(list);
+      return nullptr;
+    }
+    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), row);
+  }
+  return list;
+}
 
 bool check_count(const char* name, Py_ssize_t given, Py_ssize_t expected) {
   if (given == expected) return true;
@@ -185,12 +210,45 @@ PyObject* logsumexp_of(PyObject*, PyObject* list) {
 PyObject* log_softmax_of(PyObject*, PyObject* list) {
   return guarded([&] {
     recording().reclaim();
-    const std::vector<Value> made = log_softmax(values_of(list, "log_softmax"));
-    PyObject* results = PyList_New(static_cast<Py_ssize_t>(made.size()));
-    for (std::size_t i = 0; results != nullptr && i < made.size(); ++i) {
-      PyList_SET_ITEM(results, static_cast<Py_ssize_t>(i), result_of(made[i]));
-    }
-    return results;
+    return list_of(log_softmax(values_of(list, "log_softmax")));
+  });
+}
+
+PyObject* gradient_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("gradient", count, 2)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const Value y = value_argument(arguments[0], "gradient");
+    return list_of(gradient(y, values_of(arguments[1], "gradient")));
+  });
+}
+
+PyObject* derivative_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("derivative", count, 3)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const Value y = value_argument(arguments[0], "derivative");
+    const std::vector<Value> x = values_of(arguments[1], "derivative");
+    return object_of(derivative(y, x, values_of(arguments[2], "derivative")));
+  });
+}
+
+PyObject* jacobian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("jacobian", count, 2)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const std::vector<Value> y = values_of(arguments[0], "jacobian"), x = values_of(arguments[1], "jacobian");
+    return rows_of(jacobian(y, x), y.size(), x.size());
+  });
+}
+
+PyObject* hessian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("hessian", count, 2)) return nullptr;
+  return guarded([&] {
+    recording().reclaim();
+    const Value y = value_argument(arguments[0], "hessian");
+    const std::vector<Value> x = values_of(arguments[1], "hessian");
+    return rows_of(hessian(y, x), x.size(), x.size());
   });
 }
 
@@ -259,6 +317,16 @@ PyMethodDef functions[] = {
      "logsumexp(values)\n--\n\nThe logarithm of the sum of the exponentials, which does not overflow."},
     {"log_softmax", log_softmax_of, METH_O,
      "log_softmax(values)\n--\n\nA list: each value less logsumexp of all of them."},
+    {"gradient", TAPELOOM_FAST(gradient_of), METH_FASTCALL,
+     "gradient(y, x)\n--\n\nA list: the derivative of y by each Value of the list x, as Values, which can be compiled "
+     "and differentiated again."},
+    {"derivative", TAPELOOM_FAST(derivative_of), METH_FASTCALL,
+     "derivative(y, x, direction)\n--\n\nThe derivative of y along a direction, two lists of one length: the sum of "
+     "dy/dx direction."},
+    {"jacobian", TAPELOOM_FAST(jacobian_of), METH_FASTCALL,
+     "jacobian(y, x)\n--\n\nA list of rows, one for each Value of the list y: its derivatives by those of the list x."},
+    {"hessian", TAPELOOM_FAST(hessian_of), METH_FASTCALL,
+     "hessian(y, x)\n--\n\nA list of rows: the second derivatives of y by the Values of the list x."},
     {"sum", sum_of, METH_O, "sum(values)\n--\n\nThe sum of a list, in order from the first."},
     {"mean", mean_of, METH_O, "mean(values)\n--\n\nThe mean of a list that is not empty."},
     {"dot", TAPELOOM_FAST(dot_of), METH_FASTCALL,

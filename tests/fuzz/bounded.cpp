@@ -135,7 +135,8 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
                      (op != Op::sqrt || centre.value * centre.value == at[0]);
   Real y_error = spread;
   if (rounds && !exact) {
-    y_error += function_units(op) * unit * (function_size(op, centre.value) + spread) + 4.0L * arithmetic.smallest();
+    y_error +=
+        function_units(op) * unit * (function_size(op, at, centre.value) + spread) + 4.0L * arithmetic.smallest();
   }
   result.value = Bounded::of(centre.value, y_error, arithmetic);
   if (std::isfinite(centre.value)) y_error = result.value.error(arithmetic);

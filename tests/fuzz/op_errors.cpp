@@ -36,6 +36,10 @@ Real function_units(Op op) {
     case Op::digamma:
     case Op::polygamma:
       return 2.0L;
+    case Op::tanh_adjoint:
+    case Op::sigmoid_adjoint:
+    case Op::atan_adjoint:
+      return 4.0L;
     case Op::tanh:
       return 12.0L;
     case Op::sigmoid:
@@ -51,8 +55,12 @@ Real function_units(Op op) {
 #define TAPELOOM_OPERATOR(name, Struct, sign) case Op::name:
 #define TAPELOOM_COMPARISON(name, Struct, sign) case Op::name:
 #define TAPELOOM_TERNARY(name, Struct) case Op::name:
-#define TAPELOOM_ADJOINT(name, Struct) case Op::name:
 #include "tapeloom/core/ops/ops.def"
+    case Op::mul_adjoint:
+    case Op::mul_adjoints:
+    case Op::div_adjoint:
+    case Op::unless_zero:
+    case Op::relu_adjoint:
     case Op::neg:
     case Op::sqrt:
     case Op::square:
@@ -71,7 +79,9 @@ Real function_units(Op op) {
   return 1.0L;
 }
 
-Real function_size(Op op, Real y) {
+Real function_size(Op op, const std::array<Real, 3>& x, Real y) {
+  // Of 1 - y^2 and y (1 - y), in which digits cancel.
+  if (op == Op::tanh_adjoint || op == Op::sigmoid_adjoint) return std::fabs(x[1]);
   const bool mixed = op == Op::lgamma || op == Op::digamma || op == Op::polygamma;
   return mixed ? std::fmax(std::fabs(y), 1.0L) : std::fabs(y);
 }
@@ -89,6 +99,8 @@ bool copies(Op op) {
     case Op::round:
     case Op::fmod:
     case Op::copysign:
+    case Op::unless_zero:
+    case Op::relu_adjoint:
       return true;
     default:  // NOLINT: all others are rounded
       return op_kind(op) == OpKind::comparison;
@@ -106,7 +118,10 @@ bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x) {
     case Op::ceil:
     case Op::round:
     case Op::copysign:
+    case Op::relu_adjoint:
       return true;
+    case Op::unless_zero:
+      return operand == 1;
     case Op::polygamma:
       return operand == 0;
     case Op::leaky_relu:
@@ -132,6 +147,8 @@ bool pole_near(Op op, const std::array<Real, 3>& x, const std::array<Real, 3>& e
   switch (op) {
     case Op::div:
       return zero_near(1);
+    case Op::div_adjoint:
+      return zero_near(0);
     case Op::pow:
       return zero_near(0) && x[1] - error[1] < 1 && x[1] != 0;
     case Op::tan:
@@ -165,6 +182,13 @@ Real partial_error(Op op, std::size_t operand, const std::array<Real, 3>& x, Rea
   switch (op) {
     case Op::div:
       return 4.0L * unit * std::fabs(p) + (operand == 1 ? y_error / std::fabs(x[1]) : 0.0L);
+    case Op::div_adjoint:
+      return 8.0L * unit * std::fabs(p) + (operand == 0 ? y_error / std::fabs(x[0]) : 0.0L);
+    case Op::tanh_adjoint:
+    case Op::sigmoid_adjoint:
+      return 8.0L * unit * (operand == 0 ? std::fabs(x[1]) : 1.0L);
+    case Op::atan_adjoint:
+      return 16.0L * unit * std::fabs(p) + (operand == 0 ? 2.0L * y_error : 0.0L);
     case Op::exp:
       // As a part of tanh or sigmoid: their derivatives are those of a result near 1, which is rounded.
       return y_error + (arithmetic.idioms ? 4.0L * unit * std::fmax(1.0L, y * y) : 0.0L);

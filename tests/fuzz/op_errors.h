@@ -15,7 +15,7 @@ using Real = long double;
 /// Errors that functions are computed with, in units of the last place of 1 (half an ulp or more): docs/numerics.md.
 Real function_units(Op op);
 /// What that error is relative to: the result, or 1 where digits cancel near its zeros.
-Real function_size(Op op, Real y);
+Real function_size(Op op, const std::array<Real, 3>& x, Real y);
 /// Ops that pick or copy, whose results and derivatives are as exact as their operands, and those that are never
 /// rounded.
 bool copies(Op op);

@@ -1,0 +1,73 @@
+"""Derivatives that are Values: numbers, a net that solves an equation, errors."""
+
+import math
+import random
+import unittest
+
+import tapeloom
+from tapeloom import nn
+from tapeloom.engine import Value
+
+
+class Derivatives(unittest.TestCase):
+    def test_numbers(self):
+        x, y = Value(2.0), Value(3.0)
+        z = x * x * y + tapeloom.exp(y - 3)
+        first = tapeloom.gradient(z, [x, y])
+        self.assertEqual([v.data for v in first], [12.0, 5.0])
+        self.assertEqual([[v.data for v in row] for row in tapeloom.hessian(z, [x, y])], [[6.0, 4.0], [4.0, 1.0]])
+        self.assertEqual(tapeloom.derivative(z, [x, y], [1, -2.0]).data, 2.0)
+        rows = tapeloom.jacobian([z, x, first[0]], [x, y])
+        self.assertEqual([[v.data for v in row] for row in rows], [[12.0, 5.0], [1.0, 0.0], [6.0, 4.0]])
+        z.backward()
+        self.assertEqual([x.grad, y.grad], [12.0, 5.0])
+
+    def test_edges(self):
+        x, other = Value(2.0), Value(1.0)
+        self.assertEqual([v.data for v in tapeloom.gradient(x, [x, other, x])], [1.0, 0.0, 1.0])
+        self.assertEqual(tapeloom.gradient(x * x, []), [])
+        self.assertEqual(tapeloom.gradient(3.0, [x])[0].data, 0.0)
+        twice = tapeloom.gradient(x + other, [x, other])
+        self.assertEqual([v.data for v in twice], [1.0, 1.0])
+        with self.assertRaisesRegex(tapeloom.RecordingError, "plain number"):
+            tapeloom.gradient(x, [1.0])
+        with self.assertRaisesRegex(tapeloom.RecordingError, "a direction of 1"):
+            tapeloom.derivative(x, [x, other], [1.0])
+        self.assertRaises(TypeError, tapeloom.gradient, x)
+        self.assertRaises(TypeError, tapeloom.gradient, x, x)
+
+    def test_derivatives_of_gone_values_go(self):
+        x = Value(0.5)
+        for _ in range(50):
+            slope = tapeloom.gradient(tapeloom.tanh(x) * x, [x])[0]
+        tapeloom.compact()
+        before = slope.data
+        self.assertLess(tapeloom.recorded_nodes(), 100)
+        second = tapeloom.gradient(slope, [x])[0]
+        t = math.tanh(0.5)
+        self.assertAlmostEqual(before, t + 0.5 * (1 - t * t), places=14)
+        self.assertAlmostEqual(second.data, 2 * (1 - t * t) - t * (1 - t * t), places=14)
+
+    def test_a_net_solves_an_equation(self):
+        random.seed(1)
+        t = tapeloom.input("t", 0.5)
+        net = nn.MLP(1, [16, 16, 1], activation="tanh")
+        u = t + t * t * net([t])
+        u_t = tapeloom.gradient(u, [t])[0]
+        u_tt = tapeloom.gradient(u_t, [t])[0]
+        loss = tapeloom.batch_mean((u_tt + u) ** 2)
+        executor = tapeloom.compile(loss, parameters=net.parameters(), outputs=[u])
+        points = [[3 * i / 64] for i in range(65)]
+        executor.bind(points)
+        first = executor.step()
+        optimizer = tapeloom.Adam(learning_rate=0.01)
+        for _ in range(500):
+            loss = executor.step()
+            optimizer.update(executor)
+        self.assertLess(loss, first / 100)
+        error = max(abs(u[0] - math.sin(point[0])) for u, point in zip(executor.outputs, points))
+        self.assertLess(error, 0.1)
+
+
+if __name__ == "__main__":
+    unittest.main()
