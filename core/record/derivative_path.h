@@ -41,12 +41,7 @@ class DerivativePath {
   /// Of a node that is on the path.
   std::size_t position(NodeId node) const { return word(node) - first_position; }
   /// The operands through which it leads, a mask of bits.
-  unsigned operands_on(NodeId node) const {
-    const Operands operands = tape_.operands(node);
-    unsigned mask = 0;
-    for (unsigned k = 0; k < operands.count; ++k) mask |= has(operands.node[k]) ? 1u << k : 0u;
-    return mask & differentiable_operands(tape_.op(node));
-  }
+  unsigned operands_on(std::size_t position) const { return operands_on_[position]; }
   /// Whether something that y are computed from was chosen by `where`, so that adjoints of zero meet what was not.
   bool has_choices() const { return has_choices_; }
   /// The first reduction over the samples on it, if there is one.
@@ -61,8 +56,8 @@ class DerivativePath {
   }
 
   /// What y are computed from, falling.
-  LargeVector<std::uint32_t> find_reached(IndexSet& ahead, std::span<const NodeId> y) {
-    LargeVector<std::uint32_t> reached;
+  GrowingVector<std::uint32_t> find_reached(IndexSet& ahead, std::span<const NodeId> y) {
+    GrowingVector<std::uint32_t> reached;
     for (NodeId node : y) {
       if (node.index >= oldest_) ahead.add(node.index);
     }
@@ -71,7 +66,6 @@ class DerivativePath {
           reached.push_back(node);
           const Op op = tape_.op(NodeId(std::size_t{node}));
           has_choices_ = has_choices_ || op == Op::where;
-          if (op_kind(op) == OpKind::leaf) return;
           const Operands operands = tape_.operands(NodeId(std::size_t{node}));
           const unsigned differentiable = differentiable_operands(op);
           for (unsigned k = 0; k < operands.count; ++k) {
@@ -83,16 +77,25 @@ class DerivativePath {
     return reached;
   }
 
-  void find_nodes(const LargeVector<std::uint32_t>& reached) {
+  unsigned find_operands_on(NodeId node) const {
+    const Operands operands = tape_.operands(node);
+    unsigned mask = 0;
+    for (unsigned k = 0; k < operands.count; ++k) mask |= has(operands.node[k]) ? 1u << k : 0u;
+    return mask & differentiable_operands(tape_.op(node));
+  }
+
+  void find_nodes(const GrowingVector<std::uint32_t>& reached) {
+    nodes_.reserve(reached.size());
+    operands_on_.reserve(reached.size());
     for (std::size_t i = reached.size(); i-- > 0;) {
       const NodeId node{std::size_t{reached[i]}};
       std::uint32_t& at = positions_[node.index - oldest_];
-      const bool leaf = op_kind(tape_.op(node)) == OpKind::leaf;
-      const bool leads = !leaf && operands_on(node) != 0;
-      if (at != is_x && !leads) continue;
+      const unsigned leads = find_operands_on(node);
+      if (at != is_x && leads == 0) continue;
       at = static_cast<std::uint32_t>(nodes_.size()) + first_position;
       nodes_.push_back(node);
-      if (leads && op_kind(tape_.op(node)) == OpKind::reduction && !reduction_) reduction_ = node;
+      operands_on_.push_back(static_cast<std::uint8_t>(leads));
+      if (leads != 0 && op_kind(tape_.op(node)) == OpKind::reduction && !reduction_) reduction_ = node;
     }
   }
 
@@ -103,7 +106,8 @@ class DerivativePath {
   const Tape& tape_;
   std::uint32_t oldest_ = 0, last_ = 0;
   std::unique_ptr<std::uint32_t[], Free> positions_;  // of nodes from the oldest on; pages nobody needs stay untouched
-  LargeVector<NodeId> nodes_;
+  GrowingVector<NodeId> nodes_;
+  GrowingVector<std::uint8_t> operands_on_;  // of each of them
   bool has_choices_ = false;
   std::optional<NodeId> reduction_;
 };

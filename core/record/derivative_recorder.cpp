@@ -7,31 +7,30 @@
 
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/ops/ops.h"
-#include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/core/record/value.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 // As the formulas call them.
 #define TAPELOOM_OPERATOR(name, Struct, sign) \
-  inline Formula operator sign(Formula a, Formula b) { return Formula::apply(Op::name, {a, b}); }
+  inline Formula operator sign(Formula a, Formula b) { return DerivativeRecorder::compute(Op::name, a, b); }
 #define TAPELOOM_COMPARISON(name, Struct, sign) TAPELOOM_OPERATOR(name, Struct, sign)
 #define TAPELOOM_UNARY(name, Struct) \
-  inline Formula name(Formula x) { return Formula::apply(Op::name, {x}); }
+  inline Formula name(Formula x) { return DerivativeRecorder::compute(Op::name, x); }
 #define TAPELOOM_BINARY(name, Struct) \
-  inline Formula name(Formula a, Formula b) { return Formula::apply(Op::name, {a, b}); }
+  inline Formula name(Formula a, Formula b) { return DerivativeRecorder::compute(Op::name, a, b); }
 #define TAPELOOM_TERNARY(name, Struct) \
-  inline Formula name(Formula a, Formula b, Formula c) { return Formula::apply(Op::name, {a, b, c}); }
+  inline Formula name(Formula a, Formula b, Formula c) { return DerivativeRecorder::compute(Op::name, a, b, c); }
 #include "tapeloom/core/ops/ops.def"
 
 inline Formula operator-(Formula x) { return neg(x); }
 inline Formula select(Formula condition, Formula a, Formula b) { return where(condition, a, b); }
 
 inline Formula scaled(Formula factor, Formula adjoint) {
-  return Formula::apply(adjoint.skips_zeros() ? Op::mul_adjoint : Op::mul, {factor, adjoint});
+  return DerivativeRecorder::compute(adjoint.skips_zeros() ? Op::mul_adjoint : Op::mul, factor, adjoint);
 }
 inline Formula scaled_adjoints(Formula a, Formula b) {
-  return Formula::apply(b.skips_zeros() ? Op::mul_adjoints : Op::mul, {a, b});
+  return DerivativeRecorder::compute(b.skips_zeros() ? Op::mul_adjoints : Op::mul, a, b);
 }
 
 /// Those that are but `scaled` skip zeros in some kernels only, and are written out where all should.
@@ -40,21 +39,11 @@ Formula apply_adjoint(Op op, Formula x, Formula adjoint) {
   if constexpr (std::is_same_v<Struct, ops::TanhAdjoint> || std::is_same_v<Struct, ops::SigmoidAdjoint>) {
     if (adjoint.skips_zeros()) return Struct::forward(x, adjoint);
   }
-  return Formula::apply(op, {x, adjoint});
+  return DerivativeRecorder::compute(op, x, adjoint);
 }
 #define TAPELOOM_ADJOINT(name, Struct) \
   inline Formula name(Formula x, Formula adjoint) { return apply_adjoint<ops::Struct>(Op::name, x, adjoint); }
 #include "tapeloom/core/ops/ops.def"
-
-bool Formula::skips_zeros() const { return recorder_ != nullptr && recorder_->skips_zeros(); }
-
-Formula Formula::apply(Op op, std::initializer_list<Formula> operands) {
-  for (const Formula& operand : operands) {
-    if (operand.recorder_ != nullptr)
-      return operand.recorder_->compute(op, std::span(operands.begin(), operands.size()));
-  }
-  fail_check("a formula of more than literals", __FILE__, __LINE__);
-}
 
 DerivativeRecorder::DerivativeRecorder(Tape& tape) : tape_(tape), begin_(tape.mark()) { tape.make_room_for_rewind(); }
 
@@ -65,19 +54,19 @@ DerivativeRecorder::~DerivativeRecorder() {
 IndexSet& DerivativeRecorder::nodes_ahead() { return tape_.gradients_->nodes_ahead(tape_); }
 
 NodeId DerivativeRecorder::record(Op op, std::span<const NodeId> operands) {
-  std::array<double, 3> x{};
-  std::array<std::uint32_t, 3> at{};
   bool varying = false;
-  for (std::size_t k = 0; k < operands.size(); ++k) {
-    at[k] = operands[k].index;
-    x[k] = tape_.data(operands[k]);
-    varying = varying || tape_.varying(operands[k]);
-  }
-  const bool reduces = op_kind(op) == OpKind::reduction;
-  const std::uint8_t tag = Tape::tag(op, varying && !reduces);
-  const double data = reduces ? x[0] : forward_op(op, x);
-  return NodeId(std::size_t{operands.size() == 3 ? tape_.append_wide(tag, at[0], at[1], at[2], data)
-                                                 : tape_.append(tag, at[0], at[1], data)});
+  for (const NodeId operand : operands) varying = varying || tape_.varying(operand);
+  const double data = ops::visit(
+      op,
+      [&]<class F>() {
+        return [&]<std::size_t... k>(std::index_sequence<k...>) { return F::forward(tape_.data(operands[k])...); }
+        (std::make_index_sequence<F::arity>());
+      },
+      [&] { return tape_.data(operands[0]); });  // of a reduction, over one sample
+  const std::uint8_t tag = Tape::tag(op, varying && op_kind(op) != OpKind::reduction);
+  const std::uint32_t a = operands[0].index, b = operands.size() > 1 ? operands[1].index : 0;
+  return NodeId(std::size_t{operands.size() == 3 ? tape_.append_wide(tag, a, b, operands[2].index, data)
+                                                 : tape_.append(tag, a, b, data)});
 }
 
 NodeId DerivativeRecorder::constant(double number) {
@@ -111,25 +100,7 @@ std::array<Formula, 3> DerivativeRecorder::reverse(NodeId node, NodeId adjoint) 
       []() -> std::array<Formula, 3> { fail_check("a scalar op", __FILE__, __LINE__); });
 }
 
-Formula DerivativeRecorder::compute(Op op, std::span<const Formula> operands) {
-  const auto add_step = [&](Op of, double literal) {
-    TAPELOOM_CHECK(step_count_ < most_steps);
-    steps_[step_count_] = {of, 0, {}, literal, none};
-    return static_cast<std::uint32_t>(step_count_++) | computed;
-  };
-  std::array<std::uint32_t, 3> at{};
-  for (std::size_t k = 0; k < operands.size(); ++k) {
-    at[k] = operands[k].recorder_ != nullptr ? operands[k].at_ : add_step(Op::constant, operands[k].literal_);
-  }
-  Formula result;
-  result.recorder_ = this;
-  result.at_ = add_step(op, 0.0);
-  steps_[step_count_ - 1].count = static_cast<std::uint8_t>(operands.size());
-  steps_[step_count_ - 1].operands = at;
-  return result;
-}
-
-NodeId DerivativeRecorder::recorded(const Formula& formula) {
+NodeId DerivativeRecorder::recorded(Formula formula) {
   if (formula.recorder_ == nullptr) return constant(formula.literal_);
   if ((formula.at_ & computed) == 0) return NodeId(std::size_t{formula.at_});
   return record_step(formula.at_ & ~computed);
@@ -138,15 +109,18 @@ NodeId DerivativeRecorder::recorded(const Formula& formula) {
 /// What the step takes, and no other, is recorded in the order in which it was computed.
 NodeId DerivativeRecorder::record_step(std::size_t last) {
   std::uint64_t wanted = std::uint64_t{1} << last;
-  for (std::size_t i = last + 1; i-- > 0;) {
+  std::size_t first = last;
+  for (std::size_t i = last + 1; i-- > first;) {
     const Step& step = steps_[i];
     if ((wanted >> i & 1) == 0 || step.node != none) continue;
     for (std::size_t k = 0; k < step.count; ++k) {
       const std::uint32_t at = step.operands[k];
-      if ((at & computed) != 0) wanted |= std::uint64_t{1} << (at & ~computed);
+      if ((at & computed) == 0) continue;
+      wanted |= std::uint64_t{1} << (at & ~computed);
+      first = std::min<std::size_t>(first, at & ~computed);
     }
   }
-  for (std::size_t i = 0; i <= last; ++i) {
+  for (std::size_t i = first; i <= last; ++i) {
     Step& step = steps_[i];
     if ((wanted >> i & 1) == 0 || step.node != none) continue;
     std::array<NodeId, 3> operands;

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/ids.h"
 #include "tapeloom/core/ops/op.h"
 #include "tapeloom/core/record/gradients.h"
@@ -21,20 +23,23 @@ class DerivativeRecorder;
 /// gives the contributions to all operands, and most often one is.
 class Formula {
  public:
-  Formula() = default;
+  Formula() : Formula(0.0) {}
   explicit Formula(double literal) : literal_(literal) {}
-  Formula(DerivativeRecorder& recorder, NodeId node) : recorder_(&recorder), at_(node.index) {}
+  Formula(DerivativeRecorder& recorder, NodeId node) : Formula(recorder, node.index) {}
 
-  static Formula apply(Op op, std::initializer_list<Formula> operands);
   /// See DerivativeRecorder::set_skips_zeros.
   bool skips_zeros() const;
 
  private:
   friend class DerivativeRecorder;
 
-  DerivativeRecorder* recorder_ = nullptr;
-  std::uint32_t at_ = 0;  // a node, or with DerivativeRecorder::computed what a formula computes
-  double literal_ = 0.0;
+  Formula(DerivativeRecorder& recorder, std::uint32_t at) : recorder_(&recorder), at_(at) {}
+
+  DerivativeRecorder* recorder_ = nullptr;  // of none but literals it is null
+  union {
+    std::uint32_t at_;  // a node, or with DerivativeRecorder::computed a step of the formula
+    double literal_;
+  };
 };
 
 /// Appends the nodes of derivatives to a tape, and drops them again if it is left by an exception before they are kept.
@@ -79,27 +84,50 @@ class DerivativeRecorder {
     }
   }
 
+  /// An op of a formula, of operands that are not all literals.
+  template <std::same_as<Formula>... Operands>
+  static Formula compute(Op op, Operands... operands) {
+    DerivativeRecorder* recorder = nullptr;
+    ((recorder = recorder == nullptr ? operands.recorder_ : recorder), ...);
+    const std::array<std::uint32_t, 3> at = {recorder->place(operands)...};
+    Step& step = recorder->add_step(op);
+    step.count = sizeof...(Operands);
+    step.operands = at;
+    return recorder->last_step();
+  }
+
   /// Says that what was recorded stays.
   void keep() { kept_ = true; }
 
  private:
-  friend class Formula;
-
   static constexpr std::uint32_t computed = 1u << 31;
   static_assert(Tape::most_nodes <= computed);
 
   struct Step {
     Op op;  // constant for a literal
     std::uint8_t count;
+    NodeId node;  // or none
     std::array<std::uint32_t, 3> operands;
     double literal;
-    NodeId node;  // or none
   };
   static constexpr std::size_t most_steps = 64;
 
   std::array<Formula, 3> reverse(NodeId node, NodeId adjoint);
-  Formula compute(Op op, std::span<const Formula> operands);
-  NodeId recorded(const Formula& formula);
+  Step& add_step(Op op) {
+    TAPELOOM_CHECK(step_count_ < most_steps);
+    Step& step = steps_[step_count_++];
+    step.op = op;
+    step.count = 0;
+    step.node = none;
+    return step;
+  }
+  Formula last_step() { return {*this, static_cast<std::uint32_t>(step_count_ - 1) | computed}; }
+  std::uint32_t place(Formula operand) {
+    if (operand.recorder_ != nullptr) return operand.at_;
+    add_step(Op::constant).literal = operand.literal_;
+    return last_step().at_;
+  }
+  NodeId recorded(Formula formula);
   NodeId record_step(std::size_t last);
 
   Tape& tape_;
@@ -111,5 +139,7 @@ class DerivativeRecorder {
   std::size_t step_count_ = 0;
   std::array<Step, most_steps> steps_;  // of the formula at hand
 };
+
+inline bool Formula::skips_zeros() const { return recorder_ != nullptr && recorder_->skips_zeros(); }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -26,7 +26,7 @@ class ReverseSweep {
     if (path.reduction()) per_sample_.assign(path.size(), none);
     if (!path.has(y)) return;
     adjoints_[path.position(y)] = recorder.constant(1.0);
-    for (std::size_t i = path.position(y) + 1; i-- > 0;) pass_on(path[i]);
+    for (std::size_t i = path.position(y) + 1; i-- > 0;) pass_on(i);
   }
 
   /// Zero if y does not depend on it.
@@ -36,20 +36,19 @@ class ReverseSweep {
   }
 
  private:
-  NodeId take_adjoint(NodeId node) {
-    NodeId& adjoint = adjoints_[path_.position(node)];
+  NodeId take_adjoint(std::size_t position) {
+    NodeId& adjoint = adjoints_[position];
     if (per_sample_.empty()) return adjoint;
-    const NodeId summed = per_sample_[path_.position(node)];
+    const NodeId summed = per_sample_[position];
     if (summed != none) adjoint = recorder_.add(adjoint, recorder_.record(Op::batch_sum, {summed}));
     return adjoint;
   }
 
-  void pass_on(NodeId node) {
-    const NodeId adjoint = take_adjoint(node);
-    if (adjoint == none || op_kind(tape_.op(node)) == OpKind::leaf) return;
-    const unsigned wanted = path_.operands_on(node);
+  void pass_on(std::size_t position) {
+    const NodeId node = path_[position], adjoint = take_adjoint(position);
+    const unsigned wanted = path_.operands_on(position);
+    if (adjoint == none || wanted == 0) return;
     const Operands operands = tape_.operands(node);
-    if (wanted == 0) return;
     if (op_kind(tape_.op(node)) == OpKind::reduction) {
       const NodeId x = operands.node[0];
       const bool mean = tape_.op(node) == Op::batch_mean;
@@ -95,7 +94,7 @@ class ForwardSweep {
       NodeId& tangent = tangents_[path.position(x[i])];
       tangent = recorder.add(tangent, direction[i]);
     }
-    for (std::size_t i = 0; i < path.size(); ++i) compute(path[i]);
+    for (std::size_t i = 0; i < path.size(); ++i) compute(i);
   }
 
   /// Zero if y does not depend on what moves.
@@ -105,9 +104,9 @@ class ForwardSweep {
   }
 
  private:
-  void compute(NodeId node) {
-    if (op_kind(tape_.op(node)) == OpKind::leaf) return;
-    const unsigned on_path = path_.operands_on(node);
+  void compute(std::size_t position) {
+    const NodeId node = path_[position];
+    const unsigned on_path = path_.operands_on(position);
     const Operands operands = tape_.operands(node);
     NodeId sum = none;
     for (unsigned k = 0; k < operands.count; ++k) {
@@ -120,7 +119,7 @@ class ForwardSweep {
                                     [&](unsigned, NodeId amount) { sum = recorder_.add(sum, amount); });
       }
     }
-    NodeId& tangent = tangents_[path_.position(node)];
+    NodeId& tangent = tangents_[position];
     if (sum != none) tangent = recorder_.add(tangent, sum);
   }
 
