@@ -1,5 +1,6 @@
 // Derivatives as Values, compiled: against the reference evaluator, differences of the loss, and the oracle of random
 // programs.
+#include <functional>
 #include <random>
 
 #include "catch.h"
@@ -255,6 +256,36 @@ TEST_CASE("forces: a net is trained on the gradient of its energy, with choices 
   executor.bind(rows);
   executor.set_uniform_input("reach", 0.5);
   CHECK_THROWS_AS(executor.step(), GuardError);
+}
+
+TEST_CASE("a branch not taken spoils no derivative in a program either, be it infinite or NaN") {
+  const std::vector<std::function<Value(Value)>> functions = {
+      [](Value x) { return tanh(log(x)) * sqrt(x); },
+      [](Value x) { return sigmoid(log(x)) / x; },
+      [](Value x) { return exp(1.0 / x) / (x / (x / x)); },
+      [](Value x) { return relu(1.0 / x) * pow(x, 0.5) + atan(1.0 / x); },
+      [](Value x) { return square(sin(log(x))) + softplus(1.0 / x) * abs(log(x)); },
+  };
+  const std::vector<double> rows = {-1.0, 0.0, -0.0, -0.5, 0.75, 2.0};
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    INFO("function " << i);
+    Tape tape;
+    const Value x = tape.input(1.0, "x"), w = tape.parameter(1.0);
+    const Value y = where(x > 0.0, functions[i](w * x), w * x * x * x);
+    std::vector<Value> derivatives = {gradient(y, {x})[0]};
+    for (int order = 2; order <= 3; ++order) derivatives.push_back(gradient(derivatives.back(), {x})[0]);
+    const Value loss = batch_sum(derivatives[0] + derivatives[1] * derivatives[2]);
+    Executor<double> executor(compile(loss, {.outputs = derivatives}));
+    executor.bind(rows);
+    executor.step();
+    for (std::size_t s = 0; s < 4; ++s) {
+      CHECK(close(executor.outputs()[3 * s], 3 * rows[s] * rows[s], 1e-14));
+      CHECK(close(executor.outputs()[3 * s + 1], 6 * rows[s], 1e-14));
+      CHECK(executor.outputs()[3 * s + 2] == 6.0);
+    }
+    expect_like_reference(loss, rows, 6, derivatives, 1e-10);
+    CHECK(std::isfinite(executor.gradients()[0]));
+  }
 }
 
 TEST_CASE("frozen parameters are not trained, and their derivatives are Values like others") {
