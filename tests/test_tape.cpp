@@ -144,6 +144,28 @@ TEST_CASE("sums, means and products of lists go from the first to the last") {
   CHECK_THROWS_SAYING(RecordingError, "3 and 2", dot(v, std::span(v).first(2)));
 }
 
+TEST_CASE("dot makes room for all its nodes at once, after rewinds too, and refuses stale Values") {
+  Tape tape;
+  std::vector<Value> w;
+  for (int i = 0; i < 3000; ++i) w.push_back(tape.parameter(1.0 / (i + 1)));
+  const Tape::Mark mark = tape.mark();
+  const Value stale = w[0] * w[1];
+  tape.rewind(mark);
+  const Value product = dot(w, w);
+  CHECK(tape.size() == 3000 + 2 * 3000 - 1);
+  CHECK(tape.capacity() < 2 * tape.size() - 3000);  // one by one they double it, from 4096 to 16384
+  double expected = 1.0;
+  for (int i = 1; i < 3000; ++i) expected += 1.0 / (i + 1) * (1.0 / (i + 1));
+  CHECK(product.data() == expected);
+
+  tape.rewind(mark);
+  std::vector<Value> with_stale = w;
+  with_stale.back() = stale;
+  CHECK_THROWS_AS(dot(w, with_stale), StaleValueError);
+  CHECK_THROWS_AS(dot(with_stale, w), StaleValueError);
+  CHECK_THROWS_AS(dot(w, w, stale), StaleValueError);
+}
+
 TEST_CASE("what varies from sample to sample is marked") {
   Tape tape;
   const Value p = tape.parameter(1.0), u = tape.uniform_input(2.0, "u"), x = tape.input(3.0), c = tape.constant(4.0);

@@ -58,7 +58,7 @@ class Recorder {
   /// first + a0 b0 + a1 b1 + ..., two nodes a term.
   static Value dot(std::span<const Value> a, std::span<const Value> b, Value total) {
     Tape* tape = total.tape_;
-    const auto simple = [&](Value v) { return v.tape_ == tape && tape->generation_ == v.node_.generation; };
+    const auto simple = [&](Value v) { return v.tape_ == tape && fresh(v); };
     if (tape == nullptr || !simple(total) || !std::ranges::all_of(a, simple) || !std::ranges::all_of(b, simple)) {
       for (std::size_t i = 0; i < a.size(); ++i) total += a[i] * b[i];
       return total;
