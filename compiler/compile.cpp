@@ -209,6 +209,9 @@ Program make(const Request& recorded, const std::optional<FoldedSamples>& folded
     program.recorded_rows = folded->rows;
   }
   program.recording = recorded.tape().recording();
+  const Tape::Mark now = recorded.tape().mark();
+  program.tape = now.tape;
+  program.generation = now.generation;
   program.exact = options.exact;
   program.has_gradients = request.loss() && options.gradients;
   program.repeats_for_nan = pipeline.repeats_for_nan();

@@ -103,6 +103,50 @@ TEMPLATE_TEST_CASE("executor: parameters are read, written and copied back", "",
   CHECK(other.data(NodeId(0)) == 1.0);
 }
 
+TEST_CASE("executor: parameters go back to leaves that rewinds have left alone, and to no others") {
+  Tape tape;
+  const Tape::Mark empty = tape.mark();
+  const auto expect_refused = [&](const Executor<double>& executor) {
+    const std::vector<double> before = {tape.data(NodeId(0)), tape.data(NodeId(1))};
+    CHECK_THROWS_SAYING(BindError, "dropped or moved", executor.copy_parameters_to(tape));
+    CHECK(std::vector{tape.data(NodeId(0)), tape.data(NodeId(1))} == before);
+  };
+  const Value unused = tape.parameter(7.0), a = tape.parameter(2.0), b = tape.parameter(3.0);
+  const Tape::Mark mark = tape.mark();
+  Executor<double> executor(compile(a * b));
+  executor.set_parameters(std::vector{1.5, 2.5, 3.5});
+
+  SECTION("a loop that rewinds to a mark after them") {
+    for (int step = 0; step < 3; ++step) {
+      tape.rewind(mark);
+      const Value loss = a * b + tape.parameter(1.0);  // one of the step's own
+      loss.backward();
+      executor.parameters()[1] -= 0.5;
+      executor.copy_parameters_to(tape);
+    }
+    CHECK(a.data() == 1.0);
+    CHECK(b.data() == 3.5);
+  }
+  SECTION("a rewind that drops them") {
+    tape.rewind(empty);
+    const Value x = tape.parameter(10.0), y = tape.parameter(20.0), z = tape.parameter(30.0);
+    expect_refused(executor);
+    Executor<double> again(compile(x * y * z));
+    again.parameters()[2] = 31.0;
+    again.copy_parameters_to(tape);
+    CHECK(z.data() == 31.0);
+  }
+  SECTION("a compaction that moves them, and others to their places") {
+    tape.parameter(10.0);
+    const std::vector<NodeId> alive = {a.id(), b.id(), NodeId(tape.size() - 1)};
+    tape.compact(alive);
+    REQUIRE(tape.parameters().size() == 3);
+    expect_refused(executor);
+    CHECK_THROWS_SAYING(BindError, "compile again", executor.copy_parameters_to(tape));
+  }
+  static_cast<void>(unused);
+}
+
 TEST_CASE("executor: moved, it keeps its buffers, bindings and results") {
   SmallNet net;
   const std::vector<double> rows = some_numbers(4 * 9);

@@ -181,6 +181,10 @@ struct Program {
   /// which no parameter was set or dropped in between, so they begin with the same numbers. 0: not known, as of a
   /// program from a file.
   std::uint64_t recording = 0;
+  /// When it was compiled, as Tape::Mark says it: what became of the tape's parameters since is asked there. 0 tells no
+  /// tape, as of a program from a file.
+  std::uint64_t tape = 0;
+  std::uint32_t generation = 0;
 
   // What it was made from, for reports.
   std::uint64_t recorded_nodes = 0;

@@ -178,6 +178,11 @@ class TAPELOOM_API Tape {
   std::string describe_guard(std::size_t guard) const;
   /// Throws StaleValueError for a node that is not there.
   Value value(NodeId node);
+  /// Whether the node of that number is the one it was when the mark was taken: neither a rewind nor a compaction has
+  /// dropped or moved it since. The mark itself need not hold any more; one of another tape answers false.
+  bool holds(NodeId node, const Mark& since) const {
+    return since.tape == id_ && node.index < size_ && fresh(node.index, since.generation);
+  }
 
   std::span<const ParameterRecord> parameters() const { return parameters_; }
   /// What Program::recording is for programs compiled now.

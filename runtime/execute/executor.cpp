@@ -334,6 +334,13 @@ std::span<const Range> Executor<T>::trained() const {
 template <class T>
 void Executor<T>::copy_parameters_to(Tape& tape) const {
   const auto& own = state_->program->parameters;
+  const Tape::Mark compiled{.generation = state_->program->generation, .tape = state_->program->tape};
+  for (std::size_t i = 0; compiled.tape == tape.mark().tape && i < own.size(); ++i) {
+    if (tape.holds(own[i].node, compiled)) continue;
+    throw BindError("copy_parameters_to: parameter " + std::to_string(i) + " of the program, \"" + own[i].label +
+                    "\", was dropped or moved by a rewind or a compaction of the tape after the program was compiled; "
+                    "copy before that, rewind to a mark() that is taken after the parameters, or compile again");
+  }
   for (std::size_t i = 0; i < own.size(); ++i) {
     if (i >= tape.parameters().size() || tape.parameters()[i].node != own[i].node ||
         tape.label(own[i].node) != own[i].label) {

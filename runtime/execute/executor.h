@@ -142,8 +142,9 @@ class TAPELOOM_API Executor {
   void set_frozen(const std::vector<ParameterTensor>& layout, bool frozen = true);
   /// The parameters that are not frozen, ascending.
   std::span<const Range> trained() const;
-  /// Writes the trained numbers back into the leaves of the tape the program was recorded on. Throws BindError if its
-  /// parameters are not the program's.
+  /// Writes the trained numbers back into the leaves of the tape the program was recorded on, or of one recorded alike.
+  /// Throws BindError if its parameters are not the program's, and if the program's were dropped by a rewind, or any
+  /// compaction of the tape happened, after it was compiled: others may stand in their places.
   void copy_parameters_to(Tape& tape) const;
 
   /// As it was compiled: its parameters have their initial numbers, and what was frozen then. Use save_program(path,

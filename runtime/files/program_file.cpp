@@ -206,9 +206,9 @@ template <class Archive, class AnyProgram>
 void program_fields(Archive& file, AnyProgram& program) {
   auto& [parameters, input_groups, input_count, uniform_inputs, constants, guards, outputs, loss_slot, trained,
          gradients, has_gradients, has_input_gradients, exact, repeats_for_nan, instructions, shapes, indices, stages,
-         loads, total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recording,
-         recorded_nodes, live_nodes, leaf_nodes] = program;
-  static_cast<void>(recording);  // of this process alone
+         loads, total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recording, tape,
+         generation, recorded_nodes, live_nodes, leaf_nodes] = program;
+  static_cast<void>(recording), static_cast<void>(tape), static_cast<void>(generation);  // of this process alone
   each(file, parameters), each(file, input_groups), file(input_count), each(file, uniform_inputs);
   each(file, constants), each(file, guards), each(file, outputs), file(loss_slot), each(file, trained);
   each(file, gradients), file(has_gradients), file(has_input_gradients), file(exact), file(repeats_for_nan);
