@@ -9,31 +9,15 @@ namespace {
 
 Tape& tape() { return recording().tape(); }
 
-/// A number for one that met no Value.
-PyObject* result_of(Value value) { return value.is_plain() ? PyFloat_FromDouble(value.data()) : new_object(value); }
-
-/// Of nodes that may have been there before.
-PyObject* list_of(std::span<const Value> values) {
-  PyObject* list = PyList_New(static_cast<Py_ssize_t>(values.size()));
-  for (std::size_t i = 0; list != nullptr && i < values.size(); ++i) {
-    PyObject* object = values[i].is_plain() ? PyFloat_FromDouble(values[i].data()) : object_of(values[i]);
-    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), object);
-  }
-  return list;
-}
-
 /// A matrix, row-major, as a list of its rows.
-PyObject* rows_of(std::span<const Value> matrix, std::size_t rows, std::size_t columns) {
-  PyObject* list = PyList_New(static_cast<Py_ssize_t>(rows));
-  for (std::size_t i = 0; list != nullptr && i < rows; ++i) {
-    PyObject* row = list_of(columns == 0 ? matrix : matrix.subspan(i * columns, columns));
-    if (row == nullptr) {
-      Py_DECREF(list);
-      return nullptr;
-    }
-    PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), row);
+PyObject* rows_of(const std::vector<Value>& matrix, std::size_t rows, std::size_t columns) {
+  py::object list = owned(PyList_New(static_cast<Py_ssize_t>(rows)));
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto begin = matrix.begin() + static_cast<std::ptrdiff_t>(i * columns);
+    const std::vector<Value> row(begin, begin + static_cast<std::ptrdiff_t>(columns));
+    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), owned(results_of(row)).release().ptr());
   }
-  return list;
+  return list.release().ptr();
 }
 
 bool check_count(const char* name, Py_ssize_t given, Py_ssize_t expected) {
@@ -44,14 +28,14 @@ bool check_count(const char* name, Py_ssize_t given, Py_ssize_t expected) {
 
 PyObject* sum_of(PyObject*, PyObject* list) {
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     return result_of(sum(values_of(list, "sum")));
   });
 }
 
 PyObject* mean_of(PyObject*, PyObject* list) {
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     return result_of(mean(values_of(list, "mean")));
   });
 }
@@ -59,21 +43,10 @@ PyObject* mean_of(PyObject*, PyObject* list) {
 PyObject* dot_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!check_count("dot", count, 2)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const std::vector<Value> a = values_of(arguments[0], "dot"), b = values_of(arguments[1], "dot");
     return result_of(dot(a, b));
   });
-}
-
-std::string text_of(PyObject* object, const char* what) {
-  Py_ssize_t length = 0;
-  if (!PyUnicode_Check(object)) {
-    PyErr_Format(PyExc_TypeError, "%s is a string, not '%s'", what, Py_TYPE(object)->tp_name);
-    throw ErrorIsSet();
-  }
-  const char* characters = PyUnicode_AsUTF8AndSize(object, &length);
-  if (characters == nullptr) throw ErrorIsSet();
-  return {characters, static_cast<std::size_t>(length)};
 }
 
 PyObject* make_parameter(PyObject*, PyObject* arguments, PyObject* keywords) {
@@ -85,8 +58,8 @@ PyObject* make_parameter(PyObject*, PyObject* arguments, PyObject* keywords) {
       return nullptr;
     }
     const double number = number_argument(data, "parameter(data)");
-    const std::string name = label == nullptr ? "" : text_of(label, "label");
-    recording().reclaim();
+    const std::string name = label == nullptr ? "" : text_argument(label, "label");
+    const Recording::Pin pin(recording());
     return new_object(tape().parameter(number, name));
   });
 }
@@ -99,9 +72,9 @@ PyObject* make_uniform_input(PyObject*, PyObject* arguments, PyObject* keywords)
                                     &data) == 0) {
       return nullptr;
     }
-    const std::string label = text_of(name, "the name of a uniform input");
+    const std::string label = text_argument(name, "the name of a uniform input");
     const double number = data == nullptr ? 0.0 : number_argument(data, "uniform_input(data)");
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     return new_object(recording().uniform_input(label, number));
   });
 }
@@ -114,7 +87,8 @@ PyObject* make_inputs(PyObject*, PyObject* arguments, PyObject* keywords) {
     if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OO:inputs", const_cast<char**>(names), &name, &count) == 0) {
       return nullptr;
     }
-    const std::string label = text_of(name, "the name of inputs");
+    const std::string label = text_argument(name, "the name of inputs");
+    const Recording::Pin pin(recording());
     std::vector<double> data;
     if (PyLong_Check(count)) {
       const Py_ssize_t wanted = PyLong_AsSsize_t(count);
@@ -124,13 +98,7 @@ PyObject* make_inputs(PyObject*, PyObject* arguments, PyObject* keywords) {
     } else {
       for (const Value& value : values_of(count, "inputs")) data.push_back(value.data());
     }
-    recording().reclaim();
-    const std::vector<Value> made = recording().inputs(label, data);
-    PyObject* list = PyList_New(static_cast<Py_ssize_t>(made.size()));
-    for (std::size_t i = 0; list != nullptr && i < made.size(); ++i) {
-      PyList_SET_ITEM(list, static_cast<Py_ssize_t>(i), new_object(made[i]));
-    }
-    return list;
+    return results_of(recording().inputs(label, data));
   });
 }
 
@@ -141,9 +109,9 @@ PyObject* make_input(PyObject*, PyObject* arguments, PyObject* keywords) {
     if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:input", const_cast<char**>(names), &name, &data) == 0) {
       return nullptr;
     }
-    const std::string label = text_of(name, "the name of an input");
+    const std::string label = text_argument(name, "the name of an input");
     const std::vector<double> number = {data == nullptr ? 0.0 : number_argument(data, "input(data)")};
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     return new_object(recording().inputs(label, number)[0]);
   });
 }
@@ -172,7 +140,7 @@ PyObject* compact(PyObject*, PyObject*) {
 // An equality of numbers, which == of Python's, of objects, is not.
 PyObject* equal_numbers(PyObject* a, PyObject* b, bool equal) {
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Value x = value_argument(a, "equal"), y = value_argument(b, "equal");
     const Condition condition = equal ? x == y : x != y;
     return condition.is_plain() ? PyBool_FromLong(condition.data() != 0.0) : new_object(condition);
@@ -190,7 +158,7 @@ template <class Function>
 PyObject* call(const char* name, PyObject* const* arguments, Py_ssize_t count, Py_ssize_t arity, Function&& function) {
   if (!check_count(name, count, arity)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     return result_of(function([&](std::size_t i) { return value_argument(arguments[i], name); }));
   });
 }
@@ -202,41 +170,41 @@ PyObject* elu_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 
 PyObject* logsumexp_of(PyObject*, PyObject* list) {
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     return result_of(logsumexp(values_of(list, "logsumexp")));
   });
 }
 
 PyObject* log_softmax_of(PyObject*, PyObject* list) {
   return guarded([&] {
-    recording().reclaim();
-    return list_of(log_softmax(values_of(list, "log_softmax")));
+    const Recording::Pin pin(recording());
+    return results_of(log_softmax(values_of(list, "log_softmax")));
   });
 }
 
 PyObject* gradient_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!check_count("gradient", count, 2)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Value y = value_argument(arguments[0], "gradient");
-    return list_of(gradient(y, values_of(arguments[1], "gradient")));
+    return results_of(gradient(y, values_of(arguments[1], "gradient")));
   });
 }
 
 PyObject* derivative_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!check_count("derivative", count, 3)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Value y = value_argument(arguments[0], "derivative");
     const std::vector<Value> x = values_of(arguments[1], "derivative");
-    return object_of(derivative(y, x, values_of(arguments[2], "derivative")));
+    return result_of(derivative(y, x, values_of(arguments[2], "derivative")));
   });
 }
 
 PyObject* jacobian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!check_count("jacobian", count, 2)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const std::vector<Value> y = values_of(arguments[0], "jacobian"), x = values_of(arguments[1], "jacobian");
     return rows_of(jacobian(y, x), y.size(), x.size());
   });
@@ -245,7 +213,7 @@ PyObject* jacobian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 PyObject* hessian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!check_count("hessian", count, 2)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Value y = value_argument(arguments[0], "hessian");
     const std::vector<Value> x = values_of(arguments[1], "hessian");
     return rows_of(hessian(y, x), x.size(), x.size());
@@ -256,7 +224,7 @@ template <class Test>
 PyObject* test(const char* name, PyObject* const* arguments, Py_ssize_t count, Test&& asked) {
   if (!check_count(name, count, 1)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Condition condition = asked(value_argument(arguments[0], name));
     return condition.is_plain() ? PyBool_FromLong(condition.data() != 0.0) : new_object(condition);
   });
@@ -352,34 +320,25 @@ PyMethodDef functions[] = {
     {"recorded_nodes", recorded_nodes, METH_NOARGS, "recorded_nodes()\n--\n\nHow many nodes the recording holds now."},
     {"compact", compact, METH_NOARGS,
      "compact()\n--\n\nDrops the nodes that no living Value is computed from. It happens by itself when they are "
-     "many."},
+     "many. While a function of this package takes its arguments, as from a generator, it waits for the next one."},
     {nullptr, nullptr, 0, nullptr},
 };
 
 }  // namespace
 
 std::vector<Value> values_of(PyObject* list, const char* function) {
-  PyObject* sequence = PySequence_Fast(list, "");
-  if (sequence == nullptr) {
-    if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
-      PyErr_Format(PyExc_TypeError, "%s: a list of Values or numbers is expected, not '%s'", function,
-                   Py_TYPE(list)->tp_name);
-    }
-    throw ErrorIsSet();
-  }
   std::vector<Value> values;
-  const Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
-  try {
-    values.reserve(static_cast<std::size_t>(count));
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      values.push_back(value_argument(PySequence_Fast_GET_ITEM(sequence, i), function));
-    }
-  } catch (...) {
-    Py_DECREF(sequence);
-    throw;
-  }
-  Py_DECREF(sequence);
+  each_element(list, function, "a list of Values or numbers",
+               [&](PyObject* element) { values.push_back(value_argument(element, function)); });
   return values;
+}
+
+PyObject* results_of(const std::vector<Value>& values) {
+  py::object list = owned(PyList_New(static_cast<Py_ssize_t>(values.size())));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), owned(result_of(values[i])).release().ptr());
+  }
+  return list.release().ptr();
 }
 
 bool add_functions(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }

@@ -8,8 +8,6 @@ namespace tapeloom::python {
 
 namespace {
 
-PyObject* result_of(Value value) { return value.is_plain() ? PyFloat_FromDouble(value.data()) : new_object(value); }
-
 /// The arguments of a loss: two, and a weight or weights.
 struct Arguments {
   PyObject *predictions = nullptr, *targets = nullptr, *weights = nullptr;
@@ -33,10 +31,7 @@ bool is_list(PyObject* object) { return !is_value(object) && PySequence_Check(ob
 
 /// The number of a class that is a number and no Value. Throws ErrorIsSet.
 std::int64_t class_argument(PyObject* object) {
-  PyObject* index = PyNumber_Index(object);
-  if (index == nullptr) throw ErrorIsSet();
-  const long long number = PyLong_AsLongLong(index);
-  Py_DECREF(index);
+  const long long number = PyLong_AsLongLong(owned(PyNumber_Index(object)).ptr());
   if (number == -1 && PyErr_Occurred() != nullptr) throw ErrorIsSet();
   return number;
 }
@@ -46,7 +41,7 @@ PyObject* softmax_loss(PyObject*, PyObject* arguments, PyObject* keywords) {
   Arguments given;
   if (!parse(arguments, keywords, "OO|O:softmax_cross_entropy", "logits", "target", "weight", given)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const std::vector<Value> logits = values_of(given.predictions, name);
     const Value weight = weight_of(given.weights, name);
     if (is_list(given.targets)) return result_of(softmax_cross_entropy(logits, values_of(given.targets, name), weight));
@@ -71,22 +66,12 @@ template <class Loss>
 PyObject* softmax_list(PyObject* arguments, PyObject* keywords, const char* format, const char* name, Loss&& loss) {
   Arguments given;
   if (!parse(arguments, keywords, format, "logits", "classes", "weights", given)) return nullptr;
-  return guarded([&]() -> PyObject* {
-    PyObject* rows = PySequence_Fast(given.predictions, "a list of lists of logits is expected");
-    if (rows == nullptr) return nullptr;
-    try {
-      recording().reclaim();
-      std::vector<std::vector<Value>> logits;
-      for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(rows); ++i) {
-        logits.push_back(values_of(PySequence_Fast_GET_ITEM(rows, i), name));
-      }
-      PyObject* result = result_of(loss(logits, classes_of(given.targets, name), weights_of(given.weights, name)));
-      Py_DECREF(rows);
-      return result;
-    } catch (...) {
-      Py_DECREF(rows);
-      throw;
-    }
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    std::vector<std::vector<Value>> logits;
+    each_element(given.predictions, name, "a list of lists of logits",
+                 [&](PyObject* row) { logits.push_back(values_of(row, name)); });
+    return result_of(loss(logits, classes_of(given.targets, name), weights_of(given.weights, name)));
   });
 }
 
@@ -98,7 +83,7 @@ PyObject* penalty(PyObject*, PyObject* arguments, PyObject* keywords) {
     return nullptr;
   }
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const std::vector<Value> values = values_of(parameters, "l2_penalty");
     return result_of(l2_penalty(values, value_argument(strength, "l2_penalty")));
   });
@@ -112,7 +97,7 @@ PyObject* penalty(PyObject*, PyObject* arguments, PyObject* keywords) {
     Arguments given;                                                                                      \
     if (!parse(arguments, keywords, "OO|O:" #name, first, "target", "weight", given)) return nullptr;     \
     return guarded([&] {                                                                                  \
-      recording().reclaim();                                                                              \
+      const Recording::Pin pin(recording());                                                              \
       const Value x = value_argument(given.predictions, #name), t = value_argument(given.targets, #name); \
       return result_of(name(x, t, weight_of(given.weights, #name)));                                      \
     });                                                                                                   \
@@ -124,7 +109,7 @@ PyObject* penalty(PyObject*, PyObject* arguments, PyObject* keywords) {
     Arguments given;                                                                                         \
     if (!parse(arguments, keywords, "OO|O:" #name, first "s", "targets", "weights", given)) return nullptr;  \
     return guarded([&] {                                                                                     \
-      recording().reclaim();                                                                                 \
+      const Recording::Pin pin(recording());                                                                 \
       const std::vector<Value> x = values_of(given.predictions, #name), t = values_of(given.targets, #name); \
       return result_of(name(x, t, weights_of(given.weights, #name)));                                        \
     });                                                                                                      \
@@ -157,7 +142,7 @@ PyObject* huber_of(PyObject*, PyObject* arguments, PyObject* keywords) {
   PyObject* delta = nullptr;
   if (!parse_huber(arguments, keywords, "OO|OO:huber", false, given, delta)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Value x = value_argument(given.predictions, "huber"), t = value_argument(given.targets, "huber");
     return result_of(huber(x, t, weight_of(delta, "huber"), weight_of(given.weights, "huber")));
   });
@@ -169,7 +154,7 @@ PyObject* huber_list(PyObject* arguments, PyObject* keywords, const char* format
   PyObject* delta = nullptr;
   if (!parse_huber(arguments, keywords, format, true, given, delta)) return nullptr;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const std::vector<Value> x = values_of(given.predictions, name), t = values_of(given.targets, name);
     return result_of(loss(x, t, weight_of(delta, name), weights_of(given.weights, name)));
   });

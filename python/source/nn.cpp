@@ -4,7 +4,6 @@
 
 #include <structmember.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -13,21 +12,6 @@
 namespace tapeloom::python {
 
 namespace {
-
-/// A reference that is given back.
-class Owned {
- public:
-  explicit Owned(PyObject* object) : object_(object) {
-    if (object == nullptr) throw ErrorIsSet();
-  }
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
-  ~Owned() { Py_DECREF(object_); }
-  PyObject* get() const { return object_; }
-
- private:
-  PyObject* object_;
-};
 
 using Activation = Value (*)(Value);
 
@@ -116,25 +100,24 @@ bool add_neuron_type(PyObject* module) {
          PyModule_AddObjectRef(module, "NeuronBase", reinterpret_cast<PyObject*>(&neuron_type)) == 0;
 }
 
-/// The attribute of a neuron of that very class, or null with a Python error.
-PyObject* attribute(PyObject* held, const char* name) {
+/// The attribute of a neuron of that very class.
+py::object attribute(PyObject* held, const char* name) {
   if (held == nullptr) PyErr_Format(PyExc_AttributeError, "this neuron has no attribute '%s'", name);
-  return Py_XNewRef(held);
+  return owned(Py_XNewRef(held));
 }
 
 /// activation(b + w0 x0 + w1 x1 + ...), in this order, over as many terms as the shorter list has, as zip gives them.
 /// `weights` is room for the terms.
 Value call_neuron(PyObject* object, std::span<const Value> x, std::vector<Value>& weights) {
   const auto* neuron = reinterpret_cast<NeuronObject*>(object);
-  const Owned list(attribute(neuron->w, "w")), bias(attribute(neuron->b, "b")),
-      activation(attribute(neuron->activation, "activation"));
-  const Owned items(PySequence_Fast(list.get(), "the weights of a neuron are a list"));
-  const std::size_t count = std::min(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(items.get())), x.size());
-  weights.resize(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    weights[i] = value_argument(PySequence_Fast_GET_ITEM(items.get(), static_cast<Py_ssize_t>(i)), "neuron");
-  }
-  return activation_of(activation.get())(dot(weights, x.first(count), value_argument(bias.get(), "neuron")));
+  const py::object list = attribute(neuron->w, "w"), bias = attribute(neuron->b, "b"),
+                   activation = attribute(neuron->activation, "activation");
+  weights.clear();
+  each_element(list.ptr(), "neuron", "a list of weights", [&](PyObject* weight) {
+    if (weights.size() < x.size()) weights.push_back(value_argument(weight, "neuron"));
+  });
+  const std::span<const Value> inputs = x.first(weights.size());
+  return activation_of(activation.ptr())(dot(weights, inputs, value_argument(bias.ptr(), "neuron")));
 }
 
 PyObject* call_layer(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
@@ -144,22 +127,19 @@ PyObject* call_layer(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
       PyErr_SetString(PyExc_TypeError, "layer(neurons, x, class of the neurons)");
       return nullptr;
     }
-    const Owned neurons(PySequence_Fast(arguments[0], "the neurons of a layer are a list"));
-    const Py_ssize_t size = PySequence_Fast_GET_SIZE(neurons.get());
+    const py::object neurons = owned(PySequence_Tuple(arguments[0]));  // a copy of a list, which may be changed
+    const Py_ssize_t size = PyTuple_GET_SIZE(neurons.ptr());
     for (Py_ssize_t i = 0; i < size; ++i) {
-      if (Py_TYPE(PySequence_Fast_GET_ITEM(neurons.get(), i)) != reinterpret_cast<PyTypeObject*>(arguments[2])) {
-        Py_RETURN_NONE;
-      }
+      if (Py_TYPE(PyTuple_GET_ITEM(neurons.ptr(), i)) != reinterpret_cast<PyTypeObject*>(arguments[2])) Py_RETURN_NONE;
     }
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const std::vector<Value> x = recorded_inputs(arguments[1]);
-    std::vector<Value> weights;
-    const Owned outputs(PyList_New(size));
+    std::vector<Value> weights, outputs;
     for (Py_ssize_t i = 0; i < size; ++i) {
-      const Value output = call_neuron(PySequence_Fast_GET_ITEM(neurons.get(), i), x, weights);
-      PyList_SET_ITEM(outputs.get(), i, new_object(output.on(recording().tape())));
+      const Value output = call_neuron(PyTuple_GET_ITEM(neurons.ptr(), i), x, weights);
+      outputs.push_back(output.on(recording().tape()));
     }
-    return Py_NewRef(outputs.get());
+    return results_of(outputs);
   });
 }
 

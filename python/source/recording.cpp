@@ -7,6 +7,10 @@
 namespace tapeloom::python {
 
 void Recording::compact() {
+  if (pins_ > 0) {
+    limit_ = 0;
+    return;
+  }
   objects_.resize(std::max(objects_.size(), tape_.size()));
   const std::size_t before = tape_.size();
   roots_.clear();

@@ -45,12 +45,25 @@ class Recording {
  public:
   Tape& tape() { return tape_; }
 
-  /// To be called before something is recorded: afterwards other nodes may stand for the same objects. C++ Values that
-  /// are no objects do not survive it.
-  void reclaim() {
-    if (tape_.size() >= limit_) [[unlikely]]
-      compact();
-  }
+  /// For as long as one lives, nodes stay where they are: C++ Values and numbers of nodes hold, and a compaction that
+  /// is due or asked for waits. To be made before a function takes any from its arguments, and once what was there
+  /// before is no longer needed: the first one compacts where that is due. Nearly everything may run Python code, which
+  /// may record: an allocation starts the collector of garbage, which runs finalizers, and numbers have a __float__.
+  class Pin {
+   public:
+    explicit Pin(Recording& recording) : recording_(recording) {
+      if (recording.tape_.size() >= recording.limit_) [[unlikely]]
+        recording.compact();
+      ++recording.pins_;
+    }
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() { --recording_.pins_; }
+
+   private:
+    Recording& recording_;
+  };
+
   /// The living object of a node, or null.
   ValueObject* living(NodeId node) const {
     return node.index < objects_.size() && objects_[node.index] != hidden() ? objects_[node.index] : nullptr;
@@ -79,6 +92,7 @@ class Recording {
 
   /// Nodes on the tape, for tests of what is kept.
   std::size_t size() const { return tape_.size(); }
+  /// Now, or if something is pinned, as soon as something is recorded after that.
   void compact();
 
  private:
@@ -96,6 +110,7 @@ class Recording {
   LargeVector<ValueObject*> objects_;  // by node
   std::vector<NodeId> roots_;          // of a compaction
   std::size_t limit_ = fewest_nodes;
+  int pins_ = 0;
 
   std::vector<std::uint64_t> decisions_;  // by guard of the tape: how many were decided before it
   std::uint64_t decided_ = 0;

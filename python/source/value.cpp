@@ -39,11 +39,11 @@ bool is_empty_sequence(PyObject* object) { return object == nullptr || PyObject_
 /// A leaf of 0, for a subclass too, whose own __init__ gets the arguments.
 PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Value leaf = recording().tape().constant(0.0);
     if (type == &value_type) return new_object(leaf);
-    // A subclass has attributes of its own, so Python allocates it. Its deallocator expects a node, so from then on
-    // nothing may go wrong.
+    // A subclass has attributes of its own, so Python allocates it, and may collect garbage then. Its deallocator
+    // expects a node, so from then on nothing may go wrong.
     recording().set_living(leaf.id(), nullptr);
     auto* object = reinterpret_cast<ValueObject*>(type->tp_alloc(type, 0));
     return object == nullptr ? nullptr : put(object, leaf);
@@ -76,7 +76,7 @@ PyObject* call_type(PyObject* type, PyObject* const* arguments, std::size_t coun
   if (positional == 1 && names == nullptr) {
     return guarded([&] {
       const double number = number_argument(arguments[0], "Value(data)");
-      recording().reclaim();
+      const Recording::Pin pin(recording());
       return new_object(recording().tape().constant(number));
     });
   }
@@ -204,6 +204,17 @@ double number_argument(PyObject* object, const char* what) {
     throw ErrorIsSet();
   }
   return value.data();
+}
+
+std::string text_argument(PyObject* object, const char* what) {
+  Py_ssize_t length = 0;
+  if (!PyUnicode_Check(object)) {
+    PyErr_Format(PyExc_TypeError, "%s is a string, not '%s'", what, Py_TYPE(object)->tp_name);
+    throw ErrorIsSet();
+  }
+  const char* characters = PyUnicode_AsUTF8AndSize(object, &length);
+  if (characters == nullptr) throw ErrorIsSet();
+  return {characters, static_cast<std::size_t>(length)};
 }
 
 bool add_value_types(PyObject* module) {

@@ -4,6 +4,8 @@
 
 #include <Python.h>
 
+#include <string>
+
 #include "errors.h"
 #include "recording.h"
 
@@ -32,6 +34,15 @@ PyObject* new_object(Condition condition);
 /// The object of a node: the living one, or a new one.
 PyObject* object_of(Value value);
 
+/// What a function records of an object that is a Value, as an object; null with a Python error.
+template <class Function>
+PyObject* recorded_of(PyObject* object, Function&& function) {
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    return new_object(function(value_of(object)));
+  });
+}
+
 /// What an operand may be.
 enum class Operand {
   value,  ///< a Value, or a number of whatever type
@@ -44,5 +55,7 @@ Operand read_operand(PyObject* object, Value& value);
 Value value_argument(PyObject* object, const char* function);
 /// A number. Throws ErrorIsSet, a TypeError that names what it is for.
 double number_argument(PyObject* object, const char* what);
+/// The same of a string.
+std::string text_argument(PyObject* object, const char* what);
 
 }  // namespace tapeloom::python

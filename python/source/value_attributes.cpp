@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "owned.h"
 #include "value.h"
 
 namespace tapeloom::python {
@@ -32,11 +33,18 @@ int set(PyObject* value, const char* name, Write&& write) {
   }
 }
 
+// The number first: its __float__ may record, and the node be another one afterwards.
 int set_data(PyObject* self, PyObject* number, void*) {
-  return set(number, "data", [&] { tape().override_data(node_of(self), number_argument(number, "data")); });
+  return set(number, "data", [&] {
+    const double data = number_argument(number, "data");
+    tape().override_data(node_of(self), data);
+  });
 }
 int set_grad(PyObject* self, PyObject* number, void*) {
-  return set(number, "grad", [&] { tape().set_grad(node_of(self), number_argument(number, "grad")); });
+  return set(number, "grad", [&] {
+    const double grad = number_argument(number, "grad");
+    tape().set_grad(node_of(self), grad);
+  });
 }
 
 PyObject* text(const std::string& characters) {
@@ -48,10 +56,8 @@ PyObject* get_label(PyObject* self, void*) {
 }
 int set_label(PyObject* self, PyObject* label, void*) {
   return set(label, "label", [&] {
-    Py_ssize_t length = 0;
-    const char* characters = PyUnicode_AsUTF8AndSize(label, &length);
-    if (characters == nullptr) throw ErrorIsSet();
-    tape().set_label(node_of(self), std::string_view(characters, static_cast<std::size_t>(length)));
+    const std::string text = text_argument(label, "label");
+    tape().set_label(node_of(self), text);
   });
 }
 
@@ -66,18 +72,13 @@ std::vector<NodeId> shown_operands(NodeId node) {
 
 PyObject* get_prev(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
-    PyObject* set = PySet_New(nullptr);
-    if (set == nullptr) return nullptr;
+    const Recording::Pin pin(recording());  // a set asks for hashes, of which a subclass may have its own
+    py::object set = owned(PySet_New(nullptr));
     for (NodeId operand : shown_operands(node_of(self))) {
-      PyObject* object = object_of(tape().value(operand));
-      const int added = PySet_Add(set, object);
-      Py_DECREF(object);
-      if (added < 0) {
-        Py_DECREF(set);
-        return nullptr;
-      }
+      const py::object object = owned(object_of(tape().value(operand)));
+      if (PySet_Add(set.ptr(), object.ptr()) < 0) return nullptr;
     }
-    return set;
+    return set.release().ptr();
   });
 }
 
@@ -157,6 +158,7 @@ PyObject* svg(PyObject* self, PyObject*) {
 /// parameter() that function in place of the class.
 PyObject* reduce(PyObject* self, PyObject*) {
   return guarded([&]() -> PyObject* {
+    const Recording::Pin pin(recording());
     const NodeId node = node_of(self);
     const Op op = tape().op(node);
     if (op != Op::constant && op != Op::parameter) {
@@ -166,41 +168,23 @@ PyObject* reduce(PyObject* self, PyObject*) {
                    tape().describe(node).c_str());
       return nullptr;
     }
-    PyObject* attributes = PyObject_GetAttrString(self, "__dict__");
-    if (attributes == nullptr) {
-      PyErr_Clear();
-      attributes = Py_NewRef(Py_None);
-    }
+    const py::object attributes = py::getattr(py::handle(self), "__dict__", py::none());
     const std::string label = tape().label(node);
-    PyObject* state = Py_BuildValue("(N{sdsdss#})", attributes, "data", tape().data(node), "grad", tape().grad(node),
-                                    "label", label.data(), static_cast<Py_ssize_t>(label.size()));
+    const py::object state =
+        owned(Py_BuildValue("(O{sdsdss#})", attributes.ptr(), "data", tape().data(node), "grad", tape().grad(node),
+                            "label", label.data(), static_cast<Py_ssize_t>(label.size())));
     const bool is_parameter = op == Op::parameter;
-    PyObject* module = PyImport_ImportModule(is_parameter ? "tapeloom._native" : "copyreg");
-    PyObject* maker =
-        module == nullptr ? nullptr : PyObject_GetAttrString(module, is_parameter ? "parameter" : "__newobj__");
-    Py_XDECREF(module);
-    if (state == nullptr || maker == nullptr) {
-      Py_XDECREF(state);
-      Py_XDECREF(maker);
-      return nullptr;
-    }
-    return is_parameter ? Py_BuildValue("(N(d)N)", maker, 0.0, state)
-                        : Py_BuildValue("(N(O)N)", maker, Py_TYPE(self), state);
-  });
-}
-
-template <class Function>
-PyObject* unary(PyObject* self, Function&& function) {
-  return guarded([&] {
-    recording().reclaim();
-    return new_object(function(value_of(self)));
+    const py::object module = owned(PyImport_ImportModule(is_parameter ? "tapeloom._native" : "copyreg"));
+    const py::object maker = owned(PyObject_GetAttrString(module.ptr(), is_parameter ? "parameter" : "__newobj__"));
+    return is_parameter ? Py_BuildValue("(O(d)O)", maker.ptr(), 0.0, state.ptr())
+                        : Py_BuildValue("(O(O)O)", maker.ptr(), Py_TYPE(self), state.ptr());
   });
 }
 
 template <class Function>
 PyObject* binary(PyObject* self, PyObject* other, const char* name, Function&& function) {
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     const Value y = value_argument(other, name);
     return new_object(function(value_of(self), y));
   });
@@ -228,8 +212,8 @@ PyMethodDef methods[] = {
      "computed from."},
     {"_repr_svg_", svg, METH_NOARGS, "_repr_svg_()\n--\n\nThe drawing that Jupyter shows, if it is not too large."},
     {"__reduce__", reduce, METH_NOARGS, nullptr},
-#define TAPELOOM_UNARY(name, Struct)                                                                        \
-  {#name, [](PyObject* self, PyObject*) { return unary(self, [](Value x) { return tapeloom::name(x); }); }, \
+#define TAPELOOM_UNARY(name, Struct)                                                                              \
+  {#name, [](PyObject* self, PyObject*) { return recorded_of(self, [](Value x) { return tapeloom::name(x); }); }, \
    METH_NOARGS, #name "()\n--\n\nThe function " #name " of this Value."},
 #define TAPELOOM_BINARY(name, Struct)                                                          \
   {#name,                                                                                      \

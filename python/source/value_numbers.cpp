@@ -17,22 +17,16 @@ PyObject* elementwise(const char* operation, PyObject* a, PyObject* b) {
 template <class Operator>
 PyObject* binary(const char* operation, PyObject* a, PyObject* b, Operator&& apply_operator) {
   return guarded([&]() -> PyObject* {
-    recording().reclaim();
-    if (Py_TYPE(a) == &value_type && Py_TYPE(b) == &value_type) [[likely]]
-      return new_object(apply_operator(value_of(a), value_of(b)));
-    Value x, y;
-    const Operand left = read_operand(a, x), right = read_operand(b, y);
-    if (left == Operand::value && right == Operand::value) return new_object(apply_operator(x, y));
-    if (left == Operand::array || right == Operand::array) return elementwise(operation, a, b);
-    Py_RETURN_NOTIMPLEMENTED;
-  });
-}
-
-template <class Function>
-PyObject* unary(PyObject* self, Function&& function) {
-  return guarded([&] {
-    recording().reclaim();
-    return new_object(function(value_of(self)));
+    {
+      const Recording::Pin pin(recording());
+      if (Py_TYPE(a) == &value_type && Py_TYPE(b) == &value_type) [[likely]]
+        return new_object(apply_operator(value_of(a), value_of(b)));
+      Value x, y;
+      const Operand left = read_operand(a, x), right = read_operand(b, y);
+      if (left == Operand::value && right == Operand::value) return new_object(apply_operator(x, y));
+      if (left != Operand::array && right != Operand::array) Py_RETURN_NOTIMPLEMENTED;
+    }
+    return elementwise(operation, a, b);
   });
 }
 
@@ -73,11 +67,11 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
 }
 
 PyObject* negative(PyObject* self) {
-  return unary(self, [](Value x) { return negated(x); });
+  return recorded_of(self, [](Value x) { return negated(x); });
 }
 PyObject* positive(PyObject* self) { return Py_NewRef(self); }
 PyObject* absolute(PyObject* self) {
-  return unary(self, [](Value x) { return abs(x); });
+  return recorded_of(self, [](Value x) { return abs(x); });
 }
 
 PyObject* compare(PyObject* a, PyObject* b, int operation) {
@@ -108,7 +102,7 @@ template <class Operator>
 PyObject* combine(PyObject* a, PyObject* b, Operator&& apply_operator) {
   if (!PyObject_TypeCheck(a, &condition_type) || !PyObject_TypeCheck(b, &condition_type)) Py_RETURN_NOTIMPLEMENTED;
   return guarded([&] {
-    recording().reclaim();
+    const Recording::Pin pin(recording());
     return new_object(apply_operator(Condition(value_of(a)), Condition(value_of(b))));
   });
 }
@@ -120,7 +114,7 @@ PyObject* either(PyObject* a, PyObject* b) {
   return combine(a, b, [](Condition x, Condition y) { return x | y; });
 }
 PyObject* opposite(PyObject* self) {
-  return unary(self, [](Value x) { return !Condition(x); });
+  return recorded_of(self, [](Value x) { return !Condition(x); });
 }
 
 PyNumberMethods value_numbers{};
