@@ -115,6 +115,14 @@ TEST_CASE("compact: random recordings mean what they did") {
       roots = {nodes[random() % nodes.size()], root, x0, parameters[0]};
       std::vector<double> data;
       for (const NodeId node : roots) data.push_back(tape.data(node));
+      tape.zero_grad();
+      std::vector<double> sums(tape.size(), 0.0);
+      std::vector<std::string> labels(tape.size());
+      for (std::size_t i = 0; i < tape.size(); ++i) {
+        if (random() % 3 == 0) tape.set_grad(NodeId(i), sums[i] = static_cast<double>(i + 1));
+        if (random() % 8 == 0) tape.set_label(NodeId(i), "n" + std::to_string(step) + "_" + std::to_string(i));
+        labels[i] = tape.label(NodeId(i));
+      }
       const std::vector<ParameterRecord> old(tape.parameters().begin(), tape.parameters().end());
       const Compaction to = tape.compact(roots);
       for (std::size_t i = 0; i < old.size(); ++i) {
@@ -124,6 +132,12 @@ TEST_CASE("compact: random recordings mean what they did") {
           REQUIRE(before.gradients[i] == 0.0);
       }
       for (std::size_t i = 0; i < roots.size(); ++i) REQUIRE(tape.data(at(to, roots[i])) == data[i]);
+      for (std::size_t i = 0; i < sums.size(); ++i) {
+        if (to.nodes[i] == Compaction::dropped) continue;
+        const NodeId node = at(to, NodeId(i));
+        REQUIRE(tape.grad(node) == sums[i]);
+        REQUIRE(tape.label(node) == labels[i]);
+      }
       const Evaluation after = evaluate(tape.value(at(to, root)), {.rows = rows, .samples = 2});
       REQUIRE(after.root == before.root);
       REQUIRE(after.gradients == gradients);
@@ -192,6 +206,15 @@ TEST_CASE("compact: a mark of the empty tape does not hide a guard that was lost
   const Compaction to = tape.compact(std::vector{kept});
   CHECK(tape.lost_guards() == 1);
   CHECK_THROWS_AS(compile(tape.value(at(to, kept)) * 2.0, {.branches_from = start}), RecordingError);
+
+  // Nor does it hide one from a mark that was taken when all was gone.
+  tape.compact({});
+  const Tape::Mark empty = tape.mark();
+  const Value q = tape.parameter(2.0);
+  const NodeId product = (q < exp(q) ? q * 5.0 : q).id();
+  const Compaction again = tape.compact(std::vector{product});
+  Executor<double> executor(compile(tape.value(at(again, product)), {.branches_from = empty}));
+  CHECK(executor.step() == 10.0);
 }
 
 TEST_CASE("compact: a root that is not there is refused, and nothing is changed") {

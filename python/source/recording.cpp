@@ -6,6 +6,12 @@
 
 namespace tapeloom::python {
 
+void Recording::make_room(NodeId node) {
+  const std::size_t wanted = std::size_t{node.index} + places_at_once;
+  if (wanted > objects_.capacity()) objects_.reserve(2 * wanted);
+  objects_.resize(wanted);
+}
+
 void Recording::compact() {
   if (pins_ > 0) {
     limit_ = 0;

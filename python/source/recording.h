@@ -96,7 +96,7 @@ class Recording {
   void compact();
 
  private:
-  void make_room(NodeId node) { objects_.resize(2 * std::size_t{node.index} + 1024); }
+  void make_room(NodeId node);
   // No object of Python's is at this address.
   static ValueObject* hidden() { return reinterpret_cast<ValueObject*>(std::uintptr_t{1}); }
   /// A name that no input of the tape has.
@@ -105,6 +105,8 @@ class Recording {
 
   /// So many nodes, beyond twice what was alive, are recorded before the next compaction: some five megabytes.
   static constexpr std::size_t fewest_nodes = std::size_t{1} << 17;
+  /// Places for objects are filled so many at a time: those further on take no memory before that.
+  static constexpr std::size_t places_at_once = std::size_t{1} << 12;
 
   Tape tape_;
   LargeVector<ValueObject*> objects_;  // by node

@@ -5,12 +5,22 @@ import gc
 import os
 import pickle
 import random
+import subprocess
+import sys
+import textwrap
 import threading
 import unittest
 import weakref
 
 import tapeloom
 from tapeloom.engine import Value
+from tapeloom.nn import MLP
+
+
+def resident():
+    """Bytes of the process's memory that are in use."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Parameter(Value):
@@ -149,12 +159,76 @@ class Memory(unittest.TestCase):
         self.assertRaises(tapeloom.RecordingError, tapeloom.inputs, "none", 0)
         self.assertRaises(tapeloom.RecordingError, tapeloom.inputs, "", 1)
 
+    def test_names_in_programs_are_the_users_own(self):
+        def names(y):
+            program = tapeloom.compile(tapeloom.batch_sum(y), outputs=[y], gradients=False).program
+            return [name for name, _, _ in program.input_groups], [name for name, _ in program.uniform_inputs]
+
+        first, u = tapeloom.input("twice"), tapeloom.uniform_input("once")
+        x, v = tapeloom.input("twice"), tapeloom.uniform_input("once")
+        y = x * v
+        self.assertEqual(names(y), (["twice"], ["once"]))
+        for _ in range(5):
+            Value(0.0)
+        tapeloom.compact()
+        self.assertEqual(names(y), (["twice"], ["once"]))
+        self.assertEqual(names(first * u), (["twice"], ["once"]))
+
+        # A name of the recording's that nothing has any more is free.
+        del x, v, y
+        tapeloom.compact()
+        self.assertEqual(names(tapeloom.input("twice (2)") * tapeloom.uniform_input("once (2)")),
+                         (["twice (2)"], ["once (2)"]))
+
+    @unittest.skipUnless(os.path.exists("/proc/self/statm"), "needs /proc")
+    def test_a_hundred_thousand_steps(self):
+        tapeloom.compact()
+        net = MLP(2, [2, 1])
+        alive = tapeloom.recorded_nodes()
+        most = 0
+
+        def steps(count):
+            nonlocal most
+            for _ in range(count):
+                loss = (net([0.5, -1.0]) - 1.0) ** 2
+                net.zero_grad()
+                loss.backward()
+                for p in net.parameters():
+                    p.data -= 0.01 * p.grad
+                most = max(most, tapeloom.recorded_nodes())
+
+        steps(10_000)  # the tape has been compacted and is as large as it gets
+        before = resident()
+        steps(100_000)
+        self.assertLess(resident() - before, 1_000_000)
+        self.assertLess(most, (1 << 17) + 3 * alive + 1000)
+
+    @unittest.skipUnless(os.path.exists("/proc/self/statm"), "needs /proc")
+    def test_bytes_of_a_node(self):
+        # In a process of its own, where no memory is that was used before.
+        script = textwrap.dedent("""
+            import gc, os
+            from tapeloom.engine import Value
+            from test_objects import resident
+            gc.disable()
+            first, count = 1_200_000, 2_000_000  # between them no array grows
+            a, kept = Value(1.0), [None] * count
+            for i in range(first):
+                kept[i] = a + a
+            before = resident()
+            for i in range(first, count):
+                kept[i] = a + a
+            print((resident() - before) / (count - first))
+        """)
+        paths = os.pathsep.join([os.path.dirname(os.path.abspath(__file__)), os.environ.get("PYTHONPATH", "")])
+        result = subprocess.run([sys.executable, "-B", "-c", script], env={**os.environ, "PYTHONPATH": paths},
+                                check=True, capture_output=True, text=True)
+        # An object of Python's is 32 bytes, a node 17, what finds the object by the node 8.
+        self.assertLess(float(result.stdout), 64.0)
+        self.assertGreater(float(result.stdout), 32.0)
+
     @unittest.skipUnless(os.path.exists("/proc/self/statm"), "needs /proc")
     def test_no_leak(self):
-        def resident():
-            with open("/proc/self/statm", encoding="ascii") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
         a, b = Value(1.5), Value(0.5)
 
         def work(count):
