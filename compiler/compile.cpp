@@ -50,13 +50,39 @@ bool has_where(const Graph& graph) {
   return false;
 }
 
+/// What was recorded, and what stands for it.
+struct Source {
+  Request recorded;
+  std::optional<FoldedSamples> folded;  ///< the request for one sample, if the recording is a loop over samples
+
+  const Request& request() const { return folded ? folded->request : recorded; }
+  /// Which of the recording's guards those of the request are.
+  GuardNumbers guards() const {
+    if (folded) return folded->guards;
+    GuardNumbers numbers;
+    for (const std::size_t guard : recorded.guards()) numbers.add(static_cast<std::uint32_t>(guard));
+    return numbers;
+  }
+};
+
+Source find_source(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
+  Source source{resolve(loss, outputs, options.branches_from), std::nullopt};
+  if (options.roll && options.fold_samples && !options.exact) source.folded = fold_samples(source.recorded);
+  return source;
+}
+
 /// Runs the passes in order; reads as the table of contents of compiler/.
 class Pipeline {
  public:
-  /// The inputs of a `folded` recording are constants of the one that was folded, and have no gradients.
-  Pipeline(const Request& request, const CompileOptions& options, bool folded, bool reports)
-      : request_(request), options_(options), input_gradients_(options.input_gradients && !folded), reports_(reports) {
-    const Tape& tape = request.tape();
+  /// The inputs of `folded` samples are constants of what was recorded, and have no gradients.
+  Pipeline(const Source& source, const CompileOptions& options, bool reports)
+      : request_(source.request()),
+        options_(options),
+        input_gradients_(options.input_gradients && !source.folded),
+        ungrouped_(source.guards()),
+        recorded_guards_(source.recorded.tape().guards()),
+        reports_(reports) {
+    const Tape& tape = request_.tape();
     leaves_ = {tape.parameters().size(), tape.input_nodes().size(), tape.uniform_inputs().size()};
   }
 
@@ -75,6 +101,8 @@ class Pipeline {
 
   /// See Program::repeats_for_nan.
   bool repeats_for_nan() const { return repeats_for_nan_; }
+  /// Which of the recording's guards those of the last graph stand for.
+  const GuardNumbers& guards() const { return guards_; }
   const std::string& report() const { return report_; }
 
  private:
@@ -85,6 +113,7 @@ class Pipeline {
     const bool may_round = !options.exact, differentiates = request_.loss() && options.gradients;
     report_.clear(), shown_.clear();
     graph_ = std::move(rolled);
+    guards_ = ungrouped_;
     finished(name);
     // clang-format off
     bool before = differentiates;
@@ -108,6 +137,8 @@ class Pipeline {
       clean_up();
     }
     pass("remove_dead", true, remove_dead);
+    pass("group_guards", !graph_.roots.guards.empty(),
+         [&](Graph graph) { return group_guards(std::move(graph), guards_, recorded_guards_); });
     pass("fuse", options.fuse && may_round, fuse);
     return std::move(graph_);
   }
@@ -136,6 +167,9 @@ class Pipeline {
   const Request& request_;
   const CompileOptions& options_;
   bool input_gradients_;
+  GuardNumbers ungrouped_;  ///< which of the recording's guards those of the request are
+  GuardNumbers guards_;     ///< and those of the last graph
+  std::span<const Guard> recorded_guards_;
   bool reports_;
   std::string report_;  ///< the text of every graph so far
   std::string shown_;   ///< the graph before
@@ -144,12 +178,6 @@ class Pipeline {
   std::vector<std::uint8_t> frozen_;
   bool repeats_for_nan_ = false;
 };
-
-/// The request for one sample, if the recording is a loop over samples and may be rolled.
-std::optional<FoldedSamples> fold(const Request& request, const CompileOptions& options) {
-  if (!options.roll || !options.fold_samples || options.exact) return std::nullopt;
-  return fold_samples(request);
-}
 
 void describe_parameters(const Tape& tape, Program& program) {
   for (const ParameterRecord& parameter : tape.parameters()) {
@@ -178,8 +206,13 @@ void describe_inputs(const Request& request, const Graph& graph, Program& progra
   for (const UniformInputRecord& input : tape.uniform_inputs()) {
     program.uniform_inputs.push_back({input.name, tape.data(input.node)});
   }
-  for (std::size_t g : request.guards()) {
-    program.guards.push_back({tape.describe_guard(g), static_cast<std::uint32_t>(g), tape.guards()[g].expected});
+}
+
+/// `tape` is the one that was recorded.
+void describe_guards(const Tape& tape, const GuardNumbers& guards, Program& program) {
+  program.guards.reserve(guards.all().size());
+  for (const std::uint32_t guard : guards.all()) {
+    program.guards.push_back({tape.describe_guard(guard), guard, tape.guards()[guard].expected});
   }
 }
 
@@ -194,12 +227,14 @@ void verify(const Program& program) {
 }
 
 /// The program of a graph.
-Program make(const Request& recorded, const std::optional<FoldedSamples>& folded, const CompileOptions& options,
-             const Pipeline& pipeline, const Graph& graph, bool by_level) {
-  const Request& request = folded ? folded->request : recorded;
+Program make(const Source& source, const CompileOptions& options, const Pipeline& pipeline, const Graph& graph,
+             bool by_level) {
+  const Request &recorded = source.recorded, &request = source.request();
+  const std::optional<FoldedSamples>& folded = source.folded;
   Program program;
   describe_parameters(recorded.tape(), program);
   describe_inputs(request, graph, program);
+  describe_guards(recorded.tape(), pipeline.guards(), program);
   for (std::size_t i = 0; i < recorded.outputs().size(); ++i) {
     const std::uint32_t sample = folded ? folded->samples_of_outputs[i] : 0;
     program.outputs.push_back({recorded.tape().label(recorded.outputs()[i]), false, Program::no_slot, sample});
@@ -232,11 +267,10 @@ struct Made {
 Made choose(const Value* loss, std::span<const Value> outputs, const CompileOptions& options, bool reports,
             bool by_level) {
   check_options(loss, options);
-  const Request recorded = resolve(loss, outputs, options.branches_from);
-  const std::optional<FoldedSamples> folded = fold(recorded, options);
-  Pipeline pipeline(folded ? folded->request : recorded, options, folded.has_value(), reports);
+  const Source source = find_source(loss, outputs, options);
+  Pipeline pipeline(source, options, reports);
   const auto made = [&](const Graph& graph, bool levelled) {
-    return Made{make(recorded, folded, options, pipeline, graph, levelled), pipeline.report()};
+    return Made{make(source, options, pipeline, graph, levelled), pipeline.report()};
   };
   const std::optional<RolledByLevel> levels = pipeline.run_by_level(by_level);
   if (!levels) return made(pipeline.run(), false);

@@ -26,7 +26,7 @@ case "${1:-}" in
     set -- --json "$results.json" --html "$results.html" "$@"
     ;;
   --speed)
-    programs=(speed_bench scalar_bench program_bench compile_bench instruction_costs)
+    programs=(speed_bench scalar_bench program_bench branches_bench compile_bench instruction_costs)
     shift
     ;;
   --python)

@@ -67,7 +67,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   program.uniform_inputs = {{"scale", 3.0}};
   program.input_groups = {{"x", InputId(0), 2, true}, {"t", InputId(2), 1, false}};
   program.input_count = 3;
-  program.guards = {{"guard 0: less", 0, true}, {"guard 1: less", 1, false}};
+  program.guards = {{"guard 0: less", 0, true}, {"guard 1: less", 1, false}, {"guard 5: less", 5, true}};
   program.outputs = {{"y", true, 0}, {"", false, 5}};
   program.loss_slot = 7;
   program.gradients = {{ParameterId(0), 1, 5}};
@@ -95,6 +95,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
       of(elementwise, Op::where, no_op, 0b010, 0, 2, {1, 2, 0}),
       of(elementwise, Op::less_equal, no_op, 0b10, 0, 3, {1, 2}),
       of(guard, no_op, no_op, 0, 0, 0, {3}),
+      of(guard, no_op, no_op, 0, 1, 1, {4}),
       of(spill, no_op, no_op, 0, 0, 4, {2}),
       of(store_output, no_op, no_op, 0, 0, 0, {2}),
       of(elementwise, Op::mul, no_op, 0b10, 1, 8, {4, 2}),
@@ -126,14 +127,14 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   }
   program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
   program.total_count = 1;
-  program.stages = {{{0, 2}, {2, 24}, {0, 2}, {0, 1}}, {{24, 26}, {26, 30}, {2, 2}, {1, 1}}};
+  program.stages = {{{0, 2}, {2, 25}, {0, 2}, {0, 1}}, {{25, 27}, {27, 31}, {2, 2}, {1, 1}}};
   program.uniform_slots = 8;
   program.tile_slots = 4;
   program.batch_slots = 5;
   program.recorded_nodes = 20;
   program.live_nodes = 12;
   CHECK(to_string(program) ==
-        "program of 30 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "program of 31 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
         "slots: 8 uniform, 4 tile, 5 batch\n"
         "leaves\n"
         "  u0 = parameter \"w\", initially 0.5\n"
@@ -153,6 +154,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    t2 = where(t1, u2, t0)\n"
         "    t3 = t1 <= u2\n"
         "    guard 0 holds where t3\n"
+        "    guards 1 to 2 come out as recorded: t4:+2\n"
         "    b4 = t2\n"
         "    output[0] = t2\n"
         "    t8:+2 = t4:+2 * u2\n"
@@ -184,7 +186,8 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "output[0] \"y\" = one a sample\n"
         "output[1] = u5\n"
         "guard 0: less\n"
-        "guard 1: less\n");
+        "guard 1: less\n"
+        "guard 5: less\n");
 }
 
 TEST_CASE("a compiled program prints the same text each time") {

@@ -364,3 +364,31 @@ TEST_CASE("program check: exact programs have no matrix products") {
         some_program(true));
   }
 }
+
+TEST_CASE("program check: every guard of rows, and of recorded samples, is there") {
+  Tape bound;
+  const Value w = bound.parameter(0.5);
+  Value loss = 0.0;
+  for (const Value& x : bound.inputs("x", 6)) loss = loss + (w * x < 1.0 ? w * x : w);
+  const Program rows = compile(batch_sum(loss));
+  REQUIRE(rows.guards.size() == 6);
+  check_fault(
+      "a guard that is not there", [](Program& p) { p.guards.pop_back(); }, rows);
+  check_fault(
+      "a guard that is not there", [](Program& p) { ++first_of(p, InstructionKind::guard).out; }, rows);
+  check_fault(
+      "an operand outside", [](Program& p) { first_of(p, InstructionKind::guard).x[0] = p.tile_slots; }, rows);
+
+  Tape recorded;
+  const Value v = recorded.parameter(0.5);
+  Value same = 0.0;
+  for (const double x : {1.0, 2.0, -3.0, 0.5}) {
+    const Value y = v * x;
+    static_cast<void>(bool(y < 1.0));
+    same = same + square(y);
+  }
+  const Program folded = compile(same);
+  REQUIRE(folded.recorded_samples == 4);
+  check_fault(
+      "a guard that is not there", [](Program& p) { p.guards.pop_back(); }, folded);
+}

@@ -30,7 +30,7 @@ class Emitter {
         s_(std::move(schedule)),
         p_(program),
         totals_(place_totals(graph, s_, !program.exact)),
-        sinks_(find_sinks(graph, s_)),
+        sinks_(find_sinks(graph, s_, program.recorded_samples)),
         indexed_(graph, s_, sinks_),
         options_(options),
         uniforms_(0, options.reuse_slots),

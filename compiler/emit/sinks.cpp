@@ -1,12 +1,15 @@
 #include "tapeloom/compiler/emit/sinks.h"
 
+#include <algorithm>
+
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
 class SinkFinder {
  public:
-  SinkFinder(const Graph& graph, const Schedule& schedule) : g_(graph), s_(schedule) {}
+  SinkFinder(const Graph& graph, const Schedule& schedule, std::uint32_t recorded_samples)
+      : g_(graph), s_(schedule), recorded_samples_(recorded_samples) {}
 
   Sinks run() {
     first_.assign(g_.size(), Sinks::none);
@@ -61,7 +64,11 @@ class SinkFinder {
       add(root.block, {kind, root, static_cast<std::uint32_t>(out), {}, Sinks::none});
     };
     const Roots& roots = g_.roots;
-    for (std::size_t i = 0; i < roots.guards.size(); ++i) sink(roots.guards[i], InstructionKind::guard, i);
+    std::size_t guards = 0;  // before the root's
+    for (const View& root : roots.guards) {
+      sink(root, InstructionKind::guard, guards);
+      guards += std::size_t{root.rows} * (g_.varying(root) ? std::max(recorded_samples_, 1u) : 1);
+    }
     for (std::size_t i = 0; i < roots.outputs.size(); ++i) {
       if (g_.varying(roots.outputs[i])) sink(roots.outputs[i], InstructionKind::store_output, i);
     }
@@ -71,6 +78,7 @@ class SinkFinder {
 
   const Graph& g_;
   const Schedule& s_;
+  std::uint32_t recorded_samples_;
   Sinks sinks_;
   LargeVector<std::uint32_t> first_, batch_slot_;  // see Sinks
   LargeVector<std::uint32_t> position_;            // of each block in the schedule's order
@@ -78,6 +86,8 @@ class SinkFinder {
 
 }  // namespace
 
-Sinks find_sinks(const Graph& graph, const Schedule& schedule) { return SinkFinder(graph, schedule).run(); }
+Sinks find_sinks(const Graph& graph, const Schedule& schedule, std::uint32_t recorded_samples) {
+  return SinkFinder(graph, schedule, recorded_samples).run();
+}
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

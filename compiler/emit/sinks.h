@@ -13,7 +13,7 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 struct Sink {
   InstructionKind kind;
   View rows;           ///< what is consumed; of a total, its first operand
-  std::uint32_t out;   ///< guard, output, input or batch slot
+  std::uint32_t out;   ///< the first guard; output, input or batch slot
   BlockId total;       ///< of reduce and reduce_outer
   std::uint32_t next;  ///< the next sink of the same block
 };
@@ -28,7 +28,8 @@ struct Sinks {
   std::uint32_t batch_slots = 0;
 };
 
+/// Of folded samples there are `recorded_samples` guards for each guarded row that varies, else one.
 /// requires: a schedule of this graph.
-Sinks find_sinks(const Graph& graph, const Schedule& schedule);
+Sinks find_sinks(const Graph& graph, const Schedule& schedule, std::uint32_t recorded_samples);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

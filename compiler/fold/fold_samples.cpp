@@ -4,13 +4,17 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <numeric>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "tapeloom/compiler/fold/copy_leaves.h"
 #include "tapeloom/compiler/fold/sample_columns.h"
+#include "tapeloom/compiler/fold/sample_picks.h"
 #include "tapeloom/compiler/graph/tables.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
@@ -20,8 +24,6 @@ namespace {
 /// Up to so many alike terms of the last sum may be batches of samples; of more, each may have as many alike positions
 /// as there are terms.
 constexpr std::uint32_t most_batches = 3;
-/// What samples pick from is computed for all: at most so many times what a sample computes now.
-constexpr std::size_t most_candidates = 4;
 
 std::uint64_t bits(double number) { return std::bit_cast<std::uint64_t>(number); }
 
@@ -190,11 +192,17 @@ void SampleData::tell_apart() {
 class SampleFolder {
  public:
   SampleFolder(SampleSums& sums, const SampleColumns& columns)
-      : sums_(sums), columns_(columns), tape_(sums.tape()), data_(sums.sums().request(), columns) {}
+      : sums_(sums),
+        columns_(columns),
+        tape_(sums.tape()),
+        data_(sums.sums().request(), columns),
+        picks_(sums, columns) {}
 
   /// Nothing if more were computed than there is now.
   std::optional<FoldedSamples> run() {
-    if (!collect_picks()) return std::nullopt;
+    const auto add_input = [&](std::vector<double> numbers) { return data_.find_or_add(std::move(numbers)); };
+    if (!picks_.collect(add_input)) return std::nullopt;
+    chosen_.resize(picks_.size());
     const Request& request = sums_.sums().request();
     auto folded_tape = std::make_unique<Tape>();
     Tape& to = *folded_tape;
@@ -210,42 +218,16 @@ class SampleFolder {
       samples_of_outputs.push_back(of_sample ? columns_.column(output) : 0);
       outputs.push_back(moved(of_sample ? first_like(output) : output).on(to).id());
     }
-    Request one(to, moved(*request.loss()).on(to).id(), std::move(outputs));
-    return FoldedSamples{std::move(folded_tape), std::move(one), std::move(samples_of_outputs), columns_.samples(),
-                         rows()};
+    GuardNumbers guards = move_guards(to);
+    std::vector<std::size_t> all_guards(guards.size());
+    std::iota(all_guards.begin(), all_guards.end(), std::size_t{0});
+    Request one(to, moved(*request.loss()).on(to).id(), std::move(outputs), std::move(all_guards));
+    return FoldedSamples{std::move(folded_tape), std::move(one),     std::move(samples_of_outputs),
+                         std::move(guards),      columns_.samples(), rows()};
   }
 
  private:
   using Reader = SampleColumns::Reader;
-
-  /// One of the positions of nodes that compute alike: an input says which, for each sample.
-  struct Pick {
-    std::vector<std::uint32_t> candidates;  // rising
-    std::uint32_t input;
-  };
-
-  /// What each sample picks from, and a number for each that says which; false if that were more than there is now.
-  bool collect_picks() {
-    if (columns_.picks().empty()) return true;
-    std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> positions;  // by hash; looked up, never walked
-    for (std::uint32_t k = 0; k < columns_.size(); ++k) positions[sums_.hash(columns_.member(0, k))].push_back(k);
-    std::size_t total = 0;
-    for (const Reader& reader : columns_.picks()) {
-      const std::vector<std::uint32_t>& all = positions[sums_.hash(columns_.read(reader, 0))];
-      const std::uint32_t end = reader[1] == SampleColumns::of_group ? UINT32_MAX : reader[0];
-      Pick& pick = picks_[reader];
-      pick.candidates.assign(all.begin(), std::ranges::lower_bound(all, end));
-      std::vector<double> numbers;
-      for (std::uint32_t s = 0; s < columns_.samples(); ++s) {
-        const auto at = std::ranges::lower_bound(pick.candidates, columns_.position(columns_.read(reader, s)));
-        numbers.push_back(static_cast<double>(at - pick.candidates.begin()));
-      }
-      pick.input = data_.find_or_add(std::move(numbers));
-      total += pick.candidates.size();
-      if (total > most_candidates * columns_.size()) return false;
-    }
-    return true;
-  }
 
   std::vector<double> rows() const {
     std::vector<double> rows;
@@ -257,15 +239,9 @@ class SampleFolder {
   }
 
   void move_leaves(Tape& to) {
-    for (const ParameterRecord& parameter : tape_.parameters()) {
-      const Value value = to.parameter(tape_.data(parameter.node));
-      to.set_frozen(value, parameter.frozen);
-      if (parameter.node.index < moved_.size()) set_moved(parameter.node, value);
-    }
-    for (const UniformInputRecord& input : tape_.uniform_inputs()) {
-      const Value value = to.uniform_input(tape_.data(input.node), input.name);
-      if (input.node.index < moved_.size()) set_moved(input.node, value);
-    }
+    copy_parameters(tape_, to, [&](NodeId node, Value value) {
+      if (node.index < moved_.size()) set_moved(node, value);
+    });
     if (!data_.inputs().empty()) inputs_ = to.inputs("(recorded samples)", data_.inputs().size());
   }
 
@@ -298,20 +274,49 @@ class SampleFolder {
   }
 
   /// What a reader of the first sample, which reads `node` there, reads in the new recording.
-  Value read(const Reader& reader, NodeId node) const {
-    if (const auto pick = picks_.find(reader); pick != picks_.end()) return picked(pick->second);
+  Value read(const Reader& reader, NodeId node) {
+    if (const std::uint32_t pick = picks_.of_reader(reader); pick != SamplePicks::none) return picked(pick);
     const std::uint32_t input = reader[1] == SampleColumns::of_group ? SampleData::none : data_.input_of(reader);
     return input != SampleData::none ? inputs_[input] : moved(node);
   }
 
+  Value of_position(std::uint32_t position) const { return moved(columns_.member(0, position)); }
+  /// What was chosen is known to whoever reads it later.
+  Value picked(std::uint32_t pick) {
+    if (!picks_[pick].choice) return candidate_of_input(picks_[pick]);
+    if (chosen_[pick]) return *chosen_[pick];
+    const Pick::Choice& choice = *picks_[pick].choice;
+    const auto side = [&](std::size_t k) {
+      return choice.of_pick[k] ? picked(choice.of[k]) : of_position(choice.of[k]);
+    };
+    const Value taken = side(0), other = side(1);
+    chosen_[pick] = where(of_position(choice.condition), taken, other);
+    return *chosen_[pick];
+  }
+
   /// The candidate whose index the input is.
-  Value picked(const Pick& pick) const {
+  Value candidate_of_input(const Pick& pick) const {
     std::vector<Value> chosen;
     for (std::size_t k = 0; k < pick.candidates.size(); ++k) {
-      const Value candidate = moved(columns_.member(0, pick.candidates[k]));
-      chosen.push_back(where(inputs_[pick.input] == static_cast<double>(k), candidate, 0.0));
+      chosen.push_back(where(inputs_[pick.input] == static_cast<double>(k), of_position(pick.candidates[k]), 0.0));
     }
     return sum(chosen);
+  }
+
+  /// Those of a column, which stand for one of every sample, and the others.
+  GuardNumbers move_guards(Tape& to) const {
+    GuardNumbers numbers;
+    for (const SampleColumns::Guarded& guarded : columns_.guards()) {
+      to.guard(of_position(guarded.position).on(to).id());
+      numbers.add(guarded.guards);
+    }
+    const Request& request = sums_.sums().request();
+    for (std::size_t i = 0; i < request.conditions().size(); ++i) {
+      if (columns_.has(request.conditions()[i])) continue;
+      to.guard(moved(request.conditions()[i]).on(to).id());
+      numbers.add(static_cast<std::uint32_t>(request.guards()[i]));
+    }
+    return numbers;
   }
 
   /// The terms that are not folded, and a batch sum for each group.
@@ -333,8 +338,9 @@ class SampleFolder {
   const SampleColumns& columns_;
   const Tape& tape_;
   SampleData data_;
-  std::map<Reader, Pick> picks_;
-  LargeVector<std::uint32_t> moved_;  // what stands for each node, in values_
+  SamplePicks picks_;
+  std::vector<std::optional<Value>> chosen_;  // by picks that are choices, once they are read
+  LargeVector<std::uint32_t> moved_;          // what stands for each node, in values_
   std::vector<Value> values_ = {Value()};
   std::vector<Value> inputs_;
 };
@@ -342,7 +348,7 @@ class SampleFolder {
 }  // namespace
 
 std::optional<FoldedSamples> fold_samples(const Request& request) {
-  if (!request.loss() || !request.guards().empty()) return std::nullopt;
+  if (!request.loss()) return std::nullopt;
   if (!request.tape().input_nodes().empty() || request.has_reductions()) return std::nullopt;
   Sums sums(request, Sums::Terms::nodes);
   SampleSums alike(sums);

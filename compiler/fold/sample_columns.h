@@ -7,65 +7,11 @@
 #include <span>
 #include <vector>
 
+#include "tapeloom/compiler/fold/sample_sums.h"
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/core/base/memory.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
-
-/// Groups of such terms, and what tells that they are alike.
-class SampleSums {
- public:
-  /// Sums whose terms are nodes.
-  explicit SampleSums(Sums& sums) : sums_(sums) {}
-
-  /// Terms of one sum that have the same hash.
-  struct Group {
-    NodeId sum;
-    bool negative;
-    std::vector<NodeId> terms;
-    std::size_t all;  ///< how many terms that depend on constants the sum has
-  };
-  /// The largest there are (or of the last sum, with `outer`), of one size, which is `samples`; by falling sum.
-  std::vector<Group> groups;
-  std::uint32_t samples = 0;
-
-  const Sums& sums() const { return sums_; }
-  std::span<const Term> terms_of(NodeId sum) { return sums_.find_terms(sum); }
-  const Tape& tape() const { return sums_.tape(); }
-  /// Equal for nodes that compute alike.
-  std::uint64_t hash(NodeId node) const { return hash_[node.index]; }
-  /// Whether the node is no leaf and depends on a constant.
-  bool has_data(NodeId node) const { return has_data_[node.index] && !sums_.is_leaf(node); }
-
-  /// False if there are no such sums. Alike are nodes that compute the same function of any constants and of the same
-  /// parameters, or with `any_parameters` of any. With `outer`, or any parameters, sums below terms of others are left
-  /// alone, however large they are.
-  bool find(bool any_parameters, bool outer);
-  /// Takes all groups whose size is a multiple of so many samples, of the sums that were looked at.
-  void regroup(std::uint32_t count);
-  /// The groups of a sum.
-  std::span<const Group> of(NodeId sum) const;
-  /// Whether they are the same function of parameters alone, recorded again.
-  bool same(NodeId a, NodeId b);
-  /// True if the sums with groups have no other terms of constants.
-  bool complete() const;
-
- private:
-  void hash_nodes(bool any_parameters);
-  void find_groups();
-  void find_outer_groups();
-  /// Adds the groups of `least` or more terms that a sum has.
-  void find_groups_of(NodeId sum, std::size_t least);
-  void find_same();
-
-  Sums& sums_;
-  bool any_parameters_ = false;         // what the hashes are of
-  LargeVector<std::uint64_t> hash_;     // of each node
-  LargeVector<std::uint8_t> has_data_;  // depends on a constant, or is one
-  std::vector<NodeId> looked_at_;       // sums, falling
-  LargeVector<std::uint32_t> same_;     // of nodes of parameters alone: the first that computes the same
-  LargeVector<Term> terms_;
-};
 
 /// What samples are taken to be.
 struct Way {
@@ -74,8 +20,9 @@ struct Way {
   bool picks = false;  ///< samples may read different ones of values that compute alike, as a label picks one of a list
 };
 
-/// A column is a sample: the nodes that its terms of the folded sums depend on and that depend on constants. All
-/// columns compute alike: the k-th nodes of all have the same op of the same operands, constants and picks apart.
+/// A column is a sample: the nodes that its terms of the folded sums depend on and that depend on constants, and the
+/// guards on what is computed from those. All columns compute alike: the k-th nodes of all have the same op of the same
+/// operands, constants and picks apart, and the same nodes are guarded, whatever is expected of them.
 class SampleColumns {
  public:
   static constexpr std::uint32_t none = UINT32_MAX;
@@ -102,6 +49,13 @@ class SampleColumns {
   NodeId member(std::uint32_t sample, std::size_t k) const { return members_[sample * size_ + k]; }
   /// What a reader reads in a column.
   NodeId read(const Reader& reader, std::uint32_t sample) const;
+  /// A position that is guarded.
+  struct Guarded {
+    std::uint32_t position;
+    std::vector<std::uint32_t> guards;  ///< of the tape's, one a sample
+  };
+  /// In recorded order.
+  std::span<const Guarded> guards() const { return guards_; }
   /// The readers that read nodes of different positions.
   const std::set<Reader>& picks() const { return picks_; }
 
@@ -114,11 +68,14 @@ class SampleColumns {
   bool assign_columns();
   bool join_terms();
   bool split_groups();
+  void claim_conditions();
   std::uint32_t known_column(NodeId term);
+  std::uint32_t find_column(NodeId term, bool stops_at_folded);
   void claim(NodeId term, std::uint32_t column);
   void find_folded();
   bool stand_alone();
   bool are_alike();
+  bool guard_alike();
   bool alike(NodeId a, NodeId b);
   bool may_read(const Reader& reader, NodeId a, NodeId b);
 
@@ -131,6 +88,7 @@ class SampleColumns {
   LargeVector<std::uint32_t> of_;        // of each node: its column, or one of the two below
   LargeVector<std::uint32_t> position_;  // of each node of a column
   LargeVector<std::uint8_t> folded_;
+  std::vector<Guarded> guards_;
   std::set<Reader> picks_;
   LargeVector<std::uint32_t> seen_;
   std::uint32_t visit_ = 0;

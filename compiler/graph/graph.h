@@ -138,7 +138,7 @@ class OperandList {
 struct Roots {
   View loss = nothing;
   std::vector<View> outputs;
-  std::vector<View> guards;
+  std::vector<View> guards;  ///< of one row each, until they are grouped
   /// The derivatives of the loss by the rows of parameter and input blocks, for each such block that has any.
   struct Gradient {
     std::uint32_t first;  ///< ParameterId or InputId of the first row

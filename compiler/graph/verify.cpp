@@ -143,7 +143,9 @@ class Verifier {
   void check_roots() {
     const Roots& roots = g_.roots;
     roots.each([&](const View& root) {
-      expect(root.block.index < g_.size() && root.row < g_[root.block].rows, root.block, "roots are rows of blocks");
+      expect(root.block.index < g_.size() && root.rows >= 1, root.block, "roots are rows of blocks");
+      const std::uint64_t last = std::uint64_t{root.row} + std::uint64_t{root.rows - 1} * root.step;
+      expect(last < g_[root.block].rows, root.block, "roots are rows of blocks");
     });
     if (roots.loss != nothing) expect(!g_.varying(roots.loss), roots.loss.block, "the loss is uniform");
     for (const Roots::Gradient& gradient : roots.gradients) {

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "tapeloom/compiler/graph/graph.h"
+#include "tapeloom/compiler/graph/guard_numbers.h"
+#include "tapeloom/core/record/tape.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -23,6 +25,8 @@ constexpr std::size_t few_parts = 3;
 constexpr std::size_t most_zeros_a_row = 4, most_zeros = 64;
 /// An exponent is followed back through so many factors to what it is a multiple of.
 constexpr int most_factors = 4;
+/// Guarded rows of a block in more runs of evenly spaced rows are gathered for one guard, rather than a guard each.
+constexpr std::size_t few_guard_runs = 2;
 }  // namespace choices
 
 /// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
@@ -53,6 +57,11 @@ Graph recognise_idioms(Graph graph);
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
 /// another order.
 Graph fuse(Graph graph);
+
+/// Makes one guard over rows of those on rows of one block, and one of equal ones. `numbers` says for each of the
+/// graph's guards, and then for each of their rows, which of the tape's it stands for. requires: guards of one row
+/// each. maintains: order, every bit; whichever guards fail, the first of them is among those that are left.
+Graph group_guards(Graph graph, GuardNumbers& numbers, std::span<const Guard> of_tape);
 
 /// What is differentiated, and by what.
 struct DifferentiateOptions {

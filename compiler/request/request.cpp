@@ -53,10 +53,11 @@ std::vector<std::size_t> held_guards(const Tape& tape, Tape::Mark from) {
   for (const Guard& guard : guards.subspan(first)) end = std::max(end, guard.condition.index + 1);
   const ConstantNodes constants(tape, end);
   std::vector<std::size_t> held;
+  std::vector<std::array<bool, 2>> known(end);  // of each condition, by what is expected: whether it is held
   for (std::size_t g = first; g < guards.size(); ++g) {
     const auto& [condition, expected] = guards[g];
     if (!constants.has(condition)) {
-      held.push_back(g);
+      if (!std::exchange(known[condition.index][expected ? 1 : 0], true)) held.push_back(g);
     } else if ((constants.number(condition) != 0.0) != expected) {
       throw GuardError(tape.describe_guard(g), g, 0);
     }

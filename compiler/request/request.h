@@ -56,11 +56,11 @@ class Request {
 };
 
 /// The request for a loss, which may be null, outputs, and the guards taken since `branches_from`, but for those on
-/// constants alone, which no data can change. A guard taken after the last node that a program needs counts as well:
-/// what a branch chooses may be older than the branch. Throws CompileError for a loss that differs from sample to
-/// sample and if there is nothing to compile, RecordingError for outputs of another tape and for a mark that is not one
-/// of this tape any more, GuardError where constants have been set since to numbers for which a branch would go the
-/// other way.
+/// constants alone, which no data can change, and those that an earlier one equals. A guard taken after the last node
+/// that a program needs counts as well: what a branch chooses may be older than the branch. Throws CompileError for a
+/// loss that differs from sample to sample and if there is nothing to compile, RecordingError for outputs of another
+/// tape and for a mark that is not one of this tape any more, GuardError where constants have been set since to numbers
+/// for which a branch would go the other way.
 Request resolve(const Value* loss, std::span<const Value> outputs, Tape::Mark branches_from);
 
 /// One term of a sum: a value, or the product of two that nothing else uses; or one operand of a chain of max or min.

@@ -12,6 +12,7 @@
 // A row without one of them does not compile.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -304,8 +305,12 @@ struct ReduceOuter : MatrixProduct {
 struct Guard : Moves {
   static constexpr Rules rules{.runs = Runs::both};
   std::string title() const { return "guard"; }
-  Operands operands() const { return {{}}; }
-  Result result() const { return {Target::guard}; }
+  Operands operands() const { return {{Source::numbers, rows()}}; }
+  Result result() const { return {Target::guard, rows()}; }
+  /// As many guards for each row.
+  std::uint64_t guards_a_row(const Program& program, bool in_tile) const {
+    return in_tile && !i.is_uniform(0) ? std::max(program.recorded_samples, 1u) : 1;
+  }
 };
 
 struct Spill : Moves {

@@ -117,6 +117,14 @@ std::string operand_text(const Program& program, const Instruction& instruction,
   return slots(uniform ? 'u' : 't', first, count, step);
 }
 
+std::string guards_text(const Program& program, const Instruction& instruction, bool in_tile) {
+  const instructions::Guard guard{instruction, program.shapes[instruction.shape]};
+  const std::uint64_t first = instruction.out, count = guard.rows() * guard.guards_a_row(program, in_tile);
+  const std::string name = std::to_string(first);
+  if (count == 1) return "guard " + name + " holds where " + (program.guards[first].expected ? "" : "not ");
+  return "guards " + name + " to " + std::to_string(first + count - 1) + " come out as recorded: ";
+}
+
 /// The left side of an equation, and its sign.
 std::string result_text(const Program& program, const Instruction& instruction, const Result& result, bool in_tile) {
   const Shape& shape = program.shapes[instruction.shape];
@@ -135,7 +143,7 @@ std::string result_text(const Program& program, const Instruction& instruction, 
     case Target::total_entries:
       return total + " " + matrix_text(shape) + sign;
     case Target::guard:
-      return "guard " + std::to_string(out) + " holds where " + (program.guards[out].expected ? "" : "not ");
+      return guards_text(program, instruction, in_tile);
     case Target::batch:
       return slots('b', out, static_cast<std::uint32_t>(result.count), 1) + sign;
     case Target::output:

@@ -14,6 +14,7 @@ namespace tapeloom::inline TAPELOOM_ABI {
 ///     t3 = t1 * u0               elementwise; u: uniform slot, t: tile slot
 ///     reduce u7 += t3            sum over all samples, complete after the stage
 ///     guard 0 holds where t4     (or "where not t4", as it was recorded)
+///     guards 1 to 4 come out as recorded: t5:+4
 ///     b1 = t5, t6 = b1           spill to and reload from a batch slot
 ///     output[0] = t7             and input_gradient[0] = t8, one a sample
 TAPELOOM_API std::string to_string(const Program& program);

@@ -118,9 +118,11 @@ struct ProgramUniformInput {
   double initial;
 };
 
+/// In the order in which instructions check them, row by row; of recorded samples that were folded, each row has one
+/// for every sample.
 struct ProgramGuard {
   std::string description;
-  std::uint32_t number;  ///< among the tape's guards
+  std::uint32_t number;  ///< among the tape's guards: of those that fail in a step, the first one is reported
   bool expected;
 };
 

@@ -268,7 +268,8 @@ class Checker {
         return check_beginning(i);
       case Target::guard:
         require(in_tile || i.is_uniform(0), "a guard on a tile outside of it");
-        return require(last < p_.guards.size(), "a guard that is not there");
+        return require(i.out + result.count * instructions::Guard{i, s}.guards_a_row(p_, in_tile) <= p_.guards.size(),
+                       "a guard that is not there");
       case Target::batch:
         require(last < p_.batch_slots, "a spill outside the slots");
         written_batch_ = std::max(written_batch_, last + 1);

@@ -82,7 +82,7 @@ struct Executor<T>::State {
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
         recorded == 0 ? interpreter.run(binding, batch) : interpreter.run(binding, {0, recorded, nullptr});
-    if (failure.guard != SIZE_MAX) {
+    if (failure.any()) {
       const ProgramGuard& guard = program->guards[failure.guard];
       throw GuardError(guard.description, guard.number, failure.sample);
     }

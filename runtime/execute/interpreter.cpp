@@ -93,13 +93,15 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     pool_ = std::make_unique<ThreadPool>(threads_);
     threads_ = pool_->threads();  // the system may refuse some
   }
+  for (const ProgramGuard& guard : program.guards) expected_.push_back(guard.expected ? T(1) : T(0));
   const StepBuffers<T> buffers = {uniform,
                                   parameters.data(),
                                   first_totals_,
                                   arena_.data(batch_),
                                   batch_lanes_,
                                   arena_.data(outputs_),
-                                  arena_.data(input_gradients_)};
+                                  arena_.data(input_gradients_),
+                                  expected_.data()};
   once_.emplace(program, kernels_, buffers, profiled, skip_zeros);
   for (std::size_t i = 0; i < threads_; ++i) {
     runners_.emplace_back(program, kernels_, buffers, std::min(tile_samples_, max_samples), profiled, skip_zeros);
@@ -170,7 +172,7 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
     }
   }
   const GuardFailure failure = guarded ? first_failure() : GuardFailure();
-  if (failure.guard != SIZE_MAX) return failure;
+  if (failure.any()) return failure;
   if (program_.loss_slot != Program::no_slot) loss_ = uniform_[program_.loss_slot];
   if (!gradients_in_place_) collect_gradients();
   if (!program_.outputs.empty()) collect_outputs(batch.count);
@@ -263,7 +265,7 @@ bool Interpreter<T>::gradients_have_nan(std::size_t samples) {
 /// outputs are what they were.
 template <class T>
 void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& batch, const GuardFailure& failure) {
-  if (failure.guard != SIZE_MAX || !gradients_have_nan(batch.count)) return;
+  if (failure.any() || !gradients_have_nan(batch.count)) return;
   if (skipping_zeros_ == nullptr) {
     skipping_zeros_ = std::make_unique<Interpreter>(program_, parameters_, max_samples_, 1, false, true);
   }

@@ -125,7 +125,8 @@ class Interpreter {
   std::vector<Range> trained_;
   bool gradients_in_place_ = false;  // the uniform slots have them side by side
   Arena<T> arena_;
-  T* uniform_ = nullptr;  // slot 0
+  T* uniform_ = nullptr;     // slot 0
+  std::vector<T> expected_;  // see StepBuffers
   std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;
   T* samples_ = nullptr;       // the uniform slot that has their number
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's

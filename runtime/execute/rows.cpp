@@ -62,7 +62,7 @@ void Runner<T>::run_instruction(const Instruction& i, const Tile& tile, T* total
     case InstructionKind::reduce_products:
       return kernels_.reduce_products(view_, i, s, tile.count, totals + i.out, !first || i.accumulates);
     case InstructionKind::guard:
-      return check_guard(i, tile);
+      return check_guards(i, s, tile);
     case InstructionKind::spill:
       for (std::uint32_t r = 0; r < s.rows; ++r) {
         std::copy_n(OperandRows<T>(view_, i, s).row(r), view_.lanes, spilled + (i.out + r) * buffers_.batch_lanes);
@@ -177,13 +177,31 @@ void Runner<T>::reduce_uniform(const Instruction& i, const Shape& s, const Tile&
   }
 }
 
+/// Rows that lie side by side once a step are like the samples of one row, each with a guard of its own.
 template <class T>
-void Runner<T>::check_guard(const Instruction& i, const Tile& tile) {
-  const OperandRows<T> condition(view_, i, Shape{});
-  const bool expected = program_.guards[i.out].expected;
-  for (std::size_t sample = 0; sample < (condition.lane_step == 0 ? 1 : tile.count); ++sample) {
-    if ((condition.data[sample] != T(0)) == expected) continue;
-    return failure_.add({i.out, condition.lane_step == 0 ? 0 : tile.begin + sample});
+void Runner<T>::check_guards(const Instruction& i, const Shape& s, const Tile& tile) {
+  const OperandRows<T> conditions(view_, i, s);
+  const bool uniform = view_.once() || conditions.lane_step == 0;
+  const bool side_by_side = uniform && conditions.step == 1;
+  const std::size_t recorded = uniform ? 0 : program_.recorded_samples;  // each with a guard of its own
+  const std::size_t each = std::max<std::size_t>(recorded, 1), guard_step = side_by_side || recorded > 0 ? 1 : 0;
+  Tile samples = uniform ? Tile{0, 1} : tile;
+  if (side_by_side) samples.count = s.rows;
+  for (std::size_t r = 0; r < (side_by_side ? 1 : s.rows); ++r) {
+    const std::size_t guard = i.out + r * each + (recorded > 0 ? tile.begin : 0);
+    const T* row = conditions.row(r);
+    if (kernels_.come_out(row, buffers_.expected + guard, guard_step, samples.count)) continue;
+    add_failures(row, guard, guard_step, samples);
+  }
+}
+
+/// Of a row of conditions of which some came out otherwise. What was recorded sample by sample is one sample.
+template <class T>
+void Runner<T>::add_failures(const T* conditions, std::size_t guard, std::size_t guard_step, const Tile& tile) {
+  for (std::size_t l = 0; l < tile.count; ++l, guard += guard_step) {
+    const ProgramGuard& failed = program_.guards[guard];
+    if ((conditions[l] != T(0)) == failed.expected) continue;
+    failure_.add({failed.number, guard_step == 0 ? tile.begin + l : 0, guard});
   }
 }
 

@@ -41,13 +41,15 @@ class Stopwatch<false> {
   void lap(std::vector<InstructionTime>&, std::size_t) {}
 };
 
-/// The first guard that failed in a step, and its first sample.
+/// The first guard, as they were recorded, that failed in a step, and its first sample.
 struct GuardFailure {
-  std::size_t guard = SIZE_MAX;
+  std::size_t number = SIZE_MAX;  ///< on the tape
   std::size_t sample = SIZE_MAX;
+  std::size_t guard = SIZE_MAX;  ///< of the program
 
+  bool any() const { return guard != SIZE_MAX; }
   void add(const GuardFailure& other) {
-    if (other.guard < guard || (other.guard == guard && other.sample < sample)) *this = other;
+    if (other.number < number || (other.number == number && other.sample < sample)) *this = other;
   }
 };
 
@@ -66,6 +68,7 @@ struct StepBuffers {
   std::size_t batch_lanes = 0;  ///< between two batch slots
   T* outputs = nullptr;
   T* input_gradients = nullptr;
+  const T* expected = nullptr;  ///< of each guard: 1 or 0
 };
 
 /// What both have: a view, and the loop over a list of calls. The program and the buffers must outlive it and stay
@@ -116,7 +119,8 @@ class Runner {
   void add_at(const Instruction& i, const Shape& s);
   void extremes(Instruction i, const Shape& s, typename KernelTable<T>::Rows kernel, std::uint32_t rows_of_result);
   void reduce_uniform(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first);
-  void check_guard(const Instruction& i, const Tile& tile);
+  void check_guards(const Instruction& i, const Shape& s, const Tile& tile);
+  void add_failures(const T* conditions, std::size_t guard, std::size_t guard_step, const Tile& tile);
   void store(const Instruction& i, const Shape& s, const Tile& tile, T* rows, std::size_t row_length);
 
   GuardFailure failure_;

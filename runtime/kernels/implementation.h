@@ -43,6 +43,23 @@ bool all_finite(const T* numbers, std::size_t count) {
 }
 
 template <class T>
+bool come_out(const T* numbers, const T* expected, std::size_t step, std::size_t count) {
+  using Vector = typename Lanes<T>::Vector;
+  constexpr std::size_t width = Lanes<T>::count;
+  typename Lanes<T>::Mask found = {};
+  Vector all = *expected - Vector{};
+  std::size_t i = 0;
+  for (; i + width <= count; i += width) {
+    if (step != 0) all = Lanes<T>::load(expected + i).v;
+    found |= (Lanes<T>::load(numbers + i).v != Vector{}) ^ (all != Vector{});
+  }
+  bool same = true;
+  for (std::size_t l = 0; l < width; ++l) same = same && found[l] == 0;
+  for (; i < count; ++i) same = same && (numbers[i] != T(0)) == (expected[i * step] != T(0));
+  return same;
+}
+
+template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
   KernelTable<T> table{name,
                        Lanes<T>::count,
@@ -57,7 +74,8 @@ constexpr KernelTable<T> make_table(const char* name) {
                        add<T>,
                        subtract_scaled<T>,
                        transpose<T>,
-                       all_finite<T>};
+                       all_finite<T>,
+                       come_out<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity))
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;

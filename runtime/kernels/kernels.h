@@ -133,6 +133,8 @@ struct KernelTable {
                     std::size_t to_stride);
   /// Whether none is infinite or NaN.
   bool (*all_finite)(const T* numbers, std::size_t count);
+  /// Whether each of so many numbers is zero exactly where expected[i * step] is; the step is 0 or 1.
+  bool (*come_out)(const T* numbers, const T* expected, std::size_t step, std::size_t count);
 };
 
 /// The fastest table this processor can run, for steps of at most so many samples: vectors of AVX-512 that are not even

@@ -24,6 +24,7 @@ namespace {
 struct Outcome {
   std::vector<double> loss, gradients, outputs, input_gradients;
   std::optional<std::size_t> refused;
+  std::string refusal;  ///< in words, with the guard
 };
 
 template <class Compute>
@@ -34,6 +35,7 @@ Outcome outcome_of(Compute&& compute) {
   } catch (const GuardError& error) {
     outcome = {};
     outcome.refused = error.sample();
+    outcome.refusal = error.what();
   }
   return outcome;
 }
@@ -94,8 +96,9 @@ class Comparison {
   }
 
   void same(const Outcome& a, const Outcome& b) {
-    if (a.refused != b.refused) return fail(a.refused ? "refused, but not by evaluate" : "refused by evaluate alone");
-    if (a.refused) return;
+    if (a.refused.has_value() != b.refused.has_value())
+      return fail(a.refused ? "refused, but not by evaluate" : "refused by evaluate alone");
+    if (a.refused) return same_refusal(a, b);
     const auto all = [&](const char* name, const std::vector<double>& x, const std::vector<double>& y) {
       if (x.size() != y.size()) return fail("another number of " + std::string(name));
       for (std::size_t i = 0; i < x.size(); ++i) {
@@ -105,6 +108,11 @@ class Comparison {
     };
     all("loss", a.loss, b.loss), all("gradient", a.gradients, b.gradients);
     all("output", a.outputs, b.outputs), all("input gradient", a.input_gradients, b.input_gradients);
+  }
+
+  /// Of steps on the same data, the same guard and sample.
+  void same_refusal(const Outcome& a, const Outcome& b) {
+    if (a.refusal != b.refusal) fail("refused by \"" + a.refusal + "\", by evaluate by \"" + b.refusal + "\"");
   }
 
   void fail(const std::string& what) {
@@ -152,9 +160,8 @@ class Checker {
       recording_ = record(script_, planted_ != nullptr ? planted_->recording : RecordingFault::none);
       if (planted_ != nullptr && recording_.planted) planted_->there = true;
       if (auto failure = on_the_tape(stage = "tape", false, 0)) return failure;
-      Outcome reference;
-      if (auto failure = by_evaluate(stage = "evaluate", reference)) return failure;
-      if (auto failure = by_exact(stage = "exact", reference)) return failure;
+      if (auto failure = by_evaluate(stage = "evaluate")) return failure;
+      if (auto failure = by_exact(stage = "exact")) return failure;
       if (auto failure = by_program(stage = "default", Configuration{})) return failure;
       if (auto failure = by_program(stage = "drawn", drawn_)) return failure;
       return on_the_tape(stage = "recompute", true, script_.recorded ? 0 : script_.samples - 1);
@@ -235,23 +242,23 @@ class Checker {
             .parameters = parameters_};
   }
 
-  std::optional<Failure> by_evaluate(const char* stage, Outcome& reference) {
-    reference = outcome_of([&](Outcome& o) {
+  std::optional<Failure> by_evaluate(const char* stage) {
+    reference_ = outcome_of([&](Outcome& o) {
       Evaluation e = evaluate(recording_.loss, batch(), recording_.outputs);
-      o = {e.root, e.gradients, e.outputs, e.input_gradients, {}};
+      o = {e.root, e.gradients, e.outputs, e.input_gradients, {}, {}};
     });
     const Arithmetic arithmetic;
     const Expected expected = expect(script_, {script_.rows, script_.samples, true}, recording_.decisions, arithmetic);
     Comparison comparison(stage, arithmetic, statistics_);
-    comparison.outcome(reference, expected, !script_.recorded);
+    comparison.outcome(reference_, expected, !script_.recorded);
     return comparison.failure();
   }
 
-  std::optional<Failure> by_exact(const char* stage, const Outcome& reference) {
+  std::optional<Failure> by_exact(const char* stage) {
     Configuration configuration;
     configuration.options.exact = true;
     Comparison comparison(stage, {}, statistics_);
-    comparison.same(by_executor<double>(configuration, false), reference);
+    comparison.same(by_executor<double>(configuration, false), reference_);
     return comparison.failure();
   }
 
@@ -274,6 +281,10 @@ class Checker {
     const Expected expected = expect(script_, data, recording_.decisions, arithmetic);
     Comparison comparison(stage, arithmetic, statistics_);
     comparison.outcome(outcome, expected, !script_.recorded, c.inference);
+    const bool same_data = !c.in_float && (c.rows.empty() || script_.recorded);
+    if (same_data && outcome.refused && reference_.refused && !expected.doubtful) {
+      comparison.same_refusal(outcome, reference_);
+    }
     return comparison.failure();
   }
 
@@ -287,6 +298,7 @@ class Checker {
       options.input_gradients = !script_.recorded;
       return c.by_level ? compiler::compile_by_level(recording_.loss, options) : compile(recording_.loss, options);
     }();
+    statistics_.guarded_samples += program.recorded_samples > 0 && !program.guards.empty() ? 1 : 0;
     for (const Instruction& i : program.instructions) ++statistics_.instructions[static_cast<std::size_t>(i.kind)];
     if (may_plant && planted_ != nullptr && planted_->program && planted_->program(program)) planted_->there = true;
     if (c.saved) program = through_file(program);
@@ -332,6 +344,7 @@ class Checker {
   Statistics& statistics_;
   Planted* planted_;
   Recording recording_;
+  Outcome reference_;  // by evaluate
   std::vector<double> parameters_, uniform_inputs_;
 };
 

@@ -42,7 +42,8 @@ struct Failure {
 /// How much has been compared, over all programs.
 struct Statistics {
   std::size_t programs = 0, numbers = 0, unknown = 0, refused = 0, doubtful = 0, not_recorded = 0;
-  double largest_ratio = 0.0;  ///< of a difference to its bound
+  std::size_t guarded_samples = 0;  ///< programs of recorded samples, folded with guards in them
+  double largest_ratio = 0.0;       ///< of a difference to its bound
   static constexpr std::size_t kinds = static_cast<std::size_t>(InstructionKind::store_input_gradient) + 1;
   std::array<std::size_t, kinds> instructions = {};  ///< of each kind, in the programs that were run
 };

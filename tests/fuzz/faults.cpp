@@ -151,6 +151,12 @@ const Fault all[] = {
        });
      }},
     {"a dropped guard", {}, [](Program& p) { return leave_out(p, K::guard); }},
+    {"guards in another order",
+     {},
+     [](Program& p) {
+       std::ranges::reverse(p.guards);
+       return p.guards.size() > 1;
+     }},
     {"a guard that expects the opposite",
      {},
      [](Program& p) {

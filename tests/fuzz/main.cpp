@@ -67,9 +67,14 @@ struct Progress {
   std::size_t failures;
 };
 
-/// Whether what was compared is worth its name: little is unknown, and every kind of instruction has been run.
+/// Whether what was compared is worth its name: little is unknown, every kind of instruction has been run, and samples
+/// were folded with their branches.
 bool thorough(const Statistics& s) {
   bool good = s.unknown * 5 < s.numbers && s.not_recorded * 20 < s.programs;
+  if (s.guarded_samples * 50 < s.programs) {
+    std::printf("fuzz: only %zu programs had guards in folded samples\n", s.guarded_samples);
+    good = false;
+  }
   for (std::size_t kind = 0; kind < Statistics::kinds; ++kind) {
     if (s.instructions[kind] > 0) continue;
     std::printf("fuzz: no program had the instruction kind %zu\n", kind);

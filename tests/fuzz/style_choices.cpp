@@ -82,6 +82,63 @@ List Styles::algorithms(const List& x) {
   return result;
 }
 
+/// Which of some alike scores is the smallest, or the largest, by branches: samples choose different ones.
+List Styles::nearest(const List& x) {
+  const std::size_t way = b_.below(5);
+  const bool again = b_.chance(0.3), shared = b_.chance(0.3);
+  const std::uint32_t width = b_.parameter();
+  List scores;
+  for (std::size_t k = 0, parts = 2 + b_.below(4); k < parts; ++k) {
+    List squares;
+    for (std::size_t i = 0; i < std::min<std::size_t>(x.size(), 4); ++i) {
+      squares.push_back(b_.apply(Op::square, b_.minus(x[i], b_.parameter())));
+    }
+    const std::uint32_t sum = b_.make(Kind::sum, squares);
+    scores.push_back(shared ? b_.times(sum, width) : sum);
+  }
+  std::uint32_t best = scores[0];
+  for (std::size_t k = 1; k < scores.size(); ++k) {
+    const std::uint32_t other = scores[k];
+    best = way == 0   ? b_.add({Kind::branch, Op::less, {other, best, other, best}})
+           : way == 1 ? b_.add({Kind::branch, Op::greater_equal, {best, other, best, other}})
+           : way == 2 ? b_.make(Kind::std_min, {best, other})
+                      : b_.make(Kind::std_max, {best, other});
+  }
+  List result = {best};
+  if (way == 4) {
+    List terms;
+    for (std::uint32_t score : scores) terms.push_back(b_.apply(Op::exp, b_.minus(score, best)));
+    result = {b_.plus(b_.apply(Op::log, b_.make(Kind::sum, terms)), best)};
+  }
+  if (again) result.push_back(b_.apply(Op::tanh, b_.minus(best, b_.some(scores))));
+  if (again) b_.make(Kind::guard, {comparison(best, b_.number(b_.draw(-2.0, 6.0)))});
+  return result;
+}
+
+/// Alike comparisons with guards, here and there or all, equal ones among them.
+List Styles::guarded_rows(const List& x) {
+  const std::uint32_t scale = b_.parameter(), bound = b_.number(b_.draw(-1.0, 1.0));
+  const Op op = some_comparison();
+  const double share = b_.chance(0.5) ? 1.0 : 0.6;
+  const std::size_t way = b_.below(3);
+  List result;
+  for (std::size_t i = 0; i < std::max<std::size_t>(x.size(), 5); ++i) {
+    const std::uint32_t v = b_.times(x[i % x.size()], b_.chance(0.1) ? b_.parameter() : scale);
+    const std::uint32_t condition = b_.apply(op, v, bound);
+    std::uint32_t chosen = v;
+    if (way == 0) chosen = b_.times(condition, v);
+    if (b_.chance(share)) {
+      if (way == 1) {
+        chosen = b_.add({Kind::branch, op, {v, bound, b_.apply(Op::square, v), v}});
+      } else {
+        b_.make(Kind::guard, {condition});
+      }
+    }
+    result.push_back(chosen);
+  }
+  return result;
+}
+
 /// What simplifies away, over values in no even order.
 List Styles::nothing(const List& x) {
   const std::size_t way = b_.below(10);

@@ -37,6 +37,8 @@ class Styles {
   List choices(const List& x);
   List guarded(const List& x);
   List algorithms(const List& x);
+  List nearest(const List& x);
+  List guarded_rows(const List& x);
   List nothing(const List& x);
   List sums_of_sums(const List& x);
   List products(const List& x);

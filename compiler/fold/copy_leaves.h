@@ -1,0 +1,22 @@
+// The parameters and uniform inputs of a tape, for the recording that is to stand for it.
+#pragma once
+
+#include "tapeloom/core/record/tape.h"
+#include "tapeloom/core/record/value.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+/// Records them anew, in order; calls made(node, value) for each.
+template <class Made>
+void copy_parameters(const Tape& from, Tape& to, const Made& made) {
+  for (const ParameterRecord& parameter : from.parameters()) {
+    const Value value = to.parameter(from.data(parameter.node));
+    to.set_frozen(value, parameter.frozen);
+    made(parameter.node, value);
+  }
+  for (const UniformInputRecord& input : from.uniform_inputs()) {
+    made(input.node, to.uniform_input(from.data(input.node), input.name));
+  }
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler
