@@ -5,7 +5,9 @@
 
 #include "catch.h"
 #include "compare.h"
+#include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/record/evaluate.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 using test::close;
@@ -360,5 +362,18 @@ TEST_CASE("an infinite derivative does not reach through the branch not taken") 
     CHECK((!std::isfinite(taken.value) || !std::isfinite(taken.derivative)));
     check(at([&](Value x) { return where(x != x, c.f(x), 5.0); }, c.x), 5.0, 0.0);
     check(at([&](Value x) { return where(x == x, x * 3.0, c.f(x)); }, c.x), c.x * 3.0, 3.0);
+  }
+}
+
+TEST_CASE("a quotient that is NaN has derivatives that are NaN, also where a part of them is zero") {
+  for (const double x : {inf, -inf}) {
+    INFO(x);
+    Tape tape;
+    const Value a = tape.parameter(x);
+    const Value loss = a / a;
+    CHECK(std::isnan(evaluate(loss, {}).gradients[0]));
+    Executor<double> executor(compile(loss, {.exact = true}), {});
+    executor.step();
+    CHECK(std::isnan(executor.gradients()[0]));
   }
 }

@@ -153,7 +153,13 @@ T scaled(T factor, T adjoint) {
     return factor * adjoint;
   }
 }
-/// The same of two adjoints, either of which may be zero.
+/// factor * part, of what an op's formula made of an adjoint that is not zero: a part that is zero all the same, as
+/// adjoint / inf is, hides no NaN. Recorded formulas have their own: they cannot tell where that adjoint is zero.
+template <class T>
+T scaled_part(T factor, T part) {
+  return factor * part;
+}
+/// scaled() of two adjoints, either of which may be zero.
 template <class T>
 T scaled_adjoints(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -279,7 +285,7 @@ struct Div : Arity<2> {
   template <class T>
   static std::array<T, 2> reverse(T, T b, T y, T adjoint) {
     const T da = div_adjoint(b, adjoint);
-    const T times_y = scaled(y, da);
+    const T times_y = scaled_part(y, da);
     return {da, unless_zero(-times_y, adjoint)};
   }
 };

@@ -29,6 +29,7 @@ inline Formula select(Formula condition, Formula a, Formula b) { return where(co
 inline Formula scaled(Formula factor, Formula adjoint) {
   return DerivativeRecorder::compute(adjoint.skips_zeros() ? Op::mul_adjoint : Op::mul, factor, adjoint);
 }
+inline Formula scaled_part(Formula factor, Formula part) { return scaled(factor, part); }
 inline Formula scaled_adjoints(Formula a, Formula b) {
   return DerivativeRecorder::compute(b.skips_zeros() ? Op::mul_adjoints : Op::mul, a, b);
 }
