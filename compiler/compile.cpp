@@ -136,6 +136,7 @@ class Pipeline {
       before = false;
       clean_up();
     }
+    pass("move_factors", options.simplify && may_round, move_factors);
     pass("remove_dead", true, remove_dead);
     pass("group_guards", !graph_.roots.guards.empty(),
          [&](Graph graph) { return group_guards(std::move(graph), guards_, recorded_guards_); });

@@ -53,6 +53,11 @@ Graph simplify(const Graph& graph, bool before_differentiation);
 /// blocks are merged where that is to help. maintains: order; other users of what a function was written with.
 Graph recognise_idioms(Graph graph);
 
+/// Takes the sign and the doubling of a total rather than of each number that is added up, and puts totals where they
+/// belong rather than those, where nothing else reads them. requires: a valid graph in which equal blocks are merged.
+/// maintains: order; every bit but the sign of a zero, unless a doubled number overflows or a product underflows.
+Graph move_factors(Graph graph);
+
 /// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
 /// another order.

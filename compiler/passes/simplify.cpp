@@ -127,7 +127,8 @@ class Simplifier {
   }
   View div_adjoint(Operands x) {
     if (g_.is_constant(x[0], 1.0)) return x[1];
-    return is_never_zero(x[1]) ? make(Op::div, x[1], x[0]) : nothing;
+    // 0 / x is 0 for a constant that is not 0.
+    return is_never_zero(x[0]) || is_never_zero(x[1]) ? make(Op::div, x[1], x[0]) : nothing;
   }
   View unless_zero(Operands x) { return is_never_zero(x[1]) ? x[0] : nothing; }
 

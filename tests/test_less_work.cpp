@@ -1,0 +1,110 @@
+// What a step does not compute: guards against zero where a divisor is a number, signs of each sample.
+#include <algorithm>
+
+#include "against_evaluate.h"
+#include "bench/branches.h"
+
+using namespace tapeloom;
+using namespace tapeloom::test;
+
+namespace {
+
+/// How many rows of an op are computed, for each sample or once a step.
+std::size_t rows_of(const Program& program, Op op, bool for_each_sample) {
+  std::size_t rows = 0;
+  for (const Stage& stage : program.stages) {
+    const Range range = for_each_sample ? stage.tile : stage.uniform;
+    for (std::uint32_t at = range.begin; at < range.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      if (i.kind == InstructionKind::elementwise && i.op == op) rows += program.shapes[i.shape].rows;
+    }
+  }
+  return rows;
+}
+
+std::size_t instructions_a_sample(const Program& program, InstructionKind kind) {
+  std::size_t count = 0;
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
+      count += program.instructions[at].kind == kind ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("less work: what is divided by a number that is not zero needs no guard against zero") {
+  for (const double divisor : {3.0, -1e30, inf, 0.0, not_a_number, 1e-45}) {
+    INFO(divisor);
+    Tape tape;
+    const Value w = tape.parameter(0.5), v = tape.parameter(2.0), x = tape.input(1.0, "x");
+    const Value loss = batch_sum(where(x > 0.0, tanh(w * x) / divisor, v * x));
+    const Program program = compile(loss);
+    const bool guarded = divisor == 0.0 || std::isnan(divisor) || std::fabs(divisor) < 1e-38;
+    CHECK((rows_of(program, Op::div_adjoint, true) + rows_of(program, Op::div_adjoint, false) > 0) == guarded);
+    const std::vector<double> rows = {-1.0, -0.5, -2.0};  // the adjoint of the quotient is zero
+    expect_programs_like_evaluate(loss, {}, rows, 3, 4.0);
+    if (divisor == 3.0) expect_programs_like_evaluate(loss, {}, std::vector<double>{-1.0, 0.5, 2.0}, 3, 4.0);
+  }
+}
+
+TEST_CASE("less work: signs and doublings are those of totals") {
+  Tape tape;
+  const std::vector<Value> c = {tape.parameter(0.25), tape.parameter(-0.5), tape.parameter(0.75)};
+  const std::vector<Value> x = tape.inputs("x", 3);
+  Value sum = 0.0;
+  for (std::size_t i = 0; i < 3; ++i) sum = sum + square(x[i] - c[i]) * sin(x[(i + 1) % 3]);
+  const Value loss = batch_mean(-sum);
+  const Program program = compile(loss);
+  CHECK(rows_of(program, Op::neg, true) == 0);
+  CHECK(rows_of(program, Op::neg, false) > 0);
+  const std::vector<double> rows = some_numbers(3 * 50);
+  expect_programs_like_evaluate(loss, {}, rows, 50, 100.0);
+  // Not more often than it takes: -y is computed for a sample that reads it elsewhere.
+  const Value y = -tanh(c[0] * x[0]);
+  const Value twice = batch_sum(y) + batch_sum(sin(y)) * batch_sum(-exp(x[1]));
+  CHECK(rows_of(compile(twice, {.gradients = false}), Op::neg, true) == 1);
+  CHECK(rows_of(compile(twice, {.gradients = false}), Op::neg, false) == 1);
+  CHECK(rows_of(compile(batch_sum(y), {.gradients = false}), Op::neg, true) == 0);
+  expect_programs_like_evaluate(twice, {y}, rows, 50, 100.0);
+  // Those of a product and of its factors make up for each other.
+  const Value a = -sin(c[0] * x[0]), b = exp(c[1] * x[1]);
+  for (const Value& each : {-(a * b), a * b, -(a * -b)}) {
+    const Value total = batch_sum(each);
+    Executor<double> loss_alone(compile(total, {.gradients = false}), {.max_samples = 50});
+    CHECK(rows_of(loss_alone.program(), Op::neg, true) == 0);
+    loss_alone.bind(std::span<const double>(rows));
+    CHECK(loss_alone.step() == Approx(evaluate(total, {.rows = rows, .samples = 50}).root[0]));
+    expect_programs_like_evaluate(total, {}, rows, 50, 100.0);
+  }
+}
+
+TEST_CASE("less work: the bits of a total do not depend on where its sign is taken") {
+  Tape tape;
+  const Value w = tape.parameter(0.7), v = tape.parameter(-1.3), x = tape.input(0.0, "x");
+  const auto run = [&](Value loss) {
+    Executor<double> executor(compile(loss), {.max_samples = 300});
+    const std::vector<double> rows = some_numbers(300);
+    executor.bind(std::span<const double>(rows));
+    executor.step();
+    std::vector<double> all(executor.gradients().begin(), executor.gradients().end());
+    all.push_back(executor.loss());
+    return all;
+  };
+  const std::vector<double> inside = run(batch_sum(-sin(w * x + v))), outside = run(-batch_sum(sin(w * x + v)));
+  REQUIRE(inside.size() == 3);
+  for (std::size_t i = 0; i < inside.size(); ++i) CHECK(same_bits(inside[i], outside[i]));
+}
+
+TEST_CASE("less work: totals are put where they belong, not what is added up") {
+  const bench::BranchingWork work = bench::kmeans_work(200, 10, 16);
+  Tape tape;
+  std::vector<Value> centres;
+  for (double each : work.parameters) centres.push_back(tape.parameter(each));
+  const Program program = compile(bench::kmeans<Value>(work, centres));
+  REQUIRE(program.recorded_samples == 200);
+  CHECK(rows_of(program, Op::neg, true) == 0);
+  CHECK(rows_of(program, Op::add, true) == 0);
+  CHECK(instructions_a_sample(program, InstructionKind::gather) <= 1);  // of the adjoints of the distances
+}
