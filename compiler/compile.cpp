@@ -8,6 +8,7 @@
 
 #include "tapeloom/compiler/emit/emit.h"
 #include "tapeloom/compiler/fold/fold_samples.h"
+#include "tapeloom/compiler/fold/zero_products.h"
 #include "tapeloom/compiler/passes/passes.h"
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/choices.h"
@@ -54,8 +55,9 @@ bool has_where(const Graph& graph) {
 struct Source {
   Request recorded;
   std::optional<FoldedSamples> folded;  ///< the request for one sample, if the recording is a loop over samples
+  std::optional<Rewritten> rewritten;   ///< of either, without products with 0
 
-  const Request& request() const { return folded ? folded->request : recorded; }
+  const Request& request() const { return rewritten ? rewritten->request : folded ? folded->request : recorded; }
   /// Which of the recording's guards those of the request are.
   GuardNumbers guards() const {
     if (folded) return folded->guards;
@@ -66,8 +68,10 @@ struct Source {
 };
 
 Source find_source(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
-  Source source{resolve(loss, outputs, options.branches_from), std::nullopt};
-  if (options.roll && options.fold_samples && !options.exact) source.folded = fold_samples(source.recorded);
+  Source source{resolve(loss, outputs, options.branches_from), std::nullopt, std::nullopt};
+  if (options.exact) return source;
+  if (options.roll && options.fold_samples) source.folded = fold_samples(source.recorded);
+  if (options.assume_finite) source.rewritten = drop_zero_products(source.request());
   return source;
 }
 

@@ -31,6 +31,10 @@ struct CompileOptions {
   /// than the branch. A mark leaves out those taken before it, as your statement that none of them chose a Value this
   /// program computes; tape.mark() leaves out all there are.
   Tape::Mark branches_from = {};
+  /// Your statement that every number a program computes is finite. Then `0.0 * x` with a plain 0, which would be NaN
+  /// for other x and -0 for negative ones, is left out with what only it needs, and a zero may have the other sign.
+  /// Exact mode computes it.
+  bool assume_finite = false;
 
   // Optional passes. They change how much is computed, never what (beyond the stated rounding); exact mode leaves out
   // folding of samples, rolling, common subexpressions, simplification, idioms and fusing.

@@ -1,8 +1,9 @@
-// What a step does not compute: guards against zero where a divisor is a number, signs of each sample.
+// What a step does not compute: guards against zero where a divisor is a number, signs of each sample, products with 0.
 #include <algorithm>
 
 #include "against_evaluate.h"
 #include "bench/branches.h"
+#include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -107,4 +108,67 @@ TEST_CASE("less work: totals are put where they belong, not what is added up") {
   CHECK(rows_of(program, Op::neg, true) == 0);
   CHECK(rows_of(program, Op::add, true) == 0);
   CHECK(instructions_a_sample(program, InstructionKind::gather) <= 1);  // of the adjoints of the distances
+}
+
+TEST_CASE("less work: if all numbers are finite, products with a plain 0 are left out") {
+  Tape tape;
+  const Value w = tape.parameter(0.5), v = tape.parameter(2.0), u = tape.uniform_input(3.0, "u");
+  const std::vector<Value> x = tape.inputs("x", 2);
+  const Value y = w * x[0] + 0.0 * exp(v * x[1]) - sin(x[1]) * 0.0 + 0.0 / (x[0] + 5.0);
+  const Value loss =
+      batch_mean(square(y - 0.0)) + batch_sum(0.0 * x[0]) + (0.0 - u * v * v) + batch_mean(u * w + 0.0 * x[1]);
+  const Program plain = compile(loss, {.outputs = {y, 0.0 * x[1]}});
+  const Program finite = compile(loss, {.outputs = {y, 0.0 * x[1]}, .assume_finite = true});
+  CHECK(rows_of(plain, Op::exp, true) == 1);
+  CHECK(rows_of(finite, Op::exp, true) == 0);
+  CHECK(rows_of(finite, Op::sin, true) == 0);
+  CHECK(finite.instructions.size() < plain.instructions.size());
+  CHECK(finite.parameters.size() == 2);
+  CHECK(finite.input_groups[0].name == "x");
+  const std::vector<double> rows = some_numbers(2 * 20);
+  Executor<double> executor(finite, {.max_samples = 20});
+  expect_step_like_evaluate(executor, loss, std::vector<Value>{y, 0.0 * x[1]}, rows, 20, 10.0);
+  executor.set_uniform_input("u", -1.0);
+  executor.step();
+  CHECK(executor.gradients()[1] == 4.0);
+  const Value shared = batch_sum(v + 0.0 * x[0]);  // of as many samples as there are
+  Executor<double> of_shared(compile(shared, {.assume_finite = true}), {.max_samples = 20});
+  expect_step_like_evaluate(of_shared, shared, {}, rows, 20, 10.0);
+  // Otherwise they are what they are.
+  std::vector<double> bad = rows;
+  bad[1] = inf;
+  Executor<double> strict(plain, {.max_samples = 20});
+  strict.bind(std::span<const double>(bad));
+  CHECK(std::isnan(strict.step()));
+  executor.bind(std::span<const double>(bad));
+  CHECK(std::isfinite(executor.step()));
+  Executor<double> exact(compile(loss, {.exact = true, .assume_finite = true}), {.max_samples = 20});
+  exact.bind(std::span<const double>(bad));
+  CHECK(std::isnan(exact.step()));
+}
+
+TEST_CASE("less work: zeros among the data of recorded samples stay data, and guards stay guards") {
+  Tape tape;
+  const Value w = tape.parameter(0.5), v = tape.parameter(0.25);
+  const double data[][2] = {{0.0, 1.0}, {1.0, 0.0}, {0.5, 0.5}, {0.0, 0.0}, {2.0, -1.0}};
+  Value loss = 0.0;
+  for (const auto& [a, b] : data) {
+    const Value z = w * a + v * b + w;
+    loss = loss + square((z > 0.0 ? z : z) + exp(z) * 0.0);
+  }
+  const CompileOptions options{.assume_finite = true};
+  Executor<double> executor(compile(loss, options));
+  CHECK(executor.program().recorded_samples == 5);
+  CHECK(executor.program().guards.size() == 5);
+  CHECK(rows_of(executor.program(), Op::exp, true) == 0);
+  expect_step_like_evaluate(executor, loss, {}, {}, 1, 10.0);
+  const std::vector<double> other = {0.5, 9.0};
+  executor.set_parameters(other);
+  try {
+    executor.step();
+    FAIL("not refused");
+  } catch (const GuardError& error) {
+    CHECK(error.guard() == 4);
+    CHECK(contains(error.what(), tape.describe_guard(4)));
+  }
 }

@@ -78,6 +78,7 @@ CompileOptions options_of(const py::kwargs& named) {
     TAPELOOM_COMPILE_OPTION(gradients)
     TAPELOOM_COMPILE_OPTION(input_gradients)
     TAPELOOM_COMPILE_OPTION(exact)
+    TAPELOOM_COMPILE_OPTION(assume_finite)
     TAPELOOM_COMPILE_OPTION(fold_samples)
     TAPELOOM_COMPILE_OPTION(roll)
     TAPELOOM_COMPILE_OPTION(fold_constants)
@@ -183,8 +184,9 @@ constexpr const char* compile_doc =
     "mark(), leaves out the branches decided before.\n\n"
     "Other options, with their defaults: gradients=True (differentiate the loss), input_gradients=False (derivatives "
     "by "
-    "each sample's inputs), exact=False (bit for bit what evaluate computes; slower), and what may be left out for "
-    "comparison: fold_samples, roll, fold_constants, common_subexpressions, simplify, idioms, fuse, reuse_slots (all "
+    "each sample's inputs), exact=False (bit for bit what evaluate computes; slower), assume_finite=False (your "
+    "statement that no number is infinite or NaN: 0.0 * x is left out), and what may be left out for comparison: "
+    "fold_samples, roll, fold_constants, common_subexpressions, simplify, idioms, fuse, reuse_slots (all "
     "True) and verify (checks of the compiler's own work).\n\n"
     "What is compiled is a copy: what becomes of the Values does not change it. Raises CompileError for a loss that "
     "differs from sample to sample, RecordingError for parameters that are no leaves, GuardError for a branch on "

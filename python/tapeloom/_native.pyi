@@ -507,6 +507,7 @@ def compile(
     gradients: bool = ...,
     input_gradients: bool = ...,
     exact: bool = ...,
+    assume_finite: bool = ...,
     fold_samples: bool = ...,
     roll: bool = ...,
     fold_constants: bool = ...,

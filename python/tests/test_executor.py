@@ -147,6 +147,17 @@ class Steps(unittest.TestCase):
 
 
 class Compiling(unittest.TestCase):
+    def test_products_with_zero_are_left_out_if_all_is_finite(self):
+        a, x = tapeloom.Value(2.0), tapeloom.inputs("x", 2)
+        loss = tapeloom.batch_sum(a * x[0] + 0.0 * x[1])
+        steps = {}
+        for finite in [False, True]:
+            executor = tapeloom.compile(loss, [a], assume_finite=finite)
+            executor.bind(np.array([[3.0, np.inf]]))
+            steps[finite] = executor.step()
+        self.assertTrue(np.isnan(steps[False]))
+        self.assertEqual(steps[True], 6.0)
+
     def test_only_values_are_compiled(self):
         a = tapeloom.Value(2.0)
         loss = a * a

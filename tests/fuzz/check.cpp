@@ -279,6 +279,7 @@ class Checker {
     arithmetic.zero_contributes_nothing = c.options.exact || recording_.has_where;
     const Outcome outcome = c.in_float ? by_executor<float>(c, true) : by_executor<double>(c, true);
     const Expected expected = expect(script_, data, recording_.decisions, arithmetic);
+    if (c.options.assume_finite && !expected.finite) return std::nullopt;
     Comparison comparison(stage, arithmetic, statistics_);
     comparison.outcome(outcome, expected, !script_.recorded, c.inference);
     const bool same_data = !c.in_float && (c.rows.empty() || script_.recorded);
@@ -372,6 +373,7 @@ std::string describe(const Configuration& c) {
     if (!on) result += std::string(", .") + name + " = false";
   }
   if (o.exact) result += ", .exact = true";
+  if (o.assume_finite) result += ", .assume_finite = true";
   if (!c.isa.empty()) result += ", TAPELOOM_ISA=" + c.isa;
   if (c.threads != 1) result += ", .threads = " + std::to_string(c.threads);
   if (c.spare > 0) result += ", .max_samples of " + std::to_string(c.spare) + " more";

@@ -189,6 +189,7 @@ Configuration draw_configuration(Random& random, const Script& script) {
                                           &CompileOptions::fuse,           &CompileOptions::reuse_slots};
   const double off = chance(random, 0.3) ? 0.5 : 0.12;
   for (const auto pass : passes) c.options.*pass = !chance(random, off);
+  c.options.assume_finite = chance(random, 0.2);
   c.options.verify = true;
   if (chance(random, 0.6)) {
     const std::vector<std::string>& names = instruction_sets();

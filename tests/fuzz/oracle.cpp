@@ -1,5 +1,6 @@
 #include "fuzz/oracle.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -216,6 +217,15 @@ class Oracle {
     }
   }
 
+  /// Whether no number is near what a float can hold.
+  bool all_finite() const {
+    constexpr long double most = 1e30L;
+    return std::ranges::all_of(nodes_, [&](const Node& node) {
+      const bool small = std::fabs(node.value.value) < most && std::fabs(node.adjoint.value) < most;
+      return small && node.value.known() && node.adjoint.known();
+    });
+  }
+
   const Bounded& value(Number number) const { return nodes_[number.node].value; }
   const Bounded& adjoint(Number number) const { return nodes_[number.node].adjoint; }
 
@@ -300,6 +310,7 @@ Expected expect(const Script& script, const Data& data, const Decisions& recorde
 
   const Number root = run[script.loss][0];
   oracle.reverse(root);
+  expected.finite = oracle.all_finite();
   expected.loss = oracle.value(root);
   const auto at = [&](std::size_t statement, std::size_t sample) {
     const std::vector<Number>& list = run[statement];

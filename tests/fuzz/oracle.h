@@ -36,6 +36,8 @@ struct Expected {
   std::vector<bool> may_contradict;  ///< by sample
   /// An adjoint of zero met a factor that is not finite.
   bool masked = false;
+  /// All numbers and adjoints are, by far.
+  bool finite = true;
 
   Arithmetic arithmetic;
 };

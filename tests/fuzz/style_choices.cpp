@@ -141,21 +141,23 @@ List Styles::guarded_rows(const List& x) {
 
 /// What simplifies away, over values in no even order.
 List Styles::nothing(const List& x) {
-  const std::size_t way = b_.below(10);
+  const std::size_t way = b_.below(12);
   List result;
   const auto number = [&](double n) { return b_.number(n); };
   for (std::size_t i = 0, count = 1 + b_.below(x.size() + 3); i < count; ++i) {
     const std::uint32_t v = b_.some(x);
-    const std::uint32_t same = way == 0   ? b_.over(v, number(1.0))
-                               : way == 1 ? b_.times(v, number(1.0))
-                               : way == 2 ? b_.times(number(1.0), v)
-                               : way == 3 ? b_.plus(v, number(0.0))
-                               : way == 4 ? b_.minus(v, number(0.0))
-                               : way == 5 ? b_.apply(Op::neg, b_.apply(Op::neg, v))
-                               : way == 6 ? b_.apply(Op::pow, v, number(1.0))
-                               : way == 7 ? b_.apply(Op::where, number(1.0), v, number(3.0))
-                               : way == 8 ? b_.minus(number(0.0), b_.apply(Op::neg, v))
-                                          : b_.make(Kind::sum, {v});
+    const std::uint32_t same = way == 0    ? b_.over(v, number(1.0))
+                               : way == 1  ? b_.times(v, number(1.0))
+                               : way == 2  ? b_.times(number(1.0), v)
+                               : way == 3  ? b_.plus(v, number(0.0))
+                               : way == 4  ? b_.minus(v, number(0.0))
+                               : way == 5  ? b_.apply(Op::neg, b_.apply(Op::neg, v))
+                               : way == 6  ? b_.apply(Op::pow, v, number(1.0))
+                               : way == 7  ? b_.apply(Op::where, number(1.0), v, number(3.0))
+                               : way == 8  ? b_.minus(number(0.0), b_.apply(Op::neg, v))
+                               : way == 9  ? b_.plus(v, b_.times(number(0.0), b_.apply(Op::sin, b_.some(x))))
+                               : way == 10 ? b_.minus(v, b_.times(b_.some(x), number(0.0)))
+                                           : b_.make(Kind::sum, {v});
     result.push_back(b_.chance(0.1) ? v : same);
   }
   if (b_.chance(0.5)) {
