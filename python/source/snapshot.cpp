@@ -128,10 +128,8 @@ class SnapshotWriter {
     for (std::size_t g = 0; g < tape_.guards().size(); ++g) {
       if (!is_held(g)) continue;
       const NodeId condition = copy(tape_.guards()[g].condition).id();
-      const double eager = to().data(condition);
       to().override_data(condition, tape_.guards()[g].expected ? 1.0 : 0.0);
       to().guard(condition);
-      to().override_data(condition, eager);
     }
   }
 

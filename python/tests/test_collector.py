@@ -144,6 +144,17 @@ class Numbers(unittest.TestCase):
             a.grad = Number(4.0)
             self.assertEqual((a.data, a.grad), (3.0, 4.0))
 
+    def test_a_compaction_that_waits_comes_with_the_next_node(self):
+        tapeloom.compact()
+        before = tapeloom.recorded_nodes()
+        for _ in range(1000):
+            Value(0.0)
+        y = Value(2.0) + Number(3.0)  # asks for it while it cannot be
+        self.assertGreater(tapeloom.recorded_nodes(), before + 1000)
+        y = y * 2
+        self.assertLess(tapeloom.recorded_nodes(), before + 10)
+        self.assertEqual(y.data, 10.0)
+
     def test_lists_that_change_while_they_are_read(self):
         a = Value(2.0)
 
