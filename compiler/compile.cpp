@@ -92,13 +92,18 @@ class Pipeline {
 
   /// What is rolled by classes of history, or not at all.
   Graph run() {
-    return rolls() ? run_from(roll(request_).graph, "roll", false) : run_from(import(request_), "import", false);
+    if (!rolls()) return run_from(import(request_), "import", false);
+    start_rolling();
+    Graph rolled = std::move(*rolling_).by_history().graph;
+    rolling_.reset();
+    return run_from(std::move(rolled), "roll", false);
   }
 
   /// What is rolled by classes of level, if there is something to roll so; with `always`, also where there is little.
   std::optional<RolledByLevel> run_by_level(bool always) {
     if (!rolls()) return std::nullopt;
-    std::optional<RolledByLevel> rolled = roll_by_level(request_, always);
+    start_rolling();
+    std::optional<RolledByLevel> rolled = rolling_->by_level(always);
     if (rolled) rolled->graph = run_from(std::move(rolled->graph), "roll", true);
     return rolled;
   }
@@ -110,6 +115,10 @@ class Pipeline {
   const std::string& report() const { return report_; }
 
  private:
+  /// Both ways of rolling begin with the same sums and classes.
+  void start_rolling() {
+    if (!rolling_) rolling_.emplace(request_);
+  }
   bool rolls() const { return options_.roll && !options_.exact; }
 
   Graph run_from(Graph rolled, const char* name, bool by_level) {
@@ -172,6 +181,7 @@ class Pipeline {
   const Request& request_;
   const CompileOptions& options_;
   bool input_gradients_;
+  std::optional<Rolling> rolling_;
   GuardNumbers ungrouped_;  ///< which of the recording's guards those of the request are
   GuardNumbers guards_;     ///< and those of the last graph
   std::span<const Guard> recorded_guards_;

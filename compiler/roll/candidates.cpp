@@ -20,16 +20,13 @@ class Classifier {
     classes_.depth.assign(first_class, 0);
   }
 
-  FoundCandidates run(Alike alike) {
+  Classes run() {
     for (std::size_t i = 0; i < sums_.size(); ++i) {
       const NodeId node(i);
       if (sums_.role(node) == Sums::Role::plain || sums_.has_terms(node)) classify(node);
     }
     classes_.mixed.assign(classes_.family.size(), false);
-    const Merged merged = alike == Alike::by_level ? merge_by_level(sums_, classes_) : Merged::few;
-    sort_members();
-    found_.of_node_ = std::move(classes_.of_node), found_.family_ = std::move(classes_.family);
-    return {std::move(found_), merged};
+    return std::move(classes_);
   }
 
  private:
@@ -173,39 +170,8 @@ class Classifier {
     return depth;
   }
 
-  /// By depth, then family, then in order of first appearance; counting sorts, so that nodes stay in recorded order.
-  void sort_members() {
-    const std::size_t count = classes_.family.size(), families = classes_.depth.size();
-    LargeVector<std::uint32_t> at_depth(*std::max_element(classes_.depth.begin(), classes_.depth.end()) + 2, 0);
-    for (std::uint32_t depth : classes_.depth) ++at_depth[depth + 1];
-    for (std::size_t d = 1; d < at_depth.size(); ++d) at_depth[d] += at_depth[d - 1];
-    LargeVector<std::uint32_t> family_rank(families), rank(count);
-    for (std::size_t f = 0; f < families; ++f) family_rank[f] = at_depth[classes_.depth[f]]++;
-    found_.family_begin_.assign(families + 1, 0);
-    for (std::uint32_t family : classes_.family) ++found_.family_begin_[family_rank[family] + 1];
-    for (std::size_t f = 1; f <= families; ++f) found_.family_begin_[f] += found_.family_begin_[f - 1];
-    LargeVector<std::uint32_t> next(found_.family_begin_.begin(), found_.family_begin_.end() - 1);
-    for (std::size_t c = 0; c < count; ++c) rank[c] = next[family_rank[classes_.family[c]]]++;
-
-    found_.mixed_.resize(count);
-    for (std::size_t c = 0; c < count; ++c) found_.mixed_[rank[c]] = classes_.mixed[c];
-
-    found_.begin_.assign(count + 1, 0);
-    const auto counted = [&](auto&& each) {
-      for (std::size_t i = 0; i < sums_.size(); ++i) {
-        if (classes_.of_node[i] >= first_class) each(i, rank[classes_.of_node[i]]);
-      }
-    };
-    counted([&](std::size_t, std::uint32_t place) { ++found_.begin_[place + 1]; });
-    for (std::size_t c = 1; c <= count; ++c) found_.begin_[c] += found_.begin_[c - 1];
-    found_.members_.resize(found_.begin_.back());
-    next.assign(found_.begin_.begin(), found_.begin_.end() - 1);
-    counted([&](std::size_t i, std::uint32_t place) { found_.members_[next[place]++] = NodeId(i); });
-  }
-
   const Sums& sums_;
   Classes classes_;
-  Candidates found_;
   LargeVector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
   LargeVector<std::size_t> key_begin_;  // of each
   UniqueTable table_;
@@ -217,6 +183,37 @@ class Classifier {
   std::vector<std::array<std::uint32_t, 3>> terms_;
 };
 
-FoundCandidates find_candidates(const Sums& sums, Alike alike) { return Classifier(sums).run(alike); }
+Classes classify(const Sums& sums) { return Classifier(sums).run(); }
+
+/// By depth, then family, then in order of first appearance; counting sorts, so that nodes stay in recorded order.
+Candidates::Candidates(const Sums& sums, Classes classes) {
+  const std::size_t count = classes.family.size(), families = classes.depth.size();
+  LargeVector<std::uint32_t> at_depth(*std::max_element(classes.depth.begin(), classes.depth.end()) + 2, 0);
+  for (std::uint32_t depth : classes.depth) ++at_depth[depth + 1];
+  for (std::size_t d = 1; d < at_depth.size(); ++d) at_depth[d] += at_depth[d - 1];
+  LargeVector<std::uint32_t> family_rank(families), rank(count);
+  for (std::size_t f = 0; f < families; ++f) family_rank[f] = at_depth[classes.depth[f]]++;
+  family_begin_.assign(families + 1, 0);
+  for (std::uint32_t family : classes.family) ++family_begin_[family_rank[family] + 1];
+  for (std::size_t f = 1; f <= families; ++f) family_begin_[f] += family_begin_[f - 1];
+  LargeVector<std::uint32_t> next(family_begin_.begin(), family_begin_.end() - 1);
+  for (std::size_t c = 0; c < count; ++c) rank[c] = next[family_rank[classes.family[c]]]++;
+
+  mixed_.resize(count);
+  for (std::size_t c = 0; c < count; ++c) mixed_[rank[c]] = classes.mixed[c];
+
+  begin_.assign(count + 1, 0);
+  const auto counted = [&](auto&& each) {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      if (classes.of_node[i] >= op_count) each(i, rank[classes.of_node[i]]);
+    }
+  };
+  counted([&](std::size_t, std::uint32_t place) { ++begin_[place + 1]; });
+  for (std::size_t c = 1; c <= count; ++c) begin_[c] += begin_[c - 1];
+  members_.resize(begin_.back());
+  next.assign(begin_.begin(), begin_.end() - 1);
+  counted([&](std::size_t i, std::uint32_t place) { members_[next[place]++] = NodeId(i); });
+  of_node_ = std::move(classes.of_node), family_ = std::move(classes.family);
+}
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

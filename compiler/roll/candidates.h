@@ -19,6 +19,9 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 /// for nothing but what is below.
 class Candidates {
  public:
+  /// requires: sums of factors. maintains: within a class, recorded order.
+  Candidates(const Sums& sums, Classes classes);
+
   /// Of a node that is not dead or absorbed: operands, or terms, are alike if they are of one kind. Leaves of one op
   /// are.
   std::uint32_t kind_of(NodeId node) const { return family_[of_node_[node.index]]; }
@@ -35,8 +38,6 @@ class Candidates {
   }
 
  private:
-  friend class Classifier;
-
   LargeVector<std::uint32_t> of_node_;       // the class of each node; 0 where it has none
   LargeVector<std::uint32_t> family_;        // of each class
   LargeVector<bool> mixed_;                  // of each class, in the order of begin_
@@ -45,15 +46,7 @@ class Candidates {
   LargeVector<std::uint32_t> family_begin_;  // where each family begins in begin_, and the end
 };
 
-/// What makes nodes alike: all that they are computed from, or what is done at their depth.
-enum class Alike : bool { by_history, by_level };
-
-struct FoundCandidates {
-  Candidates candidates;
-  Merged merged;  ///< by level
-};
-
-/// requires: sums of factors. maintains: within a class, recorded order.
-FoundCandidates find_candidates(const Sums& sums, Alike alike);
+/// By history. requires: sums of factors.
+Classes classify(const Sums& sums);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -28,7 +28,7 @@ class Levels {
  public:
   Levels(const Sums& sums, const Classes& classes) : sums_(sums), classes_(classes) {}
 
-  Merged merge(Classes& merged) {
+  Merged merge(bool always, Classes& merged) {
     for (std::uint32_t leaf = 0; leaf < op_count; ++leaf) {
       class_.push_back(leaf), merged.family.push_back(leaf), merged.mixed.push_back(false), merged.depth.push_back(0);
     }
@@ -47,9 +47,11 @@ class Levels {
     for (std::uint32_t c = op_count; c < merged.family.size(); ++c) {
       if (several_[merged.family[c]]) merged.mixed[c] = true;
     }
+    const bool few = together < choices::fewest_merged || choices::least_share_merged * together < found;
+    if (few && !always) return Merged::few;
     merged.of_node = classes_.of_node;
     for (std::uint32_t& c : merged.of_node) c = class_[c];
-    if (together < choices::fewest_merged || choices::least_share_merged * together < found) return Merged::few;
+    if (few) return Merged::few;
     const std::size_t all = classes_.family.size() - op_count;
     return choices::most_classes_left * (all - classes) <= all ? Merged::most : Merged::some;
   }
@@ -202,11 +204,8 @@ class Levels {
 
 }  // namespace
 
-Merged merge_by_level(const Sums& sums, Classes& classes) {
-  Classes merged;
-  const Merged how_many = Levels(sums, classes).merge(merged);
-  classes = std::move(merged);
-  return how_many;
+Merged merge_by_level(const Sums& sums, const Classes& by_history, bool always, Classes& merged) {
+  return Levels(sums, by_history).merge(always, merged);
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -18,9 +18,9 @@ struct Classes {
 /// How many classes have become parts of others.
 enum class Merged : std::uint8_t { few, some, most };
 
-/// Makes one class of those whose nodes do the same at the same depth: the same op of as many constants, uniform and
-/// varying values, wherever those come from. A boundary that is computed in another way makes a class more of what is
-/// near to it in each step; these become one.
-Merged merge_by_level(const Sums& sums, Classes& classes);
+/// Of classes by history, makes one class of those whose nodes do the same at the same depth: the same op of as many
+/// constants, uniform and varying values, wherever those come from. A boundary that is computed in another way makes a
+/// class more of what is near to it in each step; these become one. Where few would, there are none, unless `always`.
+Merged merge_by_level(const Sums& sums, const Classes& by_history, bool always, Classes& merged);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -335,10 +335,6 @@ class Roller {
   ElementwiseRows elementwise_;
 };
 
-}  // namespace
-
-namespace {
-
 Rolled roll(const Request& request, const Sums& sums, const Candidates& candidates) {
   Graph graph;
   Placer placer(graph, sums);
@@ -351,21 +347,22 @@ Rolled roll(const Request& request, const Sums& sums, const Candidates& candidat
 
 }  // namespace
 
-Rolled roll(const Request& request) {
-  const Sums sums(request, Sums::Terms::products);
-  return roll(request, sums, find_candidates(sums, Alike::by_history).candidates);
-}
+Rolling::Rolling(const Request& request)
+    : request_(request), sums_(request, Sums::Terms::products), by_history_(classify(sums_)) {}
 
-std::optional<RolledByLevel> roll_by_level(const Request& request, bool always) {
-  const Sums sums(request, Sums::Terms::products);
-  const auto [candidates, merged] = find_candidates(sums, Alike::by_level);
+Rolled Rolling::by_history() && { return roll(request_, sums_, Candidates(sums_, std::move(by_history_))); }
+
+std::optional<RolledByLevel> Rolling::by_level(bool always) const {
+  Classes classes;
+  const Merged merged = merge_by_level(sums_, by_history_, always, classes);
   if (merged == Merged::few && !always) return std::nullopt;
   // For each sample, rows by index cost more than they do once a step: that is to be compared.
   bool varies = false;
-  for (std::size_t i = 0; i < request.size() && !varies; ++i) {
-    varies = request.live(NodeId(i)) && request.tape().varying(NodeId(i));
+  for (std::size_t i = 0; i < request_.size() && !varies; ++i) {
+    varies = request_.live(NodeId(i)) && request_.tape().varying(NodeId(i));
   }
-  return RolledByLevel{roll(request, sums, candidates).graph, (merged == Merged::most && !varies) || always};
+  return RolledByLevel{roll(request_, sums_, Candidates(sums_, std::move(classes))).graph,
+                       (merged == Merged::most && !varies) || always};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -5,6 +5,7 @@
 
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/request/request.h"
+#include "tapeloom/compiler/roll/levels.h"
 #include "tapeloom/compiler/roll/rows.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
@@ -21,17 +22,27 @@ struct Rolled {
   LargeVector<Coordinate> coordinates;
 };
 
-/// The live nodes, with scalars that compute alike gathered into the rows of blocks: sums of products with parameters
-/// become dense blocks.
-/// requires: nothing. maintains: the value of every root up to rounding.
-Rolled roll(const Request& request);
-
-/// The same with nodes that do the same at the same depth for alike, whatever they are computed from. Nothing where few
-/// classes become one, unless `always`.
 struct RolledByLevel {
   Graph graph;
-  bool is_better;  ///< so many have become one that nothing else need be tried
+  bool is_better;  ///< so many classes have become one that nothing else need be tried
 };
-std::optional<RolledByLevel> roll_by_level(const Request& request, bool always);
+
+/// The live nodes, with scalars that compute alike gathered into the rows of blocks: sums of products with parameters
+/// become dense blocks. The request must outlive it.
+/// requires: nothing. maintains: the value of every root up to rounding.
+class Rolling {
+ public:
+  explicit Rolling(const Request& request);
+  /// Alike are those that are computed alike from the leaves on. To be called last.
+  Rolled by_history() &&;
+  /// Alike are those that do the same at the same depth, whatever they are computed from. Nothing where few classes
+  /// become one, unless `always`.
+  std::optional<RolledByLevel> by_level(bool always) const;
+
+ private:
+  const Request& request_;
+  Sums sums_;
+  Classes by_history_;
+};
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler
