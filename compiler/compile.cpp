@@ -2,6 +2,7 @@
 #include "tapeloom/compiler/compile.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -290,9 +291,9 @@ Made choose(const Value* loss, std::span<const Value> outputs, const CompileOpti
   const std::optional<RolledByLevel> levels = pipeline.run_by_level(by_level);
   if (!levels) return made(pipeline.run(), false);
   Made of_levels = made(levels->graph, true);
-  if (levels->is_better) return of_levels;
+  if (std::isinf(levels->share_of_time)) return of_levels;
   Made of_history = made(pipeline.run(), false);
-  const double least = choices::better_by_level * cost::seconds_a_step(of_history.program);
+  const double least = levels->share_of_time * cost::seconds_a_step(of_history.program);
   return cost::seconds_a_step(of_levels.program) <= least ? of_levels : of_history;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <map>
 #include <span>
 #include <utility>
@@ -361,8 +362,11 @@ std::optional<RolledByLevel> Rolling::by_level(bool always) const {
   for (std::size_t i = 0; i < request_.size() && !varies; ++i) {
     varies = request_.live(NodeId(i)) && request_.tape().varying(NodeId(i));
   }
+  const bool at_once = always || (merged == Merged::most && !varies);
   return RolledByLevel{roll(request_, sums_, Candidates(sums_, std::move(classes))).graph,
-                       (merged == Merged::most && !varies) || always};
+                       at_once  ? std::numeric_limits<double>::infinity()
+                       : varies ? choices::better_by_level_varying
+                                : choices::better_by_level};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

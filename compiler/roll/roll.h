@@ -24,7 +24,9 @@ struct Rolled {
 
 struct RolledByLevel {
   Graph graph;
-  bool is_better;  ///< so many classes have become one that nothing else need be tried
+  /// It is better where it is estimated to take at most this share of the time of that by history; infinite where so
+  /// many classes have become one that nothing else need be tried.
+  double share_of_time;
 };
 
 /// The live nodes, with scalars that compute alike gathered into the rows of blocks: sums of products with parameters
