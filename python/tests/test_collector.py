@@ -3,6 +3,7 @@
 import copy
 import gc
 import math
+import random
 import unittest
 
 import tapeloom
@@ -63,10 +64,14 @@ class Collected(unittest.TestCase):
 
     def check(self, work, rounds=200):
         """work() gives what it should twice: computed, and as a number."""
+        kept = []  # so that Python takes no list that was used before, and may collect garbage instead
+        draw = random.Random(5)
         for _ in range(rounds):
             for _ in range(3):
                 Value(0.0)
+            kept.append([[] for _ in range(draw.randrange(7))])  # the collector comes at any place of work()
             made, expected = work()
+            kept.append(made)
             made = made if isinstance(made, list) else [made]
             expected = expected if isinstance(expected, list) else [expected]
             self.assertEqual([v.data for v in made], expected)
@@ -81,13 +86,7 @@ class Collected(unittest.TestCase):
 
     def test_lists_of_results(self):
         expected = [v.data for v in tapeloom.log_softmax(self.list)]
-        kept = []  # so that Python takes no list that was used before, and may collect garbage instead
-
-        def results():
-            kept.append(tapeloom.log_softmax(self.list))
-            return kept[-1], expected
-
-        self.check(results)
+        self.check(lambda: (tapeloom.log_softmax(self.list), expected))
 
     def test_layers(self):
         self.check(lambda: (self.model(self.list), self.expected))
