@@ -1,5 +1,6 @@
 #include "functions.h"
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -326,10 +327,34 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
+py::object elements_of(PyObject* list, const char* function, const char* expected) {
+  if (Py_TYPE(list)->tp_iter == nullptr && PySequence_Check(list) == 0) {
+    PyErr_Format(PyExc_TypeError, "%s: %s is expected, not '%s'", function, expected, Py_TYPE(list)->tp_name);
+    throw ErrorIsSet();
+  }
+  return owned(PySequence_Fast(list, "not iterable"));
+}
+
+void read_values(PyObject* list, const char* function, std::vector<Value>& values, std::size_t most) {
+  const py::object elements = elements_of(list, function, "a list of Values or numbers");
+  const auto count = [&] { return std::min(most, static_cast<std::size_t>(PySequence_Fast_GET_SIZE(elements.ptr()))); };
+  values.resize(count());
+  std::size_t read = 0;
+  for (; read < values.size(); ++read) {
+    PyObject* element = PySequence_Fast_GET_ITEM(elements.ptr(), static_cast<Py_ssize_t>(read));
+    if (Py_TYPE(element) == &value_type) [[likely]] {
+      values[read] = value_of(element);
+      continue;
+    }
+    const auto held = py::reinterpret_borrow<py::object>(element);  // its __float__ may change the list
+    values[read] = value_argument(element, function);
+    values.resize(std::max(read + 1, count()));
+  }
+}
+
 std::vector<Value> values_of(PyObject* list, const char* function) {
   std::vector<Value> values;
-  each_element(list, function, "a list of Values or numbers",
-               [&](PyObject* element) { values.push_back(value_argument(element, function)); });
+  read_values(list, function, values);
   return values;
 }
 

@@ -69,8 +69,11 @@ PyObject* softmax_list(PyObject* arguments, PyObject* keywords, const char* form
   return guarded([&] {
     const Recording::Pin pin(recording());
     std::vector<std::vector<Value>> logits;
-    each_element(given.predictions, name, "a list of lists of logits",
-                 [&](PyObject* row) { logits.push_back(values_of(row, name)); });
+    const py::object rows = elements_of(given.predictions, name, "a list of lists of logits");
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(rows.ptr()); ++i) {
+      const auto row = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(rows.ptr(), i));
+      logits.push_back(values_of(row.ptr(), name));
+    }
     return result_of(loss(logits, classes_of(given.targets, name), weights_of(given.weights, name)));
   });
 }

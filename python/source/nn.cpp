@@ -112,10 +112,7 @@ Value call_neuron(PyObject* object, std::span<const Value> x, std::vector<Value>
   const auto* neuron = reinterpret_cast<NeuronObject*>(object);
   const py::object list = attribute(neuron->w, "w"), bias = attribute(neuron->b, "b"),
                    activation = attribute(neuron->activation, "activation");
-  weights.clear();
-  each_element(list.ptr(), "neuron", "a list of weights", [&](PyObject* weight) {
-    if (weights.size() < x.size()) weights.push_back(value_argument(weight, "neuron"));
-  });
+  read_values(list.ptr(), "neuron", weights, x.size());
   const std::span<const Value> inputs = x.first(weights.size());
   return activation_of(activation.ptr())(dot(weights, inputs, value_argument(bias.ptr(), "neuron")));
 }
@@ -135,6 +132,7 @@ PyObject* call_layer(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     const Recording::Pin pin(recording());
     const std::vector<Value> x = recorded_inputs(arguments[1]);
     std::vector<Value> weights, outputs;
+    outputs.reserve(static_cast<std::size_t>(size));
     for (Py_ssize_t i = 0; i < size; ++i) {
       const Value output = call_neuron(PyTuple_GET_ITEM(neurons.ptr(), i), x, weights);
       outputs.push_back(output.on(recording().tape()));
