@@ -48,9 +48,7 @@ double seconds_to_read(const Rows& rows, bool varying, std::vector<std::size_t>&
 }
 
 double cut_mixed(Rows& rows, bool varying, std::vector<std::size_t>& ends) {
-  rows.sort(0, rows.size());
-  std::size_t kept = rows.size();
-  rows.set_twins_aside(std::span(&kept, 1));
+  const std::size_t kept = rows.sort_without_twins();
   const auto find = [&] { return seconds_together_and_apart(rows, kept, varying, ends); };
   const Rows::Order sorted = rows.order();
   const auto [sorted_together, sorted_apart] = find();

@@ -130,9 +130,7 @@ void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
   if (mixed) {
     cut_mixed(rows_, sums_.tape().varying(members[0]), ends_);
   } else {
-    rows_.sort(0, rows_.size());
-    std::size_t kept = rows_.size();
-    rows_.set_twins_aside(std::span(&kept, 1));
+    const std::size_t kept = rows_.sort_without_twins();
     rows_.find_runs(0, kept, ends_);
     if (better_together()) {
       ends_.assign(1, kept);
@@ -212,9 +210,7 @@ void ExtremeRows::roll(std::span<const NodeId> members, bool mixed) {
   if (mixed) {
     cut_mixed(rows_, sums_.tape().varying(members[0]), ends_);
   } else {
-    rows_.sort(0, rows_.size());
-    std::size_t kept = rows_.size();
-    rows_.set_twins_aside(std::span(&kept, 1));
+    const std::size_t kept = rows_.sort_without_twins();
     rows_.find_runs(0, kept, ends_);
     // Many runs are one block whose operands are gathered.
     if (ends_.size() > choices::few_runs) ends_.assign(1, kept);

@@ -152,6 +152,13 @@ class Rows {
   /// Neighbours that read the same are the same value, recorded again: only the first stays. `ends` are where lists of
   /// rows end, and then where they do without the twins.
   void set_twins_aside(std::span<std::size_t> ends);
+  /// All rows, sorted, without the twins: so many are left.
+  std::size_t sort_without_twins() {
+    sort(0, size());
+    std::size_t kept = size();
+    set_twins_aside(std::span(&kept, 1));
+    return kept;
+  }
   /// The twins, each with the node that stays.
   std::span<const std::pair<NodeId, NodeId>> twins() const { return twins_; }
 
