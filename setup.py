@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -30,7 +31,11 @@ class CMakeBuild(build_ext):
             "-DTAPELOOM_INSTALL=OFF", f"-DPython_EXECUTABLE={sys.executable}",
             *shlex.split(os.environ.get("CMAKE_ARGS", "")),
         ]  # fmt: skip
-        subprocess.run(configure, check=True)
+        # CMake's own choice is make, which a machine set up for the project need not have. -G in CMAKE_ARGS goes before.
+        environment = dict(os.environ)
+        if shutil.which("ninja"):
+            environment.setdefault("CMAKE_GENERATOR", "Ninja")
+        subprocess.run(configure, check=True, env=environment)
         jobs = self.parallel or os.cpu_count() or 1
         command = ["cmake", "--build", str(build), "--target", "tapeloom_python", "--parallel", str(jobs)]
         subprocess.run(command, check=True)

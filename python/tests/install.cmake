@@ -31,6 +31,12 @@ set(python ${SCRATCH}/venv/bin/python)
 # What users get is optimised; here that would take minutes, and how fast it runs is not looked at.
 set(ENV{CMAKE_ARGS} "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
 run(${python} -m pip wheel --no-build-isolation --no-deps --no-index --wheel-dir ${SCRATCH}/wheels ${source})
+# A machine that has ninja need not have make.
+find_program(ninja ninja)
+file(GLOB build_file ${source}/build/temp.*/cmake/build.ninja)
+if(ninja AND NOT build_file)
+  message(FATAL_ERROR "ninja is there, and the wheel was built by something else")
+endif()
 file(GLOB wheel ${SCRATCH}/wheels/tapeloom-*.whl)
 file(SIZE "${wheel}" bytes)
 if(bytes GREATER 2000000)
