@@ -104,9 +104,9 @@ struct Chart {
   const char* name;
   std::vector<Measurement> (*compare)(const Plan&);
 };
-constexpr Chart charts[] = {{"nets", compare_nets},        {"width", compare_widths}, {"batch", compare_batches},
-                            {"nodes", compare_recordings}, {"run", compare_training}, {"tiny", compare_tiny},
-                            {"scalar", compare_scalar},    {"epoch", compare_epoch}};
+constexpr Chart charts[] = {{"nets", compare_nets},        {"width", compare_widths},       {"batch", compare_batches},
+                            {"nodes", compare_recordings}, {"equation", compare_equations}, {"run", compare_training},
+                            {"tiny", compare_tiny},        {"scalar", compare_scalar},      {"epoch", compare_epoch}};
 
 int run(int argc, char** argv) {
   if (argc == 4 && std::string(argv[1]) == "--alone") {

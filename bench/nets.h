@@ -18,9 +18,11 @@
 
 namespace tapeloom::bench {
 
-/// The mean over the samples of: the squared errors of all outputs; relu(1 - target * score); or
-/// -log softmax(outputs)[target], with the target a class number.
-enum class LossKind { squared, hinge, cross_entropy };
+/// The mean over the samples of: the squared errors of all outputs; relu(1 - target * score); -log
+/// softmax(outputs)[target], with the target a class number; or the squared residual of an equation that the output
+/// u(x, t) of two inputs is to solve, u_tt + 0.1 u_t + u u_x - u_xx = 0, which takes no targets. The closure design
+/// has no derivatives to write the last one with.
+enum class LossKind { squared, hinge, cross_entropy, equation };
 
 /// A multilayer perceptron with its loss.
 struct Net {
@@ -31,7 +33,18 @@ struct Net {
   LossKind loss;
   double l2 = 0.0;  ///< added to the loss: l2 * sum of the parameters' squares
 
-  std::size_t targets() const { return loss == LossKind::squared ? widths.back() : 1; }
+  std::size_t targets() const {
+    switch (loss) {
+      case LossKind::squared:
+        return widths.back();
+      case LossKind::hinge:
+      case LossKind::cross_entropy:
+        return 1;
+      case LossKind::equation:
+        return 0;
+    }
+    throw std::invalid_argument("Net: an unknown loss");
+  }
   std::size_t parameter_count() const {
     std::size_t count = 0, fan_in = inputs;
     for (const std::size_t width : widths) {
@@ -143,6 +156,8 @@ class ClosureTrainer {
         total = log(total) - (outputs[static_cast<std::size_t>(target[0])] - largest);
         break;
       }
+      case LossKind::equation:
+        throw std::invalid_argument("the closure design has no second derivatives");
     }
     return total;
   }
@@ -166,8 +181,15 @@ inline Activation recorded_activation(closure::Activation activation) {
   return linear;
 }
 
-/// Records the net with input groups "x" and "y" and returns its loss. Parameters are in the order of
-/// initial_parameters(), and start there.
+/// The residual of the equation, squared, for a sample.
+inline Value equation_loss(Value u, const std::vector<Value>& x_t) {
+  const Value u_x = derivative(u, x_t[0]), u_t = derivative(u, x_t[1]);
+  const Value u_xx = derivative(u_x, x_t[0]), u_tt = derivative(u_t, x_t[1]);
+  return square(u_tt + 0.1 * u_t + u * u_x - u_xx);
+}
+
+/// Records the net with input groups "x" and, if the loss takes targets, "y", and returns its loss. Parameters are in
+/// the order of initial_parameters(), and start there.
 inline Value record_loss(Tape& tape, const Net& net, std::span<const double> parameters) {
   std::vector<LayerOptions> layers;
   for (std::size_t i = 0; i < net.widths.size(); ++i) {
@@ -176,8 +198,9 @@ inline Value record_loss(Tape& tape, const Net& net, std::span<const double> par
   }
   const MLP mlp(tape, net.inputs, layers,
                 [&, next = std::size_t{0}](const Fan&) mutable { return parameters[next++]; });
-  const std::vector<Value> outputs = mlp(tape.inputs("x", net.inputs));
-  const std::vector<Value> targets = tape.inputs("y", net.targets());
+  const std::vector<Value> inputs = tape.inputs("x", net.inputs), outputs = mlp(inputs);
+  std::vector<Value> targets;
+  if (net.targets() > 0) targets = tape.inputs("y", net.targets());
   Value loss;
   switch (net.loss) {
     case LossKind::squared:
@@ -188,6 +211,9 @@ inline Value record_loss(Tape& tape, const Net& net, std::span<const double> par
       break;
     case LossKind::cross_entropy:
       loss = softmax_cross_entropy(outputs, targets[0]);
+      break;
+    case LossKind::equation:
+      loss = equation_loss(outputs[0], inputs);
       break;
   }
   loss = batch_mean(loss);

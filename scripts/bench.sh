@@ -4,7 +4,8 @@
 #   scripts/bench.sh             the comparison: all ways to run a net, the closure design, hand-written Eigen, by width,
 #                                batch and nodes recorded, and more; writes comparison.json and comparison.html, a page
 #                                with plots, into build/release/bench (up to ten minutes; with --quick half a minute,
-#                                with --only CHART one of: nets, width, batch, nodes, run, tiny, scalar, epoch)
+#                                with --only CHART one of: nets, width, batch, nodes, equation, run, tiny, scalar,
+#                                epoch)
 #   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design, an
 #                                operation of irregular expressions, recording and compiling a node, starting an instruction
 #                                and reading a row (four minutes)

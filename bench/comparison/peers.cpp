@@ -15,7 +15,7 @@ struct Library {
   const char* name;
   const char* variants;  ///< what their ids start with
   const char* file;      ///< null if it was not found when this was built
-  bool traces;           ///< once, before the first step
+  bool traces;           ///< once, before the first step; then no loss with derivatives in it is written for it
 };
 
 constexpr std::array<Library, 2> libraries = {{
@@ -131,6 +131,8 @@ tapeloom_bench_loss loss_of(LossKind loss) {
       return tapeloom_bench_hinge;
     case LossKind::cross_entropy:
       return tapeloom_bench_cross_entropy;
+    case LossKind::equation:
+      return tapeloom_bench_equation;
   }
   throw std::invalid_argument("no loss that peers know");
 }
@@ -215,7 +217,8 @@ bool peer_takes(const std::string& variant, const NetWork& work) {
   constexpr std::size_t most_traced_products = 10'000'000;
   const Library* library = library_of(variant);
   return library != nullptr &&
-         (!library->traces || work.net.parameter_count() * work.data.samples <= most_traced_products);
+         (!library->traces || (work.net.loss != LossKind::equation &&
+                               work.net.parameter_count() * work.data.samples <= most_traced_products));
 }
 
 std::unique_ptr<NetRunner> make_peer(const std::string& variant, const NetWork& work) {

@@ -21,6 +21,8 @@ std::vector<Measurement> compare_nets(const Plan& plan);
 std::vector<Measurement> compare_widths(const Plan& plan);
 /// A step of 64-64-64-10 against the number of samples.
 std::vector<Measurement> compare_batches(const Plan& plan);
+/// A step of 2-W-W-W-1, 1,024 points, whose loss has its derivatives by both inputs in it, against W.
+std::vector<Measurement> compare_equations(const Plan& plan);
 /// A step of 2-16-16-1 whose samples are recorded one after another, against the number of nodes.
 std::vector<Measurement> compare_recordings(const Plan& plan);
 /// The notebooks' training run, 3-4-4-1 for 100 steps, from nothing to the trained net.

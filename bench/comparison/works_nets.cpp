@@ -127,6 +127,28 @@ std::vector<Measurement> compare_batches(const Plan& plan) {
   return all;
 }
 
+std::vector<Measurement> compare_equations(const Plan& plan) {
+  std::vector<Measurement> all;
+  const std::size_t points = plan.quick ? 64 : 1024;
+  const std::vector<std::size_t> widths =
+      plan.quick ? std::vector<std::size_t>{8} : std::vector<std::size_t>{16, 32, 64, 128};
+  for (const std::size_t width : widths) {
+    const std::string w = std::to_string(width);
+    const Net net = {"2-" + w + "-" + w + "-" + w + "-1 tanh, an equation",
+                     2,
+                     {width, width, width, 1},
+                     closure::Activation::tanh,
+                     closure::Activation::linear,
+                     LossKind::equation};
+    const NetWork work = make_net_work(net, points);
+    std::vector<std::string> variants = runner_variants(work);
+    if (!plan.quick) remove(variants, "evaluator"), remove(variants, "unrolled");
+    append(all, measure_net(plan, work, variants, "equation", net.name + " / " + std::to_string(points),
+                            static_cast<double>(width)));
+  }
+  return all;
+}
+
 std::vector<Measurement> compare_recordings(const Plan& plan) {
   std::vector<Measurement> all;
   const Net net = all_cases()[1].net;

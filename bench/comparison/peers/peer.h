@@ -17,6 +17,7 @@ enum tapeloom_bench_loss : int {
   tapeloom_bench_squared,
   tapeloom_bench_hinge,
   tapeloom_bench_cross_entropy,
+  tapeloom_bench_equation,
 };
 
 /// A net with the rows of a step, as Net, Data and initial_parameters() in bench/nets.h have them.

@@ -50,9 +50,11 @@ class TorchNet {
   TorchNet(const tapeloom_bench_net& net, bool in_float) : net_(net), widths_(net.widths, net.widths + net.layers) {
     use_one_thread();
     const at::ScalarType type = type_of(in_float);
-    x_ = tensor_of(net.x, net.samples, net.inputs, type);
-    y_ = net.loss == tapeloom_bench_cross_entropy ? tensor_of(net.y, net.samples, 0, at::kLong)
-                                                  : tensor_of(net.y, net.samples, net.targets, type);
+    x_ = tensor_of(net.x, net.samples, net.inputs, type).requires_grad_(net.loss == tapeloom_bench_equation);
+    if (net.targets > 0) {
+      const bool classes = net.loss == tapeloom_bench_cross_entropy;
+      y_ = tensor_of(net.y, net.samples, classes ? 0 : net.targets, classes ? at::kLong : type);
+    }
     const double* numbers = net.parameters;
     std::size_t fan_in = net.inputs;
     for (const std::size_t width : widths_) {
@@ -103,7 +105,7 @@ class TorchNet {
         std::copy(x[i], x[i] + inputs, x_.data_ptr<double>() + row * inputs);
       }
     }
-    y_.copy_(at::from_blob(const_cast<float*>(y), y_.sizes(), at::kFloat));
+    if (y_.defined()) y_.copy_(at::from_blob(const_cast<float*>(y), y_.sizes(), at::kFloat));
   }
 
  private:
@@ -133,8 +135,20 @@ class TorchNet {
         return at::mul(h, y_).neg_().add_(1.0).clamp_min_(0.0).mean();
       case tapeloom_bench_cross_entropy:
         return at::cross_entropy_loss(h, y_);
+      case tapeloom_bench_equation:
+        return equation_loss(h);
     }
     throw std::invalid_argument("LibTorch: an unknown loss");
+  }
+
+  /// Both second derivatives, each of a sweep through the sweep that made the first ones.
+  at::Tensor equation_loss(const at::Tensor& u) const {
+    const auto slopes = [this](const at::Tensor& of) {
+      return torch::autograd::grad({of.sum()}, {x_}, {}, c10::nullopt, /*create_graph=*/true)[0];
+    };
+    const at::Tensor first = slopes(u), u_x = first.select(1, 0), u_t = first.select(1, 1);
+    const at::Tensor u_xx = slopes(u_x).select(1, 0), u_tt = slopes(u_t).select(1, 1);
+    return at::square(u_tt + 0.1 * u_t + u.select(1, 0) * u_x - u_xx).mean();
   }
 
   tapeloom_bench_net net_;
