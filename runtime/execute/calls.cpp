@@ -34,6 +34,7 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Instruction& i) const 
   switch (i.kind) {
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
+      return are_dots(i, s) ? Way::sums : Way::product;
     case InstructionKind::outer:
       return Way::product;
     case InstructionKind::reduce:
@@ -68,6 +69,7 @@ template <class T>
 void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
   const Way way = way_of(i);
+  const bool goes_on = at > instructions_of(stage).begin && way_of(program_.instructions[at - 1]) == way;
   switch (way) {
     case Way::product:
       return bind_products(at);
@@ -77,10 +79,9 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
       bind_rows(i, program_.shapes[i.shape]);
       break;
     case Way::number:
-      numbers_.push_back(scalar_function<T>(i.op));
+      bind_number(i, goes_on ? &program_.instructions[at - 1] : nullptr);
       break;
   }
-  const bool goes_on = at > instructions_of(stage).begin && way_of(program_.instructions[at - 1]) == way;
   if (!goes_on) ++most_calls_;
 }
 
@@ -101,6 +102,24 @@ void CallPlanner<T>::bind_rows(const Instruction& i, const Shape& s) {
   if (call.run == nullptr) return;  // nothing but numbers for all
   call.out = view_.tile + i.out * view_.stride;
   call.rows = view_.once() ? static_cast<std::uint32_t>(round_up(s.rows, kernels_.vector_lanes)) : s.rows;
+}
+
+template <class T>
+void CallPlanner<T>::bind_number(const Instruction& i, const Instruction* before) {
+  unsigned last_mask = 0;
+  for (std::size_t k = 0; before != nullptr && k < op_arity(i.op); ++k) {
+    if (i.x[k] == before->out) last_mask |= 1u << k;
+  }
+  numbers_.push_back(scalar_function<T>(i.op, last_mask));
+}
+
+template <class T>
+std::vector<Elementwise<T>> CallPlanner<T>::row_kernels() const {
+  std::vector<Elementwise<T>> kernels;
+  for (const RowCall<T>& call : rows_) {
+    if (call.rows > 0) kernels.push_back(call.run);
+  }
+  return kernels;
 }
 
 template <class T>

@@ -19,7 +19,8 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 inline constexpr std::uint32_t no_load = instructions::ReduceOuter::no_load;
 
-/// An operand of an instruction: its first number, and how far apart its rows and its lanes are.
+/// An operand of an instruction: its first number, and how far apart its rows and its lanes are. What runs once a step
+/// reads parameters where they really are.
 template <class T>
 struct OperandRows {
   const T* data;
@@ -27,7 +28,7 @@ struct OperandRows {
 
   OperandRows(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t k = 0) {
     const bool one_for_all = view.once() ? shape.step[k] == 0 : i.is_uniform(k);
-    data = one_for_all ? view.uniform_slot(i.x[k]) : view.tile + i.x[k] * view.stride;
+    data = one_for_all || view.once() ? view.uniform_slot(i.x[k]) : view.tile + i.x[k] * view.stride;
     step = one_for_all ? shape.step[k] : shape.step[k] * view.stride;
     lane_step = one_for_all ? 0 : 1;
   }
@@ -186,6 +187,9 @@ class CallPlanner {
   /// The same of what runs once, which has no loads and no totals.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, bool skip_zeros);
 
+  /// What is called for one number and for rows, a function for each call.
+  const std::vector<ScalarFunction<T>>& numbers() const { return numbers_; }
+  std::vector<Elementwise<T>> row_kernels() const;
   /// Nothing planned yet, with room for everything.
   CallList<T> make_room() const;
   /// Works the calls out. Allocates nothing where there is room.
@@ -199,6 +203,8 @@ class CallPlanner {
   Way way_of(const Instruction& i) const;
   void bind(const Stage& stage, std::uint32_t at);
   void bind_rows(const Instruction& i, const Shape& s);
+  /// `before`, if any, is the number that the runner computes just before.
+  void bind_number(const Instruction& i, const Instruction* before);
   // Of products.cpp.
   void bind_products(std::uint32_t at);
   BoundProduct<T> bound_lanes(const Instruction& i, const Shape& s) const;
@@ -207,6 +213,8 @@ class CallPlanner {
   void bind_sums(std::uint32_t at);
   BoundSums<T> bound_sums(const Instruction& i, const Shape& s) const;
   BoundSums<T> bound_outer_sums(const Instruction& i, const Shape& s) const;
+  bool are_dots(const Instruction& i, const Shape& s) const;
+  BoundSums<T> bound_dots(const Instruction& i, const Shape& s) const;
 
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
   void add_sums(BoundSums<T>& bound, CallList<T>& calls);

@@ -19,25 +19,46 @@ const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_sam
   return kernels<T>(max_samples);
 }
 
-/// True if an instruction that runs once a step, or the results, read a parameter's uniform slot.
-bool reads_parameters_once(const Program& program) {
-  const auto is_parameter = [&](std::uint32_t slot) { return slot < program.parameters.size(); };
+/// Whether what runs once a step reads its operand by OperandRows, and thus parameters where they really are.
+bool reads_in_place(const Instruction& i, const Shape& s, instructions::Source source) {
+  if (source == instructions::Source::matrix) return true;
+  return (i.kind == InstructionKind::elementwise && s.rows > 1) || i.kind == InstructionKind::outer ||
+         i.kind == InstructionKind::copy || i.kind == InstructionKind::add_at;
+}
+
+/// The parameters whose uniform slots are read by instructions that run once a step, or are results.
+std::vector<Range> find_copied_parameters(const Program& program) {
+  std::vector<bool> read(program.parameters.size(), false);
+  const auto mark = [&](std::uint32_t slot, std::uint64_t count = 1) {
+    for (; count > 0 && slot < read.size(); --count) read[slot++] = true;
+  };
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
-      const instructions::Operands operands = instructions::facts_of(i, program.shapes[i.shape]).operands;
+      const Shape& s = program.shapes[i.shape];
+      const instructions::Operands operands = instructions::facts_of(i, s).operands;
       for (std::size_t k = 0; k < operands.size(); ++k) {
-        if (operands[k].source == instructions::Source::lists || is_parameter(i.x[k])) return true;
+        if (operands[k].source == instructions::Source::lists) {
+          for (std::uint32_t n = 0; n < i.x[1]; ++n) mark(Program::slot_of(program.indices[i.x[0] + n]));
+        } else if (!reads_in_place(i, s, operands[k].source)) {
+          mark(i.x[k], (operands[k].count - 1) * s.step[k] + 1);
+        }
       }
     }
   }
-  for (const GradientPiece& piece : program.gradients) {
-    if (is_parameter(piece.slot)) return true;
+  for (const GradientPiece& piece : program.gradients) mark(piece.slot, piece.count);
+  for (const ProgramOutput& output : program.outputs) mark(output.slot);
+  mark(program.loss_slot);
+  // To copy some more takes less than to begin anew.
+  constexpr std::uint32_t least_gap = 32;
+  std::vector<Range> copied;
+  for (std::uint32_t slot = 0; slot < read.size(); ++slot) {
+    if (!read[slot]) continue;
+    const bool goes_on = !copied.empty() && slot - copied.back().end < least_gap;
+    if (!goes_on) copied.push_back({slot, slot});
+    copied.back().end = slot + 1;
   }
-  for (const ProgramOutput& output : program.outputs) {
-    if (is_parameter(output.slot)) return true;
-  }
-  return is_parameter(program.loss_slot);
+  return copied;
 }
 
 /// Neighbouring whole vectors of samples for each of `parts` parts, as evenly as that allows: part i.
@@ -66,7 +87,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
       threads_(std::min(threads, groups_of(max_samples))),
       seconds_a_sample_(cost::seconds_a_sample(program, tile_samples_, sizeof(T))),
       single_tile_(most_groups_ == 1 ? tile_samples_ : std::min(tile_samples_, 2 * least_group_samples - 1)),
-      copies_parameters_(reads_parameters_once(program)),
+      copied_parameters_(find_copied_parameters(program)),
       trained_(program.trained) {
   gradients_in_place_ = gradients_are_in_place();
   // Totals begin on a cache line, so that gradients do, and operands are read in whole vectors.
@@ -157,7 +178,9 @@ GuardFailure Interpreter<T>::run_profiled(const Binding& binding, const BatchRow
 
 template <class T>
 GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows& batch) {
-  if (copies_parameters_) std::copy_n(parameters_.begin(), parameters_.size(), uniform_);
+  for (const Range copied : copied_parameters_) {
+    std::copy_n(parameters_.begin() + copied.begin, copied.size(), uniform_ + copied.begin);
+  }
   *samples_ = static_cast<T>(static_cast<std::uint32_t>(batch.count));
   const bool guarded = !program_.guards.empty();
   if (guarded) start_runners();

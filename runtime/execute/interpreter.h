@@ -119,9 +119,9 @@ class Interpreter {
   std::size_t batch_lanes_;  // between two batch slots
   std::size_t most_groups_;
   std::size_t threads_;
-  double seconds_a_sample_;  // estimated
-  std::size_t single_tile_;  // the most samples that are one tile of one group
-  bool copies_parameters_;   // to the uniform slots, for the instructions that run once a step
+  double seconds_a_sample_;               // estimated
+  std::size_t single_tile_;               // the most samples that are one tile of one group
+  std::vector<Range> copied_parameters_;  // to the uniform slots, for the instructions that run once a step
   std::vector<Range> trained_;
   bool gradients_in_place_ = false;  // the uniform slots have them side by side
   Arena<T> arena_;

@@ -9,6 +9,7 @@
 
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/arena.h"
+#include "tapeloom/runtime/execute/tile_plan.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
@@ -47,7 +48,8 @@ class ParameterBuffer {
  public:
   /// With the numbers and labels of the program's parameters.
   explicit ParameterBuffer(const Program& program) : record(program.recording) {
-    const std::size_t piece = arena_.plan(program.parameters.size());
+    // Matrices are read in whole vectors.
+    const std::size_t piece = arena_.plan(program.parameters.size() + runtime::lane_unit);
     arena_.allocate();
     numbers = {arena_.data(piece), program.parameters.size()};
     for (std::size_t i = 0; i < numbers.size(); ++i) {

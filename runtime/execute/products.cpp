@@ -30,6 +30,28 @@ struct Side {
 
 }  // namespace
 
+/// Once a step the product of a matrix and a vector is a sum of products for each row, if these and the vector are
+/// numbers side by side: sums over samples compute the same.
+template <class T>
+bool CallPlanner<T>::are_dots(const Instruction& i, const Shape& s) const {
+  if (!view_.once() || (i.kind != InstructionKind::dense && i.kind != InstructionKind::dense_reverse)) return false;
+  return s.places == 1 && i.op == no_op && i.then == no_op && MatrixLayout(i, s).term_step == 1 &&
+         OperandRows<T>(view_, i, s, 1).step == 1;
+}
+
+template <class T>
+BoundSums<T> CallPlanner<T>::bound_dots(const Instruction& i, const Shape& s) const {
+  const MatrixLayout of_w(i, s);
+  Sums sums{.a_rows = of_w.results, .a_stride = of_w.result_step, .b_rows = 1, .c_row_step = 1, .samples = of_w.terms};
+  if (skip_zeros_ && i.kind == InstructionKind::dense_reverse) sums.adjoints = Adjoints::b;
+  return {.at = 0,
+          .sums = sums,
+          .a = view_.uniform_slot(i.x[0]),
+          .b = OperandRows<T>(view_, i, s, 1).data,
+          .c = view_.tile + i.out,
+          .begins = true};
+}
+
 template <class T>
 void CallPlanner<T>::bind_products(std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
@@ -95,7 +117,7 @@ BoundProduct<T> CallPlanner<T>::bound_places(const Instruction& i, const Shape& 
                       .c_stride = of_w.results,
                       .adjoints = i.kind == InstructionKind::dense_reverse ? Adjoints::a : Adjoints::none},
           .a = y.data,
-          .b = view_.tile + i.x[0],
+          .b = view_.uniform_slot(i.x[0]),
           .c = view_.tile + i.out,
           .b_column_step = of_w.results == 1 ? 1 : of_w.result_step};
 }
@@ -132,8 +154,9 @@ void CallPlanner<T>::bind_sums(std::uint32_t at) {
   const Shape& s = program_.shapes[i.shape];
   const bool outer = i.kind == InstructionKind::reduce_outer;
   for (std::uint32_t p = 0; p < (outer ? s.places : 1); ++p) {
-    BoundSums<T>& bound =
-        sums_.emplace_back(outer ? bound_outer_sums(instructions::at_place(i, s, p), s) : bound_sums(i, s));
+    BoundSums<T>& bound = sums_.emplace_back(outer            ? bound_outer_sums(instructions::at_place(i, s, p), s)
+                                             : are_dots(i, s) ? bound_dots(i, s)
+                                                              : bound_sums(i, s));
     bound.at = at;
     bound.begins = !i.accumulates && (p == 0 || s.place_step != 0);
     bound.follows_row_sums = outer && i.follows_row_sums;
@@ -194,8 +217,9 @@ BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape&
   return bound;
 }
 
-#define TAPELOOM_INSTANTIATE(T)                               \
-  template void CallPlanner<T>::bind_products(std::uint32_t); \
+#define TAPELOOM_INSTANTIATE(T)                                                       \
+  template bool CallPlanner<T>::are_dots(const Instruction& i, const Shape& s) const; \
+  template void CallPlanner<T>::bind_products(std::uint32_t);                         \
   template void CallPlanner<T>::bind_sums(std::uint32_t);
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)

@@ -7,8 +7,14 @@ namespace {
 constexpr std::size_t no_piece = SIZE_MAX;
 
 template <class T>
-TileView<T> uniform_view(const Program& program, T* uniform) {
-  return {.tile = uniform, .uniform = uniform, .stride = 1, .lanes = 1, .indices = program.indices.data()};
+TileView<T> uniform_view(const Program& program, const StepBuffers<T>& buffers) {
+  return {.tile = buffers.uniform,
+          .uniform = buffers.uniform,
+          .stride = 1,
+          .lanes = 1,
+          .parameters = buffers.parameters,
+          .parameter_count = program.parameters.size(),
+          .indices = program.indices.data()};
 }
 
 }  // namespace
@@ -44,7 +50,8 @@ template <bool profiled>
   const RowCall<T>* call = list.rows;
   for (std::uint32_t at = list.at; at != list.end; ++at, ++call) {
     if (call->rows - 1 < most_rows) {
-      call->run(call->out, call->x[0], call->x[1], call->x[2], lanes * call->rows);
+      frequent_rows_(call->run,
+                     [&](auto run) { run(call->out, call->x[0], call->x[1], call->x[2], lanes * call->rows); });
     } else {
       run_instruction(program_.instructions[at], tile, totals, first);
     }
@@ -57,8 +64,9 @@ template <bool profiled>
 void Runner<T>::run_numbers(const Call<T>& list, Stopwatch<profiled>& stopwatch) {
   const Instruction* i = program_.instructions.data() + list.at;
   const ScalarFunction<T>* function = list.numbers;
+  T last{};
   for (std::uint32_t at = list.at; at != list.end; ++at, ++i, ++function) {
-    (*function)(*i, view_.tile);
+    frequent_numbers_(*function, [&](auto f) { last = f(*i, view_.tile, last); });
     stopwatch.lap(times_, at);
   }
 }
@@ -73,9 +81,10 @@ template <bool profiled>
   // A chain of tests, with the frequent ones first, takes fewer instructions than a switch.
   for (const Call<T>& call : list) {
     if (call.kind == Kind::product) {
-      call.kernel.run(call.kernel, call.a, call.b, call.c, false);
+      frequent_products_(call.kernel.run, [&](auto run) { run(call.kernel, call.a, call.b, call.c, false); });
     } else if (call.kind == Kind::sums) {
-      call.kernel.run(call.kernel, call.a, call.b, call.c + shift, call.adds || !first);
+      frequent_products_(call.kernel.run,
+                         [&](auto run) { run(call.kernel, call.a, call.b, call.c + shift, call.adds || !first); });
     } else if (call.kind == Kind::rows) {
       run_rows<profiled>(call, tile, totals, first, stopwatch);
       continue;
@@ -103,10 +112,16 @@ template <class T>
 OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
                           bool profiled, bool skip_zeros)
     : Runner<T>(program, kernels, scalar_kernels<T>(), buffers, profiled),
-      planner_(program, kernels, uniform_view(program, buffers.uniform), skip_zeros),
+      planner_(program, kernels, uniform_view(program, buffers), skip_zeros),
       calls_(planner_.make_room()) {
-  this->view_ = uniform_view(program, buffers.uniform);
+  this->view_ = uniform_view(program, buffers);
   planner_.plan(1, {}, calls_);
+  this->frequent_numbers_.choose(planner_.numbers());
+  this->frequent_rows_.choose(planner_.row_kernels());
+  std::vector<RunCall<T>> ks;
+  for (const Call<T>& c : calls_.calls)
+    if (c.kind == Call<T>::Kind::product || c.kind == Call<T>::Kind::sums) ks.push_back(c.kernel.run);
+  this->frequent_products_.choose(ks);
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     const auto list = calls_.of_stage(stage);
     Numbers& numbers = numbers_.emplace_back(Numbers{.are_all = list.empty()});
@@ -149,6 +164,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view.indices = program.indices.data();
   planner_.emplace(program, kernels, view, buffers.totals, arena_.data(scratch_), skip_zeros);
   for (CallList<T>& plan : plans_) plan = planner_->make_room();
+  this->frequent_rows_.choose(planner_->row_kernels());
 }
 
 template <class T>

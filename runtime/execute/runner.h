@@ -12,6 +12,7 @@
 #include "tapeloom/runtime/execute/arena.h"
 #include "tapeloom/runtime/execute/binding.h"
 #include "tapeloom/runtime/execute/calls.h"
+#include "tapeloom/runtime/execute/frequent.h"
 #include "tapeloom/runtime/execute/profile.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
@@ -107,6 +108,9 @@ class Runner {
   std::vector<SampleRows<T>> sample_rows_;  // of each load: its rows of this tile, sample by sample, if they are
   std::vector<InstructionTime> times_;      // of each instruction, if it is profiled
   InstructionTime load_time_;
+  FrequentFunctions<ScalarFunction<T>> frequent_numbers_;
+  FrequentFunctions<Elementwise<T>> frequent_rows_;
+  FrequentFunctions<RunCall<T>> frequent_products_;
 
  private:
   template <bool profiled>
@@ -139,7 +143,10 @@ class OnceRunner : public Runner<T> {
     const Numbers& numbers = numbers_[stage];
     if (!numbers.are_all) return run_list(stage);
     const Instruction* i = numbers.instructions;
-    for (auto f = numbers.begin; f != numbers.end; ++f, ++i) (*f)(*i, this->view_.tile);
+    T last{};
+    for (auto f = numbers.begin; f != numbers.end; ++f, ++i) {
+      this->frequent_numbers_(*f, [&](auto function) { last = function(*i, this->view_.tile, last); });
+    }
   }
 
  private:

@@ -188,10 +188,12 @@ KernelCall<T> whole_call(const Sums& s, RunCall<T> run) {
 template <class T>
 Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask);
 
-/// Computes an elementwise instruction of one row, all uniform: slots[i.out] = op(slots[i.x[0]], ...).
+/// Computes an elementwise instruction of one row, all uniform: slots[i.out] = op(slots[i.x[0]], ...). Returns the
+/// result, which is handed to the next one: what follows from it need not wait until it can be read from memory.
 template <class T>
-using ScalarFunction = void (*)(const Instruction& instruction, T* slots);
+using ScalarFunction = T (*)(const Instruction& instruction, T* slots, T last);
+/// That which takes `last` for the operands whose bit is set.
 template <class T>
-ScalarFunction<T> scalar_function(Op op);
+ScalarFunction<T> scalar_function(Op op, unsigned last_mask);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -22,6 +22,22 @@ T apply(Read&& read) {
   }
 }
 
+/// get<F, mask>() of the op's F and a mask of its operands that is known only now.
+template <class Function, class Get>
+Function of_mask(Op op, unsigned wanted, Get get) {
+  return ops::visit(
+      op,
+      [&]<class F>() {
+        const auto choose = [&]<unsigned... mask>(std::integer_sequence<unsigned, mask...>) {
+          Function found = nullptr;
+          ((found = wanted == mask ? get.template operator()<F, mask>() : found), ...);
+          return found;
+        };
+        return choose(std::make_integer_sequence<unsigned, 1u << F::arity>());
+      },
+      []() -> Function { fail_check("a scalar op", __FILE__, __LINE__); });
+}
+
 template <class F, class T, unsigned mask>
 void elementwise(T* out, const T* x, const T* y, const T* z, std::size_t lanes) {
   const T* const operands[] = {x, y, z};
@@ -162,35 +178,27 @@ template const KernelTable<double>& scalar_kernels();
 
 template <class T>
 Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask) {
-  return ops::visit(
-      op,
-      [&]<class F>() {
-        const auto kernel = [&]<unsigned... mask>(std::integer_sequence<unsigned, mask...>) {
-          Elementwise<T> found = nullptr;
-          ((found = uniform_mask == mask ? elementwise<F, T, mask> : found), ...);
-          return found;
-        };
-        return kernel(std::make_integer_sequence<unsigned, 1u << F::arity>());
-      },
-      []() -> Elementwise<T> { fail_check("a scalar op", __FILE__, __LINE__); });
+  return of_mask<Elementwise<T>>(op, uniform_mask, []<class F, unsigned mask>() { return elementwise<F, T, mask>; });
 }
 
 template Elementwise<float> scalar_elementwise<float>(Op, unsigned);
 template Elementwise<double> scalar_elementwise<double>(Op, unsigned);
 
-template <class T>
-ScalarFunction<T> scalar_function(Op op) {
-  return ops::visit(
-      op,
-      []<class F>() -> ScalarFunction<T> {
-        return [](const Instruction& i, T* slots) {
-          slots[i.out] = apply<F, T>([&](unsigned k) { return slots[i.x[k]]; });
-        };
-      },
-      []() -> ScalarFunction<T> { fail_check("a scalar op", __FILE__, __LINE__); });
+namespace {
+
+template <class F, class T, unsigned last_mask>
+T number(const Instruction& i, T* slots, T last) {
+  return slots[i.out] = apply<F, T>([&](unsigned k) { return (last_mask >> k & 1) != 0 ? last : slots[i.x[k]]; });
 }
 
-template ScalarFunction<float> scalar_function<float>(Op);
-template ScalarFunction<double> scalar_function<double>(Op);
+}  // namespace
+
+template <class T>
+ScalarFunction<T> scalar_function(Op op, unsigned last_mask) {
+  return of_mask<ScalarFunction<T>>(op, last_mask, []<class F, unsigned mask>() { return number<F, T, mask>; });
+}
+
+template ScalarFunction<float> scalar_function<float>(Op, unsigned);
+template ScalarFunction<double> scalar_function<double>(Op, unsigned);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime
