@@ -99,6 +99,7 @@ class Recomputation {
       case BlockKind::parameter:
         return tape_.data(tape_.parameters()[block.payload + row].node);
       case BlockKind::input:
+      case BlockKind::row:
         return batch_.rows[s * tape_.input_nodes().size() + block.payload + row];
       case BlockKind::uniform_input:
         return tape_.data(tape_.uniform_inputs()[block.payload + row].node);

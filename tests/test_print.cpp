@@ -88,6 +88,8 @@ TEST_CASE("a program is printed as equations, stage by stage") {
     i.uniform_mask = mask & 7u;
     return i;
   };
+  Instruction added = of(add_at, no_op, no_op, 0, 2, 8, {4});
+  added.accumulates = true;
   program.instructions = {
       of(elementwise, Op::sub, no_op, 0b11, 0, 6, {0, 2}),
       of(guard, no_op, no_op, 0b1, 0, 1, {6}),
@@ -105,6 +107,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
       of(copy, no_op, no_op, 0, 1, 8, {4}),
       of(zero, no_op, no_op, 0, 1, 8, {}),
       of(add_at, no_op, no_op, 0, 2, 8, {4}),
+      added,
       of(gather, no_op, no_op, 0, 3, 8, {0, 6}),
       of(elementwise, Op::mul, no_op, 0, 5, 8, {6, 2}),
       of(row_sum, no_op, no_op, 0, 3, 8, {4}),
@@ -127,14 +130,14 @@ TEST_CASE("a program is printed as equations, stage by stage") {
   }
   program.loads = {{InputId(1), 1, 0}, {InputId(0), 2, 4}};
   program.total_count = 1;
-  program.stages = {{{0, 2}, {2, 25}, {0, 2}, {0, 1}}, {{25, 27}, {27, 31}, {2, 2}, {1, 1}}};
+  program.stages = {{{0, 2}, {2, 26}, {0, 2}, {0, 1}}, {{26, 28}, {28, 32}, {2, 2}, {1, 1}}};
   program.uniform_slots = 8;
   program.tile_slots = 4;
   program.batch_slots = 5;
   program.recorded_nodes = 20;
   program.live_nodes = 12;
   CHECK(to_string(program) ==
-        "program of 31 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
+        "program of 32 instructions in 2 stages, from 20 nodes recorded, 12 live, exact\n"
         "slots: 8 uniform, 4 tile, 5 batch\n"
         "leaves\n"
         "  u0 = parameter \"w\", initially 0.5\n"
@@ -163,6 +166,7 @@ TEST_CASE("a program is printed as equations, stage by stage") {
         "    t8:+2 = u2 at the row min of t4:+2\n"
         "    t8:+2 = t4:+2\n"
         "    t8:+2 = 0\n"
+        "    t8 (3 x 2, steps 4 1) = t4\n"
         "    t8 (3 x 2, steps 4 1) += t4\n"
         "    t8:+2 = t5+u2 0\n"
         "    t8:+2 = (t6 t4) * t2:+2\n"

@@ -5,8 +5,11 @@
 #include <unordered_set>
 #include <utility>
 
+#include "tapeloom/compiler/emit/ends.h"
 #include "tapeloom/compiler/emit/indexed_rows.h"
 #include "tapeloom/compiler/emit/instruction_writer.h"
+#include "tapeloom/compiler/emit/last_uses.h"
+#include "tapeloom/compiler/emit/placed_parts.h"
 #include "tapeloom/compiler/emit/sinks.h"
 #include "tapeloom/compiler/emit/slot_pool.h"
 #include "tapeloom/compiler/emit/totals.h"
@@ -19,7 +22,6 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 namespace {
 
 constexpr std::uint32_t none = Sinks::none;
-constexpr std::uint32_t to_the_end = UINT32_MAX - 1;
 // Uniform rows are computed in whole vectors, so they need room for one at their end.
 constexpr std::uint32_t uniform_unit = 16;
 
@@ -32,6 +34,7 @@ class Emitter {
         totals_(place_totals(graph, s_, !program.exact)),
         sinks_(find_sinks(graph, s_, program.recorded_samples)),
         indexed_(graph, s_, sinks_),
+        placed_(program.exact ? PlacedParts() : place_parts(graph, s_, totals_)),
         options_(options),
         uniforms_(0, options.reuse_slots),
         writer_(graph, slot_, program) {
@@ -41,19 +44,22 @@ class Emitter {
   void run() {
     place_leaves();
     p_.batch_slots = sinks_.batch_slots;
-    find_last_uniform_uses();
+    last_use_ = find_last_uniform_uses(g_, s_, sinks_);
+    of_phase_.assign(g_.size(), false);
     p_.instructions.reserve(most_instructions(g_, p_.exact) + sinks_.list.size());
     use_large_pages(p_.instructions.data(), p_.instructions.capacity() * sizeof(Instruction));
     for (std::size_t k = 0; k < s_.phases.size(); k += 2) emit_stage(k);
     p_.uniform_slots = uniforms_.size();
-    place_roots();
+    place_roots(g_, slot_, p_);
   }
 
  private:
   bool is_leaf(BlockId id) const { return g_.operands(id).empty(); }
   bool total(BlockId id) const { return is_total(g_, id); }
   /// True for a uniform block that has slots of its own to give back.
-  bool owns_uniform_slots(BlockId id) const { return !is_leaf(id) && !total(id) && !lies_on_totals(id); }
+  bool owns_uniform_slots(BlockId id) const {
+    return !is_leaf(id) && !total(id) && !lies_on_totals(id) && !placed_.is_part(id);
+  }
   /// True for an assemble block, or a sum, that was placed on its totals.
   bool lies_on_totals(BlockId id) const { return !g_[id].varying && totals_.first_of.contains(id.index); }
   std::uint32_t uniform_length(BlockId id) const {
@@ -61,17 +67,11 @@ class Emitter {
     return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit;
   }
 
-  // --- leaves and roots ---------------------------------------------------------------------------------------------
+  // --- leaves and totals --------------------------------------------------------------------------------------------
 
   void place_leaves() {
     slot_.assign(g_.size(), none);
-    place_constants(g_, slot_, p_);
-    for (std::size_t i = 0; i < g_.size(); ++i) {
-      const Block block = g_[BlockId(i)];
-      if (block.kind == BlockKind::parameter) slot_[i] = block.payload;
-      if (block.kind == BlockKind::uniform_input) slot_[i] = p_.first_uniform_input() + block.payload;
-      if (block.kind == BlockKind::samples) slot_[i] = p_.samples_slot();
-    }
+    compiler::place_leaves(g_, slot_, p_);
     p_.total_count = totals_.count;
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const BlockId id(i);
@@ -79,45 +79,13 @@ class Emitter {
       if (lies_on_totals(id)) slot_[i] = p_.first_total() + totals_.first_of.at(id.index);
     }
     uniforms_ = SlotPool(p_.first_computed(), options_.reuse_slots);
-  }
-
-  void place_roots() {
-    const auto slot = [&](const View& root) { return slot_[root.block.index] + root.row; };
-    if (g_.roots.loss != nothing) p_.loss_slot = slot(g_.roots.loss);
-    for (const Roots::Gradient& gradient : g_.roots.gradients) {
-      if (gradient.value.step == 1 || gradient.value.rows == 1) {
-        p_.gradients.push_back({ParameterId(gradient.first), gradient.value.rows, slot(gradient.value)});
-        continue;
-      }
-      for (std::uint32_t r = 0; r < gradient.value.rows; ++r) {
-        p_.gradients.push_back({ParameterId(gradient.first + r), 1, slot(gradient.value.part(r, 1))});
-      }
-    }
-    for (std::size_t i = 0; i < g_.roots.outputs.size(); ++i) {
-      p_.outputs[i].varying = g_.varying(g_.roots.outputs[i]);
-      p_.outputs[i].slot = p_.outputs[i].varying ? none : slot(g_.roots.outputs[i]);
-    }
-  }
-
-  // --- what is used where -------------------------------------------------------------------------------------------
-
-  /// As positions in the schedule's order. What is consumed per sample, or read at the end, lives to the end.
-  void find_last_uniform_uses() {
-    last_use_.assign(g_.size(), none);
-    of_phase_.assign(g_.size(), false);
-    const auto use = [&](const View& x, std::uint32_t at) {
-      if (!g_.varying(x)) last_use_[x.block.index] = at;
-    };
-    for (std::uint32_t i = 0; i < s_.order.size(); ++i) {
-      for (const View& x : g_.operands(s_.order[i])) use(x, i);
-    }
     for (std::size_t i = 0; i < g_.size(); ++i) {
-      if (!g_[BlockId(i)].varying && sinks_.first[i] != none) last_use_[i] = to_the_end;
+      const BlockId id(i);
+      if (g_[id].kind != BlockKind::row) continue;
+      slot_[i] = uniforms_.take(uniform_length(id));
+      writer_.add_load(id, slot_[i]);
+      p_.one_row = true;
     }
-    const auto keep = [&](const View& root) { use(root, to_the_end); };
-    if (g_.roots.loss != nothing) keep(g_.roots.loss);
-    for (const Roots::Gradient& root : g_.roots.gradients) keep(root.value);
-    for (const View& root : g_.roots.outputs) keep(root);
   }
 
   // --- stages -------------------------------------------------------------------------------------------------------
@@ -134,7 +102,7 @@ class Emitter {
     emit_tile(s_.phases[uniform_phase + 1]);
     stage.uniform = {before, between};
     stage.tile = {between, count(p_.instructions)};
-    stage.inputs = {loads, count(p_.loads)};
+    if (!p_.one_row) stage.inputs = {loads, count(p_.loads)};
     stage.totals = totals_.stages[uniform_phase / 2];
     p_.stages.push_back(stage);
   }
@@ -145,7 +113,11 @@ class Emitter {
       if (!is_leaf(id) && !total(id)) {
         const bool early = releases_before_taking(id);
         if (early) release_uniforms(id, i);
-        if (owns_uniform_slots(id)) slot_[id.index] = uniforms_.take(uniform_length(id));
+        if (placed_.is_part(id)) {
+          place_part(id);
+        } else if (owns_uniform_slots(id) && !placed_.has_parts(id)) {
+          slot_[id.index] = uniforms_.take(uniform_length(id));
+        }
         emit_block(id, slot_[id.index]);
         if (!early) release_uniforms(id, i);
       }
@@ -258,7 +230,7 @@ class Emitter {
       case BlockKind::dense_reverse:
         return add(InstructionKind::dense_reverse, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::outer:
-        return add(InstructionKind::outer, InstructionWriter::of_weights(g_.weights(id)), x, out);
+        return add(InstructionKind::outer, of_outer(id), x, out);
       case BlockKind::concat:
         if (indexed_.contains(id)) return writer_.list_rows(id);
         if (writer_.gathers(id)) return writer_.add_gather(id, out);
@@ -266,24 +238,12 @@ class Emitter {
           add(InstructionKind::copy, {.rows = part.rows}, std::array{part}, std::exchange(out, out + part.rows));
         }
         return;
-      case BlockKind::assemble: {
-        std::vector<std::size_t> added;
-        for (std::size_t k = 0; k < x.size(); ++k) {
-          if (!lies_on_totals(id) || !lies_in(id, x[k])) added.push_back(k);
-        }
-        if (!p_.exact && (block.varying || writer_.better_as_lists(id, added, options_.parts_by_cost))) {
-          return writer_.add_assembled(id, added, lies_on_totals(id), out);
-        }
-        if (!lies_on_totals(id)) add(InstructionKind::zero, {.rows = block.rows}, std::array<View, 0>{}, out);
-        for (std::size_t k : added) {
-          const Destination& to_row = g_.destination(id, k);
-          add(InstructionKind::add_at, InstructionWriter::of_matrix(to_row.shape), std::array{x[k]}, out + to_row.row);
-        }
-        return;
-      }
+      case BlockKind::assemble:
+        return emit_assembled(id, out);
       case BlockKind::constant:
       case BlockKind::parameter:
       case BlockKind::input:
+      case BlockKind::row:
       case BlockKind::uniform_input:
       case BlockKind::samples:
       case BlockKind::batch_sum:
@@ -292,11 +252,48 @@ class Emitter {
     fail_check("a block with an instruction", __FILE__, __LINE__);
   }
 
-  /// True if those totals were placed inside the assemble block.
+  Shape of_outer(BlockId id) const {
+    Shape shape = InstructionWriter::of_weights(g_.weights(id));
+    if (!placed_.is_part(id)) return shape;
+    const Matrix& to = placed_.parts.at(id.index).to.shape;
+    shape.row_step = to.row_step, shape.term_step = to.term_step;
+    return shape;
+  }
+
+  /// What is not in its place already is added, or put there.
+  void emit_assembled(BlockId id, std::uint32_t out) {
+    const bool begun = lies_on_totals(id) || placed_.has_parts(id);
+    std::vector<std::size_t> others;
+    for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
+      if (!lies_in(id, g_.operand(id, k))) others.push_back(k);
+    }
+    const bool put = placed_.is_whole(id);
+    if (!p_.exact && !put && (g_[id].varying || writer_.better_as_lists(id, others, options_.parts_by_cost))) {
+      return writer_.add_assembled(id, others, begun, out);
+    }
+    const std::uint32_t nodes = writer_.nodes_of(id);
+    if (!begun) writer_.add_zeros(id, out);
+    for (const std::size_t k : others) writer_.add_part(id, k, !put, out);
+    if (!begun || !others.empty()) p_.instructions.back().nodes = nodes;
+  }
+
+  /// True if those rows are computed inside the assemble block: totals, or what was placed there.
   bool lies_in(BlockId assemble, const View& x) const {
-    if (!total(x.block) && !lies_on_totals(x.block)) return false;
+    if (placed_.is_in_place(x, assemble)) return true;
+    if (!lies_on_totals(assemble) || (!total(x.block) && !lies_on_totals(x.block))) return false;
     const std::uint32_t place = slot_[x.block.index], begin = slot_[assemble.index];
     return place >= begin && place < begin + g_[assemble].rows;
+  }
+
+  /// Before the first of its parts that is computed in place, an assemble block gets its slots.
+  void place_part(BlockId id) {
+    const auto& [assembled, to] = placed_.parts.at(id.index);
+    std::uint32_t& slot = slot_[assembled.index];
+    if (slot == none) {
+      slot = uniforms_.take(uniform_length(assembled));
+      if (!placed_.is_whole(assembled)) writer_.add_zeros(assembled, slot);
+    }
+    slot_[id.index] = slot + to.row;
   }
 
   void emit_sinks(BlockId id, std::vector<Instruction>& to) {
@@ -378,6 +375,7 @@ class Emitter {
   Totals totals_;
   Sinks sinks_;
   IndexedRows indexed_;
+  PlacedParts placed_;
   EmitOptions options_;
   SlotPool uniforms_;
   LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies

@@ -18,6 +18,7 @@ bool reads_one_by_one(const Graph& g, BlockId user, bool all_vary) {
     case BlockKind::constant:
     case BlockKind::parameter:
     case BlockKind::input:
+    case BlockKind::row:
     case BlockKind::uniform_input:
     case BlockKind::samples:
     case BlockKind::batch_sum:

@@ -32,19 +32,6 @@ std::size_t most_instructions(const Graph& graph, bool exact) {
   return most;
 }
 
-void place_constants(const Graph& graph, LargeVector<std::uint32_t>& slot, Program& program) {
-  std::unordered_map<std::uint64_t, std::uint32_t> known;
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (graph[BlockId(i)].kind != BlockKind::constant) continue;
-    const auto numbers = graph.numbers(BlockId(i));
-    const std::uint32_t next = count(program.constants);
-    std::uint32_t at = next;
-    if (numbers.size() == 1) at = known.try_emplace(std::bit_cast<std::uint64_t>(numbers[0]), next).first->second;
-    if (at == next) program.constants.insert(program.constants.end(), numbers.begin(), numbers.end());
-    slot[i] = program.first_constant() + at;
-  }
-}
-
 std::uint32_t InstructionWriter::shape(const Shape& wanted) {
   if (wanted == Shape{}) return 0;
   const auto [at, is_new] = shapes_.try_emplace(wanted, count(p_.shapes));
@@ -208,6 +195,21 @@ bool InstructionWriter::better_as_lists(BlockId assemble, std::span<const std::s
     one_by_one += side_by_side ? x.rows / cost::numbers_a_second : cost::listed * x.rows;
   }
   return lists < (by_cost ? lists_preferred : lists_much_preferred) * one_by_one;
+}
+
+void InstructionWriter::add_zeros(BlockId id, std::uint32_t out) {
+  Instruction zero{.kind = InstructionKind::zero, .out = out};
+  zero.shape = shape({.rows = g_[id].rows});
+  p_.instructions.push_back(zero);
+}
+
+void InstructionWriter::add_part(BlockId id, std::size_t k, bool add, std::uint32_t out) {
+  const auto& [row, to] = g_.destination(id, k);
+  Shape with = of_matrix(to);
+  Instruction part{.kind = InstructionKind::add_at, .accumulates = add, .out = out + row};
+  set_operand(part, with, 0, g_.operand(id, k));
+  part.shape = shape(with);
+  p_.instructions.push_back(part);
 }
 
 void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out) {

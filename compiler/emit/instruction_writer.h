@@ -19,9 +19,6 @@ inline constexpr std::size_t few_parts = 3;
 /// No fewer than the blocks' instructions, and not many more.
 std::size_t most_instructions(const Graph& graph, bool exact);
 
-/// Puts a graph's constants into a program, each single number once, and their slots into `slot`.
-void place_constants(const Graph& graph, LargeVector<std::uint32_t>& slot, Program& program);
-
 /// Writes instructions for blocks into a program, once the slots of their operands are known.
 class InstructionWriter {
  public:
@@ -54,6 +51,10 @@ class InstructionWriter {
   /// another, where rows side by side are added as such: if there are some, and lists are not estimated to take much
   /// longer; without `by_cost`, also if there are many.
   bool better_as_lists(BlockId assemble, std::span<const std::size_t> operands, bool by_cost) const;
+  /// Zeros for all rows of a block.
+  void add_zeros(BlockId id, std::uint32_t out);
+  /// Operand k of an assemble block, added to the rows that it belongs to, or put there.
+  void add_part(BlockId id, std::size_t k, bool add, std::uint32_t out);
   /// Those operands of an assemble block added up by one instruction; with `onto`, added to what its rows are.
   void add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out);
 

@@ -17,11 +17,7 @@ std::uint32_t padded(std::uint32_t rows) { return rows == 1 ? 1 : (rows + unit -
 class TotalPlacer {
  public:
   TotalPlacer(const Graph& graph, const Schedule& schedule, bool merge)
-      : g_(graph), s_(schedule), users_(graph.size(), 0) {
-    for (std::size_t i = 0; i < graph.size(); ++i) {
-      for (const View& x : graph.operands(BlockId(i))) ++users_[x.block.index];
-    }
-    graph.roots.each([&](const View& root) { ++users_[root.block.index]; });
+      : g_(graph), s_(schedule), uses_(count_uses(graph)) {
     for (std::uint32_t i = 0; merge && i < graph.size(); ++i) {
       const BlockId id(std::size_t{i});
       if (!adds_totals(id)) continue;
@@ -62,7 +58,7 @@ class TotalPlacer {
 
   /// True if a total, or a sum of some, is used as a whole by `user` of the same phase, and by nothing else.
   bool serves(const View& x, BlockId user) const {
-    return is_total_or_sum(x.block) && users_[x.block.index] == 1 && x == g_.all(x.block) &&
+    return is_total_or_sum(x.block) && uses_[x.block.index] == 1 && x == g_.all(x.block) &&
            s_.phase[x.block.index] == s_.phase[user.index];
   }
 
@@ -130,7 +126,7 @@ class TotalPlacer {
 
   const Graph& g_;
   const Schedule& s_;
-  LargeVector<std::uint32_t> users_;
+  LargeVector<std::uint32_t> uses_;
   std::unordered_map<std::uint32_t, std::uint32_t> sums_;  // of totals, that lie on them, and how many terms rows have
   std::unordered_set<std::uint32_t> inside_;               // what such a sum adds
   Totals totals_;

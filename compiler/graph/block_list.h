@@ -15,6 +15,7 @@ enum class BlockKind : std::uint8_t {
   constant,       ///< payload: index of the first row in Graph's numbers
   parameter,      ///< payload: ParameterId of the first row; the others follow
   input,          ///< payload: InputId of the first row; the others follow
+  row,            ///< the same of the only sample that a step has: uniform
   uniform_input,  ///< payload: UniformInputId
   samples,        ///< the number of samples of the batch, as a number
   elementwise,    ///< op, row by row and column by column; a uniform operand meets every column

@@ -171,6 +171,7 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
       return add_constants(from.numbers(id));
     case BlockKind::parameter:
     case BlockKind::input:
+    case BlockKind::row:
     case BlockKind::uniform_input:
     case BlockKind::samples:
       return add_leaf(block.kind, block.payload, block.rows);
@@ -221,6 +222,15 @@ LargeVector<bool> find_live(const Graph& graph) {
     for (const View& operand : graph.operands(BlockId(i))) live[operand.block.index] = true;
   }
   return live;
+}
+
+LargeVector<std::uint32_t> count_uses(const Graph& graph) {
+  LargeVector<std::uint32_t> uses(graph.size(), 0);
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    for (const View& x : graph.operands(BlockId(i))) ++uses[x.block.index];
+  }
+  graph.roots.each([&](const View& root) { ++uses[root.block.index]; });
+  return uses;
 }
 
 void drop_dead(Graph& graph, const LargeVector<bool>& live) {

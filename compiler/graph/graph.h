@@ -313,6 +313,9 @@ LargeVector<bool> find_live(const Graph& graph);
 /// Leaves out the others.
 void drop_dead(Graph& graph, const LargeVector<bool>& live);
 
+/// How often each block is an operand, or a root.
+LargeVector<std::uint32_t> count_uses(const Graph& graph);
+
 /// The blocks whose rows products read as matrices; an empty list if there is no product.
 LargeVector<bool> find_matrices(const Graph& graph);
 

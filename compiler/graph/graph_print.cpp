@@ -29,6 +29,8 @@ const char* kind_name(const Block& block) {
       return "parameter";
     case BlockKind::input:
       return "input";
+    case BlockKind::row:
+      return "row";
     case BlockKind::uniform_input:
       return "uniform_input";
     case BlockKind::samples:
@@ -79,7 +81,9 @@ std::string equation(const Graph& graph, BlockId id) {
     return numbers.size() > most_numbers_shown ? text + " ..." : text;
   }
   if (graph.operands(id).empty() && block.kind != BlockKind::samples) text += " " + std::to_string(block.payload);
-  if (block.kind == BlockKind::parameter || block.kind == BlockKind::input) {
+  const bool several =
+      block.kind == BlockKind::parameter || block.kind == BlockKind::input || block.kind == BlockKind::row;
+  if (several) {
     if (block.rows > 1) text += ":+" + std::to_string(block.rows);
   }
   for (std::size_t k = 0; k < graph.operands(id).size(); ++k) {

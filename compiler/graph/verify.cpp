@@ -48,6 +48,8 @@ class Verifier {
         return check_leaf(id, false, leaves_.parameters);
       case BlockKind::input:
         return check_leaf(id, true, leaves_.inputs);
+      case BlockKind::row:
+        return check_leaf(id, false, leaves_.inputs);
       case BlockKind::uniform_input:
         return check_leaf(id, false, leaves_.uniform_inputs);
       case BlockKind::elementwise:

@@ -14,6 +14,8 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
+bool is_input(const Block& block) { return block.kind == BlockKind::input || block.kind == BlockKind::row; }
+
 /// What users of blocks have contributed to the adjoints of some of their rows so far: a list for each block, all in
 /// one pool. Rows that are contributed to more than once are added at once where they are the same, so that the order
 /// is the order of contributions.
@@ -115,7 +117,7 @@ class Differentiator {
       if (block.kind == BlockKind::parameter) {
         for (std::uint32_t r = 0; r < block.rows; ++r) needed_[i] = needed_[i] || !options.frozen[block.payload + r];
       }
-      if (block.kind == BlockKind::input) needed_[i] = options.input_gradients;
+      if (is_input(block)) needed_[i] = options.input_gradients;
       for (std::size_t k = 0; k < g_.operands(BlockId(i)).size(); ++k) {
         if (differentiable(BlockId(i), k) && needs(g_.operand(BlockId(i), k))) needed_[i] = true;
       }
@@ -186,6 +188,7 @@ class Differentiator {
       case BlockKind::constant:
       case BlockKind::parameter:
       case BlockKind::input:
+      case BlockKind::row:
       case BlockKind::uniform_input:
       case BlockKind::samples:
         return;
@@ -315,7 +318,7 @@ Graph differentiate(Graph graph, const DifferentiateOptions& options) {
   for (std::size_t i = 0; i < recorded; ++i) {
     const Block block = graph[BlockId(i)];
     const bool parameter = block.kind == BlockKind::parameter;
-    if (!parameter && !(block.kind == BlockKind::input && options.input_gradients)) continue;
+    if (!parameter && !(is_input(block) && options.input_gradients)) continue;
     const View adjoint = differentiator.take_adjoint(BlockId(i));
     if (adjoint == nothing) continue;
     (parameter ? graph.roots.gradients : graph.roots.input_gradients).push_back({block.payload, adjoint});

@@ -14,12 +14,7 @@ bool is_product(const Graph& graph, BlockId id) {
 /// Finds which elementwise blocks can be taken over by the product that they finish.
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : old_(graph), phase_(schedule(graph).phase), users_(graph.size(), 0) {
-    for (std::size_t i = 0; i < graph.size(); ++i) {
-      for (const View& x : graph.operands(BlockId(i))) ++users_[x.block.index];
-    }
-    graph.roots.each([&](const View& root) { ++users_[root.block.index]; });
-  }
+  explicit Fuser(const Graph& graph) : old_(graph), phase_(schedule(graph).phase), uses_(count_uses(graph)) {}
 
   /// The block `id` as part of the product it reads, or nothing. `x` are its operands in the new graph.
   View fused(Graph& out, BlockId id, std::span<const View> x) const {
@@ -27,7 +22,7 @@ class Fuser {
     for (std::size_t k = 0; k < x.size(); ++k) {
       const View product = old_.operand(id, k);
       if (!is_product(out, x[k].block) || product != old_.all(product.block) || product.rows != old_[id].rows) continue;
-      if (users_[product.block.index] != 1 || phase_[product.block.index] != phase_[id.index]) continue;
+      if (uses_[product.block.index] != 1 || phase_[product.block.index] != phase_[id.index]) continue;
       const View result = finished(out, old_[id].op, x, k);
       if (result != nothing) return result;
     }
@@ -50,7 +45,7 @@ class Fuser {
 
   const Graph& old_;
   LargeVector<std::uint32_t> phase_;
-  LargeVector<std::uint32_t> users_;
+  LargeVector<std::uint32_t> uses_;
 };
 
 }  // namespace

@@ -35,6 +35,10 @@ inline Graph remove_dead(Graph graph) {
   return graph;
 }
 
+/// The same for steps of one sample alone, which is uniform then: what it is computed from are rows. requires: a valid
+/// graph, not differentiated yet. maintains: order, meaning.
+Graph of_one_sample(const Graph& graph);
+
 /// Computes elementwise blocks of constants, in double. Parameters and inputs are never folded, whatever number they
 /// had while recording. requires: a valid graph. maintains: order, every bit.
 Graph fold_constants(Graph graph);
@@ -57,6 +61,10 @@ Graph recognise_idioms(Graph graph);
 /// belong rather than those, where nothing else reads them. requires: a valid graph in which equal blocks are merged.
 /// maintains: order; every bit but the sign of a zero, unless a doubled number overflows or a product underflows.
 Graph move_factors(Graph graph);
+
+/// Adds up outer products that nobody else reads, once a step, as one product over as many places, as those of a matrix
+/// that is used again and again. requires: a valid graph. maintains: order; the sum is rounded in another order.
+Graph merge_products(Graph graph);
 
 /// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in

@@ -42,8 +42,12 @@ double seconds_a_sample(const Program& program, std::size_t tile_samples, std::s
   return seconds / static_cast<double>(tile_samples);
 }
 
-double seconds_a_step(const Program& program) {
-  double seconds = seconds_a_sample(program, samples_compared, sizeof(double)) * double{samples_compared};
+double seconds_a_step(const Program& program, std::size_t samples) {
+  return seconds_once(program) + seconds_a_sample(program, samples, sizeof(double)) * static_cast<double>(samples);
+}
+
+double seconds_once(const Program& program) {
+  double seconds = 0.0;
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];

@@ -33,7 +33,9 @@ double seconds_a_sample(const Program& program, std::size_t tile_samples, std::s
 /// Of programs that are compared with one another, which are compiled for any number of samples.
 inline constexpr std::size_t samples_compared = 8;
 /// Seconds that a step of so many samples takes, in double, on one thread.
-double seconds_a_step(const Program& program);
+double seconds_a_step(const Program& program, std::size_t samples = samples_compared);
+/// And those of it that do not depend on the samples.
+double seconds_once(const Program& program);
 
 /// `rows` x `terms` sums of products over the samples, in multiplications of vectors: one by one, which adds up the
 /// lanes of each, and as a matrix product, for which the terms may have to be transposed. Measured for 1,204 shapes of

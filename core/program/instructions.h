@@ -195,14 +195,15 @@ struct Zero : Moves {
   std::string text(const Texts&) const { return "0"; }
 };
 
+/// Where it does not accumulate, rows are put where they are added else.
 struct AddAt : Entries {
   static constexpr bool matrix_product = false;
   static constexpr Rules rules{.runs = Runs::once};
-  std::string title() const { return "add at"; }
+  std::string title() const { return i.accumulates ? "add at" : "put at"; }
   std::uint64_t entries() const { return std::uint64_t{rows()} * columns(); }  // at one place
   Operands operands() const { return {{Source::numbers, entries()}}; }
-  Result result() const { return {Target::entries, entries(), true}; }
-  std::uint64_t flops() const { return entries(); }
+  Result result() const { return {Target::entries, entries(), i.accumulates}; }
+  std::uint64_t flops() const { return i.accumulates ? entries() : 0; }
   std::string text(const Texts& x) const { return x[0]; }
 };
 

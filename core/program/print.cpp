@@ -164,18 +164,27 @@ std::string instruction_text(const Program& program, const Instruction& instruct
   return result_text(program, instruction, facts.result, in_tile) + instructions::text_of(instruction, shape, x);
 }
 
+std::string loads_text(const Program& program, Range loads, const char* indent, char letter) {
+  std::string text;
+  for (std::uint32_t i = loads.begin; i < loads.end; ++i) {
+    const Load& load = program.loads[i];
+    text += indent + slots(letter, load.slot, load.count, 1) + " = column " + std::to_string(load.first.index);
+    text += load.count == 1 ? "\n" : " to " + std::to_string(load.first.index + load.count - 1) + "\n";
+  }
+  return text;
+}
+
 std::string stage_text(const Program& program, const Stage& stage) {
   std::string text;
+  const bool first = &stage == program.stages.data();
+  if (first && program.one_row)
+    text = loads_text(program, {0, static_cast<std::uint32_t>(program.loads.size())}, "  ", 'u');
   for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) {
     text += "  " + instruction_text(program, program.instructions[i], false) + "\n";
   }
   if (stage.tile.size() + stage.inputs.size() == 0) return text;
   text += "  for each tile\n";
-  for (std::uint32_t i = stage.inputs.begin; i < stage.inputs.end; ++i) {
-    const Load& load = program.loads[i];
-    text += "    " + slots('t', load.slot, load.count, 1) + " = column " + std::to_string(load.first.index);
-    text += load.count == 1 ? "\n" : " to " + std::to_string(load.first.index + load.count - 1) + "\n";
-  }
+  text += loads_text(program, stage.inputs, "    ", 't');
   for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
     text += "    " + instruction_text(program, program.instructions[i], true) + "\n";
   }

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,8 @@ struct Instruction {
   Op op = no_op;
   Op then = no_op;
   std::uint8_t uniform_mask : 3 = 0;  ///< bit k: operand k is in uniform slots, not in tile slots
-  bool accumulates : 1 = false;       ///< a total goes on with what an earlier instruction of the stage has begun
+  /// A total goes on with what an earlier instruction of the stage has begun; rows are added to what is there.
+  bool accumulates : 1 = false;
   bool follows_row_sums : 1 = false;  ///< see instructions::ReduceOuter
   std::uint32_t shape = 0;            ///< index into Program::shapes
   std::uint32_t out = 0;
@@ -173,6 +175,11 @@ struct Program {
   std::uint32_t uniform_slots = 0;
   std::uint32_t tile_slots = 0;
   std::uint32_t batch_slots = 0;
+
+  /// It is for steps of one sample alone: all loads are of its row, into uniform slots, before the first stage.
+  bool one_row = false;
+  /// The same for such steps, where the numbers of a sample are computed side by side in less time; or null.
+  std::shared_ptr<const Program> of_one_sample = nullptr;
 
   // Samples that were recorded one after another, with constants as data, and folded into a batch: the program always
   // computes on them. 0: samples are bound.

@@ -56,8 +56,9 @@ class Checker {
     for (const Stage& stage : p_.stages) check(stage);
     // What looks at all instructions relies on this.
     require(next_instruction_ == p_.instructions.size(), "instructions of no stage");
-    require(next_load_ == p_.loads.size(), "loads of no stage");
+    require(next_load_ == (p_.one_row ? 0 : p_.loads.size()), "loads of no stage");
     slots();
+    one_sample();
   }
 
  private:
@@ -79,6 +80,24 @@ class Checker {
               "a wrong range of trained parameters");
       trained = range.end;
     }
+  }
+
+  /// Whoever runs it asks the whole program for everything but instructions and where results are.
+  void one_sample() {
+    if (p_.of_one_sample == nullptr) return;
+    const Program& one = *p_.of_one_sample;
+    const auto same_group = [](const ProgramInputGroup& a, const ProgramInputGroup& b) {
+      return a.count == b.count && a.used == b.used;
+    };
+    require(one.one_row && one.of_one_sample == nullptr && p_.recorded_samples == 0 && one.recorded_samples == 0,
+            "a program of one sample that is none");
+    require(one.parameters.size() == p_.parameters.size() && one.uniform_inputs.size() == p_.uniform_inputs.size() &&
+                std::ranges::equal(one.input_groups, p_.input_groups, same_group) && one.trained == p_.trained &&
+                one.outputs.size() == p_.outputs.size() && one.has_gradients == p_.has_gradients &&
+                one.has_input_gradients == p_.has_input_gradients && one.exact == p_.exact &&
+                (one.loss_slot == Program::no_slot) == (p_.loss_slot == Program::no_slot),
+            "a program of one sample that is another one");
+    Checker(one).run();
   }
 
   void recorded_samples() {
@@ -106,8 +125,11 @@ class Checker {
 
   /// The columns of a load are of one group, which must be bound.
   void check(const Load& load) {
-    require(load.count > 0 && Wide{load.slot} + load.count <= p_.tile_slots, "a load outside the slots");
-    written_tile_ = std::max(written_tile_, Wide{load.slot} + load.count);
+    const Wide end = Wide{load.slot} + load.count, begin = p_.one_row ? p_.first_computed() : 0;
+    require(load.count > 0 && load.slot >= begin && end <= (p_.one_row ? p_.uniform_slots : p_.tile_slots),
+            "a load outside the slots");
+    Wide& written = p_.one_row ? written_uniform_ : written_tile_;
+    written = std::max(written, end);
     // The groups lie side by side from column 0 on.
     const auto after = std::upper_bound(
         p_.input_groups.begin(), p_.input_groups.end(), load.first.index,
@@ -195,7 +217,8 @@ class Checker {
     for (std::size_t k = 0; k < facts.operands.size(); ++k) check_operand(i, s, k, facts.operands, in_tile);
     check_result(i, s, facts.result, in_tile);
     const bool total = facts.result.target == Target::total_rows || facts.result.target == Target::total_entries;
-    require(total || !i.accumulates, "a flag that does not fit its instruction");
+    const bool may_accumulate = total || i.kind == InstructionKind::add_at;
+    require(may_accumulate || !i.accumulates, "a flag that does not fit its instruction");
     require(i.kind == InstructionKind::reduce_outer || !i.follows_row_sums, "a flag that does not fit its instruction");
   }
 

@@ -245,10 +245,23 @@ SampleRows<T> Binding::gather(std::size_t index, const BatchRows& batch, std::si
   return rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
 }
 
+template <class T>
+void Binding::read(std::size_t index, const BatchRows& batch, std::size_t sample, T* out) const {
+  const Columns& columns = loads_[index];
+  const BoundRows& rows = groups_[columns.group];
+  const auto read = [&]<class Number>(const Number* numbers) {
+    const Source<Number> source{numbers + columns.first, rows.stride, columns.count, batch, sample, 1};
+    runtime::gather(source, 0, 1, 0, columns.count, out, columns.count);
+  };
+  rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
+}
+
 template void Binding::bind(std::string_view, std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind(std::string_view, std::span<const double>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const double>, std::size_t, std::optional<double>);
+template void Binding::read(std::size_t, const BatchRows&, std::size_t, float*) const;
+template void Binding::read(std::size_t, const BatchRows&, std::size_t, double*) const;
 template SampleRows<float> Binding::gather(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,
                                            const KernelTable<float>&, float*, float*) const;
 template SampleRows<double> Binding::gather(std::size_t, const BatchRows&, std::size_t, std::size_t, std::size_t,

@@ -86,6 +86,10 @@ class Binding {
   SampleRows<T> gather(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
                        std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;
 
+  /// The columns of load `index` of one of the batch's samples, side by side.
+  template <class T>
+  void read(std::size_t index, const BatchRows& batch, std::size_t sample, T* out) const;
+
  private:
   template <class T>
   void set(std::size_t group, std::span<const T> rows, std::size_t count, std::size_t stride);

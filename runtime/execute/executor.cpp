@@ -50,8 +50,9 @@ struct Executor<T>::State {
       : program(std::move(of)),
         options(with),
         parameters(std::move(shared)),
-        binding(*program),
-        interpreter(*program, parameters->numbers.first(program->parameters.size()),
+        running(options.max_samples == 1 && program->of_one_sample ? *program->of_one_sample : *program),
+        binding(running),
+        interpreter(running, parameters->numbers.first(program->parameters.size()),
                     std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
                     options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
                     options.profile),
@@ -83,7 +84,7 @@ struct Executor<T>::State {
     const runtime::GuardFailure failure =
         recorded == 0 ? interpreter.run(binding, batch) : interpreter.run(binding, {0, recorded, nullptr});
     if (failure.any()) {
-      const ProgramGuard& guard = program->guards[failure.guard];
+      const ProgramGuard& guard = running.guards[failure.guard];
       throw GuardError(guard.description, guard.number, failure.sample);
     }
     samples = batch.count;
@@ -168,6 +169,7 @@ struct Executor<T>::State {
   std::shared_ptr<const Program> program;
   ExecutorOptions options;
   std::shared_ptr<ParameterBuffer<T>> parameters;
+  const Program& running;  ///< the program, or what a step of one sample is computed by
   runtime::Binding binding;
   runtime::Interpreter<T> interpreter;
   std::vector<Range> trained;

@@ -33,7 +33,7 @@ concept ExpiringRows =
     (std::convertible_to<Rows, std::span<const float>> || std::convertible_to<Rows, std::span<const double>>);
 
 struct ExecutorOptions {
-  /// The most samples one step may have.
+  /// The most samples one step may have. With 1, a program may have faster instructions: Program::of_one_sample.
   std::size_t max_samples = 1024;
   /// How many threads may work on a step; 0: as many as the machine runs at once. A step that is too small to gain by
   /// it is run by the caller alone, and so are steps for a while after one that other threads made longer, as on a

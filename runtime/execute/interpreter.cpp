@@ -16,7 +16,7 @@ const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_sam
   if constexpr (std::is_same_v<T, double>) {
     if (program.exact) return scalar_kernels<double>();
   }
-  return kernels<T>(max_samples);
+  return program.one_row ? kernels<T>() : kernels<T>(max_samples);
 }
 
 /// Whether what runs once a step reads its operand by OperandRows, and thus parameters where they really are.
@@ -132,6 +132,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     profile_.emplace();
     profile_->instructions.resize(program.instructions.size());
     profile_->number_size = sizeof(T);
+    profile_->of_one_sample = program.one_row;
   }
 }
 
@@ -180,6 +181,9 @@ template <class T>
 GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows& batch) {
   for (const Range copied : copied_parameters_) {
     std::copy_n(parameters_.begin() + copied.begin, copied.size(), uniform_ + copied.begin);
+  }
+  for (std::size_t l = 0; program_.one_row && l < program_.loads.size(); ++l) {
+    binding.read(l, batch, 0, uniform_ + program_.loads[l].slot);
   }
   *samples_ = static_cast<T>(static_cast<std::uint32_t>(batch.count));
   const bool guarded = !program_.guards.empty();

@@ -70,7 +70,7 @@ class Table {
 }  // namespace
 
 std::string explain(const Program& program, const Profile& profile, double peak) {
-  return Table(program, profile, peak).text();
+  return Table(profile.of_one_sample ? *program.of_one_sample : program, profile, peak).text();
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -25,6 +25,7 @@ struct Profile {
   std::uint64_t steps = 0;
   std::uint64_t samples = 0;    ///< of all steps together
   std::size_t number_size = 0;  ///< bytes
+  bool of_one_sample = false;   ///< the instructions are those of Program::of_one_sample
 };
 
 /// A table with a line an instruction, in the order in which they run: microseconds a step, flops and bytes a second

@@ -144,12 +144,18 @@ void Runner<T>::copy(const Instruction& i, const Shape& s) {
 template <class T>
 void Runner<T>::add_at(const Instruction& i, const Shape& s) {
   const OperandRows<T> x(view_, i, s);
+  const bool side_by_side = x.step == 1 && s.term_step == 1;
   for (std::uint32_t r = 0; r < s.rows; ++r) {
     T* to = view_.tile + i.out + r * s.row_step;
-    if (x.step == 1 && s.term_step == 1) {
+    if (side_by_side && i.accumulates) {
       kernels_.add(to, x.row(r * s.terms), s.terms);
+    } else if (side_by_side) {
+      std::copy_n(x.row(r * s.terms), s.terms, to);
     } else {
-      for (std::uint32_t t = 0; t < s.terms; ++t) to[t * s.term_step] += *x.row(r * s.terms + t);
+      for (std::uint32_t t = 0; t < s.terms; ++t) {
+        T& number = to[t * s.term_step];
+        number = i.accumulates ? number + *x.row(r * s.terms + t) : *x.row(r * s.terms + t);
+      }
     }
   }
 }

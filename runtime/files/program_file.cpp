@@ -27,7 +27,7 @@ namespace {
 // numbers in lists of names that stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 6;
+constexpr std::uint32_t format_version = 7;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -107,6 +107,8 @@ class Reader {
   void end() const {
     if (at_ != bytes_.size()) fail("there is more than a program");
   }
+  bool within_another = false;  ///< the program that is read, which has none of one sample then
+
   [[noreturn]] void fail(const std::string& what) const { runtime::fail_at(path_, at_, what); }
 
  private:
@@ -202,12 +204,15 @@ void fields(Archive& file, Struct& all) {
   }
 }
 
+void one_sample_fields(Writer& file, const Program& program);
+void one_sample_fields(Reader& file, Program& program);
+
 template <class Archive, class AnyProgram>
 void program_fields(Archive& file, AnyProgram& program) {
   auto& [parameters, input_groups, input_count, uniform_inputs, constants, guards, outputs, loss_slot, trained,
          gradients, has_gradients, has_input_gradients, exact, repeats_for_nan, instructions, shapes, indices, stages,
-         loads, total_count, uniform_slots, tile_slots, batch_slots, recorded_samples, recorded_rows, recording, tape,
-         generation, recorded_nodes, live_nodes, leaf_nodes] = program;
+         loads, total_count, uniform_slots, tile_slots, batch_slots, one_row, of_one_sample, recorded_samples,
+         recorded_rows, recording, tape, generation, recorded_nodes, live_nodes, leaf_nodes] = program;
   static_cast<void>(recording), static_cast<void>(tape), static_cast<void>(generation);  // of this process alone
   each(file, parameters), each(file, input_groups), file(input_count), each(file, uniform_inputs);
   each(file, constants), each(file, guards), each(file, outputs), file(loss_slot), each(file, trained);
@@ -215,7 +220,27 @@ void program_fields(Archive& file, AnyProgram& program) {
   each(file, instructions), each(file, shapes), each(file, indices), each(file, stages), each(file, loads),
       file(total_count);
   file(uniform_slots), file(tile_slots), file(batch_slots), file(recorded_samples), each(file, recorded_rows);
-  file(recorded_nodes), file(live_nodes), file(leaf_nodes);
+  file(recorded_nodes), file(live_nodes), file(leaf_nodes), file(one_row);
+  bool has_one_sample = of_one_sample != nullptr;
+  file(has_one_sample);
+  if (has_one_sample) one_sample_fields(file, program);
+}
+
+/// What the whole program has, too, is written once.
+void one_sample_fields(Writer& file, const Program& program) {
+  Program one = *program.of_one_sample;
+  one.parameters.clear(), one.input_groups.clear(), one.uniform_inputs.clear();
+  program_fields(file, one);
+}
+void one_sample_fields(Reader& file, Program& program) {
+  if (file.within_another) file.fail("a program of one sample within another one");
+  const auto one = std::make_shared<Program>();
+  file.within_another = true;
+  program_fields(file, *one);
+  file.within_another = false;
+  one->parameters = program.parameters, one->input_groups = program.input_groups;
+  one->uniform_inputs = program.uniform_inputs;
+  program.of_one_sample = one;
 }
 
 template <class T>

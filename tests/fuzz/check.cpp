@@ -294,19 +294,24 @@ class Checker {
     const ForcedIsa isa(c.isa);
     CompileOptions options = c.options;
     Program program = [&] {
-      if (c.inference && !recording_.outputs.empty()) return compile_inference(recording_.outputs, options);
+      const compiler::Ways ways = {c.by_level, c.one_sample};
+      if (c.inference && !recording_.outputs.empty()) {
+        return compiler::compile_inference_in_way(recording_.outputs, options, ways);
+      }
       options.outputs = recording_.outputs;
       options.input_gradients = !script_.recorded;
-      return c.by_level ? compiler::compile_by_level(recording_.loss, options) : compile(recording_.loss, options);
+      return compiler::compile_in_way(recording_.loss, options, ways);
     }();
     statistics_.guarded_samples += program.recorded_samples > 0 && !program.guards.empty() ? 1 : 0;
     for (const Instruction& i : program.instructions) ++statistics_.instructions[static_cast<std::size_t>(i.kind)];
     if (may_plant && planted_ != nullptr && planted_->program && planted_->program(program)) planted_->there = true;
     if (c.saved) program = through_file(program);
+    statistics_.of_one_sample += c.one_sample && program.of_one_sample ? 1 : 0;
     const std::size_t bound = script_.recorded ? 1 : script_.samples;
     const std::size_t count = c.rows.empty() || script_.recorded ? bound : c.rows.size();
     const bool whole = program.has_gradients;
-    Executor<T> executor(std::move(program), {.max_samples = std::max(bound, count) + c.spare, .threads = c.threads});
+    const std::size_t most = c.one_sample && count == 1 ? 1 : std::max(bound, count) + c.spare;
+    Executor<T> executor(std::move(program), {.max_samples = most, .threads = c.threads});
     if (!script_.recorded && script_.columns() > 0) bind(executor, c.by_group);
     std::vector<T> parameters(parameters_.begin(), parameters_.end());
     executor.set_parameters(parameters);
@@ -314,7 +319,7 @@ class Checker {
       executor.set_uniform_input(recording_.uniform_inputs[i].label(), uniform_inputs_[i]);
     }
     const bool reads_rows = executor.program().input_count > 0 && executor.program().recorded_samples == 0;
-    if (c.before > 0 && reads_rows) outcome_of([&](auto&) { executor.step(0, std::min(c.before, bound)); });
+    if (c.before > 0 && reads_rows) outcome_of([&](auto&) { executor.step(0, std::min({c.before, bound, most})); });
     return outcome_of([&](Outcome& o) {
       if (c.rows.empty() || script_.recorded || script_.columns() == 0) {
         o.loss = {static_cast<double>(script_.recorded ? executor.step() : executor.step(0, bound))};
@@ -382,6 +387,7 @@ std::string describe(const Configuration& c) {
   if (c.by_group) result += ", bound by group";
   if (c.inference) result += ", compile_inference";
   if (c.by_level) result += ", by level";
+  if (c.one_sample) result += ", one sample";
   if (!c.rows.empty()) {
     result += ", rows";
     for (std::uint32_t row : c.rows) result += " " + std::to_string(row);

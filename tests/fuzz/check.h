@@ -25,6 +25,7 @@ struct Configuration {
   bool by_group = false;                 ///< data bound group by group
   bool inference = false;                ///< the outputs alone
   bool by_level = false;                 ///< rolled so, whatever is estimated
+  bool one_sample = false;               ///< by an executor of one sample alone; there is one row
   std::vector<std::uint32_t> rows = {};  ///< of the data; empty: all
 };
 
@@ -42,6 +43,7 @@ struct Failure {
 /// How much has been compared, over all programs.
 struct Statistics {
   std::size_t programs = 0, numbers = 0, unknown = 0, refused = 0, doubtful = 0, not_recorded = 0;
+  std::size_t of_one_sample = 0;    ///< programs that were run by their program of one sample
   std::size_t guarded_samples = 0;  ///< programs of recorded samples, folded with guards in them
   double largest_ratio = 0.0;       ///< of a difference to its bound
   static constexpr std::size_t kinds = static_cast<std::size_t>(InstructionKind::store_input_gradient) + 1;

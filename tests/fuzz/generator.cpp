@@ -207,6 +207,10 @@ Configuration draw_configuration(Random& random, const Script& script) {
       c.rows.push_back(static_cast<std::uint32_t>(below(random, script.samples)));
     }
   }
+  if (!script.recorded && script.columns() > 0 && chance(random, 0.2)) {
+    c.one_sample = true;
+    c.rows = {static_cast<std::uint32_t>(below(random, script.samples))};
+  }
   return c;
 }
 

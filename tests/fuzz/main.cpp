@@ -71,6 +71,10 @@ struct Progress {
 /// were folded with their branches.
 bool thorough(const Statistics& s) {
   bool good = s.unknown * 5 < s.numbers && s.not_recorded * 20 < s.programs;
+  if (s.of_one_sample * 20 < s.programs) {
+    std::printf("fuzz: only %zu programs were run by one of one sample\n", s.of_one_sample);
+    good = false;
+  }
   if (s.guarded_samples * 50 < s.programs) {
     std::printf("fuzz: only %zu programs had guards in folded samples\n", s.guarded_samples);
     good = false;

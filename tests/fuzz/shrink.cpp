@@ -79,7 +79,8 @@ class Shrinker {
     };
     set(&Configuration::in_float), set(&Configuration::isa), set(&Configuration::threads), set(&Configuration::spare);
     set(&Configuration::before), set(&Configuration::saved), set(&Configuration::by_group);
-    set(&Configuration::inference), set(&Configuration::by_level), set(&Configuration::rows);
+    set(&Configuration::inference), set(&Configuration::by_level), set(&Configuration::one_sample);
+    set(&Configuration::rows);
     const auto option = [&](auto member) {
       if (best_.drawn.options.*member == plain.options.*member) return;
       Case next = best_;

@@ -1,0 +1,23 @@
+#include "tapeloom/compiler/emit/last_uses.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+LargeVector<std::uint32_t> find_last_uniform_uses(const Graph& graph, const Schedule& schedule, const Sinks& sinks) {
+  LargeVector<std::uint32_t> last(graph.size(), Sinks::none);
+  const auto use = [&](const View& x, std::uint32_t at) {
+    if (!graph.varying(x)) last[x.block.index] = at;
+  };
+  for (std::uint32_t i = 0; i < schedule.order.size(); ++i) {
+    for (const View& x : graph.operands(schedule.order[i])) use(x, i);
+  }
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (!graph[BlockId(i)].varying && sinks.first[i] != Sinks::none) last[i] = to_the_end;
+  }
+  const auto keep = [&](const View& root) { use(root, to_the_end); };
+  if (graph.roots.loss != nothing) keep(graph.roots.loss);
+  for (const Roots::Gradient& root : graph.roots.gradients) keep(root.value);
+  for (const View& root : graph.roots.outputs) keep(root);
+  return last;
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,0 +1,82 @@
+// Sums of outer products become one product.
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "tapeloom/compiler/graph/schedule.h"
+#include "tapeloom/compiler/passes/passes.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+/// Finds the sums that are made of nothing but outer products which nobody else reads, block by block.
+class ProductMerger {
+ public:
+  explicit ProductMerger(const Graph& graph)
+      : old_(graph), matrices_(graph.size(), nullptr), inner_(graph.size(), false) {
+    const LargeVector<std::uint32_t> uses = count_uses(graph);
+    for (std::size_t i = 0; i < graph.size(); ++i) {
+      const BlockId id(i);
+      if (graph[id].varying || is_total(graph, id)) continue;
+      if (graph[id].kind == BlockKind::outer && !graph.weights(id).own) matrices_[i] = &graph.weights(id).matrix;
+      if (!graph.is_op(graph.all(id), Op::add)) continue;
+      const View a = graph.operand(id, 0), b = graph.operand(id, 1);
+      const auto serves = [&](const View& x) {
+        return matrices_[x.block.index] != nullptr && uses[x.block.index] == 1 && x == graph.all(x.block);
+      };
+      if (!serves(a) || !serves(b) || *matrices_[a.block.index] != *matrices_[b.block.index]) continue;
+      matrices_[i] = matrices_[a.block.index];
+      inner_[a.block.index] = inner_[b.block.index] = any_ = true;
+    }
+  }
+
+  bool any() const { return any_; }
+
+  /// What stands for a block in the new graph; nothing if that is a copy of it.
+  View merged(Graph& out, BlockId id, std::span<const View> operands) {
+    if (matrices_[id.index] == nullptr || old_[id].kind == BlockKind::outer) return nothing;
+    Factors all = take_factors(out, operands[0]), more = take_factors(out, operands[1]);
+    if (more.y.size() > all.y.size()) std::swap(all, more);  // so that no list is copied again and again
+    all.y.insert(all.y.end(), more.y.begin(), more.y.end());
+    all.x.insert(all.x.end(), more.x.begin(), more.x.end());
+    all.places += more.places;
+    if (!inner_[id.index]) return out.add_outer(out.add_concat(all.y), out.add_concat(all.x), all.places, false);
+    // Stands for its products until the sum is complete; then nobody reads it.
+    const View sum = out.add_copy(old_, id, operands);
+    pending_.emplace(sum.block.index, std::move(all));
+    return sum;
+  }
+
+ private:
+  struct Factors {
+    std::vector<View> y, x;
+    std::uint32_t places = 0;
+  };
+
+  Factors take_factors(const Graph& out, const View& x) {
+    if (out[x.block].kind == BlockKind::outer) {
+      return {{out.operand(x.block, 0)}, {out.operand(x.block, 1)}, out.weights(x.block).places};
+    }
+    return std::move(pending_.at(x.block.index));
+  }
+
+  const Graph& old_;
+  LargeVector<const Matrix*> matrices_;                 // that such a product or sum is, or null
+  LargeVector<bool> inner_;                             // which of them such a sum reads
+  std::unordered_map<std::uint32_t, Factors> pending_;  // by block of the new graph; looked up, never walked
+  bool any_ = false;
+};
+
+}  // namespace
+
+Graph merge_products(Graph graph) {
+  ProductMerger merger(graph);
+  if (!merger.any()) return graph;
+  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
+    const View merged = merger.merged(out, id, operands);
+    return merged != nothing ? merged : out.add_copy(graph, id, operands);
+  });
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler
