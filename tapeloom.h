@@ -35,9 +35,11 @@
 
 #include "tapeloom/runtime/train/checkpoint.h"
 #include "tapeloom/runtime/train/fit_options.h"
+#include "tapeloom/runtime/train/lbfgs.h"
 #include "tapeloom/runtime/train/metrics.h"
 #include "tapeloom/runtime/train/optimizer.h"
 #include "tapeloom/runtime/train/preprocess.h"
 #include "tapeloom/runtime/train/shuffle.h"
+#include "tapeloom/runtime/train/solver.h"
 #include "tapeloom/runtime/train/trainer.h"
 #include "tapeloom/runtime/train/weights.h"

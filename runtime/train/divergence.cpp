@@ -15,6 +15,10 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 namespace {
 
 std::string begin_of(const Divergence& d) {
+  if (d.step == 0) {
+    return std::string("at the start ") +
+           (std::isfinite(d.loss) ? "gradients are not finite. " : "the loss is " + number_text(d.loss) + ". ");
+  }
   std::string text = "step " + std::to_string(d.step) + " (epoch " + std::to_string(d.epoch) + ", batch " +
                      std::to_string(d.batch) + "): the loss is " + number_text(d.loss);
   if (std::isfinite(d.loss)) {
@@ -46,7 +50,8 @@ class Search {
     const auto bad = std::find_if(parameters.begin(), parameters.end(), [](T p) { return !std::isfinite(p); });
     if (bad == parameters.end()) return false;
     const auto index = static_cast<std::size_t>(bad - parameters.begin());
-    found_.what += parameter_text(index, " was ") + " before this step: the learning rate is too large. ";
+    found_.what += parameter_text(index, " was ") +
+                   (found_.step == 0 ? ". " : " before this step: the learning rate is too large. ");
     return true;
   }
 

@@ -1,6 +1,5 @@
 #include "tapeloom/runtime/train/optimizer.h"
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <initializer_list>
@@ -13,16 +12,12 @@
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
 #include "tapeloom/runtime/kernels/kernels.h"
+#include "tapeloom/runtime/train/option_checks.h"
+#include "tapeloom/runtime/train/sums.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
-
-void check_not_negative(const char* option, double number) {
-  if (!(number >= 0.0) || !std::isfinite(number)) {
-    throw BindError(std::string(option) + " must be a finite number, zero or more; it is " + number_text(number));
-  }
-}
 
 void check_beta(const char* option, double number) {
   if (!(number >= 0.0 && number < 1.0)) {
@@ -89,14 +84,14 @@ StandardOptimizer<T>::StandardOptimizer(const char* kind, double learning_rate,
 
 template <class T>
 void StandardOptimizer<T>::set_learning_rate(double rate) {
-  check_not_negative("learning rate", rate);
+  runtime::check_not_negative("learning rate", rate);
   state_.learning_rate = rate;
 }
 
 template <class T>
 void StandardOptimizer<T>::restore(const OptimizerState<T>& state) {
   check_state(state, state_);
-  check_not_negative("learning rate", state.learning_rate);
+  runtime::check_not_negative("learning rate", state.learning_rate);
   OptimizerState<T> copy = state;
   state_ = std::move(copy);  // which does not throw
   parameters_ = 0;
@@ -117,9 +112,9 @@ void StandardOptimizer<T>::prepare(Executor<T>& executor, std::size_t parameters
 template <class T>
 Sgd<T>::Sgd(const SgdOptions& options)
     : StandardOptimizer<T>("sgd", options.learning_rate, {"velocity"}), options_(options) {
-  check_not_negative("SgdOptions::learning_rate", options.learning_rate);
-  check_not_negative("SgdOptions::momentum", options.momentum);
-  check_not_negative("SgdOptions::weight_decay", options.weight_decay);
+  runtime::check_not_negative("SgdOptions::learning_rate", options.learning_rate);
+  runtime::check_not_negative("SgdOptions::momentum", options.momentum);
+  runtime::check_not_negative("SgdOptions::weight_decay", options.weight_decay);
   if (options.nesterov && options.momentum == 0.0) {
     throw BindError("SgdOptions::nesterov needs a momentum above zero");
   }
@@ -155,11 +150,11 @@ void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
 template <class T>
 Adam<T>::Adam(const AdamOptions& options)
     : StandardOptimizer<T>("adam", options.learning_rate, {"first_moment", "second_moment"}), options_(options) {
-  check_not_negative("AdamOptions::learning_rate", options.learning_rate);
+  runtime::check_not_negative("AdamOptions::learning_rate", options.learning_rate);
   check_beta("AdamOptions::beta1", options.beta1);
   check_beta("AdamOptions::beta2", options.beta2);
-  check_not_negative("AdamOptions::epsilon", options.epsilon);
-  check_not_negative("AdamOptions::weight_decay", options.weight_decay);
+  runtime::check_not_negative("AdamOptions::epsilon", options.epsilon);
+  runtime::check_not_negative("AdamOptions::weight_decay", options.weight_decay);
 }
 
 /// One pass over four arrays: as Eigen's expressions each line would be a pass (docs/extending.md has figures).
@@ -217,22 +212,9 @@ double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step) {
 
 namespace {
 
-/// Several sums side by side, which is what vector registers do.
 template <class T>
 double norm_of(std::span<const T> numbers) {
-  constexpr std::size_t lanes = 16;
-  std::array<double, lanes> sums{};
-  std::size_t i = 0;
-  for (; i + lanes <= numbers.size(); i += lanes) {
-    for (std::size_t k = 0; k < lanes; ++k) {
-      const auto g = static_cast<double>(numbers[i + k]);
-      sums[k] += g * g;
-    }
-  }
-  double total = 0.0;
-  for (; i < numbers.size(); ++i) total += static_cast<double>(numbers[i]) * static_cast<double>(numbers[i]);
-  for (double sum : sums) total += sum;
-  return std::sqrt(total);
+  return std::sqrt(runtime::dot(numbers, numbers));
 }
 
 template <class T>

@@ -15,16 +15,11 @@
 #include "tapeloom/runtime/train/checkpoint.h"
 #include "tapeloom/runtime/train/divergence.h"
 #include "tapeloom/runtime/train/optimizer.h"
+#include "tapeloom/runtime/train/option_checks.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace {
-
-void check_limit(const char* option, double number) {
-  if (number >= 0.0 && std::isfinite(number)) return;
-  throw BindError(std::string("FitOptions::") + option + " must be a finite number, zero or more; it is " +
-                  number_text(number));
-}
 
 void check_rows(const char* option, std::span<const std::uint32_t> rows, std::size_t count) {
   const auto wrong = std::find_if(rows.begin(), rows.end(), [count](std::uint32_t row) { return row >= count; });
@@ -72,9 +67,7 @@ Trainer<T>::Trainer(Executor<T>& executor, const DataView& data, const FitOption
 
 template <class T>
 void Trainer<T>::check_options() const {
-  if (executor_->program().gradients.empty()) {
-    throw BindError("the program to train computes no gradients: it was compiled for inference or without them");
-  }
+  runtime::check_trainable(executor_->program());
   if (!optimizer_) throw BindError("a trainer needs an optimizer");
   if (!options_.checkpoint.empty()) {
     throw BindError(
@@ -87,9 +80,9 @@ void Trainer<T>::check_options() const {
         "FitOptions::batch is " + std::to_string(options_.batch) +
         ", more than the executor's ExecutorOptions::max_samples = " + std::to_string(executor_->max_samples()));
   }
-  check_limit("clip_norm", options_.clip_norm);
-  check_limit("clip_value", options_.clip_value);
-  check_limit("min_delta", options_.min_delta);
+  runtime::check_not_negative("FitOptions::clip_norm", options_.clip_norm);
+  runtime::check_not_negative("FitOptions::clip_value", options_.clip_value);
+  runtime::check_not_negative("FitOptions::min_delta", options_.min_delta);
   if (predictor_ != nullptr && predictor_->shared_parameters() != executor_->shared_parameters()) {
     throw BindError("the predictor must share the parameters of the executor that is trained");
   }
