@@ -23,6 +23,7 @@
 #include "tapeloom/core/nets/tensor_layout.h"
 
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/compiler/compile_residuals.h"
 
 #include "tapeloom/runtime/execute/data_view.h"
 #include "tapeloom/runtime/execute/executor.h"
@@ -36,6 +37,7 @@
 #include "tapeloom/runtime/train/checkpoint.h"
 #include "tapeloom/runtime/train/fit_options.h"
 #include "tapeloom/runtime/train/lbfgs.h"
+#include "tapeloom/runtime/train/least_squares.h"
 #include "tapeloom/runtime/train/metrics.h"
 #include "tapeloom/runtime/train/optimizer.h"
 #include "tapeloom/runtime/train/preprocess.h"
