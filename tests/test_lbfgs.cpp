@@ -224,6 +224,18 @@ TEST_CASE("lbfgs: logistic regression over many tiles, against Newton's method")
   }
 }
 
+TEST_CASE("lbfgs: the units of a loss make no difference but rounding") {
+  for (const double unit : {1e-20, 1e-3, 1e20}) {
+    const Problem scaled{wood.start, [unit](const Values& x) { return unit * wood.function(x); }};
+    Executor<double> executor(scaled.program());
+    const LbfgsResult result = lbfgs(executor, {}, {.loss_tolerance = 0.0});
+    INFO("unit " << unit << ": " << to_string(result.end) << " after " << result.iterations << " iterations");
+    CHECK(result.end == SolverEnd::gradient);
+    CHECK(result.iterations <= 100);
+    for (const double x : executor.parameters()) CHECK(x == Approx(1.0).epsilon(1e-4));
+  }
+}
+
 TEST_CASE("lbfgs: frozen parameters stay, and the others find their minimum beside them") {
   Tape tape;
   const Value a = tape.parameter(3.0), b = tape.parameter(5.0), c = tape.parameter(-4.0), d = tape.parameter(1.0);

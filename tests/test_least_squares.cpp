@@ -221,6 +221,27 @@ TEST_CASE("least squares: a linear fit of many rows, by pieces, is Eigen's, cova
   }
 }
 
+TEST_CASE("least squares: samples recorded one after another are residuals beside each other") {
+  const NistModel& model = nist::models()[0];
+  const NistData data = nist::read(TAPELOOM_SOURCE_DIR "/tests/nist/Misra1a.dat");
+  Tape tape;
+  const Values b = {tape.parameter(250.0), tape.parameter(0.0005)};
+  Values residuals;
+  for (std::size_t i = 0; i < data.rows.size(); i += 2) {
+    residuals.push_back(data.rows[i] - model.predict(b, {tape.constant(data.rows[i + 1])}));
+  }
+  for (const bool fold : {true, false}) {
+    Executor<double> executor(compile_residuals(residuals, {.fold_samples = fold}));
+    const LeastSquaresResult result = least_squares(executor);
+    CHECK(converged(result.end));
+    CHECK(result.residuals == 14);
+    for (std::size_t i = 0; i < 2; ++i) {
+      CHECK(executor.parameters()[i] == Approx(data.parameters[i]).epsilon(1e-8));
+      CHECK(result.standard_errors[i] == Approx(data.standard_deviations[i]).epsilon(1e-8));
+    }
+  }
+}
+
 TEST_CASE("least squares: frozen parameters are given numbers, without an error") {
   Linear model;
   model.tape.set_frozen(model.b[1]);

@@ -173,10 +173,10 @@ class Lbfgs {
       change.gradients[i] = gradients_[i] - change.gradients[i];
     }
     change.product = runtime::dot<T>(change.parameters, change.gradients);
+    const double lengths = std::sqrt(runtime::dot<T>(change.parameters, change.parameters) *
+                                     runtime::dot<T>(change.gradients, change.gradients));
     // Without positive curvature the estimate would not stay positive definite.
-    const double curvature =
-        std::numeric_limits<double>::epsilon() * runtime::dot<T>(change.gradients, change.gradients);
-    if (change.product > curvature && std::isfinite(change.product)) {
+    if (change.product > std::numeric_limits<double>::epsilon() * lengths && std::isfinite(lengths)) {
       if (changes_.size() == options_.history) changes_.pop_front();
       changes_.push_back(std::move(change));
     }
