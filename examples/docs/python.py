@@ -63,6 +63,20 @@ for step in range(500):
 print(f"mean square {trainer.loss:.4f}, outputs {trainer.outputs.shape} of {trainer.outputs.dtype}")
 assert trainer.loss < 0.02
 
+# --- fitting
+volumes = np.array([10.07, 17.94, 29.61, 40.02, 50.76, 61.01, 75.47, 81.78])
+pressures = np.array([77.6, 141.1, 239.9, 332.8, 434.8, 536.8, 689.1, 760.0])
+a, b = tapeloom.parameter(500.0), tapeloom.parameter(0.0001)
+volume, pressure = tapeloom.input("volume"), tapeloom.input("pressure")
+curve = tapeloom.compile_residuals(volume - a * (1 - tapeloom.exp(-b * pressure)), [a, b])
+fitted = tapeloom.least_squares(curve, {"volume": volumes, "pressure": pressures})
+for number, uncertainty in zip(curve.parameters, fitted.standard_errors):
+    print(f"{number:.4g} +- {uncertainty:.1g}")
+
+before = trainer.loss
+result = tapeloom.lbfgs(trainer, {"x": data, "y": wanted}, max_iterations=100)
+print(f"smaller by L-BFGS: {result.loss < before / 2}")
+
 # --- branches
 p = Value(0.5)
 best = max(p, Value(0.25))  # Python's max compares, so it is a branch

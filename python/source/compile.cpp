@@ -105,6 +105,20 @@ CompiledProgram compile_request(Request taken, CompileOptions options) {
   return {std::make_shared<const Program>(program), std::move(taken.values)};
 }
 
+py::object compile_residual_executor(py::handle residuals, py::handle parameters, std::size_t max_samples,
+                                     std::size_t threads, bool check_finite, std::uint64_t branches_from,
+                                     const py::kwargs& named) {
+  const CompileOptions options = options_of(named);
+  Request taken = take(py::none(), parameters, residuals, branches_from);
+  const auto program = [&] {
+    const py::gil_scoped_release others;  // the copy is nobody else's
+    return std::make_shared<const Program>(compile_residuals(taken.snapshot.outputs, options));
+  }();
+  return py::cast(std::make_unique<CompiledExecutor>(py::cast(CompiledProgram{program, std::move(taken.values)}), true,
+                                                     ExecutorOptions{max_samples, threads, check_finite, false},
+                                                     nullptr));
+}
+
 py::object compile_executor(py::handle loss, py::handle parameters, py::handle outputs, py::handle dtype,
                             std::size_t max_samples, std::size_t threads, bool check_finite, bool profile,
                             py::handle parameters_of, std::uint64_t branches_from, const py::kwargs& named) {
@@ -200,6 +214,15 @@ void add_compile(py::module_& module) {
              py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite") = false,
              py::arg("profile") = false, py::arg("parameters_of") = py::none(), py::arg("branches_from") = 0,
              compile_doc);
+  module.def(
+      "compile_residuals", compile_residual_executor, py::arg("residuals"), py::arg("parameters") = py::none(),
+      py::kw_only(), py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite") = false,
+      py::arg("branches_from") = 0,
+      "Compiles what least_squares fits and makes an Executor in float64 for it: the residuals of a sample (a Value or "
+      "several, such as y - model) and their derivatives by each of the `parameters`; without them, by those that were "
+      "made by parameter(). What differs in reliability is multiplied by the square root of its weight. Other options "
+      "are compile's. Raises CompileError where there are no parameters, RecordingError for a residual that depends on "
+      "other samples by way of a batch reduction.");
   module.def(
       "explain_passes", explain_recording, py::arg("loss"), py::arg("parameters") = py::none(),
       py::arg("outputs") = py::none(), py::kw_only(), py::arg("branches_from") = 0,

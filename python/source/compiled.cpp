@@ -24,6 +24,7 @@ void add_compiled(py::module_& module) {
   add_shuffle(module);
   add_reports(module);
   add_trainers(module);
+  add_solvers(module);
   add_metrics(module);
   add_preprocessing(module);
   add_data_files(module);

@@ -22,6 +22,7 @@ void add_optimizers(py::module_& module);
 void add_shuffle(py::module_& module);
 void add_reports(py::module_& module);
 void add_trainers(py::module_& module);
+void add_solvers(py::module_& module);
 void add_metrics(py::module_& module);
 void add_tensors(py::module_& module);
 void add_preprocessing(py::module_& module);

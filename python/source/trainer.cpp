@@ -10,23 +10,6 @@ namespace tapeloom::python {
 
 namespace {
 
-/// How long Ctrl-C may wait, besides the step that is under way, and how often a progress bar moves.
-constexpr auto look_every = std::chrono::milliseconds(20);
-
-/// None goes on, and so does what is true.
-bool goes_on(const py::object& answer) {
-  if (answer.is_none()) return true;
-  const int truth = PyObject_IsTrue(answer.ptr());
-  if (truth < 0) throw py::error_already_set();
-  return truth != 0;
-}
-
-py::object callable_or_none(const py::dict& given, const char* name) {
-  py::object function = given[name];
-  if (function.is_none() || PyCallable_Check(function.ptr()) != 0) return function;
-  throw py::type_error(std::string(name) + " is no function, but '" + Py_TYPE(function.ptr())->tp_name + "'");
-}
-
 std::vector<std::uint32_t> row_list(py::handle rows, const char* what) {
   const RowNumbers given(rows, what);
   return {given.numbers().begin(), given.numbers().end()};
@@ -90,9 +73,9 @@ FitOptions CompiledTrainer::read_options(const py::dict& given) {
   o.more_is_better = py::cast<bool>(given["more_is_better"]);
   o.clip_norm = py::cast<double>(given["clip_norm"]);
   o.clip_value = py::cast<double>(given["clip_value"]);
-  on_step_ = callable_or_none(given, "on_step");
-  on_epoch_ = callable_or_none(given, "on_epoch");
-  schedule_ = callable_or_none(given, "schedule");
+  on_step_ = callable_or_none(given["on_step"], "on_step");
+  on_epoch_ = callable_or_none(given["on_epoch"], "on_epoch");
+  schedule_ = callable_or_none(given["schedule"], "schedule");
   progress_ = given["progress"];
   if (py::isinstance<py::bool_>(progress_)) {
     progress_ = py::cast<bool>(progress_) ? py::module_::import("tapeloom.progress").attr("ProgressBar")(o.epochs)
@@ -164,11 +147,6 @@ void CompiledTrainer::bind_again() {
 
 template <class F>
 void CompiledTrainer::work(F&& f) {
-  struct Count {
-    explicit Count(CompiledExecutor& of) : executor(of) { ++executor.trainers; }
-    ~Count() { --executor.trainers; }
-    CompiledExecutor& executor;
-  };
   native_->usage().check_idle();
   if (native_->trainers > 0) throw std::runtime_error("a training run cannot go on in a callback of one");
   CompiledExecutor& predictor = native_predictor_ != nullptr ? *native_predictor_ : *native_;
@@ -178,7 +156,7 @@ void CompiledTrainer::work(F&& f) {
     optimizer_use.emplace(py::cast<CompiledOptimizer&>(optimizer_).usage());
   }
   bind_again();
-  const Count executor_count(*native_), predictor_count(predictor);
+  const CountedTrainer executor_count(*native_), predictor_count(predictor);
   std::visit(
       [&](auto& trainer) {
         const py::gil_scoped_release others;
@@ -206,17 +184,12 @@ void CompiledTrainer::run() {
   close();
 }
 
-void CompiledTrainer::check_signals() {
-  looked_ = std::chrono::steady_clock::now();
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-}
-
 bool CompiledTrainer::after_step(const StepReport& report) {
-  const bool looks = std::chrono::steady_clock::now() - looked_ >= look_every;
+  const bool looks = signals_.due();
   if (!looks && on_step_.is_none()) return true;
   const py::gil_scoped_acquire lock;
   if (looks) {
-    check_signals();
+    signals_.check();
     if (!progress_.is_none()) progress_.attr("on_step")(report);
   }
   return on_step_.is_none() || goes_on(on_step_(report));
@@ -227,7 +200,7 @@ bool CompiledTrainer::after_epoch(const EpochReport& report) {
     std::visit([&](auto& trainer) { save_checkpoint(save_path_, *trainer, save_layout_); }, trainer_);
   }
   const py::gil_scoped_acquire lock;
-  check_signals();
+  signals_.check();
   const py::object named = py::cast(NamedReport{report, names_});
   if (!progress_.is_none()) progress_.attr("on_epoch")(named);
   return on_epoch_.is_none() || goes_on(on_epoch_(named));

@@ -1,13 +1,13 @@
 // tapeloom.Trainer and fit.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "callbacks.h"
 #include "optimizer.h"
 
 namespace tapeloom::python {
@@ -69,7 +69,6 @@ class CompiledTrainer {
   void bind_again();
   bool after_step(const StepReport& report);
   bool after_epoch(const EpochReport& report);
-  void check_signals();
 
   py::object executor_, predictor_, optimizer_;
   CompiledExecutor* native_;
@@ -82,7 +81,7 @@ class CompiledTrainer {
   std::string save_path_;
   TensorLayout save_layout_;
 
-  std::chrono::steady_clock::time_point looked_ = std::chrono::steady_clock::now();
+  SignalChecks signals_;
   std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>> trainer_;
 };
 

@@ -518,6 +518,26 @@ def compile(
     reuse_slots: bool = ...,
     verify: bool = ...,
 ) -> Executor: ...
+def compile_residuals(
+    residuals: Iterable[Value] | Value,
+    parameters: Iterable[Value] | None = ...,
+    *,
+    max_samples: int = ...,
+    threads: int = ...,
+    check_finite: bool = ...,
+    branches_from: int = ...,
+    exact: bool = ...,
+    assume_finite: bool = ...,
+    fold_samples: bool = ...,
+    roll: bool = ...,
+    fold_constants: bool = ...,
+    common_subexpressions: bool = ...,
+    simplify: bool = ...,
+    idioms: bool = ...,
+    fuse: bool = ...,
+    reuse_slots: bool = ...,
+    verify: bool = ...,
+) -> Executor: ...
 def explain_passes(
     loss: Value,
     parameters: Iterable[Value] | None = ...,
@@ -907,6 +927,89 @@ def fit(
 def save_checkpoint(path: _Path, trainer: Trainer, layout: _Layout = ...) -> None: ...
 def load_checkpoint(path: _Path, trainer: Trainer, layout: _Layout = ...) -> None: ...
 def predict(executor: Executor, data: _Data) -> _Numbers: ...
+
+# --- solvers ------------------------------------------------------------------------------------------------------
+
+_SolverEnd: TypeAlias = Literal[
+    "gradient", "decrease", "step", "no_decrease", "iterations", "evaluations", "callback", "diverged"
+]
+
+class SolverReport:
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def gradient(self) -> float: ...
+
+class LbfgsResult:
+    @property
+    def loss(self) -> float: ...
+    @property
+    def gradient(self) -> float: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def end(self) -> _SolverEnd: ...
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def divergence(self) -> Divergence | None: ...
+
+def lbfgs(
+    executor: Executor,
+    data: _Data = ...,
+    *,
+    history: int = ...,
+    max_iterations: int = ...,
+    max_evaluations: int = ...,
+    gradient_tolerance: float = ...,
+    loss_tolerance: float = ...,
+    on_iteration: Callable[[SolverReport], Any] | None = ...,
+) -> LbfgsResult: ...
+
+class LeastSquaresResult:
+    @property
+    def sum_of_squares(self) -> float: ...
+    @property
+    def gradient(self) -> float: ...
+    @property
+    def residuals(self) -> int: ...
+    @property
+    def rank(self) -> int: ...
+    @property
+    def degrees_of_freedom(self) -> int: ...
+    @property
+    def residual_standard_deviation(self) -> float: ...
+    @property
+    def standard_errors(self) -> NDArray[np.float64]: ...
+    @property
+    def covariance(self) -> NDArray[np.float64]: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def end(self) -> _SolverEnd: ...
+    @property
+    def converged(self) -> bool: ...
+
+def least_squares(
+    executor: Executor,
+    data: _Data = ...,
+    *,
+    max_iterations: int = ...,
+    max_evaluations: int = ...,
+    decrease_tolerance: float = ...,
+    step_tolerance: float = ...,
+    gradient_tolerance: float = ...,
+    first_step: float = ...,
+    on_iteration: Callable[[SolverReport], Any] | None = ...,
+) -> LeastSquaresResult: ...
 
 # --- metrics ------------------------------------------------------------------------------------------------------
 

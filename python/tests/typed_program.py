@@ -133,6 +133,16 @@ def measure() -> None:
     assert encoded.shape == (1, 2)
 
 
+def solve(executor: tapeloom.Executor, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    reports: list[tapeloom.SolverReport] = []
+    result = tapeloom.lbfgs(executor, {"x": x, "y": y}, max_iterations=3, on_iteration=reports.append)
+    assert result.end == "iterations" or result.converged
+    slope, at, wanted = tapeloom.parameter(1.0), tapeloom.input("at"), tapeloom.input("wanted")
+    line = tapeloom.compile_residuals(wanted - slope * at, [slope])
+    fitted: tapeloom.LeastSquaresResult = tapeloom.least_squares(line, {"at": x[:, 0], "wanted": y})
+    assert fitted.standard_errors.shape == (1,)
+
+
 def main() -> None:
     loss, out, parameters = record()
     executor: tapeloom.Executor = tapeloom.compile(
@@ -142,6 +152,7 @@ def main() -> None:
     x, y = generator.normal(size=(20, 2)), generator.normal(size=20)
     step(executor, x, y)
     train(executor, x, y)
+    solve(executor, x, y)
     predictor = tapeloom.compile(outputs=out, parameters_of=executor)
     predictions = tapeloom.predict(predictor, {"x": x})
     assert predictions.shape == (20, 1)
