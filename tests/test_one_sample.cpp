@@ -79,7 +79,7 @@ TEST_CASE("one sample of nets of all kinds is what evaluate() says") {
     const MLP net(tape, 12, {{96, relu}, {65, tanh}, {5}}, he(random));
     const std::vector<Value> x = tape.inputs("x", 12), y = net(x);
     const Value label = tape.input(2.0, "label");
-    const Value loss = batch_mean(softmax_cross_entropy(y, label)) + l2_penalty(net.parameters(), 0.01);
+    const Value loss = batch_mean(softmax_cross_entropy(y, label));
     const CompileOptions options{.outputs = y, .verify = true};
     const Program program = compile(loss, options);
     REQUIRE(program.of_one_sample != nullptr);  // also without being asked for
@@ -89,6 +89,14 @@ TEST_CASE("one sample of nets of all kinds is what evaluate() says") {
       row[12] = class_number;
       expect_step_like_evaluate(executor, loss, y, row, 1, 4000);
     }
+  }
+  SECTION("a penalty, whose gradients are added to those of the weights") {
+    Tape tape;
+    std::mt19937 random(1);
+    const MLP net(tape, 12, {{24, relu}, {17, tanh}, {5}}, he(random));
+    Value loss = 0.0;
+    for (const Value& y : net(tape.inputs("x", 12))) loss += square(y - 0.5);
+    expect_rows_like_evaluate(batch_mean(loss) + l2_penalty(net.parameters(), 0.01), {}, 12);
   }
   SECTION("a recurrent net") {
     const Recurrent net;
