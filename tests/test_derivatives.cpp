@@ -328,6 +328,13 @@ TEST_CASE("jacobian, hessian, hessian_vector, laplacian and derivative agree wit
     for (std::size_t j = 0; j < 3; ++j) expected += second[i * 3 + j].data() * along[j].data();
     CHECK(close(product[i].data(), expected, 1e-12));
   }
+  // The vector is taken as it is, also where it is computed from x.
+  const std::vector<Value> first = gradient(y, x), by_first = hessian_vector(y, x, first);
+  for (std::size_t i = 0; i < 3; ++i) {
+    double expected = 0.0;
+    for (std::size_t j = 0; j < 3; ++j) expected += second[i * 3 + j].data() * first[j].data();
+    CHECK(close(by_first[i].data(), expected, 1e-12));
+  }
   // A row for each y, whichever mode is taken.
   const std::vector<Value> many = {y, x[0], y * y, x[1] * x[2], exp(y)};
   const std::vector<Value> tall = jacobian(many, x), wide = jacobian(std::span(many).first(2), x);

@@ -270,8 +270,9 @@ std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::span<c
   if (x.empty()) throw RecordingError("hessian_vector: there is nothing to differentiate by");
   Differentiation d(x);
   const Nodes along = d.direction("hessian_vector", vector);
-  const NodeId slope = derivative_of(d.recorder(), {d.node(y)}, d.x(), along)[0];
-  return d.keep(gradient_of(d.recorder(), slope, d.x()));
+  // In this order the vector is not differentiated, which may be computed from x.
+  const Nodes first = gradient_of(d.recorder(), d.node(y), d.x());
+  return d.keep(derivative_of(d.recorder(), first, d.x(), along));
 }
 
 Value laplacian(Value y, std::span<const Value> x) {

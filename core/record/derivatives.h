@@ -50,8 +50,8 @@ inline std::vector<Value> hessian(Value y, std::initializer_list<Value> x) {
   return hessian(y, std::span(x.begin(), x.size()));
 }
 
-/// The product of the Hessian of y and a vector, of x.size() numbers each, at the cost of some gradients: the gradient
-/// of the derivative along the vector.
+/// The product of the Hessian of y and a vector, of x.size() numbers each, at the cost of some gradients: the
+/// derivative of the gradient along the vector, which is taken as it is, also where it is computed from x.
 TAPELOOM_API std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::span<const Value> vector);
 
 /// sum_i d^2 y / dx_i^2, of which no other second derivatives are recorded.

@@ -221,6 +221,25 @@ PyObject* hessian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   });
 }
 
+PyObject* hessian_vector_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("hessian_vector", count, 3)) return nullptr;
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    const Value y = value_argument(arguments[0], "hessian_vector");
+    const std::vector<Value> x = values_of(arguments[1], "hessian_vector");
+    return results_of(hessian_vector(y, x, values_of(arguments[2], "hessian_vector")));
+  });
+}
+
+PyObject* laplacian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!check_count("laplacian", count, 2)) return nullptr;
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    const Value y = value_argument(arguments[0], "laplacian");
+    return result_of(laplacian(y, values_of(arguments[1], "laplacian")));
+  });
+}
+
 template <class Test>
 PyObject* test(const char* name, PyObject* const* arguments, Py_ssize_t count, Test&& asked) {
   if (!check_count(name, count, 1)) return nullptr;
@@ -296,6 +315,12 @@ PyMethodDef functions[] = {
      "jacobian(y, x)\n--\n\nA list of rows, one for each Value of the list y: its derivatives by those of the list x."},
     {"hessian", TAPELOOM_FAST(hessian_of), METH_FASTCALL,
      "hessian(y, x)\n--\n\nA list of rows: the second derivatives of y by the Values of the list x."},
+    {"hessian_vector", TAPELOOM_FAST(hessian_vector_of), METH_FASTCALL,
+     "hessian_vector(y, x, vector)\n--\n\nA list: the product of the Hessian of y by the list x and a vector of as "
+     "many "
+     "numbers or Values, at the cost of some gradients."},
+    {"laplacian", TAPELOOM_FAST(laplacian_of), METH_FASTCALL,
+     "laplacian(y, x)\n--\n\nThe sum of the second derivatives of y by each Value of the list x twice."},
     {"sum", sum_of, METH_O, "sum(values)\n--\n\nThe sum of a list, in order from the first."},
     {"mean", mean_of, METH_O, "mean(values)\n--\n\nThe mean of a list that is not empty."},
     {"dot", TAPELOOM_FAST(dot_of), METH_FASTCALL,

@@ -21,6 +21,11 @@ class Derivatives(unittest.TestCase):
         self.assertEqual(tapeloom.derivative(z, [x, y], [1, -2.0]).data, 2.0)
         rows = tapeloom.jacobian([z, x, first[0]], [x, y])
         self.assertEqual([[v.data for v in row] for row in rows], [[12.0, 5.0], [1.0, 0.0], [6.0, 4.0]])
+        # Of the Hessian above, and of one whose vector is of Values.
+        self.assertEqual([v.data for v in tapeloom.hessian_vector(z, [x, y], [1, -2.0])], [-2.0, 2.0])
+        self.assertEqual([v.data for v in tapeloom.hessian_vector(z, [x, y], first)], [12 * 6.0 + 5 * 4, 12 * 4.0 + 5])
+        self.assertEqual(tapeloom.laplacian(z, [x, y]).data, 7.0)
+        self.assertEqual(tapeloom.laplacian(z, [y]).data, 1.0)
         z.backward()
         self.assertEqual([x.grad, y.grad], [12.0, 5.0])
 
@@ -35,8 +40,15 @@ class Derivatives(unittest.TestCase):
             tapeloom.gradient(x, [1.0])
         with self.assertRaisesRegex(tapeloom.RecordingError, "a direction of 1"):
             tapeloom.derivative(x, [x, other], [1.0])
+        with self.assertRaisesRegex(tapeloom.RecordingError, "a direction of 1"):
+            tapeloom.hessian_vector(x, [x, other], [1.0])
+        with self.assertRaisesRegex(tapeloom.RecordingError, "nothing to differentiate by"):
+            tapeloom.laplacian(x, [])
+        self.assertEqual(tapeloom.hessian_vector(x * x, [], []), [])
         self.assertRaises(TypeError, tapeloom.gradient, x)
         self.assertRaises(TypeError, tapeloom.gradient, x, x)
+        self.assertRaises(TypeError, tapeloom.hessian_vector, x, [x])
+        self.assertRaises(TypeError, tapeloom.laplacian, x, x)
 
     def test_derivatives_of_gone_values_go(self):
         x = Value(0.5)
