@@ -1,5 +1,5 @@
-# Runs exchange.py where PyTorch and NumPy are installed:
-#   cmake -DPROGRAM=<exchange> -DSCRIPT=<exchange.py> -DSCRATCH=<directory> -P exchange.cmake
+# Runs exchange.py, or exchange_derivatives.py, where PyTorch and NumPy are installed:
+#   cmake -DPROGRAM=<exchange> -DSCRIPT=<script> -DSCRATCH=<directory> -P exchange.cmake
 
 cmake_minimum_required(VERSION 3.22)
 file(REMOVE_RECURSE ${SCRATCH})

@@ -1,7 +1,9 @@
-// One half of the test against PyTorch and NumPy; the other is exchange.py.
+// One half of the tests against PyTorch and NumPy; the others are exchange.py and exchange_derivatives.py.
 //
 //   exchange write <float|double> <directory>   a network, data, outputs, gradients, and weights after training
 //   exchange read <float|double> <directory>    runs the network with PyTorch's weights and compares its outputs
+//   exchange derivatives <float|double> <directory>  a net with its derivatives in the loss: gradients, and a product
+//                                                    with the loss's Hessian
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -96,13 +98,55 @@ int read(const std::string& directory) {
   return largest <= (sizeof(T) == 8 ? 1e-13 : 2e-6) ? 0 : 1;
 }
 
+/// Burgers' equation of a net: what is left of it at some points, squared.
+template <class T>
+int write_derivatives(const std::string& directory) {
+  constexpr std::size_t width = 16, points = 64;
+  Tape tape;
+  SplitMix64 random(4);
+  const std::vector<Value> x = tape.inputs("x", 2);
+  const MLP network(tape, 2, {{width, tanh}, {width, tanh}, {1}}, glorot(random));
+  const Value u = network(x)[0], u_x = derivative(u, x[0]), u_t = derivative(u, x[1]);
+  const Value u_xx = gradient(u_x, {x[0]})[0];
+  const Value loss = batch_mean(square(u_t + u * u_x - 0.01 * u_xx));
+  const std::vector<T> rows = some_numbers<T>(points * 2, 5), vector = some_numbers<T>(network.parameters().size(), 6);
+  std::vector<Value> along;
+  for (const T& number : vector) {
+    along.push_back(tape.uniform_input(static_cast<double>(number), "v" + std::to_string(along.size())));
+  }
+  const TensorLayout layout = tensor_layout(network);
+  const auto save = [&](const char* name, const Executor<T>& executor, std::span<const T> numbers) {
+    Executor<T> holder(executor.program());
+    holder.set_parameters(numbers);
+    write_safetensors(directory + "/" + name + ".safetensors", {export_weights(holder, layout), {}});
+  };
+
+  Executor<T> executor(compile(loss, {.outputs = {u, u_x, u_t, u_xx}}));
+  executor.bind(rows);
+  const T residual = executor.step();
+  write_npy<T>(directory + "/x.npy", rows, {points, 2});
+  write_npy<T>(directory + "/loss.npy", std::span(&residual, 1), {1});
+  write_npy<T>(directory + "/outputs.npy", executor.outputs(), {points, 4});
+  save("weights", executor, executor.parameters());
+  save("gradients", executor, executor.gradients());
+  save("vector", executor, vector);
+  Executor<T> product(compile(derivative(loss, network.parameters(), along)));
+  product.bind(rows);
+  product.step();
+  save("product", executor, product.gradients());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string mode = argc == 4 ? argv[1] : "", type = argc == 4 ? argv[2] : "";
-  if ((mode != "write" && mode != "read") || (type != "float" && type != "double")) return 2;
+  if ((mode != "write" && mode != "read" && mode != "derivatives") || (type != "float" && type != "double")) return 2;
   try {
     if (mode == "write") return type == "float" ? write<float>(argv[3]) : write<double>(argv[3]);
+    if (mode == "derivatives") {
+      return type == "float" ? write_derivatives<float>(argv[3]) : write_derivatives<double>(argv[3]);
+    }
     return type == "float" ? read<float>(argv[3]) : read<double>(argv[3]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "exchange: %s\n", error.what());
