@@ -92,6 +92,10 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
   }
   if (arithmetic.idioms && !finite && op != Op::where) unknown = true;
   if (pole_near(op, at, error, arithmetic)) unknown = true;
+  for (std::size_t i = 0; i < count && op_kind(op) == OpKind::adjoint; ++i) {
+    // Of an adjoint that may be a zero nobody knows whether it contributes nothing.
+    if (error[i] > 0 && std::fabs(at[i]) <= error[i] && !std::isfinite(centre.value)) unknown = true;
+  }
 
   Real spread = 0.0L;
   std::array<Real, 3> partial_spread{};
@@ -154,7 +158,7 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
       p.error = infinity;
     }
     p.exact_factor = p.error == 0.0L && std::fabs(p.value) == 1.0L;
-    p.chosen_away = p.error == 0.0L && p.value == 0.0L && chooses_away(op, i, at);
+    p.chosen_away = p.error == 0.0L && p.value == 0.0L && chooses_away(op, i, at, arithmetic);
   }
   if (op == Op::where) {  // choosing needs to know the condition alone
     for (std::size_t i = 1; i < 3; ++i) {

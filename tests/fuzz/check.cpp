@@ -2,14 +2,13 @@
 
 #include <unistd.h>
 
-#include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 
-#include "compare.h"
 #include "forced_isa.h"
-#include "fuzz/oracle.h"
+#include "fuzz/comparison.h"
+#include "fuzz/derivatives.h"
+#include "fuzz/import.h"
 #include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/record/evaluate.h"
@@ -19,13 +18,6 @@
 namespace tapeloom::test::fuzz {
 
 namespace {
-
-/// All numbers of a run, or the sample that was refused.
-struct Outcome {
-  std::vector<double> loss, gradients, outputs, input_gradients;
-  std::optional<std::size_t> refused;
-  std::string refusal;  ///< in words, with the guard
-};
 
 template <class Compute>
 Outcome outcome_of(Compute&& compute) {
@@ -39,93 +31,6 @@ Outcome outcome_of(Compute&& compute) {
   }
   return outcome;
 }
-
-std::string text(double number) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.17g", number);
-  return buffer;
-}
-
-/// Compares numbers with what is expected, and keeps the first that is wrong.
-class Comparison {
- public:
-  Comparison(std::string stage, const Arithmetic& arithmetic, Statistics& statistics)
-      : stage_(std::move(stage)), arithmetic_(arithmetic), statistics_(statistics) {}
-
-  void number(const std::string& name, double computed, const Bounded& expected) {
-    const long double bound = expected.error(arithmetic_), at = expected.value;
-    ++statistics_.numbers;
-    if (!expected.known()) return void(++statistics_.unknown);
-    if (std::isnan(at) ? std::isnan(computed) : at == computed) return;
-    if (std::isfinite(at) && std::isfinite(computed)) {
-      const double ratio = static_cast<double>(std::fabs(computed - at) / bound);
-      if (ratio <= 1.0) {
-        statistics_.largest_ratio = std::fmax(statistics_.largest_ratio, ratio);
-        return;
-      }
-    }
-    fail(name + " is " + text(computed) + ", right is " + text(static_cast<double>(at)) + " (to " +
-         text(static_cast<double>(bound)) + ")");
-  }
-
-  void numbers(const std::string& name, const std::vector<double>& computed, const std::vector<Bounded>& expected) {
-    if (computed.size() != expected.size()) {
-      return fail(std::to_string(computed.size()) + " " + name + ", right are " + std::to_string(expected.size()));
-    }
-    for (std::size_t i = 0; i < computed.size(); ++i) number(name + " " + std::to_string(i), computed[i], expected[i]);
-  }
-
-  void outcome(const Outcome& computed, const Expected& expected, bool batched, bool outputs_alone = false) {
-    statistics_.doubtful += expected.doubtful ? 1 : 0;
-    if (computed.refused) {
-      ++statistics_.refused;
-      const std::size_t sample = *computed.refused;
-      if (!expected.contradicted && !expected.doubtful) {
-        fail("GuardError at sample " + std::to_string(sample) + ", but the data agree with every branch");
-      } else if (batched && (sample >= expected.may_contradict.size() || !expected.may_contradict[sample])) {
-        fail("GuardError at sample " + std::to_string(sample) + ", which agrees with every branch");
-      }
-      return;
-    }
-    if (expected.contradicted) return fail("no GuardError, though the data contradict a branch");
-    numbers("output", computed.outputs, expected.outputs);
-    if (outputs_alone) return;
-    for (double loss : computed.loss) number("loss", loss, expected.loss);
-    numbers("gradient", computed.gradients, expected.gradients);
-    numbers("input gradient", computed.input_gradients, expected.input_gradients);
-  }
-
-  void same(const Outcome& a, const Outcome& b) {
-    if (a.refused.has_value() != b.refused.has_value())
-      return fail(a.refused ? "refused, but not by evaluate" : "refused by evaluate alone");
-    if (a.refused) return same_refusal(a, b);
-    const auto all = [&](const char* name, const std::vector<double>& x, const std::vector<double>& y) {
-      if (x.size() != y.size()) return fail("another number of " + std::string(name));
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        if (!same_bits(x[i], y[i]))
-          fail(std::string(name) + " " + std::to_string(i) + " is " + text(x[i]) + ", by evaluate " + text(y[i]));
-      }
-    };
-    all("loss", a.loss, b.loss), all("gradient", a.gradients, b.gradients);
-    all("output", a.outputs, b.outputs), all("input gradient", a.input_gradients, b.input_gradients);
-  }
-
-  /// Of steps on the same data, the same guard and sample.
-  void same_refusal(const Outcome& a, const Outcome& b) {
-    if (a.refusal != b.refusal) fail("refused by \"" + a.refusal + "\", by evaluate by \"" + b.refusal + "\"");
-  }
-
-  void fail(const std::string& what) {
-    if (!failure_) failure_ = Failure{stage_, what};
-  }
-  const std::optional<Failure>& failure() const { return failure_; }
-
- private:
-  std::string stage_;
-  Arithmetic arithmetic_;
-  Statistics& statistics_;
-  std::optional<Failure> failure_;
-};
 
 template <class T>
 std::vector<double> doubles(std::span<const T> list) {
@@ -148,10 +53,7 @@ class Checker {
  public:
   Checker(const Case& it, Statistics& statistics, Planted* planted)
       : script_(it.script), drawn_(it.drawn), statistics_(statistics), planted_(planted) {
-    for (const Statement& s : script_.statements) {
-      if (s.kind == Kind::parameter) parameters_.push_back(s.later);
-      if (s.kind == Kind::uniform_input) uniform_inputs_.push_back(s.later);
-    }
+    take_leaves();
   }
 
   std::optional<Failure> run() {
@@ -159,6 +61,9 @@ class Checker {
     try {
       recording_ = record(script_, planted_ != nullptr ? planted_->recording : RecordingFault::none);
       if (planted_ != nullptr && recording_.planted) planted_->there = true;
+      if (script_.has(Kind::gradient) || script_.has(Kind::derivative) || script_.has(Kind::hessian_vector)) {
+        if (auto failure = by_own_sweeps(stage = "derivatives")) return failure;
+      }
       if (auto failure = on_the_tape(stage = "tape", false, 0)) return failure;
       if (auto failure = by_evaluate(stage = "evaluate")) return failure;
       if (auto failure = by_exact(stage = "exact")) return failure;
@@ -167,17 +72,40 @@ class Checker {
       return on_the_tape(stage = "recompute", true, script_.recorded ? 0 : script_.samples - 1);
     } catch (const RecordingError& error) {
       // A branch may have chosen what all samples share.
-      if (std::string(error.what()).find("nothing to reduce") != std::string::npos) {
+      const std::string what = error.what();
+      if (what.find("nothing to reduce") != std::string::npos || what.find("pair of samples") != std::string::npos) {
         ++statistics_.not_recorded;
         return {};
       }
-      return Failure{stage, std::string("threw: ") + error.what()};
+      return Failure{stage, "threw: " + what};
     } catch (const std::exception& error) {
       return Failure{stage, std::string("threw: ") + error.what()};
     }
   }
 
  private:
+  void take_leaves() {
+    parameters_.clear(), uniform_inputs_.clear();
+    for (const Statement& s : script_.statements) {
+      if (s.kind == Kind::parameter) parameters_.push_back(s.later);
+      if (s.kind == Kind::uniform_input) uniform_inputs_.push_back(s.later);
+    }
+  }
+
+  /// Derivatives by sweeps over what they are derivatives of. From then on the script is what was recorded, op by op.
+  std::optional<Failure> by_own_sweeps(const char* stage) {
+    Comparison comparison(stage, {}, statistics_);
+    const Script written = written_out(script_, recording_);
+    compare_derivatives(written, recording_, [&](const std::string& name, const Bounded& is, const Bounded& swept) {
+      ++statistics_.derivatives;
+      comparison.agree(name, is, swept);
+    });
+    script_ = without_dead(written);
+    recording_ = record(script_);
+    take_leaves();
+    return comparison.failure();
+  }
+
   /// Eager numbers and backward(), as recorded or computed again for other data.
   std::optional<Failure> on_the_tape(const char* stage, bool again, std::size_t row) {
     const std::size_t columns = script_.columns();
@@ -345,7 +273,7 @@ class Checker {
     }
   }
 
-  const Script& script_;
+  Script script_;  // derivatives are written out, op by op, once they have been compared
   const Configuration& drawn_;
   Statistics& statistics_;
   Planted* planted_;

@@ -44,6 +44,7 @@ struct Failure {
 struct Statistics {
   std::size_t programs = 0, numbers = 0, unknown = 0, refused = 0, doubtful = 0, not_recorded = 0;
   std::size_t of_one_sample = 0;    ///< programs that were run by their program of one sample
+  std::size_t derivatives = 0;      ///< numbers that were recorded as derivatives
   std::size_t guarded_samples = 0;  ///< programs of recorded samples, folded with guards in them
   double largest_ratio = 0.0;       ///< of a difference to its bound
   static constexpr std::size_t kinds = static_cast<std::size_t>(InstructionKind::store_input_gradient) + 1;

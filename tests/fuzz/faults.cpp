@@ -75,6 +75,8 @@ const Fault all[] = {
     {"the label of another class", RecordingFault::other_label},
     {"a slope that is lost", RecordingFault::relu_for_leaky},
     {"the neighbouring column", RecordingFault::neighbour},
+    {"a derivative that does not follow", RecordingFault::stale_derivative},
+    {"a derivative of the other sign", RecordingFault::other_sign},
     // In the program that is run.
     {"a sign in an instruction", {}, [](Program& p) { return replace_op(p, Op::add, Op::sub); }},
     {"swapped operands of an instruction",

@@ -20,11 +20,34 @@ class Generator {
     s_.data_on_tape = b_.chance(0.3);
     s_.repeat_uniform = b_.chance(0.3);
     List now = make_inputs();
-    for (std::size_t count = 1 + b_.below(3); count-- > 0;) {
-      const auto all = Styles::all();
-      now = (styles_.*all[b_.below(all.size())].write)(now);
-      if (now.size() > 14) now = styles_.dense(now, 1 + b_.below(4));
-    }
+    for (std::size_t count = 1 + b_.below(3); count-- > 0;) now = in_some_style(now);
+    return finished(now);
+  }
+
+  /// Small ones, as derivatives of derivatives are many times as long as what they are of.
+  Case generate_with_derivatives() {
+    s_.recorded = b_.chance(0.3);
+    s_.data_on_tape = b_.chance(0.5);
+    has_derivatives_ = true;
+    most_samples_ = 9;
+    s_.repeat_uniform = b_.chance(0.3);
+    List now = make_inputs();
+    if (b_.chance(0.9)) now = in_some_style(now);
+    if (b_.chance(0.3) && s_.statements.size() < 60) now = in_some_style(now);
+    now = styles_.derivatives(now);
+    if (b_.chance(0.3)) now = in_some_style(now);
+    if (b_.chance(0.2) && s_.statements.size() < 60) now = styles_.derivatives(now);
+    return finished(now);
+  }
+
+ private:
+  List in_some_style(const List& x) {
+    const auto all = Styles::all();
+    const List now = (styles_.*all[b_.below(all.size())].write)(x);
+    return now.size() > 14 ? styles_.dense(now, 1 + b_.below(4)) : now;
+  }
+
+  Case finished(const List& now) {
     finish(now);
     make_data();
     move_parameters();
@@ -34,7 +57,6 @@ class Generator {
     return std::move(it_);
   }
 
- private:
   Numbers draw_numbers(std::optional<Numbers> numbers) {
     const double unit = between(random_, 0.0, 1.0);
     return numbers ? *numbers : unit < 0.55 ? Numbers::smooth : unit < 0.8 ? Numbers::coarse : Numbers::special;
@@ -58,7 +80,8 @@ class Generator {
 
   void finish(List now) {
     std::uint32_t each = b_.chance(0.6) ? loss_of(now) : b_.total(now);
-    if (!b_.varying(each)) each = b_.plus(each, b_.some(columns_));
+    // A derivative may be the same for all samples after all.
+    if (!b_.varying(each) || has_derivatives_) each = b_.plus(each, b_.some(columns_));
     std::uint32_t loss;
     if (weight_ != 0 && b_.varying(weight_) && b_.chance(0.5)) {
       loss = b_.over(b_.batch(Op::batch_sum, each),
@@ -132,7 +155,7 @@ class Generator {
                               : b_.chance(0.06) ? 300
                               : b_.chance(0.3)  ? 70
                                                 : 1 + b_.below(14);
-    s_.samples = std::min(1 + b_.below(limit), std::min(most, std::size_t{300}));
+    s_.samples = std::min(1 + b_.below(limit), std::min(most, most_samples_));
     const bool narrow = b_.chance(0.3);  // so that branches agree more often
     for (std::size_t i = 0; i < (s_.samples + 1) * columns; ++i) {
       const double number = narrow ? b_.draw(0.2, 1.2) : b_.draw(-2.0, 2.0);
@@ -174,6 +197,8 @@ class Generator {
   Styles styles_;
   Script& s_;
   List columns_;
+  std::size_t most_samples_ = 300;
+  bool has_derivatives_ = false;
   std::uint32_t weight_ = 0, label_ = 0;  // none if 0, which is a column and may be one: then it keeps its numbers
   std::size_t classes_ = 1;
 };
@@ -215,5 +240,7 @@ Configuration draw_configuration(Random& random, const Script& script) {
 }
 
 Case generate(std::uint64_t seed, std::optional<Numbers> numbers) { return Generator(seed, numbers).generate(); }
+
+Case generate_with_derivatives(std::uint64_t seed) { return Generator(seed, {}).generate_with_derivatives(); }
 
 }  // namespace tapeloom::test::fuzz

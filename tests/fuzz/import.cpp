@@ -2,8 +2,8 @@
 
 namespace tapeloom::test::fuzz {
 
-Script script_of(const Tape& tape, Value loss, std::span<const Value> outputs, std::span<const double> rows,
-                 std::size_t samples) {
+Script script_of_all(const Tape& tape, Value loss, std::span<const Value> outputs, std::span<const double> rows,
+                     std::size_t samples) {
   Script script;
   script.samples = samples;
   script.rows.assign(rows.begin(), rows.end());
@@ -44,7 +44,12 @@ Script script_of(const Tape& tape, Value loss, std::span<const Value> outputs, s
   }
   script.loss = loss.id().index;
   for (Value output : outputs) script.outputs.push_back({output.id().index, 0});
-  return without_dead(script);
+  return script;
+}
+
+Script script_of(const Tape& tape, Value loss, std::span<const Value> outputs, std::span<const double> rows,
+                 std::size_t samples) {
+  return without_dead(script_of_all(tape, loss, outputs, rows, samples));
 }
 
 }  // namespace tapeloom::test::fuzz

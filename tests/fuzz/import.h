@@ -9,7 +9,10 @@
 
 namespace tapeloom::test::fuzz {
 
-/// `rows`: samples x inputs. Guards come after all nodes.
+/// `rows`: samples x inputs. Guards come after all nodes. Statement i is node i, before those are left out of which
+/// nothing asked for is computed.
+Script script_of_all(const Tape& tape, Value loss, std::span<const Value> outputs, std::span<const double> rows,
+                     std::size_t samples);
 Script script_of(const Tape& tape, Value loss, std::span<const Value> outputs, std::span<const double> rows,
                  std::size_t samples);
 

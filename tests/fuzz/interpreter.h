@@ -8,6 +8,7 @@
 //   Number apply(op, operands)           an op of the table
 //   Number list(statement, operands)     a sum, mean or product of lists
 //   Number loss(statement, operands, s)  a loss
+//   Number derivative(statement, operands) one of the kinds of derivatives
 //   Number batch(statement, samples)     a reduction over all samples, or of the one that stands for them
 //   bool decide(op, a, b)                a comparison that decides; also behind a < b
 #pragma once
@@ -107,6 +108,10 @@ class Interpreter {
         for (int i = 0; i < 3 && host_.decide(Op::greater, v, x[1]); ++i) v = host_.halved(v);
         return v;
       }
+      case Kind::gradient:
+      case Kind::derivative:
+      case Kind::hessian_vector:
+        return host_.derivative(s, x);
       case Kind::squared_error:
       case Kind::hinge:
       case Kind::binary_cross_entropy:

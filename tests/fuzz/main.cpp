@@ -1,5 +1,6 @@
-// fuzz_programs SEED COUNT: draws programs from SEED on, runs each in every way and compares with the oracle. What
-// fails is made small and printed as C++.
+// fuzz_programs SEED COUNT [REPORTS [derivatives]]: draws programs from SEED on, runs each in every way and compares
+// with the oracle. What fails is made small and printed as C++, REPORTS of them. With `derivatives`, programs that
+// compute with their own.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,8 +70,13 @@ struct Progress {
 
 /// Whether what was compared is worth its name: little is unknown, every kind of instruction has been run, and samples
 /// were folded with their branches.
-bool thorough(const Statistics& s) {
+bool thorough(const Statistics& s, bool derivatives) {
   bool good = s.unknown * 5 < s.numbers && s.not_recorded * 20 < s.programs;
+  if (derivatives) {
+    std::printf("fuzz: %zu numbers were derivatives, %zu programs could not be recorded\n", s.derivatives,
+                s.not_recorded);
+    return good && s.derivatives > 10 * s.programs;
+  }
   if (s.of_one_sample * 20 < s.programs) {
     std::printf("fuzz: only %zu programs were run by one of one sample\n", s.of_one_sample);
     good = false;
@@ -93,6 +99,8 @@ int main(int argc, char** argv) {
   const std::uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
   const std::uint64_t count = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   const std::size_t most_reports = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 5;
+  const bool derivatives = argc > 4 && std::strcmp(argv[4], "derivatives") == 0;
+  const auto draw = [=](std::uint64_t at) { return derivatives ? generate_with_derivatives(at) : generate(at); };
   Progress progress{seed, {}, 0};
   while (progress.seed < seed + count) {
     int ends[2];
@@ -103,7 +111,7 @@ int main(int argc, char** argv) {
       close(ends[0]);
       for (; progress.seed < seed + count; ++progress.seed) {
         if (write(ends[1], &progress, sizeof progress) < 0) _exit(3);
-        const Case it = generate(progress.seed);
+        const Case it = draw(progress.seed);
         alarm(120);
         const std::optional<Failure> failure = check(it, progress.statistics);
         alarm(0);
@@ -119,7 +127,7 @@ int main(int argc, char** argv) {
     int status = 0;
     waitpid(child, &status, 0);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
-    report(progress.seed, generate(progress.seed), {"crash", "signal " + std::to_string(WTERMSIG(status))},
+    report(progress.seed, draw(progress.seed), {"crash", "signal " + std::to_string(WTERMSIG(status))},
            ++progress.failures <= most_reports);
     ++progress.seed;
   }
@@ -129,6 +137,6 @@ int main(int argc, char** argv) {
       "refused, %zu doubtful; the largest difference is %.3g of its bound\n",
       static_cast<unsigned long long>(count), static_cast<unsigned long long>(seed), progress.failures, s.numbers,
       s.unknown, s.refused, s.doubtful, s.largest_ratio);
-  const bool enough = count < 1000 || thorough(s);
+  const bool enough = count < 1000 || thorough(s, derivatives);
   return progress.failures == 0 && enough ? 0 : 1;
 }

@@ -107,7 +107,7 @@ bool copies(Op op) {
   }
 }
 
-bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x) {
+bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x, const Arithmetic& arithmetic) {
   switch (op) {
     case Op::relu:
     case Op::abs:
@@ -119,7 +119,15 @@ bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x) {
     case Op::round:
     case Op::copysign:
     case Op::relu_adjoint:
+    case Op::mul_adjoints:
       return true;
+    case Op::mul_adjoint:
+    case Op::div_adjoint:
+      return operand == 0;
+    case Op::tanh_adjoint:
+    case Op::sigmoid_adjoint:
+    case Op::atan_adjoint:
+      return operand == 0 && arithmetic.zero_contributes_nothing && x[1] == 0;
     case Op::unless_zero:
       return operand == 1;
     case Op::polygamma:

@@ -19,8 +19,9 @@ Real function_size(Op op, const std::array<Real, 3>& x, Real y);
 /// Ops that pick or copy, whose results and derivatives are as exact as their operands, and those that are never
 /// rounded.
 bool copies(Op op);
-/// Whether the derivative by that operand is 0 because another one is chosen, so that no adjoint makes it more.
-bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x);
+/// Whether the derivative by that operand, where it is 0, is so because another one is chosen or an adjoint is 0, so
+/// that no adjoint makes it more.
+bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x, const Arithmetic& arithmetic);
 /// Whether what is computed in the operands' place may lie across a pole or a jump that no corner shows.
 bool pole_near(Op op, const std::array<Real, 3>& x, const std::array<Real, 3>& error, const Arithmetic& arithmetic);
 /// What else is added to the error of a derivative by how it is computed: from the result y with its error.

@@ -212,6 +212,18 @@ class Printer {
         line(indent + "Value v" + std::to_string(i) + " = " + name(x[0]) + ";");
         return line(indent + "for (int i = 0; i < 3 && v" + std::to_string(i) + " > " + name(x[1]) + "; ++i) v" +
                     std::to_string(i) + " = v" + std::to_string(i) + " * 0.5;");
+      case Kind::gradient:
+        code = "gradient(" + name(x[0]) + ", {" + name(x[1]) + "})[0]";
+        break;
+      case Kind::derivative:
+        code = "derivative(" + names(x) + ")";
+        break;
+      case Kind::hessian_vector: {
+        const std::size_t n = x.size() / 2;
+        code = "hessian_vector(" + name(x[0]) + ", " + values(x.subspan(1, n)) + ", " + values(x.last(n)) + ")[" +
+               std::to_string(s.k) + "]";
+        break;
+      }
       case Kind::squared_error:
         code = "squared_error(" + names(x) + ")";
         break;

@@ -5,6 +5,7 @@
 
 #include "fuzz/interpreter.h"
 #include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/record/derivatives.h"
 
 namespace tapeloom::test::fuzz {
 
@@ -135,6 +136,23 @@ class Recorder {
     }
   }
 
+  /// Those by plain numbers, as data are that are recorded one by one, are 0.
+  Recorded derivative(const Statement& s, std::span<const Recorded> operands) {
+    const std::vector<Value> all = plain(operands);
+    const std::size_t n = s.kind == Kind::hessian_vector ? all.size() / 2 : 1;
+    const std::vector<Value> x(all.begin() + 1, all.begin() + 1 + static_cast<std::ptrdiff_t>(n));
+    const std::vector<Value> direction(all.begin() + 1 + static_cast<std::ptrdiff_t>(n), all.end());
+    for (Value each : x) {
+      if (each.is_plain()) return {Value(0.0), this};
+    }
+    const Value y = all[0];
+    if (s.kind == Kind::gradient) return differentiated(y, x, {}, gradient(y, x)[0]);
+    if (s.kind == Kind::derivative) return differentiated(y, x, direction, tapeloom::derivative(y, x, direction));
+    const Value product = hessian_vector(y, x, direction)[s.k], slope = gradient(y, {x[s.k]})[0];
+    differentiated(y, {x[s.k]}, {}, slope);
+    return differentiated(slope, x, direction, product);
+  }
+
   Recorded halved(Recorded x) { return {x.value * 0.5, this}; }
 
   bool decide(Recorded condition) {
@@ -171,6 +189,14 @@ class Recorder {
       k -= group.size();
     }
     return 0.0;
+  }
+
+  Recorded differentiated(Value y, const std::vector<Value>& x, std::vector<Value> direction, Value result) {
+    if (plant(RecordingFault::stale_derivative)) result = tape_.constant(result.data());
+    if (plant(RecordingFault::other_sign)) result = -result;
+    for (Value& each : direction) each = each.on(tape_);
+    recording_.derivatives.push_back({y.on(tape_), x, direction, result});
+    return {result, this};
   }
 
   bool plant(RecordingFault fault) {

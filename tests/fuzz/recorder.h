@@ -26,6 +26,15 @@ enum class RecordingFault : std::uint8_t {
   other_label,       ///< the next class
   relu_for_leaky,    ///< a slope that is lost
   neighbour,         ///< the column beside it
+  stale_derivative,  ///< a derivative's number in its place
+  other_sign,        ///< of a derivative
+};
+
+/// A derivative that was recorded: of y along the direction, or by the one x if there is none.
+struct Differentiated {
+  Value y;
+  std::vector<Value> x, direction;
+  Value result;
 };
 
 struct Recording {
@@ -36,6 +45,7 @@ struct Recording {
   std::vector<Value> parameters, uniform_inputs;
   std::vector<std::vector<Value>> columns;  ///< of each group
   Decisions decisions;
+  std::vector<Differentiated> derivatives;
   bool has_where = false;
   bool planted = false;  ///< there was a place for the fault
 };

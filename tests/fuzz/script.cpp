@@ -65,6 +65,9 @@ bool decides(Kind kind) {
     case Kind::mean:
     case Kind::dot:
     case Kind::batch:
+    case Kind::gradient:
+    case Kind::derivative:
+    case Kind::hessian_vector:
     case Kind::squared_error:
     case Kind::hinge:
     case Kind::binary_cross_entropy:
@@ -108,13 +111,16 @@ Count operand_count(const Statement& s) {
     case Kind::std_max:
     case Kind::std_min:
     case Kind::halving:
+    case Kind::gradient:
     case Kind::softmax_label:
       return {2, s.kind == Kind::softmax_label ? any : 2};
     case Kind::std_clamp:
+    case Kind::derivative:
     case Kind::squared_error:
     case Kind::hinge:
     case Kind::binary_cross_entropy:
       return {3, 3};
+    case Kind::hessian_vector:
     case Kind::softmax_targets:
     case Kind::softmax_class:
       return {3, any};
@@ -132,6 +138,7 @@ std::string Script::fault() const {
     if (s.x.size() < least || s.x.size() > most) return "wrong number of operands";
     if (s.kind == Kind::dot && s.x.size() % 2 != 0) return "lists of different lengths";
     if (s.kind == Kind::softmax_targets && s.x.size() % 2 == 0) return "another number of targets";
+    if (s.kind == Kind::hessian_vector && (s.x.size() % 2 == 0 || s.k >= s.x.size() / 2)) return "no such product";
     if (s.kind == Kind::std_sort && s.k >= s.x.size()) return "no such element";
     if ((s.kind == Kind::input || s.kind == Kind::softmax_label) && s.k >= columns()) return "no such column";
     if (s.kind == Kind::softmax_label && !recorded) return "a label that is bound";

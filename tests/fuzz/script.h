@@ -30,6 +30,9 @@ enum class Kind : std::uint8_t {
   std_clamp,             ///< std::min(std::max(x0, x1), x2)
   std_sort,              ///< the element `k` of x, sorted by std::sort
   halving,               ///< x0, halved while it is above x1, at most three times
+  gradient,              ///< gradient(x0, {x1})
+  derivative,            ///< derivative(x0, x1, x2), along x2
+  hessian_vector,        ///< element `k`: of x0, by the first half of the others, times the second
   squared_error,         ///< of x0 and x1 with the weight x2
   hinge,                 ///< likewise
   binary_cross_entropy,  ///< likewise

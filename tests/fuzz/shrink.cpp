@@ -180,6 +180,10 @@ class Shrinker {
         } else if (s.kind == Kind::softmax_targets) {
           if (k >= n / 2 || n <= 3) break;
           drop(n / 2 + k), drop(k);
+        } else if (s.kind == Kind::hessian_vector) {
+          if (k >= n / 2 || n <= 3) break;
+          drop(1 + n / 2 + k), drop(1 + k);
+          if (s.k >= s.x.size() / 2) s.k = 0;
         } else if (s.kind == Kind::sum || s.kind == Kind::mean || s.kind == Kind::std_sort ||
                    s.kind == Kind::softmax_class || s.kind == Kind::softmax_label) {
           if (n <= 3) break;

@@ -26,6 +26,9 @@ class Styles {
   std::size_t some_activation();
   List dense(const List& x, std::size_t outputs);
 
+  /// Derivatives of any order by leaves and inner values, and what is computed from them.
+  List derivatives(const List& x);
+
  private:
   List layer(const List& x);
   List stencil(const List& x);
@@ -56,6 +59,8 @@ class Styles {
   List triangular_solve(const List& x);
   List rounds_of_scan(const List& x);
 
+  std::uint32_t variable(std::uint32_t y);
+  std::uint32_t differentiated(std::uint32_t y, std::uint32_t by);
   std::uint32_t pole(std::uint32_t x);
   std::uint32_t comparison(std::uint32_t a, std::uint32_t b);
   Op some_comparison();
