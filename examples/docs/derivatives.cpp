@@ -94,6 +94,29 @@ void show_hessian_vector() {
   std::printf("%zu numbers\n", executor.gradients().size());
 }
 
+void clip_by_sample() {
+  Tape tape;
+  const Value x = tape.input(0.0, "x"), y = tape.input(0.0, "y");
+  const std::vector<Value> parameters = {tape.parameter(0.0, "slope"), tape.parameter(0.0, "offset")};
+  const Value loss = square(parameters[0] * x + parameters[1] - y);  // of one sample
+  const std::vector<Value> slopes = gradient(loss, parameters);
+  Value squares = 0.0;
+  for (const Value& slope : slopes) squares += square(slope);
+  const Value norm = sqrt(squares), scale = min(1.0, 1.0 / norm);  // to a norm of 1 at most
+  std::vector<Value> outputs = {norm};
+  for (const Value& slope : slopes) outputs.push_back(batch_mean(scale * slope));
+  Executor<double> executor(compile(batch_mean(loss), {.outputs = outputs}));
+  const std::vector<double> rows = {0.75, 2.0, 0.0, 0.25};
+  executor.bind(rows, 2);
+  executor.step();
+  const std::span<const double> all = executor.outputs();  // a row for each sample
+  std::printf("norms %.2f %.2f\n", all[0], all[outputs.size()]);
+  std::printf("clipped mean %.2f %.2f\n", all[1], all[2]);
+  Sgd<double> sgd({.learning_rate = 1.0});
+  sgd.update(executor, all.subspan(1, parameters.size()));  // of any sample: the mean is the same for all
+  std::printf("trained to %.2f %.2f\n", executor.parameters()[0], executor.parameters()[1]);
+}
+
 }  // namespace
 
 int main() {
@@ -102,4 +125,5 @@ int main() {
   show_forces();
   show_jacobian();
   show_hessian_vector();
+  clip_by_sample();
 }
