@@ -122,6 +122,8 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
       return {std::ceil(a), {}};
     case Op::round:
       return {std::round(a), {}};
+    case Op::stop_gradient:
+      return {a, {}};
     case Op::hypot: {
       const long double r = std::hypot(a, b);
       return {r, {r == 0 ? 0 : a / r, r == 0 ? 0 : b / r}};
@@ -183,8 +185,10 @@ inline Value record_op(Op op, const std::array<Value, 3>& x) {
   return tapeloom::apply(op, std::span(x).first(op_arity(op)));
 }
 
-/// Whether a test draws that operand, and may move it a little. The others are numbers that choose a function.
+/// Whether a test draws that operand, and may move it a little. The others are numbers that choose a function, or have
+/// no derivative although the value follows them.
 inline bool is_drawn(Op op, std::size_t operand) {
+  if (op == Op::stop_gradient) return false;
   return ops::visit(
       op, [&]<class F>() { return F::domain[operand].lower < F::domain[operand].upper; }, [] { return false; });
 }

@@ -12,6 +12,7 @@
 #include "tapeloom/core/nets/activation.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/record/derivatives.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/core/record/functions.h"
 #include "tapeloom/runtime/execute/executor.h"
@@ -252,4 +253,74 @@ TEST_CASE("functions: huber over lists of samples, weighted and not") {
   CHECK(y[0].grad() == 0.5);
   CHECK(y[1].grad() == -1.0);
   CHECK(y[2].grad() == 0.0);
+}
+
+TEST_CASE("functions: stop_gradient has the value and no derivative, on the tape and of every order") {
+  Tape tape;
+  const Value x = tape.parameter(3.0), y = stop_gradient(x) * x;
+  CHECK(y.data() == 9.0);
+  CHECK(evaluate(y, {}).gradients[0] == 3.0);
+  y.backward();
+  CHECK(x.grad() == 3.0);
+  const Value slope = gradient(y, std::vector<Value>{x})[0], ahead = derivative(y, x);
+  CHECK(slope.data() == 3.0);
+  CHECK(ahead.data() == 3.0);
+  CHECK(gradient(slope, std::vector<Value>{x})[0].data() == 0.0);
+  CHECK(gradient(ahead, std::vector<Value>{x})[0].data() == 0.0);
+  CHECK(derivative(slope, x).data() == 0.0);
+  CHECK(stop_gradient(2.0).is_plain());
+  CHECK(same_bits(stop_gradient(-0.0).data(), -0.0));
+  // What stands behind it may be infinite or NaN.
+  for (const double bad : {inf, -inf, not_a_number}) {
+    const Value z = tape.parameter(bad), all = where(z == 0.0, stop_gradient(1.0 / z), 2.0) + stop_gradient(square(z));
+    CHECK(same_bits(all.data(), bad * bad + 2.0));
+    CHECK(gradient(all, std::vector<Value>{z})[0].data() == 0.0);
+  }
+}
+
+TEST_CASE("functions: stop_gradient is computed anew in each step, compiled in every way, and costs nothing") {
+  const std::vector<double> rows = {0.5, -2.0, 0.0, inf};
+  for (const int way : {0, 1, 2, 3}) {
+    INFO("way " << way);
+    Tape tape;
+    const Value x = tape.input(0.25, "x"), w = tape.parameter(3.0), wx = w * x;
+    // Neither a square, nor 0 to be left out: the first has the derivative wx by wx, the second 1 by w.
+    const Value y = stop_gradient(wx) * wx + (w - stop_gradient(w));
+    CompileOptions options{.outputs = {y}, .input_gradients = true};
+    options.simplify = way != 1, options.roll = way != 2, options.exact = way == 3;
+    Executor<double> executor(compile(batch_sum(y), options));
+    executor.bind("x", std::span(rows).first(3));
+    for (const double number : {3.0, -1.0}) {
+      executor.set_parameters(std::vector<double>{number});
+      executor.step();
+      double by_w = 0.0;
+      for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(executor.outputs()[i] == number * number * rows[i] * rows[i]);
+        CHECK(executor.input_gradients()[i] == number * number * rows[i]);
+        by_w += number * rows[i] * rows[i] + 1.0;
+      }
+      CHECK(executor.gradients()[0] == by_w);
+    }
+  }
+  const auto instructions = [](Value (*function)(Value)) {
+    Tape tape;
+    const Value x = tape.input(0.25, "x"), w = tape.parameter(3.0);
+    return compile(batch_sum(tanh(w * x) * function(exp(w)))).instructions.size();
+  };
+  CHECK(instructions([](Value v) { return stop_gradient(v); }) < instructions([](Value v) { return v; }));
+}
+
+TEST_CASE("functions: a shift by stop_gradient follows the data of a compiled program, and one by data() does not") {
+  const auto softmax_by = [](Value (*shift)(Value)) {
+    Tape tape;
+    const std::vector<Value> z = tape.inputs("z", 2);  // numbers of a recording: zeros
+    const Value by = shift(max(z[0], z[1])), a = exp(z[0] - by), b = exp(z[1] - by);
+    Executor<float> executor(compile(batch_sum(a / (a + b)), {.input_gradients = true}));
+    const std::vector<float> rows = {1000.0f, 1000.0f};
+    executor.bind(std::span<const float>(rows));
+    executor.step();
+    return std::pair(executor.loss(), executor.input_gradients()[0]);
+  };
+  CHECK(softmax_by([](Value most) { return stop_gradient(most); }) == std::pair(0.5f, 0.25f));
+  CHECK(std::isnan(softmax_by([](Value most) { return Value(most.data()); }).first));
 }

@@ -69,6 +69,7 @@ const Function functions[] = {
     {Op::floor, 0, [](Wide x) { return std::floor(x); }},
     {Op::ceil, 0, [](Wide x) { return std::ceil(x); }},
     {Op::round, 0, [](Wide x) { return std::round(x); }},
+    {Op::stop_gradient, 0, [](Wide x) { return x; }},
 };
 
 /// Numbers of the same size in every binade, dense where the functions bend, and the special ones.

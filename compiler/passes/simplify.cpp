@@ -40,7 +40,7 @@ class Simplifier {
     Op op;
     View (Simplifier::*rule)(Operands);
   };
-  static const Rule rules[13];
+  static const Rule rules[14];
 
   View times_samples(const View& x) { return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x); }
   View make(Op op, const View& a) { return g_.add_elementwise(op, {a}); }
@@ -149,6 +149,9 @@ class Simplifier {
 
   View div(Operands x) { return g_.is_constant(x[1], 1.0) ? x[0] : nothing; }
 
+  /// Differentiated, it is what it was given.
+  View stop_gradient(Operands x) { return before_ ? nothing : x[0]; }
+
   View neg(Operands x) { return g_.is_op(x[0], Op::neg) ? g_.behind(x[0], 0) : nothing; }
 
   View pow(Operands x) {
@@ -180,7 +183,7 @@ class Simplifier {
   bool before_;
 };
 
-const Simplifier::Rule Simplifier::rules[13] = {
+const Simplifier::Rule Simplifier::rules[14] = {
     {Op::add, &Simplifier::add},
     {Op::sub, &Simplifier::sub},
     {Op::mul, &Simplifier::mul},
@@ -194,6 +197,7 @@ const Simplifier::Rule Simplifier::rules[13] = {
     {Op::mul_adjoints, &Simplifier::mul_adjoints},
     {Op::div_adjoint, &Simplifier::div_adjoint},
     {Op::unless_zero, &Simplifier::unless_zero},
+    {Op::stop_gradient, &Simplifier::stop_gradient},
 };
 
 }  // namespace

@@ -737,7 +737,8 @@ struct Digamma : Arity<1> {
   }
 };
 
-/// Shared by functions that are steps, whose derivative is zero wherever it exists, and taken for zero elsewhere.
+/// Shared by functions that are steps, whose derivative is zero wherever it exists, and taken for zero elsewhere, and
+/// by what is said to have none.
 struct Step {
   static constexpr std::size_t arity = 1;
   static constexpr unsigned differentiable = 0;
@@ -765,6 +766,15 @@ struct Round : Step {
   template <class T>
   static T forward(T x) {
     return round(x);
+  }
+};
+
+/// x, computed anew in every step, to which no adjoint goes. A node of its own, so that nothing takes it for x before
+/// there are derivatives.
+struct StopGradient : Step {
+  template <class T>
+  static T forward(T x) {
+    return x;
   }
 };
 

@@ -10,10 +10,11 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+/// Without a derivative: whatever is subtracted from all makes no difference in the end, so nothing is lost.
 Value largest(std::span<const Value> z) {
   Value found = z[0];
   for (const Value& next : z.subspan(1)) found = max(found, next);
-  return found;
+  return stop_gradient(found);
 }
 
 detail::Shifted shift(std::span<const Value> z, Value by) {
@@ -59,6 +60,16 @@ std::vector<Value> log_softmax(std::span<const Value> z) {
   if (z.empty()) throw RecordingError("log_softmax of an empty list");
   auto [result, log_sum] = detail::shift_by_largest(z);
   for (Value& each : result) each -= log_sum;
+  return result;
+}
+
+std::vector<Value> softmax(std::span<const Value> z) {
+  if (z.empty()) throw RecordingError("softmax of an empty list");
+  const Value most = largest(z);
+  std::vector<Value> result;
+  for (const Value& each : z) result.push_back(exp(each - most));
+  const Value total = sum(result);
+  for (Value& each : result) each /= total;
   return result;
 }
 

@@ -38,6 +38,11 @@ inline std::vector<Value> log_softmax(std::initializer_list<Value> z) {
   return log_softmax(std::span(z.begin(), z.size()));
 }
 
+/// exp(z_k) / sum_k exp(z_k), computed with z_k - max(z) so that nothing overflows; NaN for all where log_softmax is.
+/// For -log of one of them, log_softmax loses no digits. An empty list throws RecordingError.
+TAPELOOM_API std::vector<Value> softmax(std::span<const Value> z);
+inline std::vector<Value> softmax(std::initializer_list<Value> z) { return softmax(std::span(z.begin(), z.size())); }
+
 namespace detail {
 
 /// z_k - max(z), and log(sum_k exp(z_k - max(z))), which lies between 0 and log of their number.

@@ -28,7 +28,7 @@ class TAPELOOM_API Value {
   constexpr Value() : Value(0.0) {}
   constexpr Value(double number) : number_(number) {}  // NOLINT: `2.0 * x` should work
 
-  /// The eager number, computed while recording.
+  /// The eager number. What is recorded with it keeps it in every step of a program: see stop_gradient.
   double data() const;
   /// What the reverse sweeps since the last zero_grad have added up; zero before any. Not for plain numbers.
   double grad() const;

@@ -72,6 +72,7 @@ Real function_units(Op op) {
     case Op::floor:
     case Op::ceil:
     case Op::round:
+    case Op::stop_gradient:
     case Op::fmod:
     case Op::copysign:
       return 1.0L;
@@ -97,6 +98,7 @@ bool copies(Op op) {
     case Op::floor:
     case Op::ceil:
     case Op::round:
+    case Op::stop_gradient:
     case Op::fmod:
     case Op::copysign:
     case Op::unless_zero:
@@ -117,6 +119,7 @@ bool chooses_away(Op op, std::size_t operand, const std::array<Real, 3>& x, cons
     case Op::floor:
     case Op::ceil:
     case Op::round:
+    case Op::stop_gradient:
     case Op::copysign:
     case Op::relu_adjoint:
     case Op::mul_adjoints:
