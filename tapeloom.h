@@ -18,8 +18,13 @@
 #include "tapeloom/core/program/work.h"
 
 #include "tapeloom/core/nets/activation.h"
+#include "tapeloom/core/nets/attention.h"
+#include "tapeloom/core/nets/convolution.h"
 #include "tapeloom/core/nets/loss.h"
+#include "tapeloom/core/nets/module.h"
 #include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/nets/norm.h"
+#include "tapeloom/core/nets/recurrent.h"
 #include "tapeloom/core/nets/tensor_layout.h"
 
 #include "tapeloom/compiler/compile.h"

@@ -1,4 +1,5 @@
-# Runs exchange.py, or exchange_derivatives.py, where PyTorch and NumPy are installed:
+# Runs exchange.py, exchange_derivatives.py, or layers.py with its file in place of a program, where PyTorch and NumPy
+# are installed:
 #   cmake -DPROGRAM=<exchange> -DSCRIPT=<script> -DSCRATCH=<directory> -P exchange.cmake
 
 cmake_minimum_required(VERSION 3.22)

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/record/functions.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -109,6 +110,15 @@ Value squared_error(Value prediction, Value target, Value weight) {
 
 TAPELOOM_OVER_SAMPLES(squared_error)
 
+Value l1(Value prediction, Value target, Value weight) {
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const Value y = w.masked(prediction), t = w.masked(target);
+  return w.times(abs(y - t));
+}
+
+TAPELOOM_OVER_SAMPLES(l1)
+
 Value huber(Value prediction, Value target, Value delta, Value weight) {
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
@@ -126,6 +136,10 @@ Value huber_mean(std::span<const Value> x, std::span<const Value> targets, Value
                  std::span<const Value> weights) {
   const auto loss = [delta](Value y, Value t, Value w) { return huber(y, t, delta, w); };
   return mean_loss("huber_mean", pair_loss("huber_mean", loss, x, targets, weights), x.size(), weights);
+}
+
+Value smooth_l1(Value prediction, Value target, Value beta, Value weight) {
+  return huber(prediction, target, beta, weight) / beta;
 }
 
 Value hinge(Value score, Value target, Value weight) {
@@ -148,36 +162,58 @@ Value binary_cross_entropy(Value logit, Value target, Value weight) {
 TAPELOOM_OVER_SAMPLES(binary_cross_entropy)
 #undef TAPELOOM_OVER_SAMPLES
 
-Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets, Value weight) {
+namespace {
+
+void check_smoothing(double label_smoothing) {
+  if (label_smoothing >= 0.0 && label_smoothing <= 1.0) return;
+  throw RecordingError("softmax_cross_entropy: label smoothing is from 0 to 1, and not " +
+                       number_text(label_smoothing));
+}
+
+/// The loss of targets that are smoothed, from that of targets that are not: of a share of them, and of all classes.
+Value smoothed(Value loss, const detail::Shifted& z, double label_smoothing) {
+  if (label_smoothing == 0.0) return loss;
+  const Value kept = (1.0 - label_smoothing) * loss, of_all = z.log_sum - mean(z.shifted);
+  return kept + label_smoothing * of_all;
+}
+
+}  // namespace
+
+Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets, Value weight,
+                            double label_smoothing) {
+  check_smoothing(label_smoothing);
   check_not_empty("softmax_cross_entropy", "logits", logits.size());
   check_lengths("softmax_cross_entropy", "targets", targets.size(), "logits", logits.size());
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  const auto [shifted, log_sum] = detail::shift_by_largest(w.masked(logits));
+  const detail::Shifted z = detail::shift_by_largest(w.masked(logits));
   std::vector<Value> terms;
   for (std::size_t k = 0; k < logits.size(); ++k) {
     const Value target = w.masked(targets[k]);
-    terms.push_back(target * (log_sum - shifted[k]));
+    terms.push_back(target * (z.log_sum - z.shifted[k]));
   }
-  return w.times(sum(terms));
+  return w.times(smoothed(sum(terms), z, label_smoothing));
 }
 
-Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight) {
+Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight, double label_smoothing) {
+  check_smoothing(label_smoothing);
   check_not_empty("softmax_cross_entropy", "logits", logits.size());
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
   const Value target = w.masked(class_number, false);  // of a number that is no class the loss is NaN
-  const auto [shifted, log_sum] = detail::shift_by_largest(w.masked(logits));
+  const detail::Shifted z = detail::shift_by_largest(w.masked(logits));
   std::vector<Value> one_hot, chosen;
   for (std::size_t k = 0; k < logits.size(); ++k) {
     one_hot.push_back(target == static_cast<double>(k));
-    chosen.push_back(where(one_hot[k], shifted[k], 0.0));
+    chosen.push_back(where(one_hot[k], z.shifted[k], 0.0));
   }
-  const Value loss = log_sum - sum(chosen);
+  const Value loss = smoothed(z.log_sum - sum(chosen), z, label_smoothing);
   return w.times(where(sum(one_hot), loss, std::numeric_limits<double>::quiet_NaN()));
 }
 
-Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number, Value weight) {
+Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number, Value weight,
+                                     double label_smoothing) {
+  check_smoothing(label_smoothing);
   check_not_empty("softmax_cross_entropy", "logits", logits.size());
   if (class_number < 0 || std::cmp_greater_equal(class_number, logits.size())) {
     throw RecordingError("softmax_cross_entropy: there is no class " + std::to_string(class_number) + " among " +
@@ -185,30 +221,48 @@ Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t
   }
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
-  const auto [shifted, log_sum] = detail::shift_by_largest(w.masked(logits));
-  return w.times(log_sum - shifted[static_cast<std::size_t>(class_number)]);
+  const detail::Shifted z = detail::shift_by_largest(w.masked(logits));
+  const Value loss = z.log_sum - z.shifted[static_cast<std::size_t>(class_number)];
+  return w.times(smoothed(loss, z, label_smoothing));
 }
 
 namespace {
 
 Value class_loss(const char* name, std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
-                 std::span<const Value> weights) {
+                 std::span<const Value> weights, double label_smoothing) {
   check_lengths(name, "classes", classes.size(), "samples", logits.size());
-  return total_loss(name, logits.size(), weights,
-                    [&](std::size_t i, Value weight) { return softmax_cross_entropy(logits[i], classes[i], weight); });
+  return total_loss(name, logits.size(), weights, [&](std::size_t i, Value weight) {
+    return softmax_cross_entropy(logits[i], classes[i], weight, label_smoothing);
+  });
 }
 
 }  // namespace
 
 Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
-                                std::span<const Value> weights) {
-  return class_loss("softmax_cross_entropy_sum", logits, classes, weights);
+                                std::span<const Value> weights, double label_smoothing) {
+  return class_loss("softmax_cross_entropy_sum", logits, classes, weights, label_smoothing);
 }
 
 Value softmax_cross_entropy_mean(std::span<const std::vector<Value>> logits, std::span<const std::size_t> classes,
-                                 std::span<const Value> weights) {
+                                 std::span<const Value> weights, double label_smoothing) {
   const char* name = "softmax_cross_entropy_mean";
-  return mean_loss(name, class_loss(name, logits, classes, weights), logits.size(), weights);
+  return mean_loss(name, class_loss(name, logits, classes, weights, label_smoothing), logits.size(), weights);
+}
+
+Value kl_div(std::span<const Value> log_probabilities, std::span<const Value> targets, Value weight) {
+  check_not_empty("kl_div", "log probabilities", log_probabilities.size());
+  check_lengths("kl_div", "targets", targets.size(), "log probabilities", log_probabilities.size());
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  std::vector<Value> terms;
+  for (std::size_t k = 0; k < targets.size(); ++k) {
+    const Value target = w.masked(targets[k]), log_p = w.masked(log_probabilities[k]);
+    // log 1 where the target is 0: the term is 0 then, also of a probability of 0.
+    const Condition none = target == 0.0;
+    const Value log_t = log(where(none, 1.0, target)), of_p = where(none, 0.0, log_p);
+    terms.push_back(target * (log_t - of_p));
+  }
+  return w.times(sum(terms));
 }
 
 Value l2_penalty(std::span<const Value> parameters, Value strength) {

@@ -31,6 +31,13 @@ TAPELOOM_API Value squared_error_sum(std::span<const Value> predictions, std::sp
 TAPELOOM_API Value squared_error_mean(std::span<const Value> predictions, std::span<const Value> targets,
                                       std::span<const Value> weights = {});
 
+/// w |prediction - target|
+TAPELOOM_API Value l1(Value prediction, Value target, Value weight = 1.0);
+TAPELOOM_API Value l1_sum(std::span<const Value> predictions, std::span<const Value> targets,
+                          std::span<const Value> weights = {});
+TAPELOOM_API Value l1_mean(std::span<const Value> predictions, std::span<const Value> targets,
+                           std::span<const Value> weights = {});
+
 /// w d^2 / 2 with d = prediction - target where |d| is at most delta, w delta (|d| - delta / 2) elsewhere. P. J. Huber,
 /// "Robust Estimation of a Location Parameter", 1964. Here delta stands before the weight.
 TAPELOOM_API Value huber(Value prediction, Value target, Value delta = 1.0, Value weight = 1.0);
@@ -38,6 +45,10 @@ TAPELOOM_API Value huber_sum(std::span<const Value> predictions, std::span<const
                              std::span<const Value> weights = {});
 TAPELOOM_API Value huber_mean(std::span<const Value> predictions, std::span<const Value> targets, Value delta = 1.0,
                               std::span<const Value> weights = {});
+
+/// huber with beta for delta, divided by beta: w d^2 / (2 beta) where |d| is at most beta, w (|d| - beta / 2)
+/// elsewhere.
+TAPELOOM_API Value smooth_l1(Value prediction, Value target, Value beta = 1.0, Value weight = 1.0);
 
 /// w relu(1 - target score), the max-margin loss; target is -1 or 1.
 TAPELOOM_API Value hinge(Value score, Value target, Value weight = 1.0);
@@ -56,27 +67,37 @@ TAPELOOM_API Value binary_cross_entropy_mean(std::span<const Value> logits, std:
 
 /// w sum_k t_k (L - z_k) = -w sum_k t_k log p_k with p = softmax(z) and L = log(sum_k exp(z_k)). Computed with
 /// z_k - max(z) in place of z_k, so that it is finite for every finite logit. Targets: one-hot or any distribution.
+///
+/// With label smoothing s each target is (1 - s) t_k + s / classes. Szegedy et al., "Rethinking the Inception
+/// Architecture for Computer Vision", CVPR 2016, section 7. Throws RecordingError for an s outside of [0, 1].
 TAPELOOM_API Value softmax_cross_entropy(std::span<const Value> logits, std::span<const Value> targets,
-                                         Value weight = 1.0);
+                                         Value weight = 1.0, double label_smoothing = 0.0);
 
 /// The same for the class of that number, 0, 1, ...; for class numbers bound as an input. A number that is no class
 /// gives NaN.
-TAPELOOM_API Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight = 1.0);
+TAPELOOM_API Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, Value weight = 1.0,
+                                         double label_smoothing = 0.0);
 
 /// The same for a class known while recording. Throws RecordingError for a number that is no class.
 TAPELOOM_API Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number,
-                                                  Value weight = 1.0);
+                                                  Value weight = 1.0, double label_smoothing = 0.0);
 template <std::integral Integer>
-Value softmax_cross_entropy(std::span<const Value> logits, Integer class_number, Value weight = 1.0) {
-  return softmax_cross_entropy_of_class(logits, static_cast<std::int64_t>(class_number), weight);
+Value softmax_cross_entropy(std::span<const Value> logits, Integer class_number, Value weight = 1.0,
+                            double label_smoothing = 0.0) {
+  return softmax_cross_entropy_of_class(logits, static_cast<std::int64_t>(class_number), weight, label_smoothing);
 }
 
 /// Over recorded samples: a list of logits and a class for each.
 TAPELOOM_API Value softmax_cross_entropy_sum(std::span<const std::vector<Value>> logits,
-                                             std::span<const std::size_t> classes, std::span<const Value> weights = {});
+                                             std::span<const std::size_t> classes, std::span<const Value> weights = {},
+                                             double label_smoothing = 0.0);
 TAPELOOM_API Value softmax_cross_entropy_mean(std::span<const std::vector<Value>> logits,
-                                              std::span<const std::size_t> classes,
-                                              std::span<const Value> weights = {});
+                                              std::span<const std::size_t> classes, std::span<const Value> weights = {},
+                                              double label_smoothing = 0.0);
+
+/// w sum_k t_k (log t_k - log p_k), of log p as log_softmax gives it; a t_k of 0 contributes nothing. Its mean over the
+/// samples is PyTorch's kl_div with the reduction "batchmean".
+TAPELOOM_API Value kl_div(std::span<const Value> log_probabilities, std::span<const Value> targets, Value weight = 1.0);
 
 /// strength * sum(p^2), to be added to a loss.
 TAPELOOM_API Value l2_penalty(std::span<const Value> parameters, Value strength);

@@ -3,13 +3,15 @@
 #include <cmath>
 #include <string>
 
-#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/nets/inputs.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
 namespace detail {
 
 double scale_unit(double unit, double low, double high) { return low + (high - low) * unit; }
+
+double fan_in_radius(const Fan& fan) { return 1.0 / std::sqrt(static_cast<double>(fan.inputs)); }
 
 double glorot_radius(const Fan& fan) { return std::sqrt(6.0 / static_cast<double>(fan.inputs + fan.outputs)); }
 
@@ -43,22 +45,6 @@ double he_normal(const Fan& fan, double u, double s) {
 }  // namespace detail
 
 namespace {
-
-/// The list itself, or a copy in `storage` in which plain numbers are constants on the tape.
-std::span<const Value> recorded(std::span<const Value> x, Tape& tape, std::vector<Value>& storage) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    if (!x[i].is_plain()) continue;
-    if (storage.empty()) storage.assign(x.begin(), x.end());
-    storage[i] = x[i].on(tape);
-  }
-  return storage.empty() ? x : std::span<const Value>(storage);
-}
-
-void check_inputs(const char* what, std::size_t given, std::size_t expected) {
-  if (given == expected) return;
-  throw RecordingError(std::string("a ") + what + " with " + std::to_string(expected) +
-                       (expected == 1 ? " input" : " inputs") + " was given " + std::to_string(given));
-}
 
 std::vector<Value> to_values(std::span<const double> numbers) { return {numbers.begin(), numbers.end()}; }
 
@@ -98,7 +84,7 @@ Value Neuron::apply(std::span<const Value> x) const {
 }
 
 Value Neuron::operator()(std::span<const Value> x) const {
-  check_inputs("neuron", x.size(), inputs_);
+  check_inputs("a neuron", x.size(), inputs_);
   return apply(x);
 }
 
@@ -123,7 +109,7 @@ Layer::Layer(Tape& tape, std::size_t inputs, const LayerOptions& options, const 
 }
 
 std::vector<Value> Layer::operator()(std::span<const Value> x) const {
-  check_inputs("layer", x.size(), inputs_);
+  check_inputs("a layer", x.size(), inputs_);
   std::vector<Value> storage;
   x = recorded(x, *neurons_.front().parameters().front().tape(), storage);
   std::vector<Value> outputs;

@@ -55,6 +55,11 @@ Initializer glorot(G& generator);
 template <std::uniform_random_bit_generator G>
 Initializer he(G& generator);
 
+/// Weights and biases uniform in [-r, r) with r = 1 / sqrt(inputs): what torch.nn.Linear, Conv1d and Conv2d begin with.
+/// Keeps a reference to the generator.
+template <std::uniform_random_bit_generator G>
+Initializer fan_in_uniform(G& generator);
+
 // --- networks --------------------------------------------------------------------------------------------------------
 
 /// No activation: the weighted sum itself. Nothing is recorded.
@@ -171,6 +176,8 @@ namespace detail {
 // Not in the header, so that the user's compiler flags do not change the last bit.
 /// low + (high - low) * unit
 TAPELOOM_API double scale_unit(double unit, double low, double high);
+/// 1 / sqrt(inputs)
+TAPELOOM_API double fan_in_radius(const Fan& fan);
 /// The radius of Glorot and Bengio's interval.
 TAPELOOM_API double glorot_radius(const Fan& fan);
 /// u^2 + v^2
@@ -223,6 +230,14 @@ Initializer glorot(G& generator) {
   return [&generator](const Fan& fan) {
     if (fan.bias) return 0.0;
     const double radius = detail::glorot_radius(fan);
+    return detail::scale_unit(random_unit(generator), -radius, radius);
+  };
+}
+
+template <std::uniform_random_bit_generator G>
+Initializer fan_in_uniform(G& generator) {
+  return [&generator](const Fan& fan) {
+    const double radius = detail::fan_in_radius(fan);
     return detail::scale_unit(random_unit(generator), -radius, radius);
   };
 }
