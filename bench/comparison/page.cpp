@@ -108,10 +108,11 @@ std::string plots_html(const std::vector<Measurement>& all) {
            "As micrograd's demos record it: the loss over all samples is one expression, whose samples the compiler "
            "folds into rows. Closures build as much anew in every step; Eigen and LibTorch take the same samples as a "
            "batch.");
-  html += draw("equation", time_point, "Time per step of a net that solves an equation",
-               "W of 2-W-W-W-1 tanh, 1,024 points (log scale)", time,
-               "The loss has the net's first and second derivatives by both inputs in it, recorded by derivative() here, "
-               "made by autograd::grad with create_graph in LibTorch.");
+  html +=
+      draw("equation", time_point, "Time per step of a net that solves an equation",
+           "W of 2-W-W-W-1 tanh, 1,024 points (log scale)", time,
+           "The loss has the net's first and second derivatives by both inputs in it, recorded by derivative() here, "
+           "made by autograd::grad with create_graph in LibTorch.");
   html += draw("width", break_even_point, "Recording and compiling against closures: when it pays off, by width",
                "W of 64-W-W-10 relu, 64 samples (log scale)", steps,
                "Time for recording and compiling, divided by what a step takes less than with closures. Below one, the "

@@ -7,7 +7,9 @@ if(NOT valgrind)
   return()
 endif()
 set(ENV{PYTHONMALLOC} malloc)
-execute_process(COMMAND ${valgrind} --quiet --error-exitcode=9 ${COMMAND} RESULT_VARIABLE status)
+execute_process(COMMAND ${valgrind} --quiet --error-exitcode=9
+                        --suppressions=${CMAKE_CURRENT_LIST_DIR}/valgrind.supp ${COMMAND}
+                RESULT_VARIABLE status)
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "the test failed under valgrind (${status})")
 endif()
