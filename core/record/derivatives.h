@@ -19,6 +19,9 @@ namespace tapeloom::inline TAPELOOM_ABI {
 // In a batch, the derivative of a Value that differs from sample to sample is taken for each sample on its own: by an
 // input, by that input of the sample; by what all samples share, for that sample alone. That of a Value which all
 // share, such as a loss, counts all samples: by an input it is a number for each sample, by a parameter their sum.
+//
+// Derivatives are written as is cheapest, that of tanh with its result. So the derivative of a derivative by a Value
+// that lies in between, on the way from x to y, is one of how it was written; by leaves it has one meaning.
 
 /// The derivatives of y by each x, by a reverse sweep from y. If y does not depend on x, the constant 0. A Value in the
 /// list twice gets its derivative twice. Throws RecordingError if y differs from sample to sample and depends on x by
@@ -44,7 +47,8 @@ TAPELOOM_API Value derivative(Value y, Value x, Value direction = 1.0);
 /// or, where there are fewer x and no batch reduction in between, a forward sweep for each x.
 TAPELOOM_API std::vector<Value> jacobian(std::span<const Value> y, std::span<const Value> x);
 
-/// The x.size() x x.size() second derivatives of y, row-major; symmetric up to rounding.
+/// The x.size() x x.size() second derivatives of y, row-major; symmetric up to rounding unless an x is computed from
+/// another.
 TAPELOOM_API std::vector<Value> hessian(Value y, std::span<const Value> x);
 inline std::vector<Value> hessian(Value y, std::initializer_list<Value> x) {
   return hessian(y, std::span(x.begin(), x.size()));

@@ -3,19 +3,12 @@
 #include <algorithm>
 
 #include "fuzz/import.h"
+#include "fuzz/jets.h"
 #include "fuzz/oracle_run.h"
 
 namespace tapeloom::test::fuzz {
 
 namespace {
-
-/// A derivative of a script that is written out: of y along the direction, or by the one x if there is none.
-struct DerivativeQuery {
-  std::uint32_t y = 0;
-  std::vector<std::uint32_t> x, direction;
-  std::uint32_t result = 0;  ///< the statement that should be it
-  bool has_choices = false;  ///< so that an adjoint of zero contributes nothing whatever it meets
-};
 
 /// For a sample: what the statement that should be the derivative is, and what it should be.
 struct SweptDerivative {
@@ -30,6 +23,21 @@ bool has_choices(const Script& written, const DerivativeQuery& query) {
   for (std::uint32_t i = query.y + 1; i-- > oldest;) {
     if (!in[i]) continue;
     if (written.statements[i].op == Op::where) return true;
+    for (std::uint32_t x : written.statements[i].x) in[x] = true;
+  }
+  return false;
+}
+
+/// Whether it is a derivative by an inner value of what is a derivative already. Then it is one of how that was written
+/// down: tanh' is computed from tanh's result, and so it depends on that.
+bool by_inner_value_of_derivative(const Script& written, const DerivativeQuery& query,
+                                  std::span<const DerivativeQuery> before) {
+  const bool inner = std::ranges::any_of(query.x, [&](std::uint32_t x) { return !written.leaf(x); });
+  std::vector<bool> in(query.y + 1);
+  in[query.y] = true;
+  for (std::uint32_t i = query.y + 1; inner && i-- > 0;) {
+    if (!in[i]) continue;
+    if (std::ranges::any_of(before, [&](const DerivativeQuery& each) { return each.result == i; })) return true;
     for (std::uint32_t x : written.statements[i].x) in[x] = true;
   }
   return false;
@@ -103,10 +111,14 @@ void compare_derivatives(const Script& written, const Recording& recording, cons
   std::vector<DerivativeQuery> queries;
   for (const Differentiated& each : recording.derivatives) {
     if (each.result.is_plain()) continue;
-    DerivativeQuery query{each.y.id().index, {}, {}, each.result.id().index, false};
+    DerivativeQuery query;
+    query.y = each.y.id().index;
+    query.result = each.result.id().index;
+    query.own = query.result >= each.first && recording.tape->op(each.result.id()) != Op::constant;
     for (Value x : each.x) query.x.push_back(x.id().index);
     for (Value d : each.direction) query.direction.push_back(d.id().index);
     query.has_choices = has_choices(written, query);
+    query.own = query.own && !by_inner_value_of_derivative(written, query, queries);
     queries.push_back(query);
   }
   Decisions decisions;  // guards hold for the recorded numbers
@@ -118,10 +130,16 @@ void compare_derivatives(const Script& written, const Recording& recording, cons
   const Data later{written.rows, written.samples, true};
   for (const Data* data : {&as_recorded, &later}) {
     const std::vector<std::vector<SweptDerivative>> all = expect_derivatives(written, *data, decisions, queries);
+    const auto jets = derivatives_by_jets(written, *data, queries);
     for (std::size_t i = 0; i < all.size(); ++i) {
       const std::string name = "derivative " + std::to_string(i) + (data->later ? " of sample " : " as recorded ");
       for (std::size_t s = 0; s < all[i].size(); ++s) {
-        compare(name + std::to_string(s), all[i][s].recorded, all[i][s].swept);
+        const Bounded& is = all[i][s].recorded;
+        compare(name + std::to_string(s), is, all[i][s].swept);
+        const std::optional<JetDerivative> jet = s < jets[i].size() ? jets[i][s] : std::nullopt;
+        if (jet && std::isfinite(jet->value) && std::isfinite(is.value)) {
+          compare(name + std::to_string(s) + " by jets", is, Bounded::of(jet->value, jet->rounding, {}));
+        }
         if (s > 0 || data->later) continue;
         Bounded at_once = all[i][s].recorded;
         at_once.value = recording.tape->data(NodeId(std::size_t{queries[i].result}));

@@ -222,9 +222,9 @@ class Oracle {
         if (node.adjoint.value == 0.0L && !p.chosen_away && !(std::isfinite(p.value) && std::isfinite(p.error))) {
           expected_.masked = true;
         }
-        // adjoint / inf is a zero, of which recorded formulas cannot tell whether it is the adjoint's.
-        const bool divisor = (node.op == Op::div && k == 1) || (node.op == Op::div_adjoint && k == 0);
-        const bool lost = recorded && divisor && std::isinf(nodes_[node.x[k]].value.value);
+        // adjoint / inf is a zero, of which formulas cannot tell whether it is the adjoint's.
+        const bool divisor = (recorded && node.op == Op::div && k == 1) || (node.op == Op::div_adjoint && k == 0);
+        const bool lost = divisor && std::isinf(nodes_[node.x[k]].value.value);
         contribute(node.x[k], lost ? Bounded::unknown() : contribution(p, node.adjoint, arithmetic_));
       }
     }

@@ -146,11 +146,13 @@ class Recorder {
       if (each.is_plain()) return {Value(0.0), this};
     }
     const Value y = all[0];
-    if (s.kind == Kind::gradient) return differentiated(y, x, {}, gradient(y, x)[0]);
-    if (s.kind == Kind::derivative) return differentiated(y, x, direction, tapeloom::derivative(y, x, direction));
+    const auto first = static_cast<std::uint32_t>(tape_.size());
+    if (s.kind == Kind::gradient) return differentiated(first, y, x, {}, gradient(y, x)[0]);
+    if (s.kind == Kind::derivative)
+      return differentiated(first, y, x, direction, tapeloom::derivative(y, x, direction));
     const Value product = hessian_vector(y, x, direction)[s.k], slope = gradient(y, {x[s.k]})[0];
-    differentiated(y, {x[s.k]}, {}, slope);
-    return differentiated(slope, x, direction, product);
+    differentiated(first, y, {x[s.k]}, {}, slope);
+    return differentiated(first, slope, x, direction, product);
   }
 
   Recorded halved(Recorded x) { return {x.value * 0.5, this}; }
@@ -191,11 +193,12 @@ class Recorder {
     return 0.0;
   }
 
-  Recorded differentiated(Value y, const std::vector<Value>& x, std::vector<Value> direction, Value result) {
+  Recorded differentiated(std::uint32_t first, Value y, const std::vector<Value>& x, std::vector<Value> direction,
+                          Value result) {
     if (plant(RecordingFault::stale_derivative)) result = tape_.constant(result.data());
     if (plant(RecordingFault::other_sign)) result = -result;
     for (Value& each : direction) each = each.on(tape_);
-    recording_.derivatives.push_back({y.on(tape_), x, direction, result});
+    recording_.derivatives.push_back({y.on(tape_), x, direction, result, first});
     return {result, this};
   }
 

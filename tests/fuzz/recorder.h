@@ -35,6 +35,7 @@ struct Differentiated {
   Value y;
   std::vector<Value> x, direction;
   Value result;
+  std::uint32_t first = 0;  ///< how many nodes there were before it
 };
 
 struct Recording {
