@@ -148,7 +148,7 @@ TEMPLATE_TEST_CASE("row kernels: elementwise rows by index", "", float, double) 
     for (std::uint32_t r = 0; r < slots; ++r) {
       for (std::size_t l = 0; l < lanes; ++l) {
         expected[(slots + r) * stride + l] =
-            n.at(n.indices[r + 1], l) + n.at(parameters + r / 8 | Program::uniform_slot, 0);
+            n.at(n.indices[r + 1], l) + n.at((parameters + r / 8) | Program::uniform_slot, 0);
       }
     }
     for (std::uint32_t r = 0; r < slots; r += 8) {  // of one number each

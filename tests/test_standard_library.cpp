@@ -148,7 +148,7 @@ TEST_CASE("standard library: a comparison becomes a bool with a guard, and a Val
   const Value half = 0.5 * (x < y), count = (x < y) + (y < x) + 1.0;
   CHECK(half.data() == 0.5);
   CHECK(count.data() == 2.0);
-  CHECK(where(!(x < y) | (y < x), x, y).data() == 2.0);
+  CHECK(where((!(x < y)) | (y < x), x, y).data() == 2.0);
   CHECK(tape.guards().size() == 1);
   const auto decides = [](Value a, Value b) -> bool { return a > b; };
   CHECK_FALSE(decides(x, y));

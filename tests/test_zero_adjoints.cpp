@@ -5,6 +5,7 @@
 #include <random>
 
 #include "catch.h"
+#include "compare.h"
 #include "gamma_oracle.h"
 #include "instruction_sets.h"
 #include "tapeloom/compiler/compile.h"
@@ -20,7 +21,6 @@ using namespace tapeloom::test;
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// A function, its derivative by hand, and where it or its parts are infinite or NaN.
 struct Spoiled {

@@ -1,4 +1,6 @@
 // Products take over what finishes them.
+#include <unordered_map>
+
 #include "tapeloom/compiler/graph/schedule.h"
 #include "tapeloom/compiler/passes/passes.h"
 
@@ -17,21 +19,33 @@ class Fuser {
   explicit Fuser(const Graph& graph) : old_(graph), phase_(schedule(graph).phase), uses_(count_uses(graph)) {}
 
   /// The block `id` as part of the product it reads, or nothing. `x` are its operands in the new graph.
-  View fused(Graph& out, BlockId id, std::span<const View> x) const {
+  View fused(Graph& out, BlockId id, std::span<const View> x) {
     if (old_[id].kind != BlockKind::elementwise || !old_[id].varying) return nothing;
     for (std::size_t k = 0; k < x.size(); ++k) {
       const View product = old_.operand(id, k);
       if (!is_product(out, x[k].block) || product != old_.all(product.block) || product.rows != old_[id].rows) continue;
-      if (uses_[product.block.index] != 1 || phase_[product.block.index] != phase_[id.index]) continue;
-      const View result = finished(out, old_[id].op, x, k);
+      if (!serves(product.block, id)) continue;
+      const View result = finished(out, id, x, k);
       if (result != nothing) return result;
     }
     return nothing;
   }
 
+  /// Remembers which product of the new graph stands for a block of the old.
+  View stands_for(const Graph& out, const View& made, BlockId id) {
+    if (made != nothing && is_product(out, made.block) && made == out.all(made.block)) old_of_[made.block.index] = id;
+    return made;
+  }
+
  private:
+  /// Whether nobody else reads it, and it is computed together with the reader.
+  bool serves(BlockId product, BlockId reader) const {
+    return uses_[product.index] == 1 && phase_[product.index] == phase_[reader.index];
+  }
+
   /// op(x...), operand k of which is a product.
-  static View finished(Graph& out, Op op, std::span<const View> x, std::size_t k) {
+  View finished(Graph& out, BlockId id, std::span<const View> x, std::size_t k) {
+    const Op op = old_[id].op;
     const Block product = out[x[k].block];
     if (product.then != no_op) return nothing;
     if (x.size() == 1) {
@@ -39,13 +53,26 @@ class Fuser {
       return out.add_finished(x[k].block, product.op, {&operand, product.op != no_op ? 1u : 0u}, op);
     }
     const bool takes_product = op == Op::add || (op_kind(op) == OpKind::adjoint && k == 1);
-    if (!takes_product || product.op != no_op || x.size() != 2) return nothing;
-    return out.add_finished(x[k].block, op, x.subspan(1 - k, 1), no_op);
+    if (!takes_product || x.size() != 2) return nothing;
+    if (product.op == no_op) return out.add_finished(x[k].block, op, x.subspan(1 - k, 1), no_op);
+    return op == Op::add && product.op == Op::add ? of_two_products(out, id, x[k], x[1 - k]) : nothing;
+  }
+
+  /// (P + Q) + x, where P takes Q, as P + (Q + x), where Q takes x: then P may take a function yet, as in a recurrent
+  /// net with a matrix for its input and one for its state.
+  View of_two_products(Graph& out, BlockId id, const View& sum, const View& x) {
+    const View other = out.operand(sum.block, 2);
+    const auto at = old_of_.find(other.block.index);
+    if (at == old_of_.end() || other != out.all(other.block) || !serves(at->second, id)) return nothing;
+    if (out[other.block].op != no_op || out[other.block].then != no_op) return nothing;
+    const View finished = out.add_finished(other.block, Op::add, {&x, 1}, no_op);
+    return out.add_finished(sum.block, Op::add, {&finished, 1}, no_op);
   }
 
   const Graph& old_;
   LargeVector<std::uint32_t> phase_;
   LargeVector<std::uint32_t> uses_;
+  std::unordered_map<std::uint32_t, BlockId> old_of_;  // of products of the new graph; looked up, never walked
 };
 
 }  // namespace
@@ -54,10 +81,10 @@ Graph fuse(Graph graph) {
   bool any = false;
   for (std::size_t i = 0; i < graph.size() && !any; ++i) any = is_product(graph, BlockId(i));
   if (!any) return graph;
-  const Fuser fuser(graph);
+  Fuser fuser(graph);
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     const View fused = fuser.fused(out, id, operands);
-    return fused != nothing ? fused : out.add_copy(graph, id, operands);
+    return fused != nothing ? fused : fuser.stands_for(out, out.add_copy(graph, id, operands), id);
   });
 }
 

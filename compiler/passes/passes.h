@@ -66,6 +66,10 @@ Graph move_factors(Graph graph);
 /// that is used again and again. requires: a valid graph. maintains: order; the sum is rounded in another order.
 Graph merge_products(Graph graph);
 
+/// Makes one product of a row and a vector of a sum over products of rows, once a step, which nobody else reads.
+/// requires: a valid graph. maintains: order; the sum is rounded in another order.
+Graph find_dots(Graph graph);
+
 /// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
 /// another order.

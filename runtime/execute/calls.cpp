@@ -6,6 +6,13 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
+namespace {
+
+/// So few neighbours are added in less time one by one than a vector's lanes.
+constexpr std::uint32_t few_terms = 4;
+
+}  // namespace
+
 template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
                             T* scratch, bool skip_zeros)
@@ -43,7 +50,7 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Instruction& i) const 
       return Way::sums;
     case InstructionKind::row_sum:
       // Neighbours are like the samples of one row.
-      return view_.once() && s.step[0] == 1 ? Way::sums : Way::rows;
+      return view_.once() && s.step[0] == 1 && s.rows > few_terms ? Way::sums : Way::rows;
     case InstructionKind::elementwise:
       // A vector kernel of one number takes longer than its function, and has other bits.
       return view_.once() && s.rows == 1 ? Way::number : Way::rows;

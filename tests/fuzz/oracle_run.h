@@ -145,6 +145,7 @@ class Oracle {
     for (std::size_t i = 0; i < classes; ++i) logits.push_back(masked(x[i]));
     Number largest = logits[0];
     for (std::size_t i = 1; i < classes; ++i) largest = apply(Op::max, largest, logits[i]);
+    largest = apply(Op::stop_gradient, largest);  // any shift gives the same; infinite ones must not meet
     std::vector<Number> shifted, exponentials;
     for (const Number& z : logits) {
       shifted.push_back(apply(Op::sub, z, largest));
