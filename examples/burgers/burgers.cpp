@@ -3,7 +3,7 @@
 // of Computational Physics 378, 2019). At t = 0, u is -sin(pi x); it steepens into a front at x = 0. Prints the error
 // against the exact solution, and draws both.
 //
-//   burgers [steps, by default 20000 [directory for the picture, by default the current one]]
+//   burgers [steps by Adam, and a twentieth as many by L-BFGS, by default 20000 [directory for the picture]]
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <numbers>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,16 +27,15 @@ constexpr std::size_t points = 8192, batch = 512;
 /// The net is in a place where it can do no harm at t = 0 and x = -1, 1: there u is right whatever it says.
 struct Problem {
   explicit Problem(std::mt19937_64& random)
-      : x(tape.input(0.0, "x")),
-        t(tape.input(0.0, "t")),
-        net(tape, 2, {{24, tanh}, {24, tanh}, {24, tanh}, {1}}, glorot(random)) {
-    u = -sin(pi * x) + t * (1.0 - square(x)) * net({{x, t}})[0];
-    const std::vector<Value> first = gradient(u, {x, t});
+      : place(tape.inputs("x_t", 2)), net(tape, 2, {{24, tanh}, {24, tanh}, {24, tanh}, {1}}, glorot(random)) {
+    const Value x = place[0], t = place[1];
+    u = -sin(pi * x) + t * (1.0 - square(x)) * net(place)[0];
+    const std::vector<Value> first = gradient(u, place);
     const Value u_x = first[0], u_t = first[1], u_xx = gradient(u_x, {x})[0];
     loss = batch_mean(square(u_t + u * u_x - nu * u_xx));
   }
   Tape tape;
-  Value x, t;
+  std::vector<Value> place;
   MLP net;
   Value u, loss;
 };
@@ -72,16 +72,16 @@ struct Grid {
 };
 
 /// The relative error in the mean square, over a grid.
-double compare(Value u, const Executor<float>& trained, Grid& grid) {
-  std::vector<float> rows;
+double compare(Value u, const Executor<double>& trained, Grid& grid) {
+  std::vector<double> rows;
   for (std::size_t row = 0; row < Grid::rows; ++row) {
     for (std::size_t column = 0; column < Grid::columns; ++column) {
       const Point p = grid.plot.cell(column, row, Grid::columns, Grid::rows);
-      rows.insert(rows.end(), {static_cast<float>(p.y), static_cast<float>(p.x)});
+      rows.insert(rows.end(), {p.y, p.x});
       grid.exact.numbers.push_back(exact(p.y, p.x));
     }
   }
-  Executor<float> inference(compile_inference({{u}}), trained, {.max_samples = Grid::columns * Grid::rows});
+  Executor<double> inference(compile_inference({{u}}), trained, {.max_samples = Grid::columns * Grid::rows});
   inference.bind(rows);
   inference.step();
   grid.net.numbers.assign(inference.outputs().begin(), inference.outputs().end());
@@ -103,21 +103,43 @@ void draw(Grid& grid, const std::string& path) {
   grid.plot.write(path);
 }
 
-void run(std::uint64_t steps, const std::filesystem::path& directory) {
-  std::mt19937_64 random(1);
-  Problem problem(random);
-  const std::vector<float> rows = collocation_points();
-  Executor<float> executor(compile(problem.loss), {.max_samples = batch});
+void report(const char* what, std::size_t number, double loss) {
+  std::printf("%-9s %5zu  residual %.2e\n", what, number, std::sqrt(loss));
+}
+
+/// In float and in mini-batches, to come near.
+void train_by_adam(Executor<float>& executor, std::span<const float> rows, std::uint64_t steps) {
   executor.bind(rows);
   Adam<float> adam;
   for (std::uint64_t step = 0; step < steps; ++step) {
     executor.step(step * batch % points, batch);
     adam.set_learning_rate(cosine_decay(0.01, 0.0, steps, step));
     adam.update(executor);
-    if (step % (steps / 6 + 1) == 0) {
-      std::printf("step %5llu  residual %.2e\n", static_cast<unsigned long long>(step), std::sqrt(executor.loss()));
-    }
+    if (step % (steps / 4 + 1) == 0) report("step", step, executor.loss());
   }
+}
+
+/// In double and over all points, to go on from there.
+void train_by_lbfgs(Executor<double>& executor, std::span<const float> rows, std::size_t iterations) {
+  const std::vector<double> wide(rows.begin(), rows.end());
+  DataView data;
+  data.add("x_t", wide);
+  lbfgs(executor, data, {.max_iterations = iterations, .on_iteration = [&](const SolverReport& at) {
+                           if (at.iteration % (iterations / 4 + 1) == 1) report("iteration", at.iteration, at.loss);
+                           return true;
+                         }});
+}
+
+void run(std::uint64_t steps, const std::filesystem::path& directory) {
+  std::mt19937_64 random(1);
+  Problem problem(random);
+  const std::vector<float> rows = collocation_points();
+  const Program program = compile(problem.loss);
+  Executor<float> coarse(program, {.max_samples = batch});
+  train_by_adam(coarse, rows, steps);
+  Executor<double> executor(program, {.max_samples = points});
+  executor.set_parameters(std::vector<double>(coarse.parameters().begin(), coarse.parameters().end()));
+  train_by_lbfgs(executor, rows, static_cast<std::size_t>(steps / 20));
   Grid grid;
   std::printf("relative error %.1e\n", compare(problem.u, executor, grid));
   std::filesystem::create_directories(directory);

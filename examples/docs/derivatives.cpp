@@ -102,18 +102,16 @@ void clip_by_sample() {
   const std::vector<Value> slopes = gradient(loss, parameters);
   Value squares = 0.0;
   for (const Value& slope : slopes) squares += square(slope);
-  const Value norm = sqrt(squares), scale = min(1.0, 1.0 / norm);  // to a norm of 1 at most
-  std::vector<Value> outputs = {norm};
-  for (const Value& slope : slopes) outputs.push_back(batch_mean(scale * slope));
-  Executor<double> executor(compile(batch_mean(loss), {.outputs = outputs}));
+  const Value norm = sqrt(squares);
+  const Value scale = stop_gradient(min(1.0, 1.0 / norm));  // to a norm of 1 at most
+  Executor<double> executor(compile(batch_mean(scale * loss), {.outputs = {norm}}));
   const std::vector<double> rows = {0.75, 2.0, 0.0, 0.25};
   executor.bind(rows, 2);
   executor.step();
-  const std::span<const double> all = executor.outputs();  // a row for each sample
-  std::printf("norms %.2f %.2f\n", all[0], all[outputs.size()]);
-  std::printf("clipped mean %.2f %.2f\n", all[1], all[2]);
+  std::printf("norms %.2f %.2f\n", executor.outputs()[0], executor.outputs()[1]);
+  std::printf("clipped mean %.2f %.2f\n", executor.gradients()[0], executor.gradients()[1]);
   Sgd<double> sgd({.learning_rate = 1.0});
-  sgd.update(executor, all.subspan(1, parameters.size()));  // of any sample: the mean is the same for all
+  sgd.update(executor);
   std::printf("trained to %.2f %.2f\n", executor.parameters()[0], executor.parameters()[1]);
 }
 
