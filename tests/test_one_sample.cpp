@@ -213,6 +213,34 @@ TEST_CASE("a program of one sample goes through files, whoever saved it") {
   }
 }
 
+TEST_CASE("a program of one sample by itself runs steps of one sample, and refuses to take more") {
+  const Recurrent net;
+  const Program program = compile(net.loss);
+  REQUIRE(program.of_one_sample != nullptr);
+  const Program& alone = *program.of_one_sample;
+  CHECK_THROWS_AS(Executor<double>(alone, {.max_samples = 2}), BindError);
+  CHECK_THROWS_AS(Executor<double>(alone), BindError);
+  CHECK(hash(alone) != hash(program));
+  Executor<double> executor(alone, {.max_samples = 1, .profile = true}), whole(program, {.max_samples = 1});
+  const std::vector<double> row = some_numbers(net.x.size());
+  executor.bind(row), whole.bind(row);
+  CHECK(same_bits(executor.step(), whole.step()));
+  CHECK(explain(alone, executor.profile()) == explain(program, executor.profile()));
+}
+
+TEST_CASE("what steps of one sample are computed by is a part of a program's hash") {
+  const Recurrent net;
+  Program program = compile(net.loss);
+  REQUIRE(program.of_one_sample != nullptr);
+  const std::uint64_t whole = hash(program);
+  Program other = *program.of_one_sample;
+  other.constants.at(0) += 1.0;
+  program.of_one_sample = std::make_shared<const Program>(other);
+  CHECK(hash(program) != whole);
+  program.of_one_sample = nullptr;
+  CHECK(hash(program) != whole);
+}
+
 TEST_CASE("guards of one sample are reported as those of many") {
   Tape tape;
   const std::vector<Value> x = tape.inputs("x", 16), w = parameters(tape, 16);

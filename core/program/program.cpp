@@ -40,6 +40,8 @@ std::uint64_t hash(const Program& program) {
     h.add(std::uint64_t{s.places} << 32 | s.place_step);
   }
   for (std::uint32_t index : program.indices) h.add(std::uint64_t{index});
+  h.add(std::uint64_t{program.one_row});
+  if (program.of_one_sample != nullptr) h.add(hash(*program.of_one_sample));
   return h.value();
 }
 

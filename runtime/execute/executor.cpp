@@ -69,6 +69,10 @@ struct Executor<T>::State {
       throw BindError("ExecutorOptions::max_samples is 0; a step needs at least one sample");
     }
     if (options.max_samples > UINT32_MAX) throw BindError("ExecutorOptions::max_samples is above 2^32");
+    if (program->one_row && options.max_samples > 1) {
+      throw BindError("a program of one sample (Program::one_row) has steps of one; ExecutorOptions::max_samples is " +
+                      std::to_string(options.max_samples) + ": set it to 1, or run the program that it is part of");
+    }
     if (std::is_same_v<T, float> && program->exact) {
       throw BindError("CompileOptions::exact promises the bits of double precision; run it in an Executor<double>");
     }

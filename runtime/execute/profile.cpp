@@ -70,7 +70,8 @@ class Table {
 }  // namespace
 
 std::string explain(const Program& program, const Profile& profile, double peak) {
-  return Table(profile.of_one_sample ? *program.of_one_sample : program, profile, peak).text();
+  const bool of_part = profile.of_one_sample && program.of_one_sample != nullptr;
+  return Table(of_part ? *program.of_one_sample : program, profile, peak).text();
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI
