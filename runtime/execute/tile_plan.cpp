@@ -88,6 +88,9 @@ double call_bytes(const Instruction& i, const Shape& s) {
   double bytes = facts.matrix_product ? place * s.places : 0.0;
   if (facts.result.target == instructions::Target::total_rows) bytes += row * s.rows;
   if (i.kind == InstructionKind::row_sum) bytes += row * s.terms;
+  // Once a step they may be sums of products.
+  const bool dense = i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
+  if (dense) bytes += row * static_cast<double>(facts.result.count);
   if (facts.result.target == instructions::Target::total_entries) bytes += product * s.rows * s.terms;
   return bytes;
 }
@@ -141,6 +144,10 @@ ProgramCost cost_of(const Program& program, std::size_t samples) {
   for (const Stage& stage : program.stages) {
     cost.operations += operations_of(program, stage.uniform, false);
     cost.operations += static_cast<double>(samples) * operations_of(program, stage.tile, true);
+  }
+  if (program.of_one_sample != nullptr) {
+    const ProgramCost one = cost_of(*program.of_one_sample, 1);
+    cost.operations = std::max(cost.operations, one.operations), cost.bytes = std::max(cost.bytes, one.bytes);
   }
   return cost;
 }

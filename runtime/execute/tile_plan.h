@@ -35,7 +35,8 @@ struct ProgramCost {
   double bytes = 0.0;
 };
 
-/// For steps of `samples` samples, or of as many as were recorded with their data. The program has no fault.
+/// For steps of `samples` samples, or of as many as were recorded with their data; or of one, if the program of one
+/// sample asks for more. The program has no fault.
 ProgramCost cost_of(const Program& program, std::size_t samples);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime
