@@ -224,7 +224,8 @@ class Oracle {
           expected_.masked = true;
         }
         // adjoint / inf is a zero, of which formulas cannot tell whether it is the adjoint's.
-        const bool divisor = (recorded && node.op == Op::div && k == 1) || (node.op == Op::div_adjoint && k == 0);
+        const bool divisor = (recorded && node.op == Op::div && k == 1) ||
+                             ((node.op == Op::div_adjoint || node.op == Op::atan_adjoint) && k == 0);
         const bool lost = divisor && std::isinf(nodes_[node.x[k]].value.value);
         contribute(node.x[k], lost ? Bounded::unknown() : contribution(p, node.adjoint, arithmetic_));
       }
