@@ -188,6 +188,25 @@ TEST_CASE("layers: Conv1d and Conv2d are PyTorch's, with strides, padding and ch
   });
 }
 
+TEST_CASE("layers: windows that lie in the padding altogether are zeros") {
+  Tape tape;
+  const Values x = {tape.parameter(1.0), tape.parameter(2.0), tape.parameter(3.0)};
+  const auto data = [](const Values& y) {
+    std::vector<double> all;
+    for (const Value& each : y) all.push_back(each.data());
+    return all;
+  };
+  using Numbers = std::vector<double>;
+  const Conv1d one(tape, 1, 1, {.kernel = 1, .padding = 3}, ones);
+  CHECK(data(one(Signal{1, 3, x}).values) == Numbers{1, 1, 1, 2, 3, 4, 1, 1, 1});  // with a bias of 1
+  const Conv1d two(tape, 1, 1, {.kernel = 2, .stride = 2, .padding = 4, .bias = false}, ones);
+  CHECK(data(two(Signal{1, 3, x}).values) == Numbers{0, 0, 3, 3, 0});
+  const Conv2d image(tape, 1, 1, {.kernel = {1, 2}, .padding = {2, 3}, .bias = false}, ones);
+  CHECK(data(image(Image{1, 1, 3, x}).values) == Numbers{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                         0, 0, 1, 3, 5, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                         0, 0, 0, 0, 0, 0, 0, 0});
+}
+
 TEST_CASE("layers: pools are PyTorch's, with strides and padding") {
   check("max_pool1d", [](Tape&, const Values& x, const std::string&) {
     return Recorded{max_pool1d({2, 7, x}, {.kernel = 3, .stride = 2, .padding = 1}).values};
@@ -272,6 +291,7 @@ TEST_CASE("layers: lists of l1 and smoothed losses") {
   CHECK(l1_mean(y, t, w).data() == 0.2);
   CHECK(l1(y[0], not_a_number, 0.0).data() == 0.0);
   CHECK(smooth_l1(y[0], t[0], 0.25).data() == 0.5 - 0.125);
+  CHECK(smooth_l1(y[0], t[0], 0.0).data() == 0.5);
   const std::vector<Values> logits = {{1.0, 2.0}, {0.0, 3.0}};
   const std::vector<std::size_t> classes = {1, 0};
   const double by_hand =

@@ -14,14 +14,16 @@ struct Axis {
   std::size_t length, kernel, stride, padding;
 
   std::size_t windows() const { return (length + 2 * padding - kernel) / stride + 1; }
-  /// The part of a window that lies within: kernel elements from `first`, which meet the list from `at`.
+  /// The part of a window that lies within: kernel elements from `first`, which meet the list from `at`. All zeros of a
+  /// window that lies outside, as there are where the padding is more than the kernel.
   struct Part {
     std::size_t first, at, count;
   };
   Part part(std::size_t window) const {
     const std::size_t start = window * stride;  // counted from the padding's beginning
+    if (start >= length + padding || start + kernel <= padding) return {0, 0, 0};
     const std::size_t first = start < padding ? padding - start : 0, end = std::min(kernel, length + padding - start);
-    return {first, start + first - padding, end > first ? end - first : 0};
+    return {first, start + first - padding, end - first};
   }
 };
 

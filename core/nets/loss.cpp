@@ -139,6 +139,7 @@ Value huber_mean(std::span<const Value> x, std::span<const Value> targets, Value
 }
 
 Value smooth_l1(Value prediction, Value target, Value beta, Value weight) {
+  if (beta.is_plain() && beta.data() == 0.0) return l1(prediction, target, weight);
   return huber(prediction, target, beta, weight) / beta;
 }
 

@@ -47,7 +47,7 @@ TAPELOOM_API Value huber_mean(std::span<const Value> predictions, std::span<cons
                               std::span<const Value> weights = {});
 
 /// huber with beta for delta, divided by beta: w d^2 / (2 beta) where |d| is at most beta, w (|d| - beta / 2)
-/// elsewhere.
+/// elsewhere; l1 for a beta that is a plain 0.
 TAPELOOM_API Value smooth_l1(Value prediction, Value target, Value beta = 1.0, Value weight = 1.0);
 
 /// w relu(1 - target score), the max-margin loss; target is -1 or 1.
