@@ -6,13 +6,6 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
-namespace {
-
-/// So few neighbours are added in less time one by one than a vector's lanes.
-constexpr std::uint32_t few_terms = 4;
-
-}  // namespace
-
 template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
                             T* scratch, bool skip_zeros)

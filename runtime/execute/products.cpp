@@ -31,11 +31,12 @@ struct Side {
 }  // namespace
 
 /// Once a step the product of a matrix and a vector is a sum of products for each row, if these and the vector are
-/// numbers side by side: sums over samples compute the same.
+/// numbers side by side and not few: sums over samples compute the same.
 template <class T>
 bool CallPlanner<T>::are_dots(const Instruction& i, const Shape& s) const {
   if (!view_.once() || (i.kind != InstructionKind::dense && i.kind != InstructionKind::dense_reverse)) return false;
-  return s.places == 1 && i.op == no_op && i.then == no_op && MatrixLayout(i, s).term_step == 1 &&
+  const MatrixLayout w(i, s);
+  return s.places == 1 && i.op == no_op && i.then == no_op && w.term_step == 1 && w.terms > few_terms &&
          OperandRows<T>(view_, i, s, 1).step == 1;
 }
 
