@@ -116,12 +116,14 @@ OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels,
       calls_(planner_.make_room()) {
   this->view_ = uniform_view(program, buffers);
   planner_.plan(1, {}, calls_);
+  std::vector<RunCall<T>> products;
+  for (const Call<T>& call : calls_.calls) {
+    using Kind = typename Call<T>::Kind;
+    if (call.kind == Kind::product || call.kind == Kind::sums) products.push_back(call.kernel.run);
+  }
   this->frequent_numbers_.choose(planner_.numbers());
   this->frequent_rows_.choose(planner_.row_kernels());
-  std::vector<RunCall<T>> ks;
-  for (const Call<T>& c : calls_.calls)
-    if (c.kind == Call<T>::Kind::product || c.kind == Call<T>::Kind::sums) ks.push_back(c.kernel.run);
-  this->frequent_products_.choose(ks);
+  this->frequent_products_.choose(std::move(products));
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     const auto list = calls_.of_stage(stage);
     Numbers& numbers = numbers_.emplace_back(Numbers{.are_all = list.empty()});
