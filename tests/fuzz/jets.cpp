@@ -178,7 +178,8 @@ Jet apply_jet(Op op, const std::array<Jet, 3>& x) {
   const Jet &a = x[0], &b = x[1];
   const Real p = a.number(), q = b.number();
   const bool chooses = op == Op::max || op == Op::min || op == Op::abs || op_kind(op) == OpKind::comparison;
-  if (chooses && (std::isnan(p) || std::isnan(q))) return Jet::unknown();
+  // At a pole the sign of an infinite number is that of a zero, which sums of jets do not keep.
+  if (chooses && !(std::isfinite(p) && std::isfinite(q))) return Jet::unknown();
   switch (op) {
     case Op::add:
       return a + b;
