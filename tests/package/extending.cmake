@@ -1,5 +1,6 @@
 # Adds the op of docs/extending.md to a copy of the sources, as the page says, and builds and runs its program.
 cmake_minimum_required(VERSION 3.22)
+include(${CMAKE_CURRENT_LIST_DIR}/copy_sources.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 # The page's three blocks of C++.
@@ -34,15 +35,9 @@ endfunction()
 
 set(copy ${SCRATCH}/tapeloom)
 file(REMOVE_RECURSE ${SCRATCH})
-foreach(part CMakeLists.txt cmake version.h tapeloom.h c.h core compiler runtime)
-  file(COPY ${ROOT}/${part} DESTINATION ${copy})
-endforeach()
+copy_sources(${copy})
 insert(${copy}/core/ops/ops.def "${row}" "TAPELOOM_BINARY(leaky_relu")
 insert(${copy}/core/ops/ops.h "${struct}" "struct LeakyRelu")
-# The kernels are compiled with -O3 otherwise, which takes longer than everything else.
-file(READ ${copy}/runtime/CMakeLists.txt runtime)
-string(REPLACE " -O3" "" runtime "${runtime}")
-file(WRITE ${copy}/runtime/CMakeLists.txt "${runtime}")
 file(WRITE ${SCRATCH}/yours.cpp "${program}")
 file(WRITE ${SCRATCH}/CMakeLists.txt "cmake_minimum_required(VERSION 3.22)\nproject(yours LANGUAGES CXX)\n"
   "add_subdirectory(tapeloom)\nadd_executable(yours yours.cpp)\n"
