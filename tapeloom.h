@@ -5,6 +5,7 @@
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
+#include "tapeloom/core/base/random_number.h"
 
 #include "tapeloom/core/record/derivatives.h"
 #include "tapeloom/core/record/evaluate.h"
@@ -19,7 +20,9 @@
 
 #include "tapeloom/core/nets/activation.h"
 #include "tapeloom/core/nets/attention.h"
+#include "tapeloom/core/nets/batch_norm.h"
 #include "tapeloom/core/nets/convolution.h"
+#include "tapeloom/core/nets/dropout.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/module.h"
 #include "tapeloom/core/nets/nn.h"

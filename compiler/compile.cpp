@@ -7,13 +7,12 @@
 #include <cstdlib>
 #include <optional>
 
+#include "tapeloom/compiler/describe.h"
 #include "tapeloom/compiler/emit/emit.h"
-#include "tapeloom/compiler/fold/fold_samples.h"
-#include "tapeloom/compiler/fold/zero_products.h"
 #include "tapeloom/compiler/passes/passes.h"
-#include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/choices.h"
 #include "tapeloom/compiler/roll/roll.h"
+#include "tapeloom/compiler/source.h"
 #include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/error.h"
@@ -60,28 +59,11 @@ bool has_where(const Graph& graph) {
   return false;
 }
 
-/// What was recorded, and what stands for it.
-struct Source {
-  Request recorded;
-  std::optional<FoldedSamples> folded;  ///< the request for one sample, if the recording is a loop over samples
-  std::optional<Rewritten> rewritten;   ///< of either, without products with 0
-
-  const Request& request() const { return rewritten ? rewritten->request : folded ? folded->request : recorded; }
-  /// Which of the recording's guards those of the request are.
-  GuardNumbers guards() const {
-    if (folded) return folded->guards;
-    GuardNumbers numbers;
-    for (const std::size_t guard : recorded.guards()) numbers.add(static_cast<std::uint32_t>(guard));
-    return numbers;
-  }
-};
-
-Source find_source(const Value* loss, std::span<const Value> outputs, const CompileOptions& options) {
-  Source source{resolve(loss, outputs, options.branches_from), std::nullopt, std::nullopt};
-  if (options.exact) return source;
-  if (options.roll && options.fold_samples) source.folded = fold_samples(source.recorded);
-  if (options.assume_finite) source.rewritten = drop_zero_products(source.request());
-  return source;
+/// How many inputs are not random, which stand before those that are.
+std::uint32_t bound_inputs(const Tape& tape) {
+  std::uint32_t count = 0;
+  for (const InputGroup& group : tape.input_groups()) count += group.random ? 0 : group.count;
+  return count;
 }
 
 /// Runs the passes in order; reads as the table of contents of compiler/.
@@ -93,7 +75,7 @@ class Pipeline {
       : request_(source.request()),
         options_(options),
         folded_(source.folded.has_value()),
-        input_gradients_(options.input_gradients && !source.folded),
+        differentiated_inputs_(options.input_gradients && !source.folded ? bound_inputs(request_.tape()) : 0),
         ungrouped_(source.guards()),
         recorded_guards_(source.recorded.tape().guards()),
         reports_(reports),
@@ -214,13 +196,13 @@ class Pipeline {
   DifferentiateOptions differentiation(bool skip_zeros, bool lists) {
     frozen_.clear();
     for (const ParameterRecord& parameter : request_.tape().parameters()) frozen_.push_back(parameter.frozen);
-    return {frozen_, input_gradients_, skip_zeros, lists};
+    return {frozen_, differentiated_inputs_, skip_zeros, lists};
   }
 
   const Request& request_;
   const CompileOptions& options_;
   bool folded_;
-  bool input_gradients_;
+  std::uint32_t differentiated_inputs_;
   std::optional<Rolling> rolling_;
   std::optional<Kept> kept_;  ///< see run_of_one_sample
   GuardNumbers ungrouped_;    ///< which of the recording's guards those of the request are
@@ -236,44 +218,6 @@ class Pipeline {
   bool repeats_for_nan_ = false;
 };
 
-void describe_parameters(const Tape& tape, Program& program) {
-  for (const ParameterRecord& parameter : tape.parameters()) {
-    program.parameters.push_back(
-        {tape.label(parameter.node), tape.data(parameter.node), parameter.frozen, parameter.node});
-    const auto index = static_cast<std::uint32_t>(program.parameters.size() - 1);
-    if (parameter.frozen) continue;
-    if (program.trained.empty() || program.trained.back().end != index) program.trained.push_back({index, index});
-    ++program.trained.back().end;
-  }
-}
-
-void describe_inputs(const Request& request, const Graph& graph, Program& program) {
-  const Tape& tape = request.tape();
-  std::vector<bool> used(tape.input_nodes().size(), false);
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    const Block block = graph[BlockId(i)];
-    if (block.kind == BlockKind::input || block.kind == BlockKind::row)
-      std::fill_n(used.begin() + block.payload, block.rows, true);
-  }
-  for (const InputGroup& group : tape.input_groups()) {
-    bool any = false;
-    for (std::uint32_t i = 0; i < group.count; ++i) any = any || used[group.first.index + i];
-    program.input_groups.push_back({group.name, group.first, group.count, any});
-  }
-  program.input_count = static_cast<std::uint32_t>(tape.input_nodes().size());
-  for (const UniformInputRecord& input : tape.uniform_inputs()) {
-    program.uniform_inputs.push_back({input.name, tape.data(input.node)});
-  }
-}
-
-/// `tape` is the one that was recorded.
-void describe_guards(const Tape& tape, const GuardNumbers& guards, Program& program) {
-  program.guards.reserve(guards.all().size());
-  for (const std::uint32_t guard : guards.all()) {
-    program.guards.push_back({tape.describe_guard(guard), guard, tape.guards()[guard].expected});
-  }
-}
-
 /// Checks what was made of the last graph: a program that would read or write where nothing is aborts.
 void verify(const Program& program) {
   const std::string fault = find_fault(program);
@@ -287,32 +231,11 @@ void verify(const Program& program) {
 /// The program of a graph.
 Program make(const Source& source, const CompileOptions& options, const Pipeline& pipeline, const Graph& graph,
              bool by_level) {
-  const Request &recorded = source.recorded, &request = source.request();
-  const std::optional<FoldedSamples>& folded = source.folded;
   Program program;
-  describe_parameters(recorded.tape(), program);
-  describe_inputs(request, graph, program);
-  describe_guards(recorded.tape(), pipeline.guards(), program);
-  for (std::size_t i = 0; i < recorded.outputs().size(); ++i) {
-    const std::uint32_t sample = folded ? folded->samples_of_outputs[i] : 0;
-    program.outputs.push_back({recorded.tape().label(recorded.outputs()[i]), false, Program::no_slot, sample});
-  }
-  if (folded) {
-    program.recorded_samples = folded->samples;
-    program.recorded_rows = folded->rows;
-  }
-  program.recording = recorded.tape().recording();
-  const Tape::Mark now = recorded.tape().mark();
-  program.tape = now.tape;
-  program.generation = now.generation;
-  program.exact = options.exact;
-  program.has_gradients = request.loss() && options.gradients;
+  describe(source, options, graph, pipeline.guards(), program);
   program.repeats_for_nan = pipeline.repeats_for_nan();
-  program.has_input_gradients = program.has_gradients && options.input_gradients;
-  program.recorded_nodes = recorded.tape().size();
-  program.live_nodes = request.live_nodes().all;
-  program.leaf_nodes = request.live_nodes().leaves;
   emit(graph, schedule(graph), {.reuse_slots = options.reuse_slots, .parts_by_cost = by_level}, program);
+  separate_assignments(source, program);
   return program;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -25,6 +26,9 @@ struct CompileOptions {
   bool gradients = true;
   /// Whether the derivatives of the loss by each sample's inputs are wanted. They need `gradients`.
   bool input_gradients = false;
+  /// Whether Tape::training() is 1, so that there is dropout and statistics are those of the batch. By default, in a
+  /// loss that is differentiated.
+  std::optional<bool> training = {};
   /// Bit for bit what evaluate() computes, in Executor<double>; slower.
   bool exact = false;
   /// A program holds every guard taken on its tape before it is compiled: a Value that a branch chose need not be newer

@@ -124,11 +124,32 @@ def record_losses():
          lambda x: F.cross_entropy(x[:, :3], x[:, 3:], reduction="none", label_smoothing=0.25))
 
 
+def record_batch_norm():
+    """`running_mean` and `running_var` are those before the batch, `after.` those after it, and `y_inference` is by
+    these."""
+    for name, layer, x in [
+        ("batch_norm", torch.nn.BatchNorm1d(3), numbers(4, 3)),
+        ("batch_norm_signal", torch.nn.BatchNorm1d(2, affine=False), numbers(3, 2, 4)),
+        ("batch_norm_image", torch.nn.BatchNorm2d(2, eps=0.01, momentum=0.3), numbers(3, 2, 2, 3)),
+    ]:
+        scrambled(layer)
+        running = {key: tensor for key, tensor in layer.named_buffers() if key.startswith("running")}
+        for key, tensor in running.items():
+            torch.nn.init.uniform_(tensor, 0.5, 1.5)
+            tensors[f"{name}.{key}"] = tensor.clone()
+        case(name, x, layer, layer)
+        for key, tensor in running.items():
+            tensors[f"{name}.after.{key}"] = tensor.clone()
+        layer.eval()
+        tensors[f"{name}.y_inference"] = layer(x).detach().reshape(len(x), -1).clone()
+
+
 if __name__ == "__main__":
     torch.manual_seed(1)
     record_layers()
     record_attention()
     record_losses()
+    record_batch_norm()
     if len(sys.argv) == 2:
         write_safetensors(sys.argv[1], tensors)
         sys.exit()

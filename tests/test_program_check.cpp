@@ -88,7 +88,22 @@ TEST_CASE("program check: what would be read or written outside is found") {
     p.loads[0].count = 4;
     p.tile_slots += 4;
   });
-  check_fault("of one group", [](Program& p) { p.loads[0].first = InputId(far); });
+  check_fault("random numbers that are not there", [](Program& p) { p.loads[0].first = InputId(far); });
+  check_fault("random numbers that are not there", [](Program& p) {
+    p.random_count = p.loads[0].count - 1;
+    p.loads[0].first = InputId(p.input_count);
+  });
+  check_fault("too many random numbers", [](Program& p) { p.random_count = UINT32_MAX; });
+  check_fault("to no frozen parameter", [](Program& p) { p.assignments.push_back({ParameterId(far), 0}); });
+  check_fault("to no frozen parameter", [](Program& p) { p.assignments.push_back({ParameterId(0), 0}); });
+  const auto assigns = [](std::uint32_t slot) {
+    return [slot](Program& p) {
+      p.parameters[1].frozen = true;
+      p.assignments.push_back({ParameterId(1), slot == far ? p.uniform_slots : slot});
+    };
+  };
+  check_fault("an assignment from outside", assigns(far));
+  check_fault("two assignments", [&](Program& p) { assigns(0)(p), assigns(1)(p); });
   check_fault("unused group", [](Program& p) { p.input_groups[0].used = false; });
   check_fault("a stage", [](Program& p) { p.stages[0].tile.end = far; });
   check_fault("a stage", [](Program& p) { std::swap(p.stages[0].tile.begin, p.stages[0].tile.end); });

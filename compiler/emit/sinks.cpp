@@ -1,6 +1,7 @@
 #include "tapeloom/compiler/emit/sinks.h"
 
 #include <algorithm>
+#include <span>
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -69,11 +70,23 @@ class SinkFinder {
       sink(root, InstructionKind::guard, guards);
       guards += std::size_t{root.rows} * (g_.varying(root) ? std::max(recorded_samples_, 1u) : 1);
     }
-    for (std::size_t i = 0; i < roots.outputs.size(); ++i) {
-      if (g_.varying(roots.outputs[i])) sink(roots.outputs[i], InstructionKind::store_output, i);
+    for (std::size_t i = 0; i < roots.outputs.size();) {
+      const View stored = neighbours(std::span(roots.outputs).subspan(i));
+      if (g_.varying(stored)) sink(stored, InstructionKind::store_output, i);
+      i += stored.rows;
     }
     for (const Roots::Gradient& g : roots.input_gradients)
       sink(g.value, InstructionKind::store_input_gradient, g.first);
+  }
+
+  /// The first outputs that are rows side by side of one block. Of recorded samples each is of its own sample.
+  View neighbours(std::span<const View> outputs) const {
+    View first = outputs[0];
+    const auto follows = [&](const View& next) {
+      return next.block == first.block && next.row == first.row + first.rows && next.rows == 1;
+    };
+    while (recorded_samples_ == 0 && first.rows < outputs.size() && follows(outputs[first.rows])) ++first.rows;
+    return first;
   }
 
   const Graph& g_;

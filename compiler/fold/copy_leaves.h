@@ -14,9 +14,10 @@ void copy_parameters(const Tape& from, Tape& to, const Made& made) {
     to.set_frozen(value, parameter.frozen);
     made(parameter.node, value);
   }
-  for (const UniformInputRecord& input : from.uniform_inputs()) {
-    made(input.node, to.uniform_input(from.data(input.node), input.name));
-  }
+}
+
+inline Value copy_uniform_input(const Tape& from, Tape& to, const UniformInputRecord& input) {
+  return input.training ? to.training() : to.uniform_input(from.data(input.node), input.name);
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -239,9 +239,12 @@ class SampleFolder {
   }
 
   void move_leaves(Tape& to) {
-    copy_parameters(tape_, to, [&](NodeId node, Value value) {
+    const auto made = [&](NodeId node, Value value) {
       if (node.index < moved_.size()) set_moved(node, value);
-    });
+    };
+    copy_parameters(tape_, to, made);
+    for (const UniformInputRecord& input : tape_.uniform_inputs())
+      made(input.node, copy_uniform_input(tape_, to, input));
     if (!data_.inputs().empty()) inputs_ = to.inputs("(recorded samples)", data_.inputs().size());
   }
 

@@ -117,7 +117,7 @@ class Differentiator {
       if (block.kind == BlockKind::parameter) {
         for (std::uint32_t r = 0; r < block.rows; ++r) needed_[i] = needed_[i] || !options.frozen[block.payload + r];
       }
-      if (is_input(block)) needed_[i] = options.input_gradients;
+      if (is_input(block)) needed_[i] = block.payload < options.inputs;
       for (std::size_t k = 0; k < g_.operands(BlockId(i)).size(); ++k) {
         if (differentiable(BlockId(i), k) && needs(g_.operand(BlockId(i), k))) needed_[i] = true;
       }
@@ -318,7 +318,7 @@ Graph differentiate(Graph graph, const DifferentiateOptions& options) {
   for (std::size_t i = 0; i < recorded; ++i) {
     const Block block = graph[BlockId(i)];
     const bool parameter = block.kind == BlockKind::parameter;
-    if (!parameter && !(is_input(block) && options.input_gradients)) continue;
+    if (!parameter && !(is_input(block) && block.payload < options.inputs)) continue;
     const View adjoint = differentiator.take_adjoint(BlockId(i));
     if (adjoint == nothing) continue;
     (parameter ? graph.roots.gradients : graph.roots.input_gradients).push_back({block.payload, adjoint});

@@ -83,7 +83,7 @@ Graph group_guards(Graph graph, GuardNumbers& numbers, std::span<const Guard> of
 /// What is differentiated, and by what.
 struct DifferentiateOptions {
   std::span<const std::uint8_t> frozen;  ///< one a parameter; not 0: excluded
-  bool input_gradients = false;
+  std::uint32_t inputs = 0;              ///< the first ones, by which it is differentiated, too
   /// Whether every product of an op's derivative is zero for an adjoint of zero. Those of dense blocks are plain.
   bool skip_zeros = false;
   /// Whether few rows that many contribute to are added up as lists, rather than one contribution after another.

@@ -37,6 +37,10 @@ std::string leaves_text(const Program& program) {
     text += "  input group" + label_text(group.name) + ": columns " + std::to_string(group.first.index) + " to " +
             std::to_string(group.first.index + group.count - 1) + (group.used ? "" : ", unused") + "\n";
   }
+  if (program.random_count > 0) {
+    text += "  random numbers: columns " + std::to_string(program.input_count) + " to " +
+            std::to_string(program.input_count + program.random_count - 1) + "\n";
+  }
   return text;
 }
 
@@ -46,6 +50,12 @@ std::string slots(char kind, std::uint32_t first, std::uint32_t rows, std::uint3
   if (rows == 1 || step == 0) return text;
   text += ":+" + std::to_string(rows);
   return step == 1 ? text : text + " by " + std::to_string(step);
+}
+
+/// output[3], or output[3 to 5].
+std::string numbers_of(const char* what, std::uint32_t first, std::uint64_t count) {
+  const std::string last = count == 1 ? "" : " to " + std::to_string(first + count - 1);
+  return std::string(what) + "[" + std::to_string(first) + last + "]";
 }
 
 /// (rows x terms), with the steps where the matrix is not stored row by row.
@@ -147,9 +157,9 @@ std::string result_text(const Program& program, const Instruction& instruction, 
     case Target::batch:
       return slots('b', out, static_cast<std::uint32_t>(result.count), 1) + sign;
     case Target::output:
-      return "output[" + std::to_string(out) + "]" + sign;
+      return numbers_of("output", out, result.count) + sign;
     case Target::input_gradient:
-      return "input_gradient[" + std::to_string(out) + "]" + sign;
+      return numbers_of("input_gradient", out, result.count) + sign;
   }
   fail_check("a target", __FILE__, __LINE__);
 }
@@ -199,6 +209,10 @@ std::string results_text(const Program& program) {
     const std::uint32_t first = piece.first.index, last = first + piece.count - 1;
     text += "gradient[" + std::to_string(first) + (last > first ? " to " + std::to_string(last) : "") +
             "] = " + slots('u', piece.slot, piece.count, 1) + "\n";
+  }
+  for (const ProgramAssignment& assignment : program.assignments) {
+    text += "with an update parameter " + std::to_string(assignment.parameter.index) + " = " +
+            named('u', assignment.slot) + "\n";
   }
   for (std::size_t i = 0; i < program.outputs.size(); ++i) {
     const ProgramOutput& output = program.outputs[i];

@@ -12,6 +12,7 @@ std::uint64_t hash(const Program& program) {
   for (const ProgramInputGroup& g : program.input_groups) {
     add_text(g.name), h.add(std::uint64_t{g.count}), h.add(std::uint64_t{g.used});
   }
+  h.add(std::uint64_t{program.random_count} << 1 | std::uint64_t{program.is_of_training});
   for (const ProgramUniformInput& u : program.uniform_inputs) add_text(u.name), h.add(u.initial);
   for (double c : program.constants) h.add(c);
   for (const ProgramGuard& g : program.guards) h.add(std::uint64_t{g.expected});
@@ -20,6 +21,7 @@ std::uint64_t hash(const Program& program) {
   for (const GradientPiece& g : program.gradients) {
     h.add(std::uint64_t{g.first.index} << 32 | g.count), h.add(std::uint64_t{g.slot});
   }
+  for (const ProgramAssignment& a : program.assignments) h.add(std::uint64_t{a.parameter.index} << 32 | a.slot);
   h.add(std::uint64_t{program.has_gradients} << 1 | std::uint64_t{program.has_input_gradients});
   h.add(std::uint64_t{program.exact} << 1 | std::uint64_t{program.repeats_for_nan});
   h.add(std::uint64_t{program.recorded_samples});

@@ -115,6 +115,13 @@ struct ProgramInputGroup {
   bool used;  ///< false: nothing that is computed reads it, so it need not be bound
 };
 
+/// A frozen parameter that the slot's number is put into with each update of an optimizer: see Tape::assign.
+struct ProgramAssignment {
+  ParameterId parameter;
+  std::uint32_t slot;  ///< uniform
+  friend bool operator==(const ProgramAssignment&, const ProgramAssignment&) = default;
+};
+
 struct ProgramUniformInput {
   std::string name;
   double initial;
@@ -149,6 +156,8 @@ struct Program {
   std::vector<ProgramParameter> parameters;
   std::vector<ProgramInputGroup> input_groups;
   std::uint32_t input_count = 0;
+  /// Columns of random numbers, which follow those of the inputs: see Tape::randoms.
+  std::uint32_t random_count = 0;
   std::vector<ProgramUniformInput> uniform_inputs;
   std::vector<double> constants;
 
@@ -157,9 +166,12 @@ struct Program {
   std::uint32_t loss_slot = no_slot;     ///< uniform; no_slot: inference alone
   std::vector<Range> trained;            ///< the parameters that are not frozen
   std::vector<GradientPiece> gradients;  ///< of parameters that are not in any, the gradient is zero
-  bool has_gradients = false;            ///< false: compiled for inference, or not differentiated
+  std::vector<ProgramAssignment> assignments;
+  bool has_gradients = false;  ///< false: compiled for inference, or not differentiated
   bool has_input_gradients = false;
   bool exact = false;
+  /// It computes something else than a program of the same values for inference: see CompileOptions::training.
+  bool is_of_training = false;
   /// It was recorded with where(), so an adjoint of zero may meet a factor that is infinite or NaN: a step whose
   /// gradients have a NaN is run again, with products that are zero for an adjoint of zero.
   bool repeats_for_nan = false;

@@ -71,6 +71,7 @@ class Checker {
       inputs += group.count;
     }
     require(inputs == p_.input_count, "another number of inputs than its groups have");
+    require(inputs + p_.random_count <= UINT32_MAX, "too many random numbers");
     const Wide first_computed =
         Wide{p_.parameters.size()} + p_.constants.size() + p_.uniform_inputs.size() + 1 + p_.total_count;
     require(first_computed <= p_.uniform_slots, "fewer uniform slots than leaves");
@@ -95,6 +96,9 @@ class Checker {
                 std::ranges::equal(one.input_groups, p_.input_groups, same_group) && one.trained == p_.trained &&
                 one.outputs.size() == p_.outputs.size() && one.has_gradients == p_.has_gradients &&
                 one.has_input_gradients == p_.has_input_gradients && one.exact == p_.exact &&
+                one.random_count == p_.random_count && one.is_of_training == p_.is_of_training &&
+                std::ranges::equal(one.assignments, p_.assignments, {}, &ProgramAssignment::parameter,
+                                   &ProgramAssignment::parameter) &&
                 (one.loss_slot == Program::no_slot) == (p_.loss_slot == Program::no_slot),
             "a program of one sample that is another one");
     Checker(one).run();
@@ -121,23 +125,33 @@ class Checker {
       require(Wide{piece.slot} + piece.count <= p_.uniform_slots, "gradients outside the slots");
     }
     require(gradients <= p_.parameters.size(), "several gradients of a parameter");
+    std::set<std::uint32_t> assigned;
+    for (const auto& [parameter, slot] : p_.assignments) {
+      require(parameter.index < p_.parameters.size() && p_.parameters[parameter.index].frozen && p_.has_gradients,
+              "an assignment to no frozen parameter");
+      require(assigned.insert(parameter.index).second, "two assignments to a parameter");
+      require(slot < p_.uniform_slots, "an assignment from outside the slots");
+    }
   }
 
-  /// The columns of a load are of one group, which must be bound.
+  /// The columns of a load are random, or of one group, which must be bound.
   void check(const Load& load) {
     const Wide end = Wide{load.slot} + load.count, begin = p_.one_row ? p_.first_computed() : 0;
     require(load.count > 0 && load.slot >= begin && end <= (p_.one_row ? p_.uniform_slots : p_.tile_slots),
             "a load outside the slots");
     Wide& written = p_.one_row ? written_uniform_ : written_tile_;
     written = std::max(written, end);
+    const Wide last = Wide{load.first.index} + load.count;
+    if (load.first.index >= p_.input_count) {
+      return require(last <= Wide{p_.input_count} + p_.random_count, "a load of random numbers that are not there");
+    }
     // The groups lie side by side from column 0 on.
     const auto after = std::upper_bound(
         p_.input_groups.begin(), p_.input_groups.end(), load.first.index,
         [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
     require(after != p_.input_groups.begin(), "a load of columns that are not of one group");
     const ProgramInputGroup& group = *std::prev(after);
-    require(Wide{load.first.index} + load.count <= Wide{group.first.index} + group.count,
-            "a load of columns that are not of one group");
+    require(last <= Wide{group.first.index} + group.count, "a load of columns that are not of one group");
     require(group.used, "a load from an unused group");
   }
 

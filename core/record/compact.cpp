@@ -21,6 +21,7 @@ class Survivors {
       places_[root.index] = alive;
     }
     mark_operands(alive);
+    while (mark_for_assignments()) mark_operands(alive);
     keep_whole_groups();
     if (tape.guards().empty()) {
       number();
@@ -53,6 +54,19 @@ class Survivors {
       if (operands.count > 1) mark(operands.node[1]);
       if (operands.count > 2) mark(operands.node[2]);
     }
+  }
+
+  /// What is assigned with a node that is kept is kept. False if nothing is new.
+  bool mark_for_assignments() {
+    bool more = false;
+    for (const Assignment& assignment : tape_.assignments()) {
+      if (!is_kept(assignment.used)) continue;
+      for (NodeId node : {assignment.parameter, assignment.next}) {
+        more = more || !is_kept(node);
+        places_[node.index] = alive;
+      }
+    }
+    return more;
   }
 
   void keep_whole_groups() {
@@ -142,7 +156,7 @@ struct Tape::Tables {
     }
     for (const InputGroup& group : tape.groups_) {
       if (!kept(tape.inputs_[group.first.index])) continue;
-      groups.push_back({group.name, InputId(inputs.size()), group.count});
+      groups.push_back({group.name, InputId(inputs.size()), group.count, group.random});
       names.insert(group.name);
       for (std::uint32_t i = group.first.index; i < group.first.index + group.count; ++i) {
         leaf_index[i].input = static_cast<std::uint32_t>(inputs.size());
@@ -150,11 +164,14 @@ struct Tape::Tables {
       }
     }
     for (std::size_t i = 0; i < tape.uniform_inputs_.size(); ++i) {
-      const auto& [node, name] = tape.uniform_inputs_[i];
+      const auto& [node, name, training] = tape.uniform_inputs_[i];
       if (!kept(node)) continue;
       leaf_index[i].uniform_input = static_cast<std::uint32_t>(uniform_inputs.size());
-      uniform_inputs.push_back({place(node), name});
+      uniform_inputs.push_back({place(node), name, training});
       names.insert(name);
+    }
+    for (const Assignment& each : tape.assignments_) {
+      if (kept(each.used)) assignments.push_back({place(each.parameter), place(each.next), place(each.used)});
     }
     for (const auto& [node, label] : tape.labels_) {
       if (kept(NodeId(std::size_t{node}))) labels.emplace_hint(labels.end(), places[node], label);
@@ -175,6 +192,7 @@ struct Tape::Tables {
   std::vector<NodeId> inputs;
   std::vector<InputGroup> groups;
   std::vector<UniformInputRecord> uniform_inputs;
+  std::vector<Assignment> assignments;
   std::set<std::string, std::less<>> names;
   std::map<std::uint32_t, std::string> labels;
 };
@@ -226,6 +244,7 @@ Compaction Tape::compact(std::span<const NodeId> roots) {
   inputs_ = std::move(tables.inputs);
   groups_ = std::move(tables.groups);
   uniform_inputs_ = std::move(tables.uniform_inputs);
+  assignments_ = std::move(tables.assignments);
   bound_names_ = std::move(tables.names);
   labels_ = std::move(tables.labels);
   note_rewound({});

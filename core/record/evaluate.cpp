@@ -206,9 +206,12 @@ class Sweep {
     }
     const auto contributions = reverse_op(op, operand_values(node, sample), values_[at], adjoint);
     const unsigned mask = differentiable_operands(op);
+    // A program has one branch of those alone, and so adds no zero for the other.
+    const bool chooses_training = op == Op::where && tape_.is_training(operands.node[0]);
     for (std::size_t k = 0; k < operands.count; ++k) {
       const NodeId operand = operands.node[k];
       if ((mask >> k & 1) == 0 || tape_.op(operand) == Op::constant) continue;
+      if (chooses_training && (k == 1) != (value(operands.node[0], sample) != 0.0)) continue;
       if (tape_.varying(node) && !tape_.varying(operand)) {
         contribute_for_sample(operand, contributions[k]);
       } else {

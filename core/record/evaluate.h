@@ -10,7 +10,7 @@
 // The reverse sweep takes the phases, and the nodes within each, in the opposite order, over the nodes from which the
 // root is reached. An adjoint's first contribution is assigned, later ones are added. What the nodes of one Vk
 // contribute to a uniform node is completed for each sample, added up in sample order, and the total is one
-// contribution. Constants have no adjoint.
+// contribution. Constants have no adjoint. Of where(tape.training(), a, b) the branch not chosen gets no contribution.
 #pragma once
 
 #include <array>
@@ -24,7 +24,8 @@ namespace tapeloom::inline TAPELOOM_ABI {
 
 /// The numbers for one evaluation.
 struct Batch {
-  /// samples x inputs, row-major, the inputs of all groups in recorded order. Empty if the tape has no inputs.
+  /// samples x inputs, row-major, the inputs of all groups in recorded order, those of Tape::randoms among them. Empty
+  /// if the tape has no inputs.
   std::span<const double> rows;
   std::size_t samples = 1;
   /// In recorded order; empty: their eager values.

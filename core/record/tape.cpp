@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/base/random_number.h"
 #include "tapeloom/core/record/gradients.h"
 #include "tapeloom/core/record/value.h"
 
@@ -107,6 +108,42 @@ Value Tape::uniform_input(double data, std::string_view label) {
   return value;
 }
 
+std::vector<Value> Tape::randoms(std::size_t count) {
+  return append_inputs(unclaimed("random" + std::to_string(groups_.size())), count, nullptr, true);
+}
+
+Value Tape::training() {
+  for (const UniformInputRecord& input : uniform_inputs_) {
+    if (input.training) return value(input.node);
+  }
+  const Value result = uniform_input(1.0, unclaimed("training"));
+  uniform_inputs_.back().training = true;
+  return result;
+}
+
+void Tape::assign(Value parameter, Value next, Value used) {
+  const auto node_of = [&](Value value, const char* what) {
+    if (value.is_plain()) throw RecordingError(std::string("assign: ") + what + " is a plain number");
+    return value.on(*this).id();
+  };
+  const Assignment assignment{node_of(parameter, "the parameter"), node_of(next, "what it becomes"),
+                              node_of(used, "what it depends on")};
+  if (op(assignment.parameter) != Op::parameter) {
+    throw RecordingError("assign: " + describe(assignment.parameter) + " is not a parameter");
+  }
+  if (varying(assignment.next)) {
+    throw RecordingError("assign: what " + describe(assignment.parameter) + " becomes, " + describe(assignment.next) +
+                         ", differs from sample to sample; reduce it first, as by batch_mean");
+  }
+  assignments_.push_back(assignment);
+}
+
+/// A name for what is not bound, which no input has.
+std::string Tape::unclaimed(std::string name) const {
+  while (bound_names_.contains(name)) name += "'";
+  return name;
+}
+
 void Tape::check_unclaimed(std::string_view name) const {
   if (bound_names_.contains(name)) throw RecordingError("two inputs are named \"" + std::string(name) + "\"");
 }
@@ -124,8 +161,8 @@ std::vector<Value> Tape::inputs(std::string_view name, std::span<const double> d
   return append_inputs(name, data.size(), data.data());
 }
 
-/// Without data, they are zeros.
-std::vector<Value> Tape::append_inputs(std::string_view name, std::size_t count, const double* data) {
+/// Without data, they are zeros, or random.
+std::vector<Value> Tape::append_inputs(std::string_view name, std::size_t count, const double* data, bool random) {
   if (name.empty()) throw RecordingError("a group of inputs needs a name to be bound by");
   if (count == 0) throw RecordingError("input group \"" + std::string(name) + "\" is empty");
   if (count > most_nodes - size_) {
@@ -135,14 +172,15 @@ std::vector<Value> Tape::append_inputs(std::string_view name, std::size_t count,
   }
   check_unclaimed(name);
   std::set<std::string, std::less<>> claimed = {std::string(name)};
-  InputGroup group{std::string(name), InputId(inputs_.size()), static_cast<std::uint32_t>(count)};
+  InputGroup group{std::string(name), InputId(inputs_.size()), static_cast<std::uint32_t>(count), random};
   std::vector<Value> values;
   values.reserve(count);
   make_room_in(groups_);
   make_room_in(inputs_, count);
   make_room(count);
   for (std::size_t i = 0; i < count; ++i) {
-    values.push_back(append_leaf(Op::input, inputs_.size(), data == nullptr ? 0.0 : data[i], {}));
+    const double eager = random ? random_number(0, 0, inputs_.size(), 0) : data == nullptr ? 0.0 : data[i];
+    values.push_back(append_leaf(Op::input, inputs_.size(), eager, {}));
     inputs_.push_back(NodeId(size_ - 1));
   }
   groups_.push_back(std::move(group));
@@ -159,14 +197,20 @@ void Tape::set_frozen(Value parameter, bool frozen) {
 
 Tape::Mark Tape::mark() const {
   const auto count = [](const auto& list) { return static_cast<std::uint32_t>(list.size()); };
-  return {
-      size_, count(parameters_), count(inputs_), count(groups_), count(uniform_inputs_), count(guards_), generation_,
-      id_};
+  return {size_,
+          count(parameters_),
+          count(inputs_),
+          count(groups_),
+          count(uniform_inputs_),
+          count(guards_),
+          count(assignments_),
+          generation_,
+          id_};
 }
 
 void Tape::rewind(Mark mark) {
   check_holds(mark);
-  if (mark.nodes == size_ && mark.guards == guards_.size()) return;
+  if (mark.nodes == size_ && mark.guards == guards_.size()) return assignments_.resize(mark.assignments);
   make_room_for_rewind();
   if (mark.parameters < parameters_.size()) change_recording();
   parameters_.resize(mark.parameters);
@@ -176,6 +220,7 @@ void Tape::rewind(Mark mark) {
     bound_names_.erase(uniform_inputs_.back().name);
   }
   guards_.resize(mark.guards);
+  assignments_.resize(mark.assignments);
   gradients_->drop_from(mark.nodes);
   labels_.erase(labels_.lower_bound(mark.nodes), labels_.end());
   size_ = mark.nodes;

@@ -31,17 +31,24 @@ struct Guard {
   bool expected;
 };
 
-/// A range of inputs that are bound together from rows of `count` numbers.
+/// A range of inputs that are bound together from rows of `count` numbers, or are random numbers.
 struct InputGroup {
   std::string name;
   InputId first;
   std::uint32_t count;
+  bool random = false;
 };
 
 /// A number bound once a step, under a name of its own.
 struct UniformInputRecord {
   NodeId node;
   std::string name;
+  bool training = false;  ///< it is Tape::training()
+};
+
+/// See Tape::assign.
+struct Assignment {
+  NodeId parameter, next, used;
 };
 
 /// Facts of one parameter besides its node.
@@ -94,6 +101,7 @@ class TAPELOOM_API Tape {
     std::uint32_t groups = 0;
     std::uint32_t uniform_inputs = 0;
     std::uint32_t guards = 0;
+    std::uint32_t assignments = 0;
     std::uint32_t generation = 0;  ///< how often the tape had been rewound
     std::uint64_t tape = 0;        ///< which one
   };
@@ -122,6 +130,19 @@ class TAPELOOM_API Tape {
   Value uniform_input(double data, std::string_view label = {});
   /// A fixed number. It has no gradient.
   Value constant(double data, std::string_view label = {});
+  /// Random numbers, uniform in [0, 1), of their own for every sample of every step: random_number of the executor's
+  /// seed, the number of its step and the sample's place in the batch (see Executor::seed_random). Their eager values
+  /// are some, too. Throws RecordingError for none, and for more than a tape holds.
+  std::vector<Value> randoms(std::size_t count);
+  /// 1 in programs that are compiled for training, 0 in those for inference (see CompileOptions::training): of
+  /// where(tape.training(), a, b) a program has the one that it needs. Its eager value is 1.
+  Value training();
+
+  /// In training, `parameter`, which is frozen, becomes `next` with each update of an optimizer: a statistic that is
+  /// kept from step to step. `next` is computed in the step, before the update, and the same for every sample. So do
+  /// programs that train and in which the loss depends on `used`. Throws RecordingError for a parameter that is none,
+  /// for a `next` that differs from sample to sample and for Values of another tape.
+  void assign(Value parameter, Value next, Value used);
 
   /// Excludes a parameter from training (its gradient is zero), or includes it again. Programs that were compiled
   /// before go on with what was frozen then: see Executor::set_frozen for theirs.
@@ -191,6 +212,11 @@ class TAPELOOM_API Tape {
   std::span<const InputGroup> input_groups() const { return groups_; }
   std::span<const UniformInputRecord> uniform_inputs() const { return uniform_inputs_; }
   std::span<const Guard> guards() const { return guards_; }
+  std::span<const Assignment> assignments() const { return assignments_; }
+  /// Whether it is training().
+  bool is_training(NodeId node) const {
+    return op(node) == Op::uniform_input && uniform_inputs_[leaf_index(node)].training;
+  }
   /// The first guard taken since `mark`. Throws RecordingError for a mark that is not one of this tape any more, and if
   /// guards since then were lost.
   std::size_t first_guard(Mark mark) const;
@@ -249,7 +275,8 @@ class TAPELOOM_API Tape {
   /// Lets that many more nodes be appended without an exception, `wide` ones of three operands among them.
   void make_room(std::size_t nodes, bool wide = false);
   void check_unclaimed(std::string_view name) const;
-  std::vector<Value> append_inputs(std::string_view name, std::size_t count, const double* data);
+  std::vector<Value> append_inputs(std::string_view name, std::size_t count, const double* data, bool random = false);
+  std::string unclaimed(std::string name) const;
 
   /// A handle made before a rewind is known to be good if its node is older than every rewind's mark.
   bool fresh(std::uint32_t node, std::uint32_t generation) const {
@@ -291,6 +318,7 @@ class TAPELOOM_API Tape {
   std::vector<UniformInputRecord> uniform_inputs_;
   std::set<std::string, std::less<>> bound_names_;
   std::vector<Guard> guards_;
+  std::vector<Assignment> assignments_;
   std::uint64_t lost_guards_ = 0;
   std::uint32_t lost_before_ = 0;  // all guards that were lost are older than marks of this generation
   std::map<std::uint32_t, std::string> labels_;

@@ -1,7 +1,9 @@
-// Layers beyond perceptrons: a transformer's block, a recurrent net, a convolution net, and what a compiled program
-// computes anew in each step.
+// Layers beyond perceptrons: a transformer's block, a recurrent net, a convolution net, what is another thing in
+// training, and what a compiled program computes anew in each step.
+#include <cmath>
 #include <cstdio>
 #include <random>
+#include <utility>
 
 #include <tapeloom/tapeloom.h>
 
@@ -81,6 +83,60 @@ void remember() {
   std::printf("the first of six numbers: %s\n", right >= 120 ? "remembered" : "forgotten");
 }
 
+/// Whether a row is predicted alone as it was validated among others.
+bool normalise() {
+  constexpr std::size_t samples = 400;
+  Tape tape;
+  const std::vector<Value> x = tape.inputs("x", 4);
+  const Value target = tape.input(0.0, "target");
+  const Layer first(tape, 4, {16}, fan_in_uniform(generator)), last(tape, 16, {1}, fan_in_uniform(generator));
+  const BatchNorm1d norm(tape, 16);
+  std::vector<Value> hidden = norm(first(x));
+  for (Value& each : hidden) each = relu(each);
+  const Value y = last(dropout(hidden, 0.1))[0], loss = batch_mean(squared_error(y, target));
+
+  std::vector<float> rows;
+  for (std::size_t s = 0; s < samples; ++s) {
+    for (int k = 0; k < 4; ++k) rows.push_back(static_cast<float>(2.0 * random_unit(generator) - 1.0));
+    const float* row = &rows[5 * s];
+    rows.push_back(row[0] * row[1] + row[2]);
+  }
+  DataView data;
+  data.add("x", rows, 5).add("target", std::span(rows).subspan(4), 5);
+  Executor<float> training(compile(loss));
+  Executor<float> validating(compile(loss, {.gradients = false}), training);
+  fit(training, data, {.epochs = 40, .optimizer = AdamOptions{.learning_rate = 0.01}, .validation_fraction = 0.25},
+      &validating);
+  Executor<float> predicting(compile_inference(y), training, {.max_samples = 1});
+
+  data.bind(validating);
+  const double together = static_cast<double>(validating.step());
+  double alone = 0.0;
+  predicting.bind("x", rows, 5);
+  for (std::size_t s = 0; s < samples; ++s) {
+    predicting.step(s, 1);
+    alone += std::pow(static_cast<double>(predicting.outputs()[0] - rows[5 * s + 4]), 2.0) / samples;
+  }
+  return together < 0.05 && std::abs(alone - together) < 1e-6;
+}
+
+/// A scale that is kept from step to step, after a batch whose largest numbers are 3 in the mean.
+float kept_scale() {
+  Tape tape;
+  const std::vector<Value> x = tape.inputs("x", 1);
+  const Value scale = tape.parameter(1.0, "scale");
+  tape.set_frozen(scale);
+  const Value largest = batch_mean(abs(x[0]));  // of this batch
+  tape.assign(scale, 0.9 * scale + 0.1 * largest, largest);
+  const Value scaled = x[0] / where(tape.training(), largest, scale);
+  Executor<float> executor(compile(batch_mean(square(scaled) * tape.parameter(1.0))));
+  const float rows[] = {2.0f, -4.0f};
+  executor.bind(rows);
+  executor.step();
+  executor.apply_assignments();
+  return std::as_const(executor).parameters()[0];
+}
+
 void names() {
   Tape tape;
   const Image pixels{1, 8, 8, tape.inputs("pixels", 64)};
@@ -121,6 +177,8 @@ int main() {
   std::printf("a block of 8, and of 32: %zu and %zu instructions\n", instructions_of_block(8),
               instructions_of_block(32));
   remember();
+  std::printf("a row alone is predicted as among others: %s\n", normalise() ? "yes" : "no");
+  std::printf("a scale of 1 after a batch of 3: %g\n", static_cast<double>(kept_scale()));
   names();
   std::printf("shift by data(): %s\n", softmax_of_thousand(true) == 0.5f ? "0.5" : "not a number");
   std::printf("shift by stop_gradient: %g\n", static_cast<double>(softmax_of_thousand(false)));

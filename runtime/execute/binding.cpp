@@ -76,6 +76,10 @@ void check_numbers(std::string_view name, std::span<const T> rows, std::size_t c
 
 Binding::Binding(const Program& program) : program_(&program), groups_(program.input_groups.size()) {
   for (const Load& load : program.loads) {
+    if (load.first.index >= program.input_count) {
+      loads_.push_back({random, load.first.index - program.input_count, load.count});
+      continue;
+    }
     const auto after = std::upper_bound(
         program.input_groups.begin(), program.input_groups.end(), load.first.index,
         [](std::uint32_t column, const ProgramInputGroup& group) { return column < group.first.index; });
@@ -237,6 +241,14 @@ template <class T>
 SampleRows<T> Binding::gather(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
                               std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const {
   const Columns& columns = loads_[index];
+  if (columns.group == random) {
+    for (std::size_t c = 0; c < columns.count; ++c) {
+      T* const numbers = out + c * stride;
+      kernels.random_numbers(this->stream(columns, c), begin, count, numbers);
+      for (std::size_t s = 0; gathered != nullptr && s < count; ++s) gathered[s * columns.count + c] = numbers[s];
+    }
+    return gathered == nullptr ? SampleRows<T>{} : SampleRows<T>{gathered, columns.count};
+  }
   const BoundRows& rows = groups_[columns.group];
   const auto read = [&]<class Number>(const Number* numbers) {
     const Source<Number> source{numbers + columns.first, rows.stride, columns.count, batch, begin, count};
@@ -248,6 +260,12 @@ SampleRows<T> Binding::gather(std::size_t index, const BatchRows& batch, std::si
 template <class T>
 void Binding::read(std::size_t index, const BatchRows& batch, std::size_t sample, T* out) const {
   const Columns& columns = loads_[index];
+  if (columns.group == random) {
+    for (std::size_t c = 0; c < columns.count; ++c) {
+      out[c] = detail::to_unit_interval<T>(detail::random_bits(stream(columns, c), sample));
+    }
+    return;
+  }
   const BoundRows& rows = groups_[columns.group];
   const auto read = [&]<class Number>(const Number* numbers) {
     const Source<Number> source{numbers + columns.first, rows.stride, columns.count, batch, sample, 1};

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "tapeloom/core/base/random_number.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
@@ -31,6 +32,11 @@ struct BoundRows {
   }
 };
 
+/// Which random numbers a step has.
+struct RandomStep {
+  std::uint64_t seed = 0, step = 0;
+};
+
 /// The samples of one step: rows first, ..., or the listed ones.
 struct BatchRows {
   std::size_t first = 0;
@@ -46,9 +52,13 @@ struct SampleRows {
   std::size_t stride = 0;
 };
 
+/// Where the columns of loads are from: rows that are bound, or a generator of random numbers.
 class Binding {
  public:
   explicit Binding(const Program& program);
+
+  void set_random_step(RandomStep next) { random_ = next; }
+  RandomStep random_step() const { return random_; }
 
   /// Refuses NaN and numbers whose magnitude is above `largest`, if that is given.
   template <class T>
@@ -74,6 +84,7 @@ class Binding {
   template <class T>
   SampleRows<T> in_place(std::size_t index, const BatchRows& batch, std::size_t begin) const {
     const Columns& columns = loads_[index];
+    if (columns.group == random) return {};
     const BoundRows& rows = groups_[columns.group];
     if (rows.numbers<T>() == nullptr || batch.listed != nullptr) return {};
     return {rows.numbers<T>() + columns.first + (batch.first + begin) * rows.stride, rows.stride};
@@ -96,14 +107,19 @@ class Binding {
   std::size_t common_rows() const;
   void check_each(const BatchRows& batch) const;
 
-  /// The columns that a load reads, which are of one group.
+  static constexpr std::size_t random = SIZE_MAX;
+  /// The columns that a load reads, which are of one group, or random ones.
   struct Columns {
     std::size_t group, first, count;
   };
+  std::uint64_t stream(const Columns& columns, std::size_t column) const {
+    return detail::random_stream(random_.seed, random_.step, columns.first + column);
+  }
 
   const Program* program_;
   std::vector<BoundRows> groups_;
   std::vector<Columns> loads_;
+  RandomStep random_;
   mutable std::optional<std::size_t> rows_;  // once it is known that all used groups have as many
 };
 

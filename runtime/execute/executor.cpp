@@ -58,7 +58,7 @@ struct Executor<T>::State {
                     options.profile),
         trained(program->trained),
         watch(*program, *parameters),
-        has_no_inputs(program->recorded_samples > 0 || program->input_groups.empty()) {
+        has_no_inputs(program->recorded_samples > 0 || (program->input_groups.empty() && program->random_count == 0)) {
     if (!program->recorded_rows.empty()) {
       binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
     }
@@ -87,6 +87,8 @@ struct Executor<T>::State {
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
         recorded == 0 ? interpreter.run(binding, batch) : interpreter.run(binding, {0, recorded, nullptr});
+    const runtime::RandomStep random = binding.random_step();
+    binding.set_random_step({random.seed, random.step + 1});
     if (failure.any()) {
       const ProgramGuard& guard = running.guards[failure.guard];
       throw GuardError(guard.description, guard.number, failure.sample);
@@ -255,6 +257,11 @@ void Executor<T>::set_uniform_input(std::string_view name, double number) {
 }
 
 template <class T>
+void Executor<T>::seed_random(std::uint64_t seed, std::uint64_t step) {
+  state_->binding.set_random_step({seed, step});
+}
+
+template <class T>
 T Executor<T>::step() {
   state_->samples = 0;  // rows() may throw
   return state_->step({0, bound_rows(), nullptr});
@@ -336,6 +343,16 @@ void Executor<T>::set_frozen(const std::vector<ParameterTensor>& layout, bool fr
 template <class T>
 std::span<const Range> Executor<T>::trained() const {
   return state_->trained;
+}
+template <class T>
+void Executor<T>::apply_assignments() {
+  const std::vector<ProgramAssignment>& assignments = state_->running.assignments;
+  if (assignments.empty()) return;
+  state_->check_results("apply_assignments");
+  const std::span<T> numbers = parameters();
+  for (const ProgramAssignment& assignment : assignments) {
+    numbers[assignment.parameter.index] = state_->interpreter.assigned(assignment);
+  }
 }
 template <class T>
 void Executor<T>::copy_parameters_to(Tape& tape) const {

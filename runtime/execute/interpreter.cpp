@@ -48,6 +48,7 @@ std::vector<Range> find_copied_parameters(const Program& program) {
   }
   for (const GradientPiece& piece : program.gradients) mark(piece.slot, piece.count);
   for (const ProgramOutput& output : program.outputs) mark(output.slot);
+  for (const ProgramAssignment& assignment : program.assignments) mark(assignment.slot);
   mark(program.loss_slot);
   // To copy some more takes less than to begin anew.
   constexpr std::uint32_t least_gap = 32;

@@ -75,6 +75,8 @@ class Interpreter {
   void set_trained(std::span<const Range> trained);
 
   T loss() const { return loss_; }
+  /// What the last step computed for one of Program::assignments.
+  T assigned(const ProgramAssignment& assignment) const { return uniform_[assignment.slot]; }
   std::span<const T> gradients() { return {gradients_data(), program_.parameters.size()}; }
   std::span<const T> outputs(std::size_t samples) { return {arena_.data(outputs_), samples * program_.outputs.size()}; }
   std::span<const T> input_gradients(std::size_t samples) {

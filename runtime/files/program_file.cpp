@@ -27,7 +27,7 @@ namespace {
 // numbers in lists of names that stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 7;
+constexpr std::uint32_t format_version = 8;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -167,6 +167,9 @@ void fields(Archive& file, Struct& all) {
   } else if constexpr (std::is_same_v<Plain, ProgramInputGroup>) {
     auto& [name, first, count, used] = all;
     file(name), file(first.index), file(count), file(used);
+  } else if constexpr (std::is_same_v<Plain, ProgramAssignment>) {
+    auto& [parameter, slot] = all;
+    file(parameter.index), file(slot);
   } else if constexpr (std::is_same_v<Plain, ProgramUniformInput>) {
     auto& [name, initial] = all;
     file(name), file(initial);
@@ -209,12 +212,14 @@ void one_sample_fields(Reader& file, Program& program);
 
 template <class Archive, class AnyProgram>
 void program_fields(Archive& file, AnyProgram& program) {
-  auto& [parameters, input_groups, input_count, uniform_inputs, constants, guards, outputs, loss_slot, trained,
-         gradients, has_gradients, has_input_gradients, exact, repeats_for_nan, instructions, shapes, indices, stages,
-         loads, total_count, uniform_slots, tile_slots, batch_slots, one_row, of_one_sample, recorded_samples,
-         recorded_rows, recording, tape, generation, recorded_nodes, live_nodes, leaf_nodes] = program;
+  auto& [parameters, input_groups, input_count, random_count, uniform_inputs, constants, guards, outputs, loss_slot,
+         trained, gradients, assignments, has_gradients, has_input_gradients, exact, is_of_training, repeats_for_nan,
+         instructions, shapes, indices, stages, loads, total_count, uniform_slots, tile_slots, batch_slots, one_row,
+         of_one_sample, recorded_samples, recorded_rows, recording, tape, generation, recorded_nodes, live_nodes,
+         leaf_nodes] = program;
   static_cast<void>(recording), static_cast<void>(tape), static_cast<void>(generation);  // of this process alone
-  each(file, parameters), each(file, input_groups), file(input_count), each(file, uniform_inputs);
+  each(file, parameters), each(file, input_groups), file(input_count), file(random_count);
+  each(file, uniform_inputs), each(file, assignments), file(is_of_training);
   each(file, constants), each(file, guards), each(file, outputs), file(loss_slot), each(file, trained);
   each(file, gradients), file(has_gradients), file(has_input_gradients), file(exact), file(repeats_for_nan);
   each(file, instructions), each(file, shapes), each(file, indices), each(file, stages), each(file, loads),

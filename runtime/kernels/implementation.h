@@ -1,6 +1,7 @@
 // A table of kernels from the same source for every instruction set: see lanes.h.
 #pragma once
 
+#include "tapeloom/core/base/random_number.h"
 #include "tapeloom/runtime/kernels/multiply.h"
 #include "tapeloom/runtime/kernels/reduce.h"
 #include "tapeloom/runtime/kernels/rows.h"
@@ -60,6 +61,15 @@ bool come_out(const T* numbers, const T* expected, std::size_t step, std::size_t
 }
 
 template <class T>
+void random_numbers(std::uint64_t stream, std::uint64_t first, std::size_t count, T* to) {
+  constexpr std::size_t width = Lanes<T>::count;
+  for (std::size_t i = 0; i < count; i += width) {
+    for (std::size_t l = 0; l < width; ++l)
+      to[i + l] = detail::to_unit_interval<T>(detail::random_bits(stream, first + i + l));
+  }
+}
+
+template <class T>
 constexpr KernelTable<T> make_table(const char* name) {
   KernelTable<T> table{name,
                        Lanes<T>::count,
@@ -75,7 +85,8 @@ constexpr KernelTable<T> make_table(const char* name) {
                        subtract_scaled<T>,
                        transpose<T>,
                        all_finite<T>,
-                       come_out<T>};
+                       come_out<T>,
+                       random_numbers<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity))
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;

@@ -135,6 +135,8 @@ struct KernelTable {
   bool (*all_finite)(const T* numbers, std::size_t count);
   /// Whether each of so many numbers is zero exactly where expected[i * step] is; the step is 0 or 1.
   bool (*come_out)(const T* numbers, const T* expected, std::size_t step, std::size_t count);
+  /// to[i] = to_unit_interval(random_bits(stream, first + i)), up to a whole vector.
+  void (*random_numbers)(std::uint64_t stream, std::uint64_t first, std::size_t count, T* to);
 };
 
 /// The fastest table this processor can run, for steps of at most so many samples: vectors of AVX-512 that are not even

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tapeloom/core/base/check.h"
+#include "tapeloom/core/base/random_number.h"
 #include "tapeloom/core/ops/ops.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
@@ -149,6 +150,11 @@ bool come_out(const T* numbers, const T* expected, std::size_t step, std::size_t
 }
 
 template <class T>
+void random_numbers(std::uint64_t stream, std::uint64_t first, std::size_t count, T* to) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = detail::to_unit_interval<T>(detail::random_bits(stream, first + i));
+}
+
+template <class T>
 KernelTable<T> make_table() {
   // Exact programs are not rolled: they have no matrices to multiply.
   KernelTable<T> table{};
@@ -156,6 +162,7 @@ KernelTable<T> make_table() {
   table.plan_sums = plan_sums<T>, table.row_sum = row_sum<T>, table.gather = gather<T>;
   table.row_extreme = row_extreme<T>, table.row_extreme_reverse = row_extreme_reverse<T>;
   table.add = add<T>, table.transpose = transpose<T>, table.come_out = come_out<T>;
+  table.random_numbers = random_numbers<T>;
   for (std::size_t op = 0; op < op_count; ++op) {
     if (op_arity(static_cast<Op>(op)) == 0 || op_kind(static_cast<Op>(op)) == OpKind::reduction) continue;
     for (unsigned mask = 0; mask < 1u << op_arity(static_cast<Op>(op)); ++mask) {

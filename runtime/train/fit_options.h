@@ -83,7 +83,7 @@ struct FitOptions {
   /// The learning rate of each update, by the number of updates before it: step 0, 1, ... Empty: the optimizer's.
   std::function<double(std::uint64_t step)> schedule = {};
 
-  /// Of the order of the rows and of the split.
+  /// Of the order of the rows, of the split and of random numbers in the program.
   std::uint64_t seed = 0;
   /// False: rows are taken in the order of their numbers, in every epoch.
   bool shuffle = true;

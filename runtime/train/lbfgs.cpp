@@ -109,6 +109,7 @@ class Lbfgs {
 
   double evaluate() {
     ++result_.evaluations;
+    executor_.seed_random(0);  // losses are compared
     return static_cast<double>(executor_.step());
   }
 
@@ -180,6 +181,7 @@ class Lbfgs {
       if (changes_.size() == options_.history) changes_.pop_front();
       changes_.push_back(std::move(change));
     }
+    executor_.apply_assignments();
     result_.loss = loss;
     result_.gradient = largest(gradients_);
     ++result_.iterations;

@@ -63,6 +63,7 @@ template <class T>
 void Optimizer<T>::update(Executor<T>& executor) {
   check_trains(executor);
   apply(executor, executor.gradients());
+  executor.apply_assignments();
 }
 
 template <class T>
@@ -73,6 +74,7 @@ void Optimizer<T>::update(Executor<T>& executor, std::span<const T> gradients) {
                     std::to_string(executor.parameters().size()) + " parameters");
   }
   apply(executor, gradients);
+  executor.apply_assignments();
 }
 
 template <class T>

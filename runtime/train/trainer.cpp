@@ -57,6 +57,7 @@ Trainer<T>::Trainer(Executor<T>& executor, const DataView& data, const FitOption
   configured_rate_ = optimizer_->learning_rate();
   executor.shared_parameters()->chosen = true;  // to be trained from what they are
   choose_rows();
+  check_validates_inference();
   const std::size_t parameters = executor.parameters().size();
   order_ = split_.training;
   if (options_.patience > 0) spare_.resize(parameters);
@@ -92,6 +93,17 @@ void Trainer<T>::check_options() const {
       throw BindError("the metric \"" + metric.name + "\" needs outputs, and the program was compiled without any");
     }
   }
+}
+
+/// What is validated must not have dropout, nor statistics of the rows it is validated with.
+template <class T>
+void Trainer<T>::check_validates_inference() const {
+  const bool validates = !split_.validation.empty() || !options_.metrics.empty();
+  if (!validates || !model().program().is_of_training) return;
+  throw BindError(
+      "this program computes something else in training than in inference, as dropout and batch normalisation do, so "
+      "it cannot validate; give a predictor that shares its parameters, whose program is compiled by "
+      "compile_inference, or by compile(loss, {.gradients = false}) if its loss is wanted");
 }
 
 template <class T>
@@ -136,7 +148,7 @@ bool Trainer<T>::step() {
                     .batches = (order_.size() + options_.batch - 1) / options_.batch,
                     .learning_rate = optimizer_->learning_rate()};
   const std::span<const std::uint32_t> rows = std::span(order_).subspan(position_, count);
-  report.loss = static_cast<double>(executor_->step(rows));
+  report.loss = static_cast<double>(train_on(rows));
   if (!std::isfinite(report.loss) || !update(report)) {
     diverge(report, rows);
     return false;
@@ -150,6 +162,13 @@ bool Trainer<T>::step() {
     end_epoch();
   }
   return history_.end == FitEnd::not_yet;
+}
+
+/// Random numbers are those of the update that follows, wherever the run has begun.
+template <class T>
+T Trainer<T>::train_on(std::span<const std::uint32_t> rows) {
+  executor_->seed_random(options_.seed, optimizer_->steps());
+  return executor_->step(rows);
 }
 
 template <class T>
@@ -189,7 +208,7 @@ void Trainer<T>::diverge(const StepReport& report, std::span<const std::uint32_t
                                                   .gradient_norm = report.gradient_norm,
                                                   .learning_rate = report.learning_rate});
   data_.bind(*executor_);
-  executor_->step(rows);  // its results are there to be looked at
+  train_on(rows);  // its results are there to be looked at
 }
 
 template <class T>

@@ -75,6 +75,8 @@ class TAPELOOM_API Trainer {
   void check_options() const;
   void choose_rows();
   void check_state(const TrainerState<T>& state) const;
+  void check_validates_inference() const;
+  T train_on(std::span<const std::uint32_t> rows);
   bool update(StepReport& report);
   void diverge(const StepReport& report, std::span<const std::uint32_t> rows);
   void compute_fingerprints() const;

@@ -1,5 +1,6 @@
-#include "tapeloom/compiler/fold/zero_products.h"
+#include "tapeloom/compiler/fold/rewrite.h"
 
+#include <algorithm>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -12,10 +13,14 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 namespace {
 
 /// Records what is left.
-class ZeroDropper {
+class Rewriter {
  public:
-  explicit ZeroDropper(const Request& request)
-      : request_(request), from_(request.tape()), to_(std::make_unique<Tape>()), moved_(request.size()) {}
+  Rewriter(const Request& request, const RewriteOptions& options)
+      : request_(request),
+        options_(options),
+        from_(request.tape()),
+        to_(std::make_unique<Tape>()),
+        moved_(request.size()) {}
 
   Rewritten run() {
     move_leaves();
@@ -41,12 +46,14 @@ class ZeroDropper {
   NodeId id_of(NodeId node) { return moved_[node.index].on(*to_).id(); }
 
   void move_leaves() {
-    copy_parameters(from_, *to_, [&](NodeId node, Value value) { set_moved(node, value); });
-    for (const InputGroup& group : from_.input_groups()) {
-      const std::vector<Value> inputs = to_->inputs(group.name, group.count);
-      for (std::uint32_t k = 0; k < group.count; ++k) {
-        set_moved(from_.input_nodes()[group.first.index + k], inputs[k]);
-        some_input_ = inputs[k];
+    const auto moved = [&](NodeId node, Value value) { set_moved(node, value); };
+    copy_parameters(from_, *to_, moved);
+    for (const UniformInputRecord& input : from_.uniform_inputs()) {
+      moved(input.node, input.training ? Value(options_.training ? 1.0 : 0.0) : copy_uniform_input(from_, *to_, input));
+    }
+    for (const bool random : {false, true}) {
+      for (const InputGroup& group : from_.input_groups()) {
+        if (group.random == random) move_inputs(group);
       }
     }
     for (std::size_t i = 0; i < moved_.size(); ++i) {
@@ -54,11 +61,20 @@ class ZeroDropper {
     }
   }
 
-  static bool is_zero(Value x) { return x.is_plain() && x.data() == 0.0; }
+  void move_inputs(const InputGroup& group) {
+    const std::vector<Value> inputs = group.random ? to_->randoms(group.count) : to_->inputs(group.name, group.count);
+    for (std::uint32_t k = 0; k < group.count; ++k) set_moved(from_.input_nodes()[group.first.index + k], inputs[k]);
+    some_input_ = inputs.back();
+  }
+
+  bool is_zero(Value x) const { return options_.drop_zero_products && x.is_plain() && x.data() == 0.0; }
 
   Value move(NodeId node) {
     const Op op = from_.op(node);
     const Operands operands = from_.operands(node);
+    if (op == Op::where && from_.is_training(operands.node[0])) {
+      return moved_[operands.node[options_.training ? 1 : 2].index];
+    }
     std::vector<Value> x;
     for (NodeId operand : operands) x.push_back(moved_[operand.index]);
     if (op == Op::mul && (is_zero(x[0]) || is_zero(x[1]))) return 0.0;
@@ -79,6 +95,7 @@ class ZeroDropper {
   Value on_tape(Value x) { return x.is_plain() ? to_->constant(x.data()) : x; }
 
   const Request& request_;
+  RewriteOptions options_;
   const Tape& from_;
   std::unique_ptr<Tape> to_;
   std::vector<Value> moved_;
@@ -97,11 +114,24 @@ bool has_zero_product(const Request& request) {
   return false;
 }
 
+/// Whether a program's leaves are not those that were recorded.
+bool has_other_leaves(const Tape& tape) {
+  return std::ranges::any_of(tape.input_groups(), &InputGroup::random) ||
+         std::ranges::any_of(tape.uniform_inputs(), &UniformInputRecord::training);
+}
+
 }  // namespace
 
-std::optional<Rewritten> drop_zero_products(const Request& request) {
-  if (!has_zero_product(request)) return std::nullopt;
-  return ZeroDropper(request).run();
+std::optional<Rewritten> rewrite(const Request& request, const RewriteOptions& options) {
+  const bool drops = options.drop_zero_products && has_zero_product(request);
+  if (!drops && !has_other_leaves(request.tape())) return std::nullopt;
+  return Rewriter(request, options).run();
+}
+
+bool depends_on_training(const Request& request) {
+  return std::ranges::any_of(request.tape().uniform_inputs(), [&](const UniformInputRecord& input) {
+    return input.training && request.live(input.node);
+  });
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler
