@@ -1,5 +1,6 @@
 // BatchNorm: against PyTorch's numbers (see layers.py) and by hand; what is kept from step to step.
 #include "against_evaluate.h"
+#include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/nets/batch_norm.h"
 #include "tapeloom/core/nets/dropout.h"
@@ -157,8 +158,12 @@ TEST_CASE("batch_norm: values, derivatives and running statistics are PyTorch's,
 TEST_CASE("batch_norm: a batch of one has no variance, and the running one stays") {
   Tape tape;
   const BatchNorm1d norm(tape, 2);
+  CHECK(norm.parameters().size() == 4);
   const Values y = norm(tape.inputs("x", 2));
-  Executor<double> executor(compile(batch_mean(y[0] + y[1])));
+  const bool alone = GENERATE(false, true);
+  const Program program = compiler::compile_in_way(batch_mean(y[0] + y[1]), {}, {.one_sample = true});
+  REQUIRE(program.of_one_sample != nullptr);
+  Executor<double> executor(program, {.max_samples = alone ? 1u : 8u});
   const std::vector<double> row = {3.0, -1.0};
   executor.bind(std::span<const double>(row));
   executor.step();
@@ -277,6 +282,7 @@ TEST_CASE("batch_norm: a program that trains does not validate") {
   CHECK_THROWS_SAYING(BindError, "give a predictor", fit(executor, view(rows), {.metrics = {first_output()}}));
   Executor<double> inference(compile_inference(net.output), executor);
   CHECK_FALSE(inference.program().is_of_training);
+  CHECK_THROWS_SAYING(BindError, "predict by an executor that shares", predict(executor, view(rows)));
   fit(executor, view(rows), {.epochs = 1, .metrics = {first_output()}}, &inference);
 }
 

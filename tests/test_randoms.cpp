@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "against_evaluate.h"
+#include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/random_number.h"
 #include "tapeloom/core/nets/dropout.h"
@@ -101,6 +102,16 @@ TEST_CASE("randoms: a step with dropout is the reference's with the same numbers
     against.operator()<float>({}, 100.0);
     against.operator()<double>({.roll = false}, 100.0);
     against.operator()<double>({.exact = true}, 0.0);
+    if (samples > 1) continue;
+    const Evaluation expected = evaluate(net.loss, {.rows = all, .samples = 1}, net.outputs);
+    const Program program = compiler::compile_in_way(net.loss, {.outputs = net.outputs}, {.one_sample = true});
+    REQUIRE(program.of_one_sample != nullptr);
+    Executor<double> executor(program, {.max_samples = 1});
+    executor.bind(std::span<const double>(rows));
+    executor.seed_random(11, 4);
+    executor.step();
+    expect_numbers<double>("gradients", executor.gradients(), expected.gradients, 100.0);
+    expect_numbers<double>("outputs", executor.outputs(), expected.outputs, 100.0);
   }
 }
 

@@ -19,11 +19,8 @@ BatchNorm::BatchNorm(Tape& tape, std::size_t channels, const BatchNormOptions& o
     add(tape, "weight", {channels}, 1.0);
     add(tape, "bias", {channels}, 0.0);
   }
-  add(tape, "running_mean", {channels}, 0.0);
-  add(tape, "running_var", {channels}, 1.0);
-  for (const std::size_t tensor : {running(), running() + 1}) {
-    for (const Value& value : values(tensor)) tape.set_frozen(value);
-  }
+  add_statistics(tape, "running_mean", {channels}, 0.0);
+  add_statistics(tape, "running_var", {channels}, 1.0);
 }
 
 BatchNorm::Statistics BatchNorm::statistics(std::size_t channel, std::span<const Value> x, Value samples) const {

@@ -25,7 +25,9 @@ std::size_t count_of(const Tape& tape, const std::string& name, const std::vecto
 
 std::vector<Value> Module::parameters() const {
   std::vector<Value> all;
-  for (const ModuleTensor& tensor : tensors_) all.insert(all.end(), tensor.values.begin(), tensor.values.end());
+  for (const ModuleTensor& tensor : tensors_) {
+    if (tensor.is_trained) all.insert(all.end(), tensor.values.begin(), tensor.values.end());
+  }
   return all;
 }
 
@@ -53,6 +55,12 @@ void Module::add(Tape& tape, std::string name, std::vector<std::size_t> shape, c
 
 void Module::add(Tape& tape, std::string name, std::vector<std::size_t> shape, double initial) {
   add(tape, std::move(name), std::move(shape), Fan{1, 1, false}, [initial](const Fan&) { return initial; });
+}
+
+void Module::add_statistics(Tape& tape, std::string name, std::vector<std::size_t> shape, double initial) {
+  add(tape, std::move(name), std::move(shape), initial);
+  tensors_.back().is_trained = false;
+  for (const Value& value : tensors_.back().values) tape.set_frozen(value);
 }
 
 std::span<const Value> Module::row(std::size_t tensor, std::size_t i) const {

@@ -19,6 +19,7 @@ struct ModuleTensor {
   std::string name;
   std::vector<std::size_t> shape;
   std::vector<Value> values;
+  bool is_trained = true;  ///< false: statistics, which torch.nn calls a buffer
 };
 
 /// The base of layers whose parameters are tensors: LayerNorm, Conv2d, LSTMCell, ...
@@ -27,7 +28,7 @@ class TAPELOOM_API Module {
   /// In the order of torch.nn's state_dict().
   std::span<const ModuleTensor> tensors() const& { return tensors_; }
   std::span<const ModuleTensor> tensors() const&& = delete;  // of a module that is gone after the statement
-  /// Of one tensor after another, which is the order in which they were recorded.
+  /// Those that are trained, of one tensor after another, which is the order in which they were recorded.
   std::vector<Value> parameters() const;
   /// Labels every parameter as labelled_layout reads it: prefix + "weight[0][2]" and so on.
   void set_labels(std::string_view prefix = {}) const;
@@ -37,6 +38,8 @@ class TAPELOOM_API Module {
   void add(Tape& tape, std::string name, std::vector<std::size_t> shape, const Fan& fan,
            const Initializer& initializer);
   void add(Tape& tape, std::string name, std::vector<std::size_t> shape, double initial);
+  /// The same of numbers that are frozen.
+  void add_statistics(Tape& tape, std::string name, std::vector<std::size_t> shape, double initial);
 
   std::span<const Value> values(std::size_t tensor) const { return tensors_[tensor].values; }
   /// Of the first dimension.

@@ -204,6 +204,12 @@ template <class T>
 std::vector<T> predict(Executor<T>& executor, const DataView& data) {
   const std::size_t width = executor.program().outputs.size();
   if (width == 0) throw BindError("predict: the program was compiled without outputs");
+  if (executor.program().is_of_training && executor.program().has_gradients) {
+    throw BindError(
+        "predict: this program computes something else in training than in inference, as dropout and batch "
+        "normalisation do, and it trains; predict by an executor that shares its parameters, whose program is compiled "
+        "by compile_inference");
+  }
   runtime::check_not_forgotten("predict", executor.program(), *executor.shared_parameters());
   data.bind(executor);
   const std::size_t rows = executor.bound_rows();

@@ -103,7 +103,8 @@ class TAPELOOM_API ErrorSums {
 // --- predictions -----------------------------------------------------------------------------------------------------
 
 /// The program's outputs for all rows of the data, samples x outputs, computed max_samples() at a time. The executor
-/// stays bound to the data. Throws BindError for a program without outputs.
+/// stays bound to the data. Throws BindError for a program without outputs, and for one that trains and would predict
+/// otherwise (see CompileOptions::training).
 template <class T>
 TAPELOOM_API std::vector<T> predict(Executor<T>& executor, const DataView& data);
 
