@@ -11,6 +11,7 @@
 #include "fuzz/import.h"
 #include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/base/random_number.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/runtime/execute/executor.h"
 #include "tapeloom/runtime/files/program_file.h"
@@ -54,6 +55,7 @@ class Checker {
   Checker(const Case& it, Statistics& statistics, Planted* planted)
       : script_(it.script), drawn_(it.drawn), statistics_(statistics), planted_(planted) {
     take_leaves();
+    fill_random<double>(script_.rows);
   }
 
   std::optional<Failure> run() {
@@ -84,6 +86,29 @@ class Checker {
   }
 
  private:
+  /// Puts into the last columns of rows that are a batch what a first step's random numbers are.
+  template <class T>
+  void fill_random(std::vector<double>& rows) const {
+    const std::size_t columns = script_.columns(), count = script_.random_columns();
+    for (std::size_t i = 0; count > 0 && i < rows.size() / columns; ++i) {
+      for (std::size_t k = 0; k < count; ++k) {
+        rows[(i + 1) * columns - count + k] = static_cast<double>(random_number<T>(0, 0, k, i));
+      }
+    }
+  }
+
+  /// Those by the columns that are bound.
+  template <class Number>
+  void leave_random_out(std::vector<Number>& by_inputs) const {
+    const std::size_t columns = script_.columns(), bound = columns - script_.random_columns();
+    if (bound == columns || by_inputs.empty()) return;
+    std::vector<Number> left;
+    for (std::size_t i = 0; i < by_inputs.size(); ++i) {
+      if (i % columns < bound) left.push_back(by_inputs[i]);
+    }
+    by_inputs = std::move(left);
+  }
+
   void take_leaves() {
     parameters_.clear(), uniform_inputs_.clear();
     for (const Statement& s : script_.statements) {
@@ -101,6 +126,7 @@ class Checker {
       comparison.agree(name, is, swept);
     });
     script_ = without_dead(written);
+    fill_random<double>(script_.rows);
     recording_ = record(script_);
     take_leaves();
     return comparison.failure();
@@ -163,22 +189,33 @@ class Checker {
     return comparison.failure();
   }
 
-  Batch batch() const {
+  /// As evaluate() takes them, Tape::training() among them.
+  std::vector<double> all_uniform_inputs() const {
+    std::vector<double> all;
+    std::size_t next = 0;
+    for (const UniformInputRecord& input : recording_.tape->uniform_inputs()) {
+      all.push_back(input.training ? 1.0 : uniform_inputs_[next++]);
+    }
+    return all;
+  }
+
+  Batch batch(std::span<const double> uniform_inputs) const {
     return {.rows = script_.recorded ? std::span<const double>() : std::span<const double>(script_.rows),
             .samples = script_.recorded ? 1 : script_.samples,
-            .uniform_inputs = uniform_inputs_,
+            .uniform_inputs = uniform_inputs,
             .parameters = parameters_};
   }
 
   std::optional<Failure> by_evaluate(const char* stage) {
     reference_ = outcome_of([&](Outcome& o) {
-      Evaluation e = evaluate(recording_.loss, batch(), recording_.outputs);
+      Evaluation e = evaluate(recording_.loss, batch(all_uniform_inputs()), recording_.outputs);
       o = {e.root, e.gradients, e.outputs, e.input_gradients, {}, {}};
     });
     const Arithmetic arithmetic;
     const Expected expected = expect(script_, {script_.rows, script_.samples, true}, recording_.decisions, arithmetic);
     Comparison comparison(stage, arithmetic, statistics_);
     comparison.outcome(reference_, expected, !script_.recorded);
+    leave_random_out(reference_.input_gradients);
     return comparison.failure();
   }
 
@@ -200,13 +237,15 @@ class Checker {
       }
       data.samples = c.rows.size();
     }
+    c.in_float ? fill_random<float>(data.rows) : fill_random<double>(data.rows);
     Arithmetic arithmetic;
     arithmetic.in_float = c.in_float;
     arithmetic.reordered = !c.options.exact;
     arithmetic.idioms = c.options.idioms && !c.options.exact;
     arithmetic.zero_contributes_nothing = c.options.exact || recording_.has_where;
     const Outcome outcome = c.in_float ? by_executor<float>(c, true) : by_executor<double>(c, true);
-    const Expected expected = expect(script_, data, recording_.decisions, arithmetic);
+    Expected expected = expect(script_, data, recording_.decisions, arithmetic);
+    leave_random_out(expected.input_gradients);
     if (c.options.assume_finite && !expected.finite) return std::nullopt;
     Comparison comparison(stage, arithmetic, statistics_);
     comparison.outcome(outcome, expected, !script_.recorded, c.inference);
@@ -221,6 +260,7 @@ class Checker {
   Outcome by_executor(const Configuration& c, bool may_plant) {
     const ForcedIsa isa(c.isa);
     CompileOptions options = c.options;
+    options.training = true;  // in inference, too
     Program program = [&] {
       const compiler::Ways ways = {c.by_level, c.one_sample};
       if (c.inference && !recording_.outputs.empty()) {
@@ -240,7 +280,7 @@ class Checker {
     const bool whole = program.has_gradients;
     const std::size_t most = c.one_sample && count == 1 ? 1 : std::max(bound, count) + c.spare;
     Executor<T> executor(std::move(program), {.max_samples = most, .threads = c.threads});
-    if (!script_.recorded && script_.columns() > 0) bind(executor, c.by_group);
+    if (!script_.recorded && script_.columns() > script_.random_columns()) bind(executor, c.by_group);
     std::vector<T> parameters(parameters_.begin(), parameters_.end());
     executor.set_parameters(parameters);
     for (std::size_t i = 0; i < uniform_inputs_.size(); ++i) {
@@ -248,6 +288,7 @@ class Checker {
     }
     const bool reads_rows = executor.program().input_count > 0 && executor.program().recorded_samples == 0;
     if (c.before > 0 && reads_rows) outcome_of([&](auto&) { executor.step(0, std::min({c.before, bound, most})); });
+    executor.seed_random(0);
     return outcome_of([&](Outcome& o) {
       if (c.rows.empty() || script_.recorded || script_.columns() == 0) {
         o.loss = {static_cast<double>(script_.recorded ? executor.step() : executor.step(0, bound))};
@@ -266,7 +307,7 @@ class Checker {
     if (!by_group) return executor.bind(std::span<const double>(script_.rows), script_.columns());
     const std::span<const double> all(script_.rows);
     std::size_t column = 0;
-    for (std::size_t g = 0; g < script_.groups.size(); ++g) {
+    for (std::size_t g = 0; g < script_.groups.size() - (script_.random_group ? 1 : 0); ++g) {
       executor.bind("g" + std::to_string(g), all.subspan(column, all.size() - script_.columns() + script_.groups[g]),
                     script_.columns());
       column += script_.groups[g];

@@ -171,6 +171,9 @@ class Generator {
     }
     if (label_ != 0 && b_.chance(0.95)) overwrite(label_, [&] { return static_cast<double>(b_.below(classes_)); });
     if (!s_.recorded && b_.chance(0.5)) std::copy_n(s_.rows.begin(), columns, s_.eager.begin());
+    const std::size_t last = columns - s_.groups.back();
+    const bool is_label = label_ != 0 && s_.statements[label_].k >= last;
+    s_.random_group = !s_.recorded && !is_label && !has_derivatives_ && b_.chance(0.15);
   }
 
   /// Freezes some, and trains some.

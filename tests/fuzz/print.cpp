@@ -38,6 +38,7 @@ class Printer {
       line("};");
     } else {
       std::size_t column = 0;
+      if (s_.random_group) line("// the last group is tape.randoms, and products are for training alone");
       for (std::size_t g = 0; g < s_.groups.size(); ++g) {
         const std::span<const double> eager = std::span(s_.eager).subspan(column, s_.groups[g]);
         line("const auto g" + std::to_string(g) + " = tape.inputs(\"g" + std::to_string(g) + "\", std::vector<double>" +

@@ -44,7 +44,12 @@ class Recorder {
     std::size_t column = 0;
     for (std::size_t g = 0; g < script.groups.size(); ++g) {
       const std::span<const double> numbers = std::span(script.eager).subspan(column, script.groups[g]);
-      recording.columns.push_back(tape_.inputs("g" + std::to_string(g), numbers));
+      if (script.random_group && g + 1 == script.groups.size()) {
+        recording.columns.push_back(tape_.randoms(numbers.size()));
+        for (std::size_t i = 0; i < numbers.size(); ++i) recording.columns.back()[i].set_data(numbers[i]);
+      } else {
+        recording.columns.push_back(tape_.inputs("g" + std::to_string(g), numbers));
+      }
       column += script.groups[g];
     }
   }
@@ -80,7 +85,10 @@ class Recorder {
     if (op == Op::sub && plant(RecordingFault::swapped_operands)) std::swap(v[0], v[1]);
     if (op == Op::leaky_relu && plant(RecordingFault::relu_for_leaky)) return {relu(v[0]), this};
     if (op == Op::square && plant(RecordingFault::lost_factor_two)) return {v[0] * v[0].data(), this};
-    return {tapeloom::apply(op, std::span<const Value>(v)), this};
+    const Value result = tapeloom::apply(op, std::span<const Value>(v));
+    // As dropout has it: something else in inference.
+    if (script_.random_group && op == Op::mul) return {where(tape_.training(), result, v[1]), this};
+    return {result, this};
   }
 
   Recorded list(const Statement& s, std::span<const Recorded> x) {
@@ -233,7 +241,9 @@ Recording record(const Script& script, RecordingFault fault) {
     recording.outputs.push_back(values[o.sample < values.size() ? o.sample : 0].on(*recording.tape));
   }
   for (std::uint32_t i = 0; i < recording.tape->size(); ++i) {
-    recording.has_where = recording.has_where || recording.tape->op(NodeId(i)) == Op::where;
+    const Tape& tape = *recording.tape;
+    const bool chooses = tape.op(NodeId(i)) == Op::where && !tape.is_training(tape.operands(NodeId(i)).node[0]);
+    recording.has_where = recording.has_where || chooses;
   }
   return recording;
 }

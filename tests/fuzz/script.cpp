@@ -174,6 +174,7 @@ Script without_dead(const Script& script) {
     const std::uint32_t before = kept;
     for (std::uint32_t c = first; c < first + size; ++c) column_place[c] = column[c] ? kept++ : 0;
     if (kept > before) result.groups.push_back(kept - before);
+    result.random_group = script.random_group && kept > before;  // of the last one
     first += size;
   }
   for (std::size_t s = 0; s <= script.samples; ++s) {

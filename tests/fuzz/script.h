@@ -64,6 +64,7 @@ struct Script {
   std::vector<Output> outputs;
 
   std::vector<std::uint32_t> groups;  ///< numbers of columns
+  bool random_group = false;          ///< the last one is Tape::randoms, and products are for training alone
   std::size_t samples = 1;
   std::vector<double> rows;   ///< samples x columns
   std::vector<double> eager;  ///< the row that it is recorded with
@@ -73,6 +74,7 @@ struct Script {
   bool repeat_uniform = false;  ///< ... and what all samples share is recorded for each again, where possible
 
   std::size_t columns() const;
+  std::size_t random_columns() const { return random_group ? groups.back() : 0; }
   bool leaf(std::size_t statement) const { return statements[statement].kind <= Kind::number; }
   /// Which statements differ from sample to sample.
   std::vector<bool> varying() const;
