@@ -164,7 +164,7 @@ class Pipeline {
       pass("differentiate", true, [&](Graph graph) {
         return differentiate(std::move(graph), differentiation(chooses || options.exact, by_level));
       });
-      repeats_for_nan_ = chooses && may_round;
+      repeats_for_nan_ = (chooses || has_gaps(graph_)) && may_round;
       before = false;
       clean_up();
     }

@@ -12,7 +12,7 @@ using namespace tapeloom::test::fuzz;
 TEST_CASE("fuzz: planted faults are caught, each by name") {
   CHECK(faults().size() >= 20);
   constexpr std::uint64_t first = 20261125, programs = 1500;
-  constexpr std::size_t enough = 20;
+  constexpr std::size_t enough = 40;
   for (const Fault& fault : faults()) {
     INFO(fault.name);
     const bool of_derivatives = fault.recording >= RecordingFault::stale_derivative;

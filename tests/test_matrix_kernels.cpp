@@ -102,29 +102,45 @@ void check_product(const KernelTable<T>& table, Random& random, std::size_t m, s
   CHECK(c == expected);
 }
 
-/// Sums, or products with `terms` rows if there are any, of rows that may be read up to a whole vector.
+/// Sums, or products with `terms` rows if there are any, of rows that may be read up to a whole vector; at one place or
+/// added up over some.
 template <class T>
 void check_sums(const KernelTable<T>& table, Random& random, std::size_t rows, std::size_t terms, std::size_t samples) {
   const std::size_t lanes = rounded(samples, table.vector_lanes),
                     y_step = lanes + table.vector_lanes * below(random, 2);
-  const std::vector<T> y = whole_numbers<T>(random, (rows - 1) * y_step + lanes);
-  const std::vector<T> x = whole_numbers<T>(random, terms == 0 ? 0 : (terms - 1) * y_step + lanes);
+  const std::size_t places = terms == 0 ? 1 : 1 + below(random, 3);
+  const std::size_t y_place = rows * y_step, x_place = (terms + below(random, 2)) * y_step;
+  const std::vector<T> y = whole_numbers<T>(random, places * y_place + lanes);
+  const std::vector<T> x = whole_numbers<T>(random, places * x_place + lanes);
   const std::size_t columns = terms == 0 ? 1 : terms;
   const bool by_columns = below(random, 2) == 0;
   const std::size_t row_step = by_columns ? 1 : columns + below(random, 3), term_step = by_columns ? rows + 1 : 1;
   std::vector<T> totals((rows - 1) * row_step + (columns - 1) * term_step + 1, T(untouched)), expected = totals;
-  const Sums sums{rows, y_step, terms, y_step, row_step, term_step, samples};
+  const Sums sums{.a_rows = rows,
+                  .a_stride = y_step,
+                  .b_rows = terms,
+                  .b_stride = y_step,
+                  .c_row_step = row_step,
+                  .c_column_step = term_step,
+                  .samples = samples,
+                  .places = places,
+                  .a_place_step = y_place,
+                  .b_place_step = x_place};
   const bool accumulate = below(random, 2) == 0;
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < columns; ++j) {
       T sum = 0;
-      for (std::size_t s = 0; s < samples; ++s) sum += y[i * y_step + s] * (terms == 0 ? T(1) : x[j * y_step + s]);
+      for (std::size_t n = 0; n < places * samples; ++n) {
+        const T *of_y = &y[n / samples * y_place + i * y_step], *of_x = &x[n / samples * x_place + j * y_step];
+        sum += of_y[n % samples] * (terms == 0 ? T(1) : of_x[n % samples]);
+      }
       T& to = expected[i * row_step + j * term_step];
       to = accumulate ? to + sum : sum;
     }
   }
   run_planned(table, sums, y.data(), x.data(), totals.data(), accumulate);
-  INFO(rows << " rows, " << terms << " terms, " << samples << " samples, accumulated " << accumulate);
+  INFO(rows << " rows, " << terms << " terms, " << samples << " samples, " << places << " places, accumulated "
+            << accumulate);
   CHECK(totals == expected);
 }
 

@@ -226,7 +226,7 @@ class Emitter {
       case BlockKind::row_extreme_reverse:
         return add(InstructionKind::row_extreme_reverse, instructions::Folds::shape(x[1].rows, x[0].rows), x, out);
       case BlockKind::dense:
-        return add(InstructionKind::dense, InstructionWriter::of_weights(g_.weights(id)), x, out);
+        return add(InstructionKind::dense, writer_.of_terms(g_.weights(id)), x, out);
       case BlockKind::dense_reverse:
         return add(InstructionKind::dense_reverse, InstructionWriter::of_weights(g_.weights(id)), x, out);
       case BlockKind::outer:
@@ -252,8 +252,8 @@ class Emitter {
     fail_check("a block with an instruction", __FILE__, __LINE__);
   }
 
-  Shape of_outer(BlockId id) const {
-    Shape shape = InstructionWriter::of_weights(g_.weights(id));
+  Shape of_outer(BlockId id) {
+    Shape shape = writer_.of_terms(g_.weights(id));
     if (!placed_.is_part(id)) return shape;
     const Matrix& to = placed_.parts.at(id.index).to.shape;
     shape.row_step = to.row_step, shape.term_step = to.term_step;

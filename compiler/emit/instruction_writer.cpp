@@ -283,6 +283,7 @@ Instruction InstructionWriter::of_total(const Sink& sink, const TotalSlots& slot
     set_outer_operand(instruction, with, g_.operand(sink.total, 1));
     with.rows = w.matrix.rows, with.places = w.places;
     if (w.own) with.place_step = with.rows * with.row_step;
+    set_gaps(with, w);
   } else if (slots.shape.rows == 1) {
     with.terms = 1, with.row_step = slots.shape.term_step;
   }
@@ -312,6 +313,26 @@ Shape InstructionWriter::of_weights(const Weights& w) {
   Shape shape = of_matrix(w.matrix);
   shape.places = w.places, shape.place_step = w.place_step();
   return shape;
+}
+
+Shape InstructionWriter::of_terms(const Weights& w) {
+  Shape shape = of_weights(w);
+  set_gaps(shape, w);
+  return shape;
+}
+
+/// The products of forward and backward have the same.
+void InstructionWriter::set_gaps(Shape& shape, const Weights& w) {
+  if (!w.gaps) return;
+  const auto [at, is_new] = gaps_.try_emplace(w.gaps.get(), count(p_.indices));
+  shape.gaps = at->second;
+  if (!is_new) return;
+  p_.indices.resize(p_.indices.size() + instructions::Gaps::words(w.places, w.matrix.terms), 0);
+  std::uint32_t* words = p_.indices.data() + at->second;
+  for (std::size_t bit = 0; bit < w.gaps->size(); ++bit) {
+    constexpr std::size_t of_word = instructions::Gaps::bits_a_word;
+    words[bit / of_word] |= std::uint32_t{(*w.gaps)[bit]} << bit % of_word;
+  }
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -67,8 +67,11 @@ class InstructionWriter {
 
   static Shape of_matrix(const Matrix& matrix);
   static Shape of_weights(const Weights& weights);
+  /// With the gaps of what a product reads beside them.
+  Shape of_terms(const Weights& weights);
 
  private:
+  void set_gaps(Shape& shape, const Weights& weights);
   std::uint32_t first_slot(const View& x) const;
   std::uint32_t word_of(BlockId user, const View& x, std::uint32_t r) const;
   void set_words(Instruction& instruction, Shape& shape, std::size_t k, std::span<const std::uint32_t> words,
@@ -93,6 +96,7 @@ class InstructionWriter {
   // Of blocks; looked up, never walked.
   std::unordered_map<std::uint32_t, List> lists_;
   std::unordered_map<std::uint32_t, std::uint32_t> loads_;  // the latest of an input block of several rows
+  std::unordered_map<const void*, std::uint32_t> gaps_;     // where among the program's indices, by Weights::gaps
 };
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -147,13 +147,15 @@ View Graph::add_dense_reverse(const View& first_weight, const Weights& weights, 
   return append({.kind = BlockKind::dense_reverse, .rows = rows, .payload = payload}, operands);
 }
 
-View Graph::add_outer(const View& y, const View& x, std::uint32_t places, bool own) {
+View Graph::add_outer(const View& y, const View& x, const Weights& like) {
   const View operands[] = {y, x};
-  const std::uint32_t rows = y.rows / places, terms = x.rows / places;
-  weights_.push_back({{rows, terms, terms, 1}, places, own});
+  Weights weights = like;  // which may be one of those that are about to move
+  const std::uint32_t places = weights.places, rows = y.rows / places, terms = x.rows / places;
+  const std::uint32_t blocks = weights.own ? places : 1;
+  weights.matrix = {rows, terms, terms, 1};
+  weights_.push_back(std::move(weights));
   const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
-  return append({.kind = BlockKind::outer, .rows = rows * terms * (own ? places : 1), .payload = payload}, operands,
-                true);
+  return append({.kind = BlockKind::outer, .rows = rows * terms * blocks, .payload = payload}, operands, true);
 }
 
 View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op then) {
@@ -198,7 +200,7 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
       return append(copy, operands);
     }
     case BlockKind::outer:
-      return add_outer(operands[0], operands[1], from.weights(id).places, from.weights(id).own);
+      return add_outer(operands[0], operands[1], from.weights(id));
   }
   fail_check("a block kind", __FILE__, __LINE__);
 }
@@ -212,6 +214,13 @@ LargeVector<bool> find_matrices(const Graph& graph) {
     matrices[graph.operand(BlockId(i), 0).block.index] = true;
   }
   return matrices;
+}
+
+bool has_gaps(const Graph& graph) {
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph.kind(BlockId(i)) == BlockKind::dense && graph.weights(BlockId(i)).gaps) return true;
+  }
+  return false;
 }
 
 LargeVector<bool> find_live(const Graph& graph) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,6 +59,8 @@ struct Weights {
   Matrix matrix;  ///< of the first place
   std::uint32_t places = 1;
   bool own = false;  ///< each place has its own
+  /// Whether place p lacks term j, at p * terms + j, if any does: there X has a 0 that is not to be multiplied.
+  std::shared_ptr<const std::vector<bool>> gaps = nullptr;
 
   friend bool operator==(const Weights&, const Weights&) = default;
 
@@ -225,8 +228,9 @@ class Graph {
   View add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations);
   View add_dense(const View& first_weight, const Weights& weights, const View& x);
   View add_dense_reverse(const View& first_weight, const Weights& weights, const View& y);
-  /// The sum over the columns of Y X^T, at so many places; with `own`, it is not added up over the places.
-  View add_outer(const View& y, const View& x, std::uint32_t places, bool own);
+  /// The sum over the columns of Y X^T, at the places of `like`, whose matrix does not matter; where each has its own,
+  /// it is not added up over the places.
+  View add_outer(const View& y, const View& x, const Weights& like);
   /// The product of that block, finished as Block::op and Block::then say; `operand` is empty without an op.
   View add_finished(BlockId product, Op op, std::span<const View> operand, Op then);
   /// A block like `block` of `from`, with other operands.
@@ -309,6 +313,9 @@ void Graph::contract(StandIn&& stand_in) {
 
 /// Which blocks the roots depend on.
 LargeVector<bool> find_live(const Graph& graph);
+
+/// Whether a product has gaps.
+bool has_gaps(const Graph& graph);
 
 /// Leaves out the others.
 void drop_dead(Graph& graph, const LargeVector<bool>& live);

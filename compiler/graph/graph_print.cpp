@@ -69,7 +69,8 @@ std::string shape(const Matrix& matrix) {
 }
 
 std::string places(const Weights& weights) {
-  return " at " + std::to_string(weights.places) + " places" + (weights.own ? ", each its own" : "");
+  return " at " + std::to_string(weights.places) + " places" + (weights.own ? ", each its own" : "") +
+         (weights.gaps ? ", with gaps" : "");
 }
 
 std::string equation(const Graph& graph, BlockId id) {

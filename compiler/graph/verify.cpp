@@ -93,6 +93,7 @@ class Verifier {
             g_.operand(id, 0).rows == w.places * w.matrix.rows && g_.operand(id, 1).rows == w.places * w.matrix.terms,
             id, "as many rows and terms at each place");
         expect(block.rows == w.all().rows * w.matrix.terms, id, "rows times terms");
+        check_gaps(id);
         expect(g_.varying(g_.operand(id, 0)) == g_.varying(g_.operand(id, 1)), id, "both operands vary, or neither");
         return expect(!block.varying, id, "an outer product is uniform");
       }
@@ -110,7 +111,13 @@ class Verifier {
     expect(g_.operand(id, 1).rows == (reverse ? rows : terms), id, "as many operand rows as W takes");
     expect(entry_end(g_.operand(id, 0).row, w.all()) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
     expect(!g_.varying(g_.operand(id, 0)), id, "weights are uniform");
+    check_gaps(id);
     check_finish(id);
+  }
+
+  void check_gaps(BlockId id) {
+    const Weights& w = g_.weights(id);
+    expect(!w.gaps || w.gaps->size() == std::size_t{w.places} * w.matrix.terms, id, "a gap or none for each term");
   }
 
   void check_finish(BlockId id) {

@@ -266,7 +266,7 @@ class Differentiator {
     if (needs(weights)) {
       // The same adjoint for every sample comes out of the sum.
       const bool factors_out = g_.varying(x) && !g_.varying(adjoint);
-      const View outer = g_.add_outer(adjoint, factors_out ? g_.add_batch_sum(x) : x, w.places, w.own);
+      const View outer = g_.add_outer(adjoint, factors_out ? g_.add_batch_sum(x) : x, w);
       contributions_.add(weights.block, Destination{weights.row, w.all()}, outer);
     }
   }

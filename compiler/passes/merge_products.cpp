@@ -1,4 +1,5 @@
 // Sums of outer products become one product.
+#include <memory>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -40,8 +41,9 @@ class ProductMerger {
     if (more.y.size() > all.y.size()) std::swap(all, more);  // so that no list is copied again and again
     all.y.insert(all.y.end(), more.y.begin(), more.y.end());
     all.x.insert(all.x.end(), more.x.begin(), more.x.end());
-    all.places += more.places;
-    if (!inner_[id.index]) return out.add_outer(out.add_concat(all.y), out.add_concat(all.x), all.places, false);
+    all.at.gaps = joined_gaps(all, more);
+    all.at.places += more.at.places;
+    if (!inner_[id.index]) return out.add_outer(out.add_concat(all.y), out.add_concat(all.x), all.at);
     // Stands for its products until the sum is complete; then nobody reads it.
     const View sum = out.add_copy(old_, id, operands);
     pending_.emplace(sum.block.index, std::move(all));
@@ -51,14 +53,25 @@ class ProductMerger {
  private:
   struct Factors {
     std::vector<View> y, x;
-    std::uint32_t places = 0;
+    Weights at;  // the places they stand at
   };
 
   Factors take_factors(const Graph& out, const View& x) {
     if (out[x.block].kind == BlockKind::outer) {
-      return {{out.operand(x.block, 0)}, {out.operand(x.block, 1)}, out.weights(x.block).places};
+      return {{out.operand(x.block, 0)}, {out.operand(x.block, 1)}, out.weights(x.block)};
     }
     return std::move(pending_.at(x.block.index));
+  }
+
+  static std::shared_ptr<const std::vector<bool>> joined_gaps(const Factors& all, const Factors& more) {
+    if (!all.at.gaps && !more.at.gaps) return nullptr;
+    std::vector<bool> joined;
+    for (const Weights* w : {&all.at, &more.at}) {
+      const std::size_t end = joined.size() + std::size_t{w->places} * w->matrix.terms;
+      if (w->gaps) joined.insert(joined.end(), w->gaps->begin(), w->gaps->end());
+      joined.resize(end);
+    }
+    return std::make_shared<const std::vector<bool>>(std::move(joined));
   }
 
   const Graph& old_;

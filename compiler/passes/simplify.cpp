@@ -30,8 +30,8 @@ class Simplifier {
   /// Operands that varied may not any more, once simplified: then the sum over the samples is theirs alone.
   View outer(const View& y, const View& x, const Weights& w, bool varied) {
     if (!varied || (g_.varying(y) && g_.varying(x))) return nothing;
-    if (g_.varying(x)) return g_.add_outer(y, g_.add_batch_sum(x), w.places, w.own);
-    return g_.add_outer(g_.varying(y) ? g_.add_batch_sum(y) : times_samples(y), x, w.places, w.own);
+    if (g_.varying(x)) return g_.add_outer(y, g_.add_batch_sum(x), w);
+    return g_.add_outer(g_.varying(y) ? g_.add_batch_sum(y) : times_samples(y), x, w);
   }
 
  private:

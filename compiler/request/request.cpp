@@ -251,6 +251,12 @@ std::size_t Sums::index(NodeId sum) const {
   return static_cast<std::size_t>(at - sums_.begin());
 }
 
+bool Sums::is_zero_product(const Term& term) const {
+  if (!term.product || term.negative) return false;
+  const auto zero = [&](NodeId x) { return is(x, Op::constant) && tape().data(x) == 0.0; };
+  return (is(term.a, Op::parameter) && zero(term.b)) || (is(term.b, Op::parameter) && zero(term.a));
+}
+
 std::span<const Term> Sums::terms(NodeId sum) const {
   const std::size_t at = index(sum);
   return std::span(terms_).subspan(first_term_[at], first_term_[at + 1] - first_term_[at]);

@@ -102,6 +102,8 @@ class Sums {
   /// next call.
   bool ends_sum(NodeId node) const { return role(node) != Role::absorbed && begins_sum(node); }
   std::span<const Term> find_terms(NodeId sum);
+  /// Whether it is a parameter times a plain 0, as where a convolution's zeros are written down.
+  bool is_zero_product(const Term& term) const;
   /// How many recorded nodes became that node, itself included: of a sum or extreme, all of its chain.
   std::size_t nodes(NodeId node) const { return has_terms(node) ? sizes_[index(node)] : 1; }
 

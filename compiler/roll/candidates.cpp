@@ -129,12 +129,23 @@ class Classifier {
     return of(node);
   }
 
-  /// The counted set of its terms: how many there are of each sign and classes.
+  /// The counted set of its terms: how many there are of each sign and classes. A weight that meets a plain 0 counts as
+  /// one that meets what the others do.
   void make_sum_key(NodeId node) {
     terms_.clear();
+    std::uint32_t zeros = 0;
     for (const Term& term : sums_.terms(node)) {
       const std::uint32_t a = part(term.a), b = term.product ? part(term.b) : sum_marker;
-      terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
+      if (sums_.is_zero_product(term)) {
+        ++zeros;
+      } else {
+        terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
+      }
+    }
+    if (zeros > 0) {
+      constexpr auto weight = static_cast<std::uint32_t>(Op::parameter);
+      const std::uint32_t met = kind_of_zeros(sums_, sums_.terms(node), [&](NodeId x) { return of(x); });
+      terms_.insert(terms_.end(), zeros, {0, std::min(weight, met), std::max(weight, met)});
     }
     std::sort(terms_.begin(), terms_.end());
     words_.push_back(sums_.differentiated(node) ? sum_marker : sum_marker - 1);

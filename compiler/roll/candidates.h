@@ -1,8 +1,10 @@
 // Which nodes may become rows of one block.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/levels.h"
@@ -45,6 +47,28 @@ class Candidates {
   LargeVector<std::uint32_t> begin_;         // where each class begins in members_, in that order, and the end
   LargeVector<std::uint32_t> family_begin_;  // where each family begins in begin_, and the end
 };
+
+/// What a plain 0 that a weight of a sum meets counts as: the kind that most weights of the sum meet, or a constant if
+/// they meet nothing else. `kind_of` is that of a node.
+template <class KindOf>
+std::uint32_t kind_of_zeros(const Sums& sums, std::span<const Term> terms, KindOf&& kind_of) {
+  constexpr auto constant = static_cast<std::uint32_t>(Op::constant),
+                 weight = static_cast<std::uint32_t>(Op::parameter);
+  std::vector<std::uint32_t> kinds;
+  for (const Term& term : terms) {
+    if (!term.product || term.negative || sums.is_zero_product(term)) continue;
+    const std::uint32_t a = kind_of(term.a), b = kind_of(term.b);
+    if (a == weight || b == weight) kinds.push_back(a == weight ? b : a);
+  }
+  std::ranges::sort(kinds);
+  std::uint32_t most_frequent = constant;
+  std::size_t most = 0;
+  for (std::size_t i = 0, end = 0; i < kinds.size(); i = end) {
+    while (end < kinds.size() && kinds[end] == kinds[i]) ++end;
+    if (kinds[i] != constant && end - i > most) most = end - i, most_frequent = kinds[i];
+  }
+  return most_frequent;
+}
 
 /// By history. requires: sums of factors.
 Classes classify(const Sums& sums);

@@ -41,6 +41,10 @@ constexpr std::size_t few_biases = 3;
 /// Lists go together, filled up to the longest or with gaps, while that is at most so many times what there is. Beyond
 /// it, those of about the same length do.
 constexpr std::size_t most_filling = 3;
+/// Sums that have parts of the same weights are one product with all of them where that has at most so many terms for
+/// each that there is: in a product, a term costs less than the instructions, and the copies of weights, of another
+/// one.
+constexpr std::size_t most_terms_a_term = 2;
 /// Sums and extremes of fewer terms are not made lists to go with longer ones: a list costs more than is gained.
 constexpr std::size_t shortest_list = 3;
 

@@ -286,6 +286,7 @@ class Roller {
   void run() {
     for (std::size_t f = 0; f < candidates_.families(); ++f) {
       const std::size_t first = candidates_.first_class(f), last = candidates_.first_class(f + 1);
+      if (roll_in_common(first, last)) continue;
       if (last - first > choices::few_lengths &&
           roll_lists(candidates_.members(first, last), candidates_.mixed(first))) {
         continue;
@@ -297,6 +298,33 @@ class Roller {
   }
 
  private:
+  /// A family of sums of which some have parts of the same weights; false if there are none.
+  bool roll_in_common(std::size_t first, std::size_t last) {
+    const std::span<const NodeId> all = candidates_.members(first, last);
+    if (all.empty() || sums_.role(all[0]) != Sums::Role::sum || !sums_.tape().varying(all[0])) return false;
+    for (std::size_t c = first; c < last; ++c) {
+      if (candidates_.mixed(c)) return false;
+    }
+    const bool several = last - first > 1;
+    if (!several && std::ranges::none_of(all, [&](NodeId sum) { return groups_.table().any_zero(sum); })) return false;
+    std::vector<NodeId> some(all.begin(), all.end()), others;
+    while (!some.empty() && groups_.group_in_common(some, others)) {
+      writer_.write(groups_.table(), groups_.plan());
+      std::swap(some, others);
+    }
+    if (some.size() == all.size()) return false;
+    // The others as if they had been alone.
+    std::ranges::sort(some);
+    std::vector<NodeId> of_class;
+    for (std::size_t c = first; c < last; ++c) {
+      of_class.clear();
+      std::ranges::copy_if(candidates_.members(c, c + 1), std::back_inserter(of_class),
+                           [&](NodeId sum) { return std::ranges::binary_search(some, sum); });
+      if (!of_class.empty()) roll(of_class, false);
+    }
+    return true;
+  }
+
   /// A family of many lengths; false if it is better rolled length by length.
   bool roll_lists(std::span<const NodeId> members, bool mixed) {
     const bool of_sums = sums_.role(members[0]) == Sums::Role::sum;

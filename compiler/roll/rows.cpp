@@ -182,6 +182,8 @@ bool Rows::before(const Row& a, const Row& b, std::size_t first, std::size_t las
     if (x != y) return x < y;
     const std::uint64_t m = ordered(p_.number(p)), n = ordered(p_.number(q));
     if (m != n) return m < n;
+    // What is not there is no recorded 0.
+    if (p == p_.zero() || q == p_.zero()) return p == p_.zero();
   }
   return false;
 }

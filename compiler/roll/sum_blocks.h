@@ -29,6 +29,12 @@ class SumTable {
   /// Sums that have the same kinds of terms, but not as many of each: what they lack is Placer::zero(). Products with
   /// weights are terms like others.
   void take_with_gaps(std::span<const NodeId> members, Products products);
+  /// Sums of which some have only a part of the weights that others have: what they lack is multiplied with
+  /// Placer::zero(), and pairs are in the order of the weights. `others` are those that have nothing in common with
+  /// them. False, and nothing is done, if there are no such sums.
+  bool take_in_common(std::span<const NodeId> members, std::vector<NodeId>& others);
+  /// Whether a sum multiplies a parameter with a plain 0.
+  bool any_zero(NodeId sum) const;
   bool as_recorded() const { return as_recorded_; }
   /// What a sum multiplies parameters with, sorted; empty if there are no such products.
   void list_columns(NodeId sum, std::vector<Coordinate>& columns) const;
@@ -37,6 +43,8 @@ class SumTable {
   struct Kind {
     std::size_t first, count;
     bool product, negative;
+
+    friend bool operator==(const Kind&, const Kind&) = default;
   };
 
   /// The sums, and for each what it reads: columns, weights, biases, and the two factors of each other term (the same
@@ -56,6 +64,7 @@ class SumTable {
   struct Pair {
     NodeId weight, column;
   };
+  class CommonWeights;
 
   bool any_weights(std::span<const Term> of) const;
   bool is_pair(const Term& term, bool any_weights) const;
@@ -64,6 +73,9 @@ class SumTable {
   void sort_terms();
   void sort_products(std::span<Term> products);
   bool alike(const Term& a, const Term& b) const;
+  std::uint32_t kind_of(const Term& term, NodeId factor) const {
+    return p_.is_constant(factor) && sums_.is_zero_product(term) ? kind_of_zeros_ : c_.kind_of(factor);
+  }
   void find_kinds();
   void add_row(NodeId sum);
 
@@ -74,6 +86,7 @@ class SumTable {
   LargeVector<Pair> pairs_, subtracted_;
   LargeVector<NodeId> biases_;
   LargeVector<Term> terms_;
+  std::uint32_t kind_of_zeros_ = 0;  // that weights meet
   bool as_recorded_ = false;
 };
 
@@ -139,6 +152,8 @@ class SumGrouper {
   /// class, or mixed ones.
   void group(std::span<const NodeId> members, bool mixed);
   void group_with_gaps(std::span<const NodeId> members, bool mixed);
+  /// A plan for those that have parts of the same weights, if there are any; else false. Of a family that is not mixed.
+  bool group_in_common(std::span<const NodeId> members, std::vector<NodeId>& others);
 
   /// What has been planned, until the next time.
   const SumTable& table() const { return *table_; }
@@ -150,6 +165,7 @@ class SumGrouper {
   bool each_has_its_own_columns() const;
   bool better_as_terms() const;
   void sort_rows(std::size_t begin, std::size_t end);
+  void group_places();
   void group_at_places();
   void group_runs(std::size_t begin, std::size_t last);
   bool are_several_matrices(std::size_t begin, std::size_t last);
@@ -188,6 +204,7 @@ class SumWriter {
 
   void write(const SumTable& table, const SumPlan& plan, const SumGroup& group);
   View product(const SumTable& table, const SumGroup& group, std::span<const std::uint32_t> pairs);
+  std::shared_ptr<const std::vector<bool>> gaps() const;
   View addend(const SumTable& table, const SumGroup& group, const SumAddend& addend, PartialSum& partial);
   View list(const SumTable& table, const SumGroup& group, const SumAddend& addend, PartialSum& partial);
 

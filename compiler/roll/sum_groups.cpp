@@ -51,6 +51,11 @@ void SumGrouper::group(std::span<const NodeId> members, bool mixed) {
     terms_.rows.sort(0, terms_.rows.size());
     if (better_as_terms()) table_ = &terms_;
   }
+  group_places();
+}
+
+/// Those with the same columns follow one another.
+void SumGrouper::group_places() {
   Rows& rows = table_->rows;
   ends_.clear();
   for (std::size_t begin = 0; begin < rows.size(); begin = ends_.back()) {

@@ -126,13 +126,17 @@ void SumTable::sort_terms() {
     const auto sign = [](const Term& term) { return std::pair(term.negative, term.product); };
     return put_in_order(terms_, [&](const Term& a, const Term& b) { return sign(a) < sign(b); });
   }
+  const auto is_zero = [&](const Term& term) { return sums_.is_zero_product(term); };
+  if (std::ranges::any_of(terms_, is_zero)) {
+    kind_of_zeros_ = compiler::kind_of_zeros(sums_, terms_, [&](NodeId node) { return c_.kind_of(node); });
+  }
   for (Term& term : terms_) {
-    const auto key = [&](NodeId node) { return std::tuple(c_.kind_of(node), p_.at(node)); };
+    const auto key = [&](NodeId node) { return std::tuple(kind_of(term, node), p_.at(node)); };
     if (term.product && key(term.b) < key(term.a)) std::swap(term.a, term.b);
   }
   const auto key = [&](const Term& term) {
-    const std::uint32_t b = term.product ? c_.kind_of(term.b) : 0;
-    return std::tuple(term.negative, term.product, c_.kind_of(term.a), b, p_.at(term.a), p_.at(term.b));
+    const std::uint32_t b = term.product ? kind_of(term, term.b) : 0;
+    return std::tuple(term.negative, term.product, kind_of(term, term.a), b, p_.at(term.a), p_.at(term.b));
   };
   put_in_order(terms_, [&](const Term& a, const Term& b) { return key(a) < key(b); });
   for (auto begin = terms_.begin(); begin != terms_.end();) {
@@ -162,7 +166,7 @@ void SumTable::sort_products(std::span<Term> products) {
 bool SumTable::alike(const Term& a, const Term& b) const {
   if (a.negative != b.negative || a.product != b.product) return false;
   if (as_recorded_) return true;
-  return c_.kind_of(a.a) == c_.kind_of(b.a) && (!a.product || c_.kind_of(a.b) == c_.kind_of(b.b));
+  return kind_of(a, a.a) == kind_of(b, b.a) && (!a.product || kind_of(a, a.b) == kind_of(b, b.b));
 }
 
 void SumTable::find_kinds() {

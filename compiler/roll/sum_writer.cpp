@@ -63,25 +63,35 @@ void SumWriter::write(const SumTable& table, const SumPlan& plan, const SumGroup
 }
 
 View SumWriter::product(const SumTable& table, const SumGroup& group, std::span<const std::uint32_t> pairs) {
-  if (pairs.size() == 1) {
+  nodes_.clear();
+  bool any_gap = false;
+  for (std::size_t first = group.begin; first < group.end; first += group.rows_a_place()) {
+    for (const std::uint32_t j : pairs) nodes_.push_back(table.rows.operand(first, table.column(j)));
+  }
+  for (const NodeId column : nodes_) any_gap = any_gap || column == p_.zero();
+  if (pairs.size() == 1 && !any_gap) {
     const View weights = p_.view(table.rows.list(group.begin, group.end, table.weight(pairs[0])));
     const View columns = p_.view(table.rows.list(group.begin, group.end, table.column(pairs[0])));
     return g_.add_elementwise(Op::mul, {weights, columns});
   }
-  nodes_.clear();
-  for (std::size_t first = group.begin; first < group.end; first += group.rows_a_place()) {
-    for (const std::uint32_t j : pairs) nodes_.push_back(table.rows.operand(first, table.column(j)));
-  }
+  Weights weights;
+  if (any_gap) weights.gaps = gaps();
   const View x = p_.view(nodes_);
   nodes_.clear();
   for (std::size_t i = group.begin; i < group.begin + group.matrix_rows(); ++i) {
     for (const std::uint32_t j : pairs) nodes_.push_back(table.rows.operand(i, table.weight(j)));
   }
-  Weights weights;
   const View first = p_.weights(nodes_, static_cast<std::uint32_t>(group.matrix_rows()), weights.matrix);
   weights.places = static_cast<std::uint32_t>(group.places), weights.own = group.own;
   weights.matrix.rows = static_cast<std::uint32_t>(group.rows_a_place());
   return g_.add_dense(first, weights, x);
+}
+
+/// Which of the columns are not there.
+std::shared_ptr<const std::vector<bool>> SumWriter::gaps() const {
+  std::vector<bool> gaps;
+  for (const NodeId column : nodes_) gaps.push_back(column == p_.zero());
+  return std::make_shared<const std::vector<bool>>(std::move(gaps));
 }
 
 View SumWriter::addend(const SumTable& table, const SumGroup& group, const SumAddend& addend, PartialSum& partial) {

@@ -136,6 +136,17 @@ struct Folds : View {
   std::uint64_t flops() const { return all_terms() - results(); }
 };
 
+/// Which terms products at places do not have: bit place * terms + term of neighbouring words.
+struct Gaps {
+  static constexpr std::uint32_t bits_a_word = 32;
+  static std::uint64_t words(std::uint64_t places, std::uint64_t terms) {
+    return (places * terms + bits_a_word - 1) / bits_a_word;
+  }
+  static bool at(const std::uint32_t* words, std::uint64_t bit) {
+    return (words[bit / bits_a_word] >> bit % bits_a_word & 1) != 0;
+  }
+};
+
 /// Of what has the entries of a matrix at each of some places.
 struct Entries : View {
   std::uint32_t rows() const { return s.rows; }

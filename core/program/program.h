@@ -36,6 +36,7 @@ inline constexpr const char* instruction_names[] = {
 /// How many rows an instruction works on and how they lie: see the struct of its kind. Most scalars share shape 0.
 struct Shape {
   static constexpr std::uint32_t by_index = UINT32_MAX;  ///< a step: see instructions.def
+  static constexpr std::uint32_t no_gaps = UINT32_MAX;
 
   std::uint32_t rows = 1;
   std::uint32_t terms = 1;
@@ -44,6 +45,8 @@ struct Shape {
   std::array<std::uint32_t, 3> step = {};  ///< of each operand
   std::uint32_t places = 1;
   std::uint32_t place_step = 0;
+  /// Where the bits of a product's gaps begin among Program::indices, or no_gaps: see instructions::Gaps.
+  std::uint32_t gaps = no_gaps;
 
   friend bool operator==(const Shape&, const Shape&) = default;
   friend auto operator<=>(const Shape&, const Shape&) = default;
@@ -172,13 +175,14 @@ struct Program {
   bool exact = false;
   /// It computes something else than a program of the same values for inference: see CompileOptions::training.
   bool is_of_training = false;
-  /// It was recorded with where(), so an adjoint of zero may meet a factor that is infinite or NaN: a step whose
-  /// gradients have a NaN is run again, with products that are zero for an adjoint of zero.
+  /// It was recorded with where(), so an adjoint of zero may meet a factor that is infinite or NaN; or products have
+  /// gaps. A step whose gradients have a NaN is run again, with products that are zero for an adjoint of zero, and
+  /// leave gaps out.
   bool repeats_for_nan = false;
 
   std::vector<Instruction> instructions;
   std::vector<Shape> shapes = {Shape{}};
-  /// Slots that instructions read one by one: of a gather x1 words from x0 on, list after list.
+  /// Slots that instructions read one by one: of a gather x1 words from x0 on, list after list. And gaps.
   std::vector<std::uint32_t> indices;
   std::vector<Stage> stages;
   std::vector<Load> loads;

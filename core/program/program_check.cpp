@@ -234,6 +234,7 @@ class Checker {
     const bool may_accumulate = total || i.kind == InstructionKind::add_at;
     require(may_accumulate || !i.accumulates, "a flag that does not fit its instruction");
     require(i.kind == InstructionKind::reduce_outer || !i.follows_row_sums, "a flag that does not fit its instruction");
+    check_gaps(i, s);
   }
 
   void check_place(const Shape& s, const Rules& rules, bool in_tile) const {
@@ -245,6 +246,14 @@ class Checker {
       throw Fault{rules.refused + std::string(once ? " in a tile of an exact program" : " in an exact program")};
     }
     require(!in_tile || (s.rows == 1 && s.terms == 1), "rows in a tile of an exact program");  // its kernels know none
+  }
+
+  void check_gaps(const Instruction& i, const Shape& s) const {
+    if (s.gaps == Shape::no_gaps) return;
+    const bool may =
+        i.kind == InstructionKind::dense || i.kind == InstructionKind::outer || i.kind == InstructionKind::reduce_outer;
+    require(may, "gaps where there are no terms");
+    require(s.gaps + instructions::Gaps::words(s.places, s.terms) <= p_.indices.size(), "gaps that are not there");
   }
 
   static bool is_scalar(Op op) {

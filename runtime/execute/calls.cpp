@@ -207,9 +207,9 @@ void CallPlanner<T>::add_product(BoundProduct<T>& bound, CallList<T>& calls) {
 template <class T>
 bool CallPlanner<T>::multiplies(const BoundSums<T>& bound, std::size_t samples) const {
   const Product<T>& p = bound.product;
-  return bound.may_multiply &&
-         cost::product_over_samples(p.m, p.n, samples, kernels_.vector_lanes, bound.load == no_load) <
-             cost::dots(p.m, p.n, samples, kernels_.vector_lanes);
+  const std::size_t places = bound.sums.places, lanes = kernels_.vector_lanes;
+  return bound.may_multiply && places * cost::product_over_samples(p.m, p.n, samples, lanes, bound.load == no_load) <
+                                   cost::dots(p.m, p.n, places * round_up(samples, lanes), lanes);
 }
 
 template <class T>
@@ -218,38 +218,49 @@ bool CallPlanner<T>::sums_rows(const BoundSums<T>& bound, std::size_t samples) c
          can_sum_rows(bound.product.m, bound.product.n, samples, kernels_.vector_lanes);
 }
 
+/// With one product for each place.
 template <class T>
-void CallPlanner<T>::add_sums(BoundSums<T>& bound, CallList<T>& calls) {
+void CallPlanner<T>::add_product_of_sums(BoundSums<T>& bound, CallList<T>& calls) {
   Product<T>& product = bound.product;
   const bool loads = bound.load != no_load;
   using Kind = typename Call<T>::Kind;
-  const auto add_planned = [&](Kind kind, const T* a, const T* b) {
-    for (const KernelCall<T>& call : planned_.calls()) {
-      calls.calls.push_back({.kind = kind,
-                             .adds = !bound.begins,
-                             .at = bound.at,
-                             .load = bound.load,
-                             .a = a + call.a_offset,
-                             .b = b == nullptr ? nullptr : b + call.b_offset,
-                             .c = bound.c + call.c_offset,
-                             .kernel = call});
-      if (kind == Kind::sums_of_load) calls.calls.back().kernel.b_offset += bound.load_column;
-    }
-  };
-  if (multiplies(bound, calls.samples)) {
-    product.k = calls.samples;
-    product.sums_rows = sums_rows(bound, calls.samples);
-    product.b_stride = loads ? calls.load_strides[bound.load] : round_up(product.n, lane_unit);
+  product.k = calls.samples;
+  product.sums_rows = sums_rows(bound, calls.samples);
+  product.b_stride = loads ? calls.load_strides[bound.load] : round_up(product.n, lane_unit);
+  planned_.plan(product);
+  for (std::size_t p = 0; p < bound.sums.places; ++p) {
     if (!loads) {
-      const Transposed<T> b = {bound.rows, bound.rows_step, 1, product.n, calls.samples, scratch_, product.b_stride};
+      const Transposed<T> b = {
+          bound.rows + p * bound.rows_place, bound.rows_step, 1, product.n, calls.samples, scratch_, product.b_stride};
       calls.calls.push_back({.kind = Kind::transpose, .at = bound.at, .transposed = b});
     }
-    planned_.plan(product);
-    add_planned(loads ? Kind::sums_of_load : Kind::sums, bound.product_a, loads ? nullptr : scratch_);
-  } else {
-    if (!view_.once()) bound.sums.samples = calls.samples;
-    planned_.plan(bound.sums);
-    add_planned(Kind::sums, bound.a, bound.b);
+    for (const KernelCall<T>& call : planned_.calls()) {
+      calls.calls.push_back({.kind = loads ? Kind::sums_of_load : Kind::sums,
+                             .adds = !bound.begins || p > 0,
+                             .at = bound.at,
+                             .load = bound.load,
+                             .a = bound.product_a + p * bound.product_a_place + call.a_offset,
+                             .b = loads ? nullptr : scratch_ + call.b_offset,
+                             .c = bound.c + call.c_offset,
+                             .kernel = call});
+      if (loads) calls.calls.back().kernel.b_offset += bound.load_column + p * bound.load_place;
+    }
+  }
+}
+
+template <class T>
+void CallPlanner<T>::add_sums(BoundSums<T>& bound, CallList<T>& calls) {
+  if (multiplies(bound, calls.samples)) return add_product_of_sums(bound, calls);
+  if (!view_.once()) bound.sums.samples = calls.samples;
+  planned_.plan(bound.sums);
+  for (const KernelCall<T>& call : planned_.calls()) {
+    calls.calls.push_back({.kind = Call<T>::Kind::sums,
+                           .adds = !bound.begins,
+                           .at = bound.at,
+                           .a = bound.a + call.a_offset,
+                           .b = bound.b == nullptr ? nullptr : bound.b + call.b_offset,
+                           .c = bound.c + call.c_offset,
+                           .kernel = call});
   }
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -61,10 +62,12 @@ class PlannedCalls {
 
  private:
   std::size_t plan_into(const Product<T>& product, KernelCall<T>* calls) const {
-    return product.adjoints == Adjoints::none ? kernels_.plan(product, calls) : plan_skipping_zeros(product, calls);
+    const bool plain = product.adjoints == Adjoints::none && product.gaps == nullptr;
+    return plain ? kernels_.plan(product, calls) : plan_skipping(product, calls);
   }
   std::size_t plan_into(const Sums& sums, KernelCall<T>* calls) const {
-    return sums.adjoints == Adjoints::none ? kernels_.plan_sums(sums, calls) : plan_skipping_zeros<T>(sums, calls);
+    const bool plain = sums.adjoints == Adjoints::none && sums.gaps == nullptr;
+    return plain ? kernels_.plan_sums(sums, calls) : plan_skipping<T>(sums, calls);
   }
   std::size_t make_room(std::size_t calls) {
     calls_.resize(std::max(calls_.size(), calls));
@@ -107,8 +110,9 @@ struct BoundProduct {
   std::size_t times = 1, b_step = 0, c_step = 0;
 };
 
-/// Sums of an instruction, at one of its places: over the samples of a tile, or of rows that lie side by side. Those of
-/// products of rows may be one matrix product, whose k are the samples, if that is faster for a tile's samples.
+/// Sums of an instruction, at one of its places, or at all if those are added up: over the samples of a tile, or of
+/// rows that lie side by side. Those of products of rows may be one matrix product, whose k are the samples, if that is
+/// faster for a tile's samples.
 template <class T>
 struct BoundSums {
   std::uint32_t at;  ///< the instruction's index
@@ -126,6 +130,7 @@ struct BoundSums {
   std::size_t rows_step = 0;
   std::uint32_t load = no_load;  ///< whose rows they are, if any; then B is where they were bound
   std::uint32_t load_column = 0;
+  std::size_t product_a_place = 0, rows_place = 0, load_place = 0;  ///< so far apart are these from place to place
 };
 
 /// An elementwise instruction whose rows and operands' rows lie like one long row each where the lanes are the stride:
@@ -185,7 +190,7 @@ class CallPlanner {
  public:
   /// For all instructions that run in tiles of that view, or once if it is of that. `totals` are the first group's, and
   /// `scratch` has scratch_numbers(...). These, the view's slots and the program stay where they are. With `skip_zeros`
-  /// an adjoint of zero contributes nothing to products and sums.
+  /// an adjoint of zero contributes nothing to products and sums, and neither do their gaps.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
               bool skip_zeros);
   /// The same of what runs once, which has no loads and no totals.
@@ -214,6 +219,11 @@ class CallPlanner {
   BoundProduct<T> bound_lanes(const Instruction& i, const Shape& s) const;
   BoundProduct<T> bound_places(const Instruction& i, const Shape& s) const;
   BoundProduct<T> bound_outer(const Instruction& i, const Shape& s) const;
+  bool has_gaps(const Shape& s) const { return skip_zeros_ && s.gaps != Shape::no_gaps; }
+  ProductGaps gaps_of(const Shape& s, std::uint32_t place) const {
+    return {.words = program_.indices.data() + s.gaps, .first = std::size_t{place} * s.terms};
+  }
+  void leave_gaps_out(const Shape& s, std::uint32_t place, bool outer, bool rows_are_places);
   void bind_sums(std::uint32_t at);
   BoundSums<T> bound_sums(const Instruction& i, const Shape& s) const;
   BoundSums<T> bound_outer_sums(const Instruction& i, const Shape& s) const;
@@ -222,6 +232,7 @@ class CallPlanner {
 
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
   void add_sums(BoundSums<T>& bound, CallList<T>& calls);
+  void add_product_of_sums(BoundSums<T>& bound, CallList<T>& calls);
   bool multiplies(const BoundSums<T>& bound, std::size_t samples) const;
   bool sums_rows(const BoundSums<T>& bound, std::size_t samples) const;
 
@@ -235,7 +246,8 @@ class CallPlanner {
   std::vector<BoundSums<T>> sums_;
   std::vector<RowCall<T>> rows_;
   std::vector<ScalarFunction<T>> numbers_;
-  PlannedCalls<T> planned_;  // of one product or some sums
+  std::deque<ProductGaps> gaps_;  // which calls point to
+  PlannedCalls<T> planned_;       // of one product or some sums
   std::size_t most_calls_ = 0;
   std::vector<T> copy_;  // of B, of what runs once; the products take turns
 };

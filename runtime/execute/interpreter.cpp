@@ -129,6 +129,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     runners_.emplace_back(program, kernels_, buffers, std::min(tile_samples_, max_samples), profiled, skip_zeros);
   }
   if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program);
+  if (!skip_zeros) find_weights_with_gaps();
   if (profiled) {
     profile_.emplace();
     profile_->instructions.resize(program.instructions.size());
@@ -159,17 +160,13 @@ Profile Interpreter<T>::profile() const {
 
 template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
-  if (profile_) return run_profiled(binding, batch);
-  const GuardFailure failure = run_stages(binding, batch);
-  if (watch_) repeat_for_nan(binding, batch, failure);
-  return failure;
+  return profile_ ? run_profiled(binding, batch) : run_step(binding, batch);
 }
 
 template <class T>
 GuardFailure Interpreter<T>::run_profiled(const Binding& binding, const BatchRows& batch) {
   Stopwatch<true> stopwatch;
-  const GuardFailure failure = run_stages(binding, batch);
-  if (watch_) repeat_for_nan(binding, batch, failure);
+  const GuardFailure failure = run_step(binding, batch);
   InstructionTime step;
   stopwatch.lap(step);
   profile_->step_seconds += step.seconds;
@@ -280,34 +277,6 @@ void Interpreter<T>::add_groups(Range totals, std::size_t groups) {
   };
   constexpr std::size_t least_chunks = 9;  // for threads to be worth it
   run_tasks(chunks, chunks < least_chunks ? 1 : threads_, add_chunk);
-}
-
-template <class T>
-bool Interpreter<T>::gradients_have_nan(std::size_t samples) {
-  if (!watch_->all_finite(kernels_, uniform_)) return true;
-  const std::span<const T> by_inputs = input_gradients(samples);
-  return program_.has_input_gradients && !kernels_.all_finite(by_inputs.data(), by_inputs.size());
-}
-
-/// If gradients are NaN, computes them again where an adjoint of zero contributes nothing, whatever it meets. Loss and
-/// outputs are what they were.
-template <class T>
-void Interpreter<T>::repeat_for_nan(const Binding& binding, const BatchRows& batch, const GuardFailure& failure) {
-  if (failure.any() || !gradients_have_nan(batch.count)) return;
-  if (skipping_zeros_ == nullptr) {
-    skipping_zeros_ = std::make_unique<Interpreter>(program_, parameters_, max_samples_, 1, false, true);
-  }
-  Interpreter& again = *skipping_zeros_;
-  const std::size_t first = program_.first_uniform_input();
-  std::copy_n(uniform_ + first, program_.uniform_inputs.size(), again.uniform_ + first);
-  again.run_stages(binding, batch);
-  for (const GradientPiece& piece : program_.gradients) {
-    std::copy_n(again.uniform_ + piece.slot, piece.count, uniform_ + piece.slot);
-  }
-  if (!gradients_in_place_) collect_gradients();
-  if (program_.has_input_gradients) {
-    std::ranges::copy(again.input_gradients(batch.count), arena_.data(input_gradients_));
-  }
 }
 
 /// Those that are the same for all samples.

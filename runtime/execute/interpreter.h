@@ -87,6 +87,9 @@ class Interpreter {
   Profile profile() const;
 
  private:
+  // Of repeated_steps.cpp.
+  void find_weights_with_gaps();
+  GuardFailure run_step(const Binding& binding, const BatchRows& batch);
   GuardFailure run_profiled(const Binding& binding, const BatchRows& batch);
   GuardFailure run_stages(const Binding& binding, const BatchRows& batch);
   void start_runners();
@@ -103,7 +106,10 @@ class Interpreter {
   void run_tasks(std::size_t count, std::size_t threads, const Task& task);
   void add_groups(Range totals, std::size_t groups);
   bool gradients_have_nan(std::size_t samples);
-  void repeat_for_nan(const Binding& binding, const BatchRows& batch, const GuardFailure& failure);
+  Interpreter& again();
+  GuardFailure run_again(const Binding& binding, const BatchRows& batch);
+  void repeat_for_nan(const Binding& binding, const BatchRows& batch);
+  void take_gradients(const BatchRows& batch);
   void collect_outputs(std::size_t samples);
   bool gradients_are_in_place() const;
   void collect_gradients();
@@ -138,6 +144,7 @@ class Interpreter {
   ThreadGain gain_;
   std::optional<GradientWatch> watch_;           // of a program whose steps may be repeated
   std::unique_ptr<Interpreter> skipping_zeros_;  // from the first step on that is repeated
+  std::vector<Range> weights_with_gaps_;         // parameters: where one is not finite, gaps have to be left out
   T loss_ = T(0);
   std::optional<Profile> profile_;  // without what the runners have
 };

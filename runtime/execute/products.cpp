@@ -65,12 +65,15 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
   const bool may_copy = w.result_step > 0 && w.term_step > 0 && w.results * w.terms <= program_.uniform_slots &&
                         s.places >= least_rows_for_a_copy;
   const bool together = view_.once() && s.place_step == 0 && (outer || side_by_side || may_copy);
+  const bool rows_are_places = !outer && view_.once() && (together || side_by_side);
+  std::size_t bind = products_.size();
   for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
     const Instruction here = instructions::at_place(i, s, p);
-    products_.push_back(outer                                        ? bound_outer(here, s)
-                        : view_.once() && (together || side_by_side) ? bound_places(here, s)
-                                                                     : bound_lanes(here, s));
-    BoundProduct<T>& bound = products_.back();
+    products_.push_back(outer ? bound_outer(here, s) : rows_are_places ? bound_places(here, s) : bound_lanes(here, s));
+    if (has_gaps(s)) leave_gaps_out(s, p, outer, rows_are_places);
+  }
+  for (; bind < products_.size(); ++bind) {
+    BoundProduct<T>& bound = products_[bind];
     bound.at = at;
     if (!skip_zeros_) bound.product.adjoints = Adjoints::none;
     if (bound.b_column_step != 1) {
@@ -78,6 +81,29 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
       copy_.resize(std::max(copy_.size(), bound.product.k * bound.product.b_stride));
     }
     most_calls_ += planned_.make_room(bound.product);
+  }
+}
+
+/// Of the latest product, which is that of place p, or of all places. Columns of which each has other gaps become
+/// products.
+template <class T>
+void CallPlanner<T>::leave_gaps_out(const Shape& s, std::uint32_t p, bool outer, bool rows_are_places) {
+  ProductGaps gaps = gaps_of(s, p);
+  if (!outer) {
+    gaps.term_step = 1, gaps.row_step = rows_are_places ? s.terms : 0;
+    products_.back().product.gaps = &gaps_.emplace_back(gaps);
+    return;
+  }
+  gaps.term_step = s.terms;
+  const bool of_columns = products_.back().product.adjoints == Adjoints::a;
+  (of_columns ? gaps.column_step : gaps.row_step) = 1;
+  const BoundProduct<T> all = products_.back();
+  const std::size_t products = of_columns ? all.times : 1;
+  products_.pop_back();
+  for (std::size_t n = 0; n < products; ++n, ++gaps.first) {
+    BoundProduct<T>& each = products_.emplace_back(all);
+    each.b += n * all.b_step, each.c += n * all.c_step, each.times = all.times / products;
+    each.product.gaps = &gaps_.emplace_back(gaps);
   }
 }
 
@@ -154,15 +180,29 @@ void CallPlanner<T>::bind_sums(std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
   const bool outer = i.kind == InstructionKind::reduce_outer;
-  for (std::uint32_t p = 0; p < (outer ? s.places : 1); ++p) {
+  // Then blocks of totals stay in registers from place to place.
+  const bool together = outer && s.place_step == 0 && !skip_zeros_;
+  for (std::uint32_t p = 0; p < (outer && !together ? s.places : 1); ++p) {
     BoundSums<T>& bound = sums_.emplace_back(outer            ? bound_outer_sums(instructions::at_place(i, s, p), s)
                                              : are_dots(i, s) ? bound_dots(i, s)
                                                               : bound_sums(i, s));
     bound.at = at;
     bound.begins = !i.accumulates && (p == 0 || s.place_step != 0);
     bound.follows_row_sums = outer && i.follows_row_sums;
-    const std::size_t by_sums = planned_.make_room(bound.sums);
-    most_calls_ += bound.may_multiply ? std::max(by_sums, planned_.make_room(bound.product) + 1) : by_sums;
+    if (has_gaps(s) && !outer) {
+      ProductGaps gaps = gaps_of(s, p);
+      gaps.term_step = 1;
+      bound.sums.gaps = &gaps_.emplace_back(gaps);
+    } else if (has_gaps(s)) {
+      ProductGaps gaps = gaps_of(s, p);
+      (s.terms > s.rows ? gaps.row_step : gaps.column_step) = 1;  // as bound_outer_sums has them
+      bound.sums.gaps = &gaps_.emplace_back(gaps);
+      bound.may_multiply = false;
+    }
+    if (together) bound.sums.places = s.places;
+    std::size_t calls = planned_.make_room(bound.sums);
+    if (bound.may_multiply) calls = std::max(calls, bound.sums.places * (planned_.make_room(bound.product) + 1));
+    most_calls_ += calls;
   }
 }
 
@@ -195,7 +235,9 @@ BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape&
                               .b_rows = fewer.rows,
                               .b_stride = fewer.of.step,
                               .c_row_step = more.result_step,
-                              .c_column_step = fewer.result_step},
+                              .c_column_step = fewer.result_step,
+                              .a_place_step = more.rows * more.of.step,
+                              .b_place_step = fewer.rows * fewer.of.step},
                      .a = more.of.data,
                      .b = fewer.of.data,
                      .c = totals_ + i.out};
@@ -209,12 +251,15 @@ BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape&
                    .c_stride = a.result_step};
   bound.product_a = a.of.data;
   bound.rows = b.of.data, bound.rows_step = b.of.step;
+  bound.product_a_place = a.rows * a.of.step, bound.rows_place = b.rows * b.of.step;
   if (skip_zeros_) {
     bound.sums.adjoints = &more == &y ? Adjoints::a : Adjoints::b;
     bound.product.adjoints = by_columns ? Adjoints::b : Adjoints::a;
   }
   const std::uint32_t load = instructions::ReduceOuter{i, s}.load();
-  if (!by_columns && load != no_load) bound.load = load, bound.load_column = i.x[1] - program_.loads[load].slot;
+  if (!by_columns && load != no_load) {
+    bound.load = load, bound.load_column = i.x[1] - program_.loads[load].slot, bound.load_place = s.terms;
+  }
   return bound;
 }
 

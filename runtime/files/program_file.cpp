@@ -196,10 +196,10 @@ void fields(Archive& file, Struct& all) {
     for (auto& operand : x) file(operand);
     file(nodes);
   } else if constexpr (std::is_same_v<Plain, Shape>) {
-    auto& [rows, terms, row_step, term_step, step, places, place_step] = all;
+    auto& [rows, terms, row_step, term_step, step, places, place_step, gaps] = all;
     file(rows), file(terms), file(row_step), file(term_step);
     for (auto& one : step) file(one);
-    file(places), file(place_step);
+    file(places), file(place_step), file(gaps);
   } else {
     static_assert(std::is_same_v<Plain, Stage>);
     auto& [uniform, tile, inputs, totals] = all;

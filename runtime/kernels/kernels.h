@@ -40,6 +40,13 @@ struct Finish {
 /// Which factor of a product is an adjoint, where those that are zero contribute nothing, whatever they meet.
 enum class Adjoints : std::uint8_t { none, a, b };
 
+/// Which of the multiplications for C contribute nothing, whatever their factors are: see instructions::Gaps. Number k
+/// of those for entry (i, j) has the bit first + i * row_step + j * column_step + k * term_step.
+struct ProductGaps {
+  const std::uint32_t* words;
+  std::size_t first, row_step = 0, column_step = 0, term_step = 0;
+};
+
 /// C (m x n) = A (m x k) B (k x n), or += if it is not finished; wherever the matrices are. Entry (i, j) of A is
 /// a[i * a_row_step + j * a_column_step]; rows of B and C are b_stride and c_stride numbers apart, and nothing after
 /// column n - 1 is touched. A product that is finished has whole vectors.
@@ -50,7 +57,8 @@ struct Product {
   std::size_t b_stride, c_stride;
   Finish<T> finish = {};
   bool sums_rows = false;  ///< column n of C gets the sums of A's rows, too; of products that can_sum_rows alone
-  Adjoints adjoints = Adjoints::none;  ///< see plan_skipping_zeros; KernelTable::plan takes none
+  Adjoints adjoints = Adjoints::none;  ///< see plan_skipping; KernelTable::plan takes none
+  const ProductGaps* gaps = nullptr;   ///< likewise
 };
 
 /// The most rows of a product that is one block of one vector of columns, where every instruction around it counts.
@@ -63,13 +71,16 @@ inline bool can_sum_rows(std::size_t m, std::size_t n, std::size_t k, std::size_
 
 /// Sums over the samples, in an order that depends on their number alone: c[i * c_row_step + j * c_column_step] = or +=
 /// the sum of row i of A times row j of B, or of row i of A if there are no rows of B. Rows have one number a sample
-/// and may be read up to a whole vector after them. There are at least as many rows of A as of B.
+/// and may be read up to a whole vector after them. There are at least as many rows of A as of B. All this at some
+/// places, whose sums are added up.
 struct Sums {
   std::size_t a_rows = 1, a_stride = 0;
   std::size_t b_rows = 0, b_stride = 0;
   std::size_t c_row_step = 0, c_column_step = 0;
   std::size_t samples = 0;
+  std::size_t places = 1, a_place_step = 0, b_place_step = 0;
   Adjoints adjoints = Adjoints::none;  ///< likewise
+  const ProductGaps* gaps = nullptr;   ///< likewise
 };
 
 /// One call of the few or many that a product, or sums, take. They run one after another, as KernelTable::plan puts
@@ -82,12 +93,13 @@ struct KernelCall {
   std::size_t b_offset = 0, b_stride = 0;
   std::size_t c_offset = 0, c_stride = 0, c_column_step = 1;
   std::size_t k = 0;             ///< multiplications for each number of C
-  std::size_t blocks = 0;        ///< one below the other; or rows
+  std::size_t blocks = 0;        ///< one below the other; or rows; of sums, places, a_column_step and start_step apart
   std::size_t last_columns = 0;  ///< of the last vector of a block, the others are whole; or all columns
   bool continues = false;        ///< what earlier calls have put in C
   const T* start = nullptr;      ///< the sums start at one number a row, or at 0 if this is null
   std::size_t start_step = 0;
   Finish<T> finish = {};  ///< its operand is that of the call's first number
+  const ProductGaps* gaps = nullptr;
 
   /// Of the whole matrices.
   void operator()(const T* a, const T* b, T* c, bool accumulate) const {
@@ -154,11 +166,11 @@ const KernelTable<T>& scalar_kernels();
 /// is repeated because its gradients had NaN.
 template <class T>
 KernelTable<T> skipping_zeros(const KernelTable<T>& fast);
-/// As KernelTable::plan and plan_sums, one call each, for those that have adjoints on a side.
+/// As KernelTable::plan and plan_sums, one call each, for those that have adjoints on a side, or gaps.
 template <class T>
-std::size_t plan_skipping_zeros(const Product<T>& product, KernelCall<T>* calls);
+std::size_t plan_skipping(const Product<T>& product, KernelCall<T>* calls);
 template <class T>
-std::size_t plan_skipping_zeros(const Sums& sums, KernelCall<T>* calls);
+std::size_t plan_skipping(const Sums& sums, KernelCall<T>* calls);
 
 /// A product or sums that one call does, row after row. Not for kernels of an instruction set: what their sources
 /// instantiate must be their own.
@@ -172,7 +184,8 @@ KernelCall<T> whole_call(const Product<T>& p, RunCall<T> run) {
           .k = p.k,
           .blocks = p.m,
           .last_columns = p.n,
-          .finish = p.finish};
+          .finish = p.finish,
+          .gaps = p.gaps};
 }
 template <class T>
 KernelCall<T> whole_call(const Sums& s, RunCall<T> run) {
@@ -183,7 +196,8 @@ KernelCall<T> whole_call(const Sums& s, RunCall<T> run) {
           .c_column_step = s.c_column_step,
           .k = s.samples,
           .blocks = s.a_rows,
-          .last_columns = s.b_rows};
+          .last_columns = s.b_rows,
+          .gaps = s.gaps};
 }
 
 /// As KernelTable::elementwise, through the scalar functions, for any number of lanes.

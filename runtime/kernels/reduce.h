@@ -1,7 +1,8 @@
 // Sums over the samples of a tile.
 //
 // A block keeps a vector of partial sums for each of rows x terms totals. Whole vectors of samples are added to them
-// first, then what is left over, with zeros in the other lanes; at last the lanes of all are added in pairs.
+// first, then what is left over, with zeros in the other lanes; so of one place after another; at last the lanes of all
+// are added in pairs.
 #pragma once
 
 #include "tapeloom/runtime/kernels/transpose.h"
@@ -92,9 +93,15 @@ void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
   if constexpr (terms == 0) b = a;
   const std::size_t a_step = call.a_row_step, b_step = call.b_stride;
   Lanes<T> sums[rows * totals] = {};
-  std::size_t i = 0;
-  for (; i + width <= call.k; i += width) add_samples<T, rows, terms, true>(a + i, a_step, b + i, b_step, width, sums);
-  if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, b + i, b_step, call.k - i, sums);
+  std::size_t places = call.blocks;
+  do {
+    std::size_t i = 0;
+    for (; i + width <= call.k; i += width) {
+      add_samples<T, rows, terms, true>(a + i, a_step, b + i, b_step, width, sums);
+    }
+    if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, b + i, b_step, call.k - i, sums);
+    a += call.a_column_step, b += call.start_step;
+  } while (--places != 0);
   store_sums<T, rows, totals>(sums, c, call.c_stride, call.c_column_step, accumulate);
 }
 
@@ -128,12 +135,15 @@ std::size_t plan_sums(const Sums& s, KernelCall<T>* calls) {
         calls[count] = {.run = functions.of_rows[rows - 1],
                         .a_offset = row * s.a_stride,
                         .a_row_step = s.a_stride,
+                        .a_column_step = s.a_place_step,
                         .b_offset = term * s.b_stride,
                         .b_stride = s.b_stride,
                         .c_offset = row * s.c_row_step + term * s.c_column_step,
                         .c_stride = s.c_row_step,
                         .c_column_step = s.c_column_step,
-                        .k = s.samples};
+                        .k = s.samples,
+                        .blocks = s.places,
+                        .start_step = s.b_place_step};
       }
       ++count;
     }

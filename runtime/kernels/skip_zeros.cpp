@@ -1,8 +1,10 @@
 // Kernels for a step that is repeated because its gradients had NaN: whatever an adjoint is multiplied with, zero is
-// zero. They are loops over numbers; a step that needs none of them does not pay for them.
+// zero, and what is left out of a product is nothing. They are loops over numbers; a step that needs none of them does
+// not pay for them.
 #include <algorithm>
 
 #include "tapeloom/core/base/check.h"
+#include "tapeloom/core/program/instructions.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -12,7 +14,14 @@ namespace {
 /// a * b, or zero if the one of them that is an adjoint is.
 template <Adjoints side, class T>
 T product_of(T a, T b) {
+  if (side == Adjoints::none) return a * b;
   return (side == Adjoints::a ? a : b) == T(0) ? T(0) : a * b;
+}
+
+bool is_gap(const ProductGaps* gaps, std::size_t i, std::size_t j, std::size_t k) {
+  if (gaps == nullptr) return false;
+  return instructions::Gaps::at(gaps->words,
+                                gaps->first + i * gaps->row_step + j * gaps->column_step + k * gaps->term_step);
 }
 
 /// values[l] = then(op(operand, values[l])), as Finish says.
@@ -38,7 +47,9 @@ void multiply(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accu
       for (std::size_t k = 0; k < call.k; ++k) {
         const T each = a[i * call.a_row_step + k * call.a_column_step];
         const T* row = b + k * call.b_stride + begin;
-        for (std::size_t l = 0; l < count; ++l) sums[l] += product_of<side>(each, row[l]);
+        for (std::size_t l = 0; l < count; ++l) {
+          if (!is_gap(call.gaps, i, begin + l, k)) sums[l] += product_of<side>(each, row[l]);
+        }
       }
       finish_row(call.finish, operand + (call.finish.per_lane ? begin : 0), sums, count);
       for (std::size_t l = 0; l < count; ++l) result[l] = accumulate ? result[l] + sums[l] : sums[l];
@@ -53,11 +64,14 @@ void sum_products(const KernelCall<T>& call, const T* a, const T* b, T* c, bool 
     for (std::size_t j = 0; j < call.last_columns; ++j) {
       const T *x = a + i * call.a_row_step, *y = b + j * call.b_stride;
       T partial[chains] = {};
+      const auto add = [&](std::size_t s, std::size_t chain) {
+        if (!is_gap(call.gaps, i, j, s)) partial[chain] += product_of<side>(x[s], y[s]);
+      };
       std::size_t s = 0;
       for (; s + chains <= call.k; s += chains) {
-        for (std::size_t n = 0; n < chains; ++n) partial[n] += product_of<side>(x[s + n], y[s + n]);
+        for (std::size_t n = 0; n < chains; ++n) add(s + n, n);
       }
-      for (; s < call.k; ++s) partial[s % chains] += product_of<side>(x[s], y[s]);
+      for (; s < call.k; ++s) add(s, s % chains);
       T sum = T(0);
       for (const T& each : partial) sum += each;
       T& total = c[i * call.c_stride + j * call.c_column_step];
@@ -80,25 +94,29 @@ KernelTable<T> skipping_zeros(const KernelTable<T>& fast) {
 }
 
 template <class T>
-std::size_t plan_skipping_zeros(const Product<T>& product, KernelCall<T>* calls) {
-  TAPELOOM_CHECK(product.adjoints != Adjoints::none && !product.sums_rows);
-  const RunCall<T> run = product.adjoints == Adjoints::a ? multiply<Adjoints::a, T> : multiply<Adjoints::b, T>;
+std::size_t plan_skipping(const Product<T>& product, KernelCall<T>* calls) {
+  TAPELOOM_CHECK(!product.sums_rows);
+  const RunCall<T> run = product.adjoints == Adjoints::a   ? multiply<Adjoints::a, T>
+                         : product.adjoints == Adjoints::b ? multiply<Adjoints::b, T>
+                                                           : multiply<Adjoints::none, T>;
   if (calls != nullptr) *calls = whole_call(product, run);
   return 1;
 }
 
 template <class T>
-std::size_t plan_skipping_zeros(const Sums& sums, KernelCall<T>* calls) {
-  TAPELOOM_CHECK(sums.adjoints != Adjoints::none && sums.b_rows > 0);
-  const RunCall<T> run = sums.adjoints == Adjoints::a ? sum_products<Adjoints::a, T> : sum_products<Adjoints::b, T>;
+std::size_t plan_skipping(const Sums& sums, KernelCall<T>* calls) {
+  TAPELOOM_CHECK(sums.b_rows > 0 && sums.places == 1);
+  const RunCall<T> run = sums.adjoints == Adjoints::a   ? sum_products<Adjoints::a, T>
+                         : sums.adjoints == Adjoints::b ? sum_products<Adjoints::b, T>
+                                                        : sum_products<Adjoints::none, T>;
   if (calls != nullptr) *calls = whole_call<T>(sums, run);
   return 1;
 }
 
-#define TAPELOOM_INSTANTIATE(T)                                                   \
-  template KernelTable<T> skipping_zeros(const KernelTable<T>&);                  \
-  template std::size_t plan_skipping_zeros<T>(const Product<T>&, KernelCall<T>*); \
-  template std::size_t plan_skipping_zeros<T>(const Sums&, KernelCall<T>*);
+#define TAPELOOM_INSTANTIATE(T)                                             \
+  template KernelTable<T> skipping_zeros(const KernelTable<T>&);            \
+  template std::size_t plan_skipping<T>(const Product<T>&, KernelCall<T>*); \
+  template std::size_t plan_skipping<T>(const Sums&, KernelCall<T>*);
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)
 #undef TAPELOOM_INSTANTIATE

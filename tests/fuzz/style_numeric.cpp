@@ -114,4 +114,44 @@ List Styles::rounds_of_scan(const List& x) {
   return y;
 }
 
+/// A few layers of windows that slide over a list, or over its rows, and share their weights. What lies outside is left
+/// out, or a plain 0 that weights meet.
+List Styles::windows(const List& x) {
+  const std::size_t layers = 1 + b_.below(2), act = some_activation();
+  const std::size_t columns = std::min<std::size_t>(x.size(), b_.chance(0.4) ? 3 : 8);
+  const bool zeros = b_.chance(0.3), biases = b_.chance(0.7), ragged = b_.chance(0.1);
+  List y = x;
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    const std::size_t rows = std::min<std::size_t>((y.size() + columns - 1) / columns, 4), outputs = 1 + b_.below(3);
+    const std::size_t height = rows == 1 ? 1 : 3, width = b_.chance(0.7) ? 3 : 5, stride = b_.chance(0.8) ? 1 : 2;
+    const std::uint32_t zero = b_.number(0.0);
+    std::vector<List> weights(outputs);
+    for (List& kernel : weights) {
+      for (std::size_t k = 0; k <= height * width; ++k) kernel.push_back(b_.parameter(0.5));
+    }
+    List next;
+    for (std::size_t i = 0; i < rows; i += stride) {
+      for (std::size_t j = 0; j < columns; j += stride) {
+        for (const List& kernel : weights) {
+          List terms;
+          if (biases) terms.push_back(kernel.back());
+          for (std::size_t k = 0; k < height * width; ++k) {
+            const std::size_t row = i + k / width - height / 2, column = j + k % width - width / 2;
+            const std::size_t at = row * columns + column;
+            const bool inside = row < rows && column < columns && at < y.size();  // both wrap around below 0
+            if (inside && !(ragged && b_.chance(0.1))) {
+              terms.push_back(b_.product(kernel[k], y[at]));
+            } else if (zeros) {
+              terms.push_back(b_.product(kernel[k], zero));
+            }
+          }
+          next.push_back(activation(act, terms.empty() ? zero : b_.total(terms)));
+        }
+      }
+    }
+    y = std::move(next);
+  }
+  return y;
+}
+
 }  // namespace tapeloom::test::fuzz

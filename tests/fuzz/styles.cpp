@@ -35,6 +35,7 @@ std::span<const Style> Styles::all() {
       {"wavefront", &Styles::wavefront},
       {"triangular solve", &Styles::triangular_solve},
       {"rounds of scan", &Styles::rounds_of_scan},
+      {"windows", &Styles::windows},
   };
   return styles;
 }

@@ -58,6 +58,7 @@ class Styles {
   List wavefront(const List& x);
   List triangular_solve(const List& x);
   List rounds_of_scan(const List& x);
+  List windows(const List& x);
 
   std::uint32_t variable(std::uint32_t y);
   std::uint32_t differentiated(std::uint32_t y, std::uint32_t by);
