@@ -20,17 +20,28 @@ constexpr std::size_t tile_bytes = 576 * 1024;
 constexpr std::size_t most_tile_bytes = 16 * 1024 * 1024, most_samples_to_start = 128;
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
 
+/// How many numbers take as long as an instruction takes for a sample: a product computes each of its own from many,
+/// and in double takes twice as long. With two padded layers of 8 channels on 16 x 16, for which rows alone gave 128
+/// samples, 32 take 0.6 times as long in float, and 0.4 times in double.
+std::size_t numbers_of(const Instruction& i, const Shape& shape, std::size_t number_size) {
+  constexpr auto flops_a_number = static_cast<std::uint64_t>(cost::flops_a_second / cost::numbers_a_second);
+  const std::size_t rows = std::size_t{shape.rows} * shape.places;
+  const instructions::Facts facts = instructions::facts_of(i, shape);
+  if (!facts.matrix_product) return rows;
+  return std::max<std::size_t>(rows, facts.flops / flops_a_number * (number_size / sizeof(float)));
+}
+
 /// So many that an instruction computes `numbers_worth_a_start` on average each time it is started, within limits.
-std::size_t samples_worth_starting(const Program& program) {
-  std::size_t starts = 0, rows = 0;
+std::size_t samples_worth_starting(const Program& program, std::size_t number_size) {
+  std::size_t starts = 0, numbers = 0;
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
       const Instruction& i = program.instructions[at];
       const Shape& shape = program.shapes[i.shape];
-      starts += cost::starts(i, shape), rows += std::size_t{shape.rows} * shape.places;
+      starts += cost::starts(i, shape), numbers += numbers_of(i, shape, number_size);
     }
   }
-  return rows == 0 ? 0 : std::min(cost::numbers_worth_a_start * starts / rows, most_samples_to_start);
+  return numbers == 0 ? 0 : std::min(cost::numbers_worth_a_start * starts / numbers, most_samples_to_start);
 }
 
 }  // namespace
@@ -40,7 +51,7 @@ std::size_t preferred_tile_samples(const Program& program, std::size_t number_si
   // Groups of least_group_samples go through in equal parts, so a tile between a whole one and half of one would leave
   // gaps between its slots, which takes up to twice as long where they are read from the third-level cache.
   const std::size_t affordable = most_tile_bytes / (slots * number_size);
-  const std::size_t started = std::bit_floor(std::min(samples_worth_starting(program), affordable));
+  const std::size_t started = std::bit_floor(std::min(samples_worth_starting(program, number_size), affordable));
   const std::size_t fitting = std::max(tile_bytes / (slots * number_size), started) / lane_unit * lane_unit;
   // Each tile reads all weights, and adds to all of their gradients. Where they are more than what a tile computes, it
   // is better to read them less often.
