@@ -254,6 +254,30 @@ TEST_CASE("batch_norm: lbfgs keeps statistics of the points that it accepts") {
   CHECK(std::as_const(executor).parameters()[net.running[0].tape()->leaf_index(net.running[0].id())] != 0.0);
 }
 
+TEST_CASE("batch_norm: statistics behind a padded convolution with an infinite weight") {
+  Tape tape;
+  Random random(3);
+  const Conv1d conv(tape, 2, 4, {.kernel = 3, .padding = 1}, uniform_initializer(random, -1.0, 1.0));
+  const Values y = conv(Signal{2, 6, tape.inputs("x", 12)}).values;
+  // The last weight of the last window meets nothing.
+  conv.tensors()[0].values.back().set_data(inf);
+  const Value kept = tape.parameter(0.0), last = batch_mean(y.back());
+  tape.set_frozen(kept);
+  tape.assign(kept, 2.0 * last, last);
+  Values squares;
+  for (const Value& each : y) squares.push_back(square(each));
+  const Program program = compile(batch_mean(sum(squares)) + last);
+  REQUIRE(std::ranges::any_of(program.shapes, [](const Shape& shape) { return shape.gaps != Shape::no_gaps; }));
+  Executor<double> executor(program);
+  const std::vector<double> rows = some_numbers(5 * 12);
+  executor.bind(std::span<const double>(rows));
+  executor.step();
+  executor.apply_assignments();
+  const double expected = 2.0 * evaluate(last, {.rows = rows, .samples = 5}).root[0];
+  REQUIRE(std::isfinite(expected));
+  CHECK(close(std::as_const(executor).parameters().back(), expected, 1e-14));
+}
+
 TEST_CASE("batch_norm: what cannot be meant is refused") {
   Tape tape;
   const Values x = tape.inputs("x", 2);

@@ -62,6 +62,9 @@ GuardFailure Interpreter<T>::run_again(const Binding& binding, const BatchRows& 
   if (failure.any()) return failure;
   loss_ = skipping_zeros_->loss_;
   std::ranges::copy(skipping_zeros_->outputs(batch.count), arena_.data(outputs_));
+  for (const ProgramAssignment& assignment : program_.assignments) {
+    uniform_[assignment.slot] = skipping_zeros_->uniform_[assignment.slot];
+  }
   take_gradients(batch);
   return failure;
 }
