@@ -183,6 +183,13 @@ PyObject* log_softmax_of(PyObject*, PyObject* list) {
   });
 }
 
+PyObject* softmax_of(PyObject*, PyObject* list) {
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    return results_of(softmax(values_of(list, "softmax")));
+  });
+}
+
 PyObject* gradient_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!check_count("gradient", count, 2)) return nullptr;
   return guarded([&] {
@@ -305,6 +312,8 @@ PyMethodDef functions[] = {
      "logsumexp(values)\n--\n\nThe logarithm of the sum of the exponentials, which does not overflow."},
     {"log_softmax", log_softmax_of, METH_O,
      "log_softmax(values)\n--\n\nA list: each value less logsumexp of all of them."},
+    {"softmax", softmax_of, METH_O,
+     "softmax(values)\n--\n\nA list: the exponential of each, by the sum of all of them; does not overflow."},
     {"gradient", TAPELOOM_FAST(gradient_of), METH_FASTCALL,
      "gradient(y, x)\n--\n\nA list: the derivative of y by each Value of the list x, as Values, which can be compiled "
      "and differentiated again."},

@@ -8,9 +8,9 @@ namespace tapeloom::python {
 
 namespace {
 
-/// The arguments of a loss: two, and a weight or weights.
+/// The arguments of a loss: two, a weight or weights, and, of cross-entropies, label smoothing.
 struct Arguments {
-  PyObject *predictions = nullptr, *targets = nullptr, *weights = nullptr;
+  PyObject *predictions = nullptr, *targets = nullptr, *weights = nullptr, *smoothing = nullptr;
 };
 
 bool parse(PyObject* arguments, PyObject* keywords, const char* format, const char* first, const char* second,
@@ -18,6 +18,17 @@ bool parse(PyObject* arguments, PyObject* keywords, const char* format, const ch
   const char* names[] = {first, second, third, nullptr};
   return PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(names), &out.predictions,
                                      &out.targets, &out.weights) != 0;
+}
+
+/// The same of a cross-entropy, which may be smoothed.
+bool parse_smoothed(PyObject* arguments, PyObject* keywords, const char* format, const char* second, const char* third,
+                    Arguments& out) {
+  const char* names[] = {"logits", second, third, "label_smoothing", nullptr};
+  return PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(names), &out.predictions,
+                                     &out.targets, &out.weights, &out.smoothing) != 0;
+}
+double smoothing_of(const Arguments& given) {
+  return given.smoothing == nullptr ? 0.0 : number_argument(given.smoothing, "label_smoothing");
 }
 
 Value weight_of(PyObject* weight, const char* function) {
@@ -39,14 +50,19 @@ std::int64_t class_argument(PyObject* object) {
 PyObject* softmax_loss(PyObject*, PyObject* arguments, PyObject* keywords) {
   constexpr const char* name = "softmax_cross_entropy";
   Arguments given;
-  if (!parse(arguments, keywords, "OO|O:softmax_cross_entropy", "logits", "target", "weight", given)) return nullptr;
+  if (!parse_smoothed(arguments, keywords, "OO|OO:softmax_cross_entropy", "target", "weight", given)) return nullptr;
   return guarded([&] {
     const Recording::Pin pin(recording());
     const std::vector<Value> logits = values_of(given.predictions, name);
     const Value weight = weight_of(given.weights, name);
-    if (is_list(given.targets)) return result_of(softmax_cross_entropy(logits, values_of(given.targets, name), weight));
-    if (is_value(given.targets)) return result_of(softmax_cross_entropy(logits, value_of(given.targets), weight));
-    return result_of(softmax_cross_entropy_of_class(logits, class_argument(given.targets), weight));
+    const double smoothing = smoothing_of(given);
+    if (is_list(given.targets)) {
+      return result_of(softmax_cross_entropy(logits, values_of(given.targets, name), weight, smoothing));
+    }
+    if (is_value(given.targets)) {
+      return result_of(softmax_cross_entropy(logits, value_of(given.targets), weight, smoothing));
+    }
+    return result_of(softmax_cross_entropy_of_class(logits, class_argument(given.targets), weight, smoothing));
   });
 }
 
@@ -65,7 +81,7 @@ std::vector<std::size_t> classes_of(PyObject* list, const char* function) {
 template <class Loss>
 PyObject* softmax_list(PyObject* arguments, PyObject* keywords, const char* format, const char* name, Loss&& loss) {
   Arguments given;
-  if (!parse(arguments, keywords, format, "logits", "classes", "weights", given)) return nullptr;
+  if (!parse_smoothed(arguments, keywords, format, "classes", "weights", given)) return nullptr;
   return guarded([&] {
     const Recording::Pin pin(recording());
     std::vector<std::vector<Value>> logits;
@@ -74,7 +90,8 @@ PyObject* softmax_list(PyObject* arguments, PyObject* keywords, const char* form
       const auto row = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(rows.ptr(), i));
       logits.push_back(values_of(row.ptr(), name));
     }
-    return result_of(loss(logits, classes_of(given.targets, name), weights_of(given.weights, name)));
+    const std::vector<std::size_t> classes = classes_of(given.targets, name);
+    return result_of(loss(logits, classes, weights_of(given.weights, name), smoothing_of(given)));
   });
 }
 
@@ -119,22 +136,33 @@ PyObject* penalty(PyObject*, PyObject* arguments, PyObject* keywords) {
   }
 
 TAPELOOM_LOSS(squared_error, "prediction")
+TAPELOOM_LOSS(l1, "prediction")
 TAPELOOM_LOSS(hinge, "score")
 TAPELOOM_LOSS(binary_cross_entropy, "logit")
 
 PyObject* softmax_sum(PyObject*, PyObject* arguments, PyObject* keywords) {
-  return softmax_list(arguments, keywords, "OO|O:softmax_cross_entropy_sum", "softmax_cross_entropy_sum",
+  return softmax_list(arguments, keywords, "OO|OO:softmax_cross_entropy_sum", "softmax_cross_entropy_sum",
                       [](const auto&... all) { return softmax_cross_entropy_sum(all...); });
 }
 PyObject* softmax_mean(PyObject*, PyObject* arguments, PyObject* keywords) {
-  return softmax_list(arguments, keywords, "OO|O:softmax_cross_entropy_mean", "softmax_cross_entropy_mean",
+  return softmax_list(arguments, keywords, "OO|OO:softmax_cross_entropy_mean", "softmax_cross_entropy_mean",
                       [](const auto&... all) { return softmax_cross_entropy_mean(all...); });
 }
 
-/// The arguments of huber's three forms: delta stands before the weights.
+PyObject* kl_div_of(PyObject*, PyObject* arguments, PyObject* keywords) {
+  Arguments given;
+  if (!parse(arguments, keywords, "OO|O:kl_div", "log_probabilities", "targets", "weight", given)) return nullptr;
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    const std::vector<Value> p = values_of(given.predictions, "kl_div"), t = values_of(given.targets, "kl_div");
+    return result_of(kl_div(p, t, weight_of(given.weights, "kl_div")));
+  });
+}
+
+/// The arguments of huber's three forms, and of smooth_l1: delta or beta stands before the weights.
 bool parse_huber(PyObject* arguments, PyObject* keywords, const char* format, bool lists, Arguments& out,
-                 PyObject*& delta) {
-  const char* of_one[] = {"prediction", "target", "delta", "weight", nullptr};
+                 PyObject*& delta, const char* name = "delta") {
+  const char* of_one[] = {"prediction", "target", name, "weight", nullptr};
   const char* of_lists[] = {"predictions", "targets", "delta", "weights", nullptr};
   return PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(lists ? of_lists : of_one),
                                      &out.predictions, &out.targets, &delta, &out.weights) != 0;
@@ -148,6 +176,17 @@ PyObject* huber_of(PyObject*, PyObject* arguments, PyObject* keywords) {
     const Recording::Pin pin(recording());
     const Value x = value_argument(given.predictions, "huber"), t = value_argument(given.targets, "huber");
     return result_of(huber(x, t, weight_of(delta, "huber"), weight_of(given.weights, "huber")));
+  });
+}
+
+PyObject* smooth_l1_of(PyObject*, PyObject* arguments, PyObject* keywords) {
+  Arguments given;
+  PyObject* beta = nullptr;
+  if (!parse_huber(arguments, keywords, "OO|OO:smooth_l1", false, given, beta, "beta")) return nullptr;
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    const Value x = value_argument(given.predictions, "smooth_l1"), t = value_argument(given.targets, "smooth_l1");
+    return result_of(smooth_l1(x, t, weight_of(beta, "smooth_l1"), weight_of(given.weights, "smooth_l1")));
   });
 }
 
@@ -188,6 +227,16 @@ PyMethodDef functions[] = {
                     "squared_error_sum(predictions, targets, weights=None)\n--\n\n" TAPELOOM_LIST_DOC),
     TAPELOOM_METHOD("squared_error_mean", squared_error_mean_of,
                     "squared_error_mean(predictions, targets, weights=None)\n--\n\n" TAPELOOM_MEAN_DOC),
+    TAPELOOM_METHOD("l1", l1_of, "l1(prediction, target, weight=1.0)\n--\n\nweight * abs(prediction - target)."),
+    TAPELOOM_METHOD("l1_sum", l1_sum_of, "l1_sum(predictions, targets, weights=None)\n--\n\n" TAPELOOM_LIST_DOC),
+    TAPELOOM_METHOD("l1_mean", l1_mean_of, "l1_mean(predictions, targets, weights=None)\n--\n\n" TAPELOOM_MEAN_DOC),
+    TAPELOOM_METHOD("smooth_l1", smooth_l1_of,
+                    "smooth_l1(prediction, target, beta=1.0, weight=1.0)\n--\n\n"
+                    "huber(prediction, target, beta) / beta, and l1 for a beta of 0: PyTorch's smooth_l1_loss."),
+    TAPELOOM_METHOD("kl_div", kl_div_of,
+                    "kl_div(log_probabilities, targets, weight=1.0)\n--\n\n"
+                    "weight * sum_k t_k (log t_k - log p_k), of log p as log_softmax gives it; a t_k of 0 contributes "
+                    "nothing."),
     TAPELOOM_METHOD("huber", huber_of,
                     "huber(prediction, target, delta=1.0, weight=1.0)\n--\n\n"
                     "weight * d**2 / 2 with d = prediction - target where abs(d) is at most delta, "
@@ -212,15 +261,16 @@ PyMethodDef functions[] = {
                     "binary_cross_entropy_mean(logits, targets, weights=None)\n--\n\n" TAPELOOM_MEAN_DOC),
     TAPELOOM_METHOD(
         "softmax_cross_entropy", softmax_loss,
-        "softmax_cross_entropy(logits, target, weight=1.0)\n--\n\n"
+        "softmax_cross_entropy(logits, target, weight=1.0, label_smoothing=0.0)\n--\n\n"
         "-weight * sum_k t_k log p_k with p = softmax(logits), finite for every finite logit. The target is a "
         "list: one-hot or any distribution; or a Value: the number of the class, such as an input; or an "
-        "integer: a class known while recording."),
+        "integer: a class known while recording. With label smoothing s each target is "
+        "(1 - s) t_k + s / classes."),
     TAPELOOM_METHOD("softmax_cross_entropy_sum", softmax_sum,
-                    "softmax_cross_entropy_sum(logits, classes, weights=None)\n--\n\n"
+                    "softmax_cross_entropy_sum(logits, classes, weights=None, label_smoothing=0.0)\n--\n\n"
                     "Over recorded samples: a list of logits and a class, an integer, for each."),
     TAPELOOM_METHOD("softmax_cross_entropy_mean", softmax_mean,
-                    "softmax_cross_entropy_mean(logits, classes, weights=None)\n--\n\n"
+                    "softmax_cross_entropy_mean(logits, classes, weights=None, label_smoothing=0.0)\n--\n\n"
                     "The mean over recorded samples: sum(w_i loss_i) / sum(w_i)."),
     TAPELOOM_METHOD("l2_penalty", penalty,
                     "l2_penalty(parameters, strength)\n--\n\nstrength * sum(p**2), to be added to a loss."),

@@ -294,6 +294,20 @@ class Losses(unittest.TestCase):
             v * v / 2 if abs(v) <= 0.125 else 0.125 * (abs(v) - 0.0625) for v in (x, y)), [a, b])
         self.check(tapeloom.huber_mean([a, b], [0, 0], delta=9.0, weights=[1, 3]),
                    lambda x, y: (x * x + 3 * y * y) / 8, [a, b])
+        self.check(tapeloom.l1(a, -1.0, weight=2.0), lambda x, y: 2 * abs(x + 1), [a, b])
+        self.check(tapeloom.l1_sum([a, b], [0, 0]), lambda x, y: abs(x) + abs(y), [a, b])
+        self.check(tapeloom.l1_mean([a, b], [0, 0], [1, 3]), lambda x, y: (abs(x) + 3 * abs(y)) / 4, [a, b])
+        self.check(tapeloom.smooth_l1(a, 0.0, beta=2.0), lambda x, y: x * x / 4, [a, b])
+        self.check(tapeloom.smooth_l1(b, 0.0, 0.5, 3.0), lambda x, y: 3 * (abs(y) - 0.25), [a, b])
+        log_sum = lambda x, y: np.log(np.exp(x) + np.exp(y))
+        self.check(tapeloom.kl_div(tapeloom.log_softmax([a, b]), [0.25, 0.75], weight=2.0),
+                   lambda x, y: 2 * (0.25 * (np.log(0.25) - x) + 0.75 * (np.log(0.75) - y) + log_sum(x, y)), [a, b])
+        self.check(tapeloom.softmax([a, b])[1], lambda x, y: np.exp(y - log_sum(x, y)), [a, b])
+        smoothed = lambda x, y: log_sum(x, y) - 0.9 * x - 0.1 * y
+        for target in [0, [1, 0]]:
+            self.check(tapeloom.softmax_cross_entropy([a, b], target, label_smoothing=0.2), smoothed, [a, b])
+        self.check(tapeloom.softmax_cross_entropy_sum([[a, b]], [0], label_smoothing=0.2), smoothed, [a, b])
+        self.check(tapeloom.softmax_cross_entropy_mean([[a, b]], [0], None, 0.2), smoothed, [a, b])
         self.check(tapeloom.hinge(a, -1.0), lambda x, y: max(0.0, 1 + x), [a, b])
         self.check(tapeloom.hinge_sum([a, b], [1, 1]), lambda x, y: max(0, 1 - x) + max(0, 1 - y), [a, b])
         self.check(tapeloom.hinge_mean([a, b], [1, 1]), lambda x, y: (max(0, 1 - x) + max(0, 1 - y)) / 2, [a, b])
