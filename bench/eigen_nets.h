@@ -15,6 +15,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "bench/eigen_layers.h"
+
 extern "C" {
 
 /// A net in training; `state` is its own.
@@ -49,7 +51,7 @@ const char* tapeloom_bench_eigen_version();
 
 namespace tapeloom::bench {
 
-enum class ByHand { tuned, plain };
+enum class ByHand { tuned, plain, layers };  ///< the last are those of eigen_layers.h
 
 /// Trains a net by a step written by hand.
 template <class T>
@@ -61,7 +63,7 @@ class EigenTrainer {
   /// `x` and `y` are rows of inputs and targets. Throws std::invalid_argument if nobody has written that net.
   EigenTrainer(ByHand how, const std::string& net, std::span<const double> parameters, std::span<const double> x,
                std::span<const double> y, std::size_t samples)
-      : net_(make(how == ByHand::plain, net, x, y, samples)), count_(parameters.size()) {
+      : net_(make(how, net, x, y, samples)), count_(parameters.size()) {
     net_->write_parameters(net_->state, parameters.data());
   }
 
@@ -89,13 +91,16 @@ class EigenTrainer {
     }
   };
 
-  static std::unique_ptr<Handle, Destroy> make(bool plain, const std::string& net, std::span<const double> x,
+  static std::unique_ptr<Handle, Destroy> make(ByHand how, const std::string& net, std::span<const double> x,
                                                std::span<const double> y, std::size_t samples) {
     Handle handle;
+    const bool plain = how == ByHand::plain, layers = how == ByHand::layers;
     if constexpr (in_float) {
-      handle = tapeloom_bench_make_eigen_float(net.c_str(), plain, x.data(), y.data(), samples);
+      handle = layers ? tapeloom_bench_make_layers_float(net.c_str(), x.data(), y.data(), samples)
+                      : tapeloom_bench_make_eigen_float(net.c_str(), plain, x.data(), y.data(), samples);
     } else {
-      handle = tapeloom_bench_make_eigen_double(net.c_str(), plain, x.data(), y.data(), samples);
+      handle = layers ? tapeloom_bench_make_layers_double(net.c_str(), x.data(), y.data(), samples)
+                      : tapeloom_bench_make_eigen_double(net.c_str(), plain, x.data(), y.data(), samples);
     }
     if (handle.state == nullptr) throw std::invalid_argument("no hand-written step for " + net);
     return std::unique_ptr<Handle, Destroy>(new Handle(handle));

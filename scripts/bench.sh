@@ -6,9 +6,10 @@
 #                                with plots, into build/release/bench (up to ten minutes; with --quick half a minute,
 #                                with --only CHART one of: nets, width, batch, nodes, equation, run, tiny, scalar,
 #                                epoch)
-#   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design, an
+#   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design; the same
+#                                nets with 1 to 8 samples, recurrent and convolutional ones and a small one with Adam; an
 #                                operation of irregular expressions, recording and compiling a node, starting an instruction
-#                                and reading a row (four minutes)
+#                                and reading a row (five minutes)
 #   scripts/bench.sh --python    training steps from Python: closures as the notebooks write them, the same loop with
 #                                tapeloom.engine, the same loss compiled, and PyTorch where python3-torch is installed (a
 #                                minute)
@@ -27,7 +28,7 @@ case "${1:-}" in
     set -- --json "$results.json" --html "$results.html" "$@"
     ;;
   --speed)
-    programs=(speed_bench scalar_bench program_bench branches_bench compile_bench instruction_costs)
+    programs=(speed_bench layers_bench scalar_bench program_bench branches_bench compile_bench instruction_costs)
     shift
     ;;
   --python)

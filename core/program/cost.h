@@ -37,6 +37,26 @@ double seconds_a_step(const Program& program, std::size_t samples = samples_comp
 /// And those of it that do not depend on the samples.
 double seconds_once(const Program& program);
 
+/// Steps of at most so many samples may have the rows of a block as the lanes of vectors, which samples would not fill.
+inline constexpr std::size_t most_few_samples = 8;
+/// If a gather's rows are copies of rows, mostly neighbours of neighbours: of how many runs of neighbours. Otherwise 0.
+std::size_t copies_of_neighbours(const Instruction& gather, const Shape& shape, const std::uint32_t* indices);
+/// Seconds that the tiles of a step take, with samples as lanes and with rows.
+struct LaneCosts {
+  double samples = 0.0, rows = 0.0;
+};
+LaneCosts lane_costs(const Program& program, std::size_t samples, std::size_t number_size);
+bool may_have_rows_as_lanes(const Program& program);
+/// Whether a step of so many samples takes less time so, with numbers of that size. The same for every machine.
+bool rows_are_lanes(const Program& program, std::size_t samples, std::size_t number_size);
+/// Seconds that a step of one sample takes.
+double seconds_of_one_sample(const Program& program, std::size_t number_size);
+/// What the samples' product with a matrix takes so, in multiplications of vectors: as sums of products, and as a
+/// product of the matrix whose results lie side by side; and what it takes to bring them there.
+std::size_t dots_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes);
+std::size_t product_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes);
+std::size_t transposing_rows(std::size_t results, std::size_t terms, std::size_t vector_lanes);
+
 /// `rows` x `terms` sums of products over the samples, in multiplications of vectors: one by one, which adds up the
 /// lanes of each, and as a matrix product, for which the terms may have to be transposed. Measured for 1,204 shapes of
 /// 1 to 128 rows with AVX2 and AVX-512, where the cheaper of these is 1.7% from the best on the geometric mean.

@@ -128,6 +128,10 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   for (std::size_t i = 0; i < threads_; ++i) {
     runners_.emplace_back(program, kernels_, buffers, std::min(tile_samples_, max_samples), profiled, skip_zeros);
   }
+  if (!skip_zeros) by_rows_ = samples_by_rows(program, max_samples, sizeof(T));
+  if (by_rows_.any()) {
+    rows_ = std::make_unique<RowRunner<T>>(program, kernels<T>(), kernels<T>(1), buffers, by_rows_, profiled);
+  }
   if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program);
   if (!skip_zeros) find_weights_with_gaps();
   if (profiled) {
@@ -142,7 +146,7 @@ template <class T>
 std::size_t Interpreter<T>::arena_bytes() const {
   std::size_t bytes = arena_.bytes();
   for (const TileRunner<T>& runner : runners_) bytes += runner.bytes();
-  return bytes;
+  return rows_ == nullptr ? bytes : bytes + rows_->bytes();
 }
 
 template <class T>
@@ -155,6 +159,7 @@ Profile Interpreter<T>::profile() const {
   Profile profile = *profile_;
   once_->add_times(profile);
   for (const TileRunner<T>& runner : runners_) runner.add_times(profile);
+  if (rows_ != nullptr) rows_->add_times(profile);
   return profile;
 }
 
@@ -190,7 +195,9 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
     const Stage& stage = program_.stages[s];
     once_->run(s);
     if (stage.tile.size() == 0) continue;
-    if (batch.count <= single_tile_) {
+    if (batch.count < by_rows_.size() && by_rows_[batch.count]) {
+      rows_->run(s, binding, batch);
+    } else if (batch.count <= single_tile_) {
       runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
     } else {
       sweep(stage, binding, batch);
@@ -208,12 +215,14 @@ template <class T>
 void Interpreter<T>::start_runners() {
   once_->start();
   for (TileRunner<T>& runner : runners_) runner.start();
+  if (rows_ != nullptr) rows_->start();
 }
 
 template <class T>
 GuardFailure Interpreter<T>::first_failure() const {
   GuardFailure failure = once_->failure();
   for (const TileRunner<T>& runner : runners_) failure.add(runner.failure());
+  if (rows_ != nullptr) failure.add(rows_->failure());
   return failure;
 }
 

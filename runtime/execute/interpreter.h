@@ -12,6 +12,7 @@
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/arena.h"
 #include "tapeloom/runtime/execute/binding.h"
+#include "tapeloom/runtime/execute/row_runner.h"
 #include "tapeloom/runtime/execute/runner.h"
 #include "tapeloom/runtime/execute/thread_pool.h"
 #include "tapeloom/runtime/execute/tile_plan.h"
@@ -140,6 +141,8 @@ class Interpreter {
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
   std::optional<OnceRunner<T>> once_;
   std::vector<TileRunner<T>> runners_;  // one a thread
+  FewSamples by_rows_;
+  std::unique_ptr<RowRunner<T>> rows_;  // for steps of so few samples
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   ThreadGain gain_;
   std::optional<GradientWatch> watch_;           // of a program whose steps may be repeated

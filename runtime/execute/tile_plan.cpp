@@ -133,6 +133,11 @@ double bytes_of(const Program& p, std::size_t samples) {
   numbers += static_cast<double>(samples) * (p.batch_slots + outputs + gradients);
   numbers += stride * p.tile_slots + static_cast<double>(scratch_numbers(p, tile));
   for (const Load& load : p.loads) numbers += stride * load.count;
+  if (cost::may_have_rows_as_lanes(p)) {
+    // Slots for each of few samples, and transposes of matrices.
+    const std::size_t few = std::min(samples, cost::most_few_samples);
+    numbers += static_cast<double>(few * round_up(p.tile_slots, lane_unit) + p.parameters.size());
+  }
   double copied = 0.0;
   for (const Stage& stage : p.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {

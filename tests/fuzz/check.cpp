@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "forced_isa.h"
 #include "fuzz/comparison.h"
@@ -12,8 +13,10 @@
 #include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/random_number.h"
+#include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/runtime/execute/executor.h"
+#include "tapeloom/runtime/execute/row_runner.h"
 #include "tapeloom/runtime/files/program_file.h"
 
 namespace tapeloom::test::fuzz {
@@ -279,6 +282,10 @@ class Checker {
     const std::size_t count = c.rows.empty() || script_.recorded ? bound : c.rows.size();
     const bool whole = program.has_gradients;
     const std::size_t most = c.one_sample && count == 1 ? 1 : std::max(bound, count) + c.spare;
+    std::optional<runtime::ByRowsAlways> by_rows;
+    if (c.by_rows) by_rows.emplace();
+    const bool rows_are_lanes = c.by_rows && count <= cost::most_few_samples && cost::may_have_rows_as_lanes(program);
+    statistics_.by_rows += rows_are_lanes ? 1 : 0;
     Executor<T> executor(std::move(program), {.max_samples = most, .threads = c.threads});
     if (!script_.recorded && script_.columns() > script_.random_columns()) bind(executor, c.by_group);
     std::vector<T> parameters(parameters_.begin(), parameters_.end());
@@ -357,6 +364,7 @@ std::string describe(const Configuration& c) {
   if (c.inference) result += ", compile_inference";
   if (c.by_level) result += ", by level";
   if (c.one_sample) result += ", one sample";
+  if (c.by_rows) result += ", by rows";
   if (!c.rows.empty()) {
     result += ", rows";
     for (std::uint32_t row : c.rows) result += " " + std::to_string(row);

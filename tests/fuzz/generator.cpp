@@ -5,6 +5,7 @@
 
 #include "forced_isa.h"
 #include "fuzz/styles.h"
+#include "tapeloom/core/program/cost.h"
 
 namespace tapeloom::test::fuzz {
 
@@ -238,6 +239,11 @@ Configuration draw_configuration(Random& random, const Script& script) {
   if (!script.recorded && script.columns() > 0 && chance(random, 0.2)) {
     c.one_sample = true;
     c.rows = {static_cast<std::uint32_t>(below(random, script.samples))};
+  }
+  if (!script.recorded && script.columns() > 0 && !c.one_sample && chance(random, 0.4)) {
+    c.by_rows = true;
+    c.rows.resize(1 + below(random, cost::most_few_samples));
+    for (std::uint32_t& row : c.rows) row = static_cast<std::uint32_t>(below(random, script.samples));
   }
   return c;
 }

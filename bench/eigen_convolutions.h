@@ -1,0 +1,178 @@
+// Convolutions by hand with Eigen, as products with the windows side by side; for eigen_layers.cpp alone, with whose
+// flags it is compiled.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "bench/eigen_handle.h"
+#include "bench/eigen_layers.h"
+
+namespace tapeloom::bench::by_hand {
+namespace {
+
+using Eigen::Dynamic;
+using Eigen::Index;
+
+template <class T>
+using Matrix = Eigen::Matrix<T, Dynamic, Dynamic>;
+template <class T>
+using Column = Eigen::Matrix<T, Dynamic, 1>;
+
+/// Row by row, as PyTorch stores a tensor.
+template <class M, class F>
+void each_of(M& matrix, F& function) {
+  for (Index i = 0; i < matrix.rows(); ++i) {
+    for (Index j = 0; j < matrix.cols(); ++j) function(matrix(i, j));
+  }
+}
+
+/// 3 x 3 windows of images of some channels; a column of an image of n samples is sample * places + place.
+template <class T>
+class Convolution {
+ public:
+  Convolution(Index channels, Index side, Index padding, Index n)
+      : w(image_channels, channels * 9),
+        b(image_channels),
+        side_(side),
+        padding_(padding),
+        out_(side + 2 * padding - 2),
+        n_(n),
+        windows_(channels * 9, out_ * out_ * n),
+        a(image_channels, out_ * out_ * n),
+        d(image_channels, out_ * out_ * n) {}
+
+  Index side() const { return out_; }
+
+  void forward(const Matrix<T>& x) {
+    each_window([&](Index row, Index column, Index from) {
+      if (from < 0) {
+        for (Index c = 0; c < x.rows(); ++c) windows_(c * 9 + row, column) = T(0);
+      } else {
+        for (Index c = 0; c < x.rows(); ++c) windows_(c * 9 + row, column) = x(c, from);
+      }
+    });
+    a.noalias() = w * windows_;
+    a.colwise() += b;
+    a = a.cwiseMax(T(0));
+  }
+
+  /// d is the derivative by a; puts the one by x there, unless dx is null, and then changes the weights.
+  void backward(Matrix<T>* dx) {
+    d.array() = (a.array() > T(0)).select(d.array(), T(0));
+    if (dx != nullptr) {
+      back_.noalias() = w.transpose() * d;
+      dx->setZero();
+      each_window([&](Index row, Index column, Index from) {
+        if (from < 0) return;
+        for (Index c = 0; c < dx->rows(); ++c) (*dx)(c, from) += back_(c * 9 + row, column);
+      });
+    }
+    w.noalias() -= d * windows_.transpose();
+    b -= d.rowwise().sum();
+  }
+
+  Matrix<T> w;
+  Column<T> b;
+
+ private:
+  /// f(row of a window, its column, the image's column or -1 in the padding).
+  template <class F>
+  void each_window(F function) const {
+    for (Index sample = 0, column = 0; sample < n_; ++sample) {
+      for (Index y = 0; y < out_; ++y) {
+        for (Index x = 0; x < out_; ++x, ++column) {
+          for (Index k = 0; k < 9; ++k) {
+            const Index from_y = y + k / 3 - padding_, from_x = x + k % 3 - padding_;
+            const bool inside = from_y >= 0 && from_y < side_ && from_x >= 0 && from_x < side_;
+            function(k, column, inside ? (sample * side_ + from_y) * side_ + from_x : -1);
+          }
+        }
+      }
+    }
+  }
+
+  Index side_, padding_, out_, n_;
+  Matrix<T> windows_, back_;
+
+ public:
+  Matrix<T> a, d;
+};
+
+/// Two convolutions with relu and a linear layer of the pixels, channel by channel; cross entropy.
+template <class T>
+class ConvolutionNet {
+ public:
+  ConvolutionNet(Index padding, const double* x, const double* y, Index n)
+      : n_(n),
+        x_(1, image_side * image_side * n),
+        y_(y, y + n),
+        first_(1, image_side, padding, n),
+        second_(image_channels, first_.side(), padding, n),
+        places_(second_.side() * second_.side()),
+        w_(image_classes, image_channels * places_),
+        b_(image_classes),
+        flat_(image_channels * places_, n),
+        z_(image_classes, n) {
+    for (Index i = 0; i < x_.cols(); ++i) x_(0, i) = static_cast<T>(x[i]);
+  }
+
+  T step(T lr) {
+    first_.forward(x_);
+    second_.forward(first_.a);
+    for (Index s = 0; s < n_; ++s) {
+      for (Index c = 0; c < image_channels; ++c) {
+        flat_.col(s).segment(c * places_, places_) = second_.a.row(c).segment(s * places_, places_).transpose();
+      }
+    }
+    z_.noalias() = w_ * flat_;
+    z_.colwise() += b_;
+    const T loss = loss_and_derivative(lr);
+    flat_d_.noalias() = w_.transpose() * z_;
+    w_.noalias() -= z_ * flat_.transpose();
+    b_ -= z_.rowwise().sum();
+    for (Index s = 0; s < n_; ++s) {
+      for (Index c = 0; c < image_channels; ++c) {
+        second_.d.row(c).segment(s * places_, places_) = flat_d_.col(s).segment(c * places_, places_).transpose();
+      }
+    }
+    second_.backward(&first_.d);
+    first_.backward(nullptr);
+    return loss;
+  }
+
+  template <class F>
+  void each_parameter(F function) {
+    each_of(first_.w, function), each_of(first_.b, function);
+    each_of(second_.w, function), each_of(second_.b, function);
+    each_of(w_, function), each_of(b_, function);
+  }
+
+ private:
+  T loss_and_derivative(T lr) {
+    const T scale = lr / static_cast<T>(n_);
+    T loss = 0;
+    for (Index s = 0; s < n_; ++s) {
+      const Index target = static_cast<Index>(y_[static_cast<std::size_t>(s)]);
+      const T largest = z_.col(s).maxCoeff(), score = z_(target, s);
+      z_.col(s) = (z_.col(s).array() - largest).exp();
+      const T sum = z_.col(s).sum();
+      loss += std::log(sum) + largest - score;
+      z_.col(s) *= scale / sum;
+      z_(target, s) -= scale;
+    }
+    return loss / static_cast<T>(n_);
+  }
+
+  Index n_;
+  Matrix<T> x_;
+  std::vector<double> y_;
+  Convolution<T> first_, second_;
+  Index places_;
+  Matrix<T> w_;
+  Column<T> b_;
+  Matrix<T> flat_, flat_d_, z_;
+};
+
+}  // namespace
+}  // namespace tapeloom::bench::by_hand

@@ -1,0 +1,302 @@
+// What steps of few samples cost, with samples as the lanes of vectors, and with rows.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "tapeloom/core/program/cost.h"
+#include "tapeloom/core/program/instructions.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::cost {
+
+namespace {
+
+// So many samples do not fill half of the widest vectors, so shorter ones are taken; rows do.
+constexpr std::size_t bytes_of_samples = 32, bytes_of_rows = 64;
+/// Seconds of a multiplication of vectors of either kind.
+constexpr double shorter_vector = 0.25e-9, vector = 0.33e-9;
+/// To call a kernel for the rows of one sample.
+constexpr double call = 5e-9;
+/// Until a product can be added to the sum before.
+constexpr double next_of_sum = 1.2e-9;
+/// To begin a stage's tiles so; and whatever else a step takes.
+constexpr double beginning = 50e-9, step_of_one = 40e-9;
+/// A number that is computed alone.
+constexpr double alone = 1.5e-9;
+
+std::size_t vectors_of(std::size_t numbers, std::size_t lanes) { return (numbers + lanes - 1) / lanes; }
+
+bool is_product(const Instruction& i) {
+  return i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
+}
+
+/// Whether it is no arithmetic: its vectors take some times as long.
+bool is_function(Op op) {
+  if (op == no_op || op_kind(op) != OpKind::scalar || op_sign(op) != nullptr) return false;
+  constexpr Op arithmetic[] = {Op::neg, Op::abs,   Op::relu,  Op::square, Op::sqrt, Op::max,
+                               Op::min, Op::where, Op::floor, Op::ceil,   Op::round};
+  return std::find(std::begin(arithmetic), std::end(arithmetic), op) == std::end(arithmetic);
+}
+
+double seconds_of(Op op, std::size_t numbers, std::size_t number_size) {
+  constexpr double of_function = 3.0;
+  const double seconds = static_cast<double>(numbers * number_size) / sizeof(float) / numbers_a_second;
+  return is_function(op) ? of_function * seconds : seconds;
+}
+
+/// Of a product, the matrix whose rows are its results.
+struct Matrix {
+  std::size_t results, terms, result_step, term_step;
+  Matrix(const Instruction& i, const Shape& s)
+      : results(s.rows), terms(s.terms), result_step(s.row_step), term_step(s.term_step) {
+    if (i.kind == InstructionKind::dense_reverse) std::swap(results, terms), std::swap(result_step, term_step);
+  }
+  bool side_by_side() const { return result_step == 1 || results == 1; }
+};
+
+double with_samples_as_lanes(const Instruction& i, const Shape& s, std::size_t samples, std::size_t number_size) {
+  const std::size_t lanes = bytes_of_samples / number_size, filled = vectors_of(samples, lanes) * lanes;
+  if (i.kind == InstructionKind::reduce_outer) {
+    const std::size_t multiplications =
+        std::min(dots(s.rows, s.terms, samples, lanes), product_over_samples(s.rows, s.terms, samples, lanes, true));
+    return start + shorter_vector * static_cast<double>(multiplications * s.places);
+  }
+  if (i.kind == InstructionKind::reduce || i.kind == InstructionKind::reduce_products) {
+    return start + shorter_vector * static_cast<double>(dots(s.rows, 1, samples, lanes));
+  }
+  const double seconds = seconds_a_tile(i, s, filled, number_size);
+  if (i.kind == InstructionKind::elementwise && is_function(i.op)) {
+    return seconds + seconds_of(i.op, s.rows * filled, number_size);
+  }
+  if (!is_product(i)) return seconds;
+  // Few sums at a time wait for one another.
+  const Matrix w(i, s);
+  const double finishing = is_function(i.then) ? seconds_of(i.then, w.results * s.places * filled, number_size) : 0.0;
+  return finishing + std::max(seconds, start + next_of_sum * static_cast<double>(w.terms * s.places));
+}
+
+/// Of the rows of a sample, where they lie side by side.
+double in_vectors(Op op, std::size_t rows, std::size_t lanes, std::size_t number_size) {
+  const double calls = rows % lanes == 0 || rows < lanes ? 1.0 : 2.0;
+  return calls * call + seconds_of(op, vectors_of(rows, lanes) * lanes, number_size);
+}
+
+/// Of an elementwise instruction: an operand's rows are brought side by side first.
+bool has_rows_apart(const Instruction& i, const Shape& s) {
+  return std::any_of(s.step.begin(), s.step.begin() + op_arity(i.op), [](std::uint32_t step) { return step > 1; });
+}
+
+/// With `uses` products that share the transpose of the matrix, if they need one.
+double product_with_rows(const Instruction& i, const Shape& s, std::size_t samples, std::size_t number_size,
+                         std::size_t uses) {
+  const std::size_t lanes = bytes_of_rows / number_size;
+  const Matrix w(i, s);
+  const bool together = s.places > 1 && s.place_step == 0;
+  const std::size_t rows = together ? s.places : samples, times = together ? samples : s.places;
+  std::size_t multiplications = product_of_rows(rows, w.results, w.terms, lanes);
+  if (!w.side_by_side()) multiplications += transposing_rows(w.results, w.terms, lanes) / uses;
+  bool finished = w.results % lanes == 0;
+  const std::size_t by_dots = dots_of_rows(rows, w.results, w.terms, lanes);
+  if (w.term_step == 1 && by_dots < multiplications) multiplications = by_dots, finished = false;
+  double seconds = start + vector * static_cast<double>(times * multiplications);
+  for (const Op op : {i.op, i.then}) {
+    if (op == no_op || (finished && !is_function(op))) continue;
+    seconds += static_cast<double>(samples) * in_vectors(op, w.results * s.places, lanes, number_size);
+  }
+  // Its operand, such as biases between weights, is brought side by side once, or for each sample.
+  const bool apart = i.op != no_op && s.step[2] > 1;
+  if (apart) seconds += alone * static_cast<double>(w.results * s.places * (finished ? 1 : samples));
+  return seconds;
+}
+
+/// Of what is no product.
+double with_rows_as_lanes(const Instruction& i, const Shape& s, const std::uint32_t* indices, std::size_t samples,
+                          std::size_t number_size) {
+  const std::size_t lanes = bytes_of_rows / number_size;
+  const auto n = static_cast<double>(samples), rows = static_cast<double>(s.rows);
+  const auto places = static_cast<double>(s.places);
+  switch (i.kind) {
+    case InstructionKind::reduce_outer: {
+      // Totals are read and written once for all samples.
+      const std::size_t vectors = s.rows * vectors_of(s.terms, lanes);
+      return start + places * vector * static_cast<double>(vectors * (samples + 2));
+    }
+    case InstructionKind::elementwise: {
+      return start + n * (in_vectors(i.op, s.rows, lanes, number_size) + (has_rows_apart(i, s) ? rows * alone : 0.0));
+    }
+    case InstructionKind::reduce:
+      return start + n * (s.row_step == 1 ? in_vectors(no_op, s.rows, lanes, number_size) : rows * alone);
+    case InstructionKind::row_sum:
+      return start + n * rows * static_cast<double>(s.terms) * alone / 4.0;
+    case InstructionKind::gather: {
+      const std::size_t copies = copies_of_neighbours(i, s, indices);
+      if (copies == 0) return start + n * static_cast<double>(i.x[1]) * alone;
+      return start + n * (static_cast<double>(copies) * call + seconds_of(no_op, s.rows, number_size));
+    }
+    case InstructionKind::row_extreme:
+    case InstructionKind::row_extreme_reverse:
+      return start + n * rows * static_cast<double>(s.terms) * alone;
+    case InstructionKind::dense:
+    case InstructionKind::dense_reverse:
+    case InstructionKind::copy:
+    case InstructionKind::reduce_products:
+    case InstructionKind::guard:
+    case InstructionKind::spill:
+    case InstructionKind::reload:
+    case InstructionKind::store_output:
+    case InstructionKind::store_sample:
+    case InstructionKind::store_input_gradient:
+    case InstructionKind::zero:
+    case InstructionKind::add_at:
+    case InstructionKind::outer:
+      break;
+  }
+  return start + n * (call + rows * alone);
+}
+
+/// Whose results are finished where they are computed, in whole vectors.
+double product_once_a_step(const Instruction& i, const Shape& s, std::size_t number_size) {
+  const std::size_t lanes = bytes_of_rows / number_size;
+  const Matrix w(i, s);
+  const bool together = s.places > 1 && s.place_step == 0;
+  const std::size_t rows = together ? s.places : 1, times = together ? 1 : s.places;
+  std::size_t multiplications = product_of_rows(rows, w.results, w.terms, lanes);
+  if (!w.side_by_side()) {
+    const std::size_t transposed = transposing_rows(w.results, w.terms, lanes);
+    // Not together, a row at a time in one lane.
+    multiplications = together ? multiplications + transposed : w.results * w.terms;
+  }
+  if (w.term_step == 1) multiplications = std::min(multiplications, dots_of_rows(rows, w.results, w.terms, lanes));
+  double seconds = start + vector * static_cast<double>(times * multiplications);
+  if (is_function(i.then)) seconds += seconds_of(i.then, w.results * s.places, number_size);
+  return seconds;
+}
+
+/// Of what runs once a step, whose rows lie side by side, too.
+double once_a_step(const Instruction& i, const Shape& s, std::size_t number_size) {
+  /// Numbers that are computed one after another, and those that are moved.
+  constexpr double number = 2e-9, function = 8e-9, moved = 0.5e-9;
+  const std::size_t lanes = bytes_of_rows / number_size;
+  switch (i.kind) {
+    case InstructionKind::elementwise: {
+      if (s.rows == 1) return is_function(i.op) ? function : number;
+      const double apart = has_rows_apart(i, s) ? moved * static_cast<double>(s.rows) : 0.0;
+      return start + in_vectors(i.op, s.rows, lanes, number_size) + apart;
+    }
+    case InstructionKind::dense:
+    case InstructionKind::dense_reverse:
+      return product_once_a_step(i, s, number_size);
+    case InstructionKind::gather:
+      return start + moved * static_cast<double>(i.x[1]);
+    case InstructionKind::add_at:
+      return start + in_vectors(no_op, s.rows * s.terms, lanes, number_size);
+    case InstructionKind::copy:
+    case InstructionKind::zero:
+      return start + moved * static_cast<double>(s.rows);
+    case InstructionKind::outer: {
+      const std::size_t places = s.place_step == 0 ? s.places : 1, times = s.place_step == 0 ? 1 : s.places;
+      return start + vector * static_cast<double>(times * s.rows * vectors_of(s.terms, lanes) * (places + 1));
+    }
+    case InstructionKind::row_sum:
+    case InstructionKind::row_extreme:
+    case InstructionKind::row_extreme_reverse:
+    case InstructionKind::guard:
+    case InstructionKind::reduce:
+    case InstructionKind::reduce_products:
+    case InstructionKind::reduce_outer:
+    case InstructionKind::spill:
+    case InstructionKind::reload:
+    case InstructionKind::store_output:
+    case InstructionKind::store_sample:
+    case InstructionKind::store_input_gradient:
+      break;
+  }
+  return with_rows_as_lanes(i, s, nullptr, 1, number_size);
+}
+
+}  // namespace
+
+std::size_t copies_of_neighbours(const Instruction& gather, const Shape& s, const std::uint32_t* indices) {
+  constexpr std::size_t least_together = 4;
+  constexpr std::uint32_t flags = Program::last_slot | Program::uniform_slot | Program::times_next;
+  if (gather.x[1] != s.rows) return 0;
+  const std::uint32_t* const word = indices + gather.x[0];
+  std::size_t copies = 0;
+  for (std::uint32_t r = 0; r < s.rows; ++r) {
+    if ((word[r] & flags) != Program::last_slot || Program::slot_of(word[r]) == Program::empty_list) return 0;
+    if (r == 0 || word[r] != word[r - 1] + 1) ++copies;
+  }
+  return copies * least_together <= s.rows ? copies : 0;
+}
+
+std::size_t dots_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes) {
+  constexpr std::size_t starting = 10, adding_lanes = 4;  // of each, where many are added together
+  return starting + results * samples * (vectors_of(terms, vector_lanes) + adding_lanes);
+}
+
+std::size_t product_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes) {
+  constexpr std::size_t starting = 10, at_a_time = 4;  // fewer sums wait for one another
+  return starting + terms * std::max(samples * vectors_of(results, vector_lanes), at_a_time);
+}
+
+std::size_t transposing_rows(std::size_t results, std::size_t terms, std::size_t vector_lanes) {
+  constexpr std::size_t each = 5;  // vector
+  return each * terms * vectors_of(results, vector_lanes);
+}
+
+LaneCosts lane_costs(const Program& program, std::size_t samples, std::size_t number_size) {
+  LaneCosts costs;
+  std::map<std::uint32_t, std::size_t> uses;  // of the matrix that begins at a slot
+  const auto each = [&](auto&& function) {
+    for (const Stage& stage : program.stages) {
+      for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
+        const Instruction& i = program.instructions[at];
+        function(i, program.shapes[i.shape]);
+      }
+    }
+  };
+  each([&](const Instruction& i, const Shape& s) {
+    if (is_product(i) && !Matrix(i, s).side_by_side()) ++uses[i.x[0]];
+  });
+  each([&](const Instruction& i, const Shape& s) {
+    costs.samples += with_samples_as_lanes(i, s, samples, number_size);
+    if (is_product(i)) {
+      const auto found = uses.find(i.x[0]);
+      costs.rows += product_with_rows(i, s, samples, number_size, found == uses.end() ? 1 : found->second);
+    } else {
+      costs.rows += with_rows_as_lanes(i, s, program.indices.data(), samples, number_size);
+    }
+  });
+  return costs;
+}
+
+double seconds_of_one_sample(const Program& program, std::size_t number_size) {
+  double seconds = step_of_one;
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      seconds += once_a_step(i, program.shapes[i.shape], number_size);
+    }
+  }
+  if (program.one_row) return seconds;
+  const LaneCosts costs = lane_costs(program, 1, number_size);
+  return seconds + (rows_are_lanes(program, 1, number_size) ? costs.rows + beginning : costs.samples);
+}
+
+bool rows_are_lanes(const Program& program, std::size_t samples, std::size_t number_size) {
+  // Of 29 programs with 1 to 8 samples, in float and in double, rows took 0.35 to 1.35 times as long; where they are
+  // estimated to take less than this part, and more of it than it takes to begin, 0.35 to 1.06 times.
+  constexpr double better = 0.85;
+  if (!may_have_rows_as_lanes(program)) return false;
+  const LaneCosts costs = lane_costs(program, samples, number_size);
+  return costs.rows + beginning < better * costs.samples;
+}
+
+bool may_have_rows_as_lanes(const Program& program) {
+  if (program.exact || program.one_row || program.recorded_samples > 0 || program.tile_slots == 0) return false;
+  // Its kernels for one sample take numbers of the tile.
+  return std::none_of(program.instructions.begin(), program.instructions.end(), [](const Instruction& i) {
+    return i.kind == InstructionKind::row_extreme_reverse && i.uniform_mask != 0;
+  });
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::cost
