@@ -243,7 +243,7 @@ struct Made {
   std::string report;  ///< the graph after each pass
 };
 
-/// Makes what a step of one sample is computed by, if that takes much less time than by the program, or `always`.
+/// Makes what a step of one sample is computed by, if that takes less time than by the program, or `always`.
 void add_one_sample(const Source& source, const CompileOptions& options, Pipeline& pipeline, bool always,
                     Program& program) {
   const std::optional<Pipeline::Kept> rolled = pipeline.run_of_one_sample();

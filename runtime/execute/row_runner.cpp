@@ -22,7 +22,10 @@ FewSamples samples_by_rows(const Program& program, std::size_t most_samples, std
   const std::size_t most = std::min(most_samples, cost::most_few_samples);
   if (!cost::may_have_rows_as_lanes(program)) return samples;
   const bool always = ByRowsAlways::living() > 0;
-  for (std::size_t n = 1; n <= most; ++n) samples[n] = always || cost::rows_are_lanes(program, n, number_size);
+  // More samples fill more of a vector.
+  for (std::size_t n = 1; n <= most && (n <= 2 || samples[n - 1]); ++n) {
+    samples[n] = always || cost::rows_are_lanes(program, n, number_size);
+  }
   return samples;
 }
 
