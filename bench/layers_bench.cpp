@@ -31,9 +31,9 @@ constexpr double slice_seconds = 0.004;
 
 // --- comparing -------------------------------------------------------------------------------------------------------
 
-template <class Trainer>
+template <class T, class Trainer>
 std::vector<double> moved(std::span<const double> start, Trainer& trainer, double rate, double& loss) {
-  loss = static_cast<double>(trainer.step(rate));
+  loss = static_cast<double>(trainer.step(static_cast<T>(rate)));
   std::vector<double> numbers = trainer.parameters();
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = (start[i] - numbers[i]) / rate;
   return numbers;
@@ -43,7 +43,7 @@ template <class T>
 void check_in(const LayerWork& work, std::span<const double> start, double loss, std::span<const double> expected) {
   const auto compare = [&](const char* by, auto&& trainer) {
     double other = 0.0;
-    const std::vector<double> got = moved(start, trainer, work.checked_rate(checked_rate), other);
+    const std::vector<double> got = moved<T>(start, trainer, work.checked_rate(checked_rate), other);
     require_equal(work.name() + ", Eigen in double against " + by, loss, expected, other, got, work.tolerance<T>());
   };
   compare("Eigen", EigenTrainer<T>(work.by_hand, work.net, start, work.x, work.y, work.samples));
@@ -54,7 +54,7 @@ void check(const LayerWork& work) {
   const std::vector<double> start = work.start();
   EigenTrainer<double> reference(work.by_hand, work.net, start, work.x, work.y, work.samples);
   double loss = 0.0;
-  const std::vector<double> expected = moved(start, reference, work.checked_rate(checked_rate), loss);
+  const std::vector<double> expected = moved<double>(start, reference, work.checked_rate(checked_rate), loss);
   check_in<double>(work, start, loss, expected);
   check_in<float>(work, start, loss, expected);
 }

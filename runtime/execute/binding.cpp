@@ -74,10 +74,10 @@ void check_numbers(std::string_view name, std::span<const T> rows, std::size_t c
 
 }  // namespace
 
-Binding::Binding(const Program& program) : program_(&program), groups_(program.input_groups.size()) {
+Binding::Binding(const Program& program) : program_(&program), groups_(program.input_groups.size() + 1) {
   for (const Load& load : program.loads) {
     if (load.first.index >= program.input_count) {
-      loads_.push_back({random, load.first.index - program.input_count, load.count});
+      loads_.push_back({random(), load.first.index - program.input_count, load.count});
       continue;
     }
     const auto after = std::upper_bound(
@@ -103,7 +103,7 @@ void Binding::set(std::size_t group, std::span<const T> rows, std::size_t count,
 template <class T>
 void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t row_stride,
                    std::optional<double> largest) {
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
+  for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (group.name != name) continue;
     const std::size_t stride = row_stride == 0 ? group.count : row_stride;
@@ -116,7 +116,7 @@ void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t r
 
 template <class T>
 void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) {
-  if (groups_.empty()) throw BindError("there is nothing to bind; " + known_groups(*program_));
+  if (program_->input_groups.empty()) throw BindError("there is nothing to bind; " + known_groups(*program_));
   const std::size_t all = program_->input_count, used = used_count(*program_);
   const bool two_readings = used != 0 && used != all;
   if (two_readings && row_stride != used && row_stride < all) {
@@ -129,7 +129,7 @@ void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::opt
   const std::size_t count = count_rows({}, rows.size(), width, stride);
   if (largest) check_numbers({}, rows, width, stride, *largest);
   std::size_t column = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
+  for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     if (used_alone && !program_->input_groups[g].used) continue;
     set(g, rows.subspan(column), count, stride);
     column += program_->input_groups[g].count;
@@ -144,7 +144,7 @@ std::size_t Binding::rows() const {
 std::vector<double> Binding::row(std::size_t index) const {
   check({index, 1, nullptr});
   std::vector<double> numbers(program_->input_count, 0.0);
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
+  for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (!group.used) continue;
     const BoundRows& rows = groups_[g];
@@ -157,18 +157,18 @@ std::vector<double> Binding::row(std::size_t index) const {
 }
 
 std::size_t Binding::common_rows() const {
-  std::size_t first = groups_.size();
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
+  std::size_t first = program_->input_groups.size();
+  for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (!group.used) continue;
     if (!groups_[g].bound()) throw BindError("input group " + quoted(group.name) + " is not bound");
-    if (first == groups_.size()) first = g;
+    if (first == program_->input_groups.size()) first = g;
     if (groups_[g].rows != groups_[first].rows) {
       throw BindError("input group " + quoted(group.name) + " has " + std::to_string(groups_[g].rows) + " rows, but " +
                       quoted(program_->input_groups[first].name) + " has " + std::to_string(groups_[first].rows));
     }
   }
-  if (first != groups_.size()) return groups_[first].rows;
+  if (first != program_->input_groups.size()) return groups_[first].rows;
   for (const BoundRows& group : groups_) {
     if (group.bound()) return group.rows;
   }
@@ -180,7 +180,7 @@ void Binding::check_each(const BatchRows& batch) const {
   std::size_t last = batch.first + batch.count - 1;
   if (batch.listed != nullptr) last = *std::max_element(batch.listed, batch.listed + batch.count);
   if (rows_ && last >= batch.first && last < *rows_) return;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
+  for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (!group.used) continue;
     if (!groups_[g].bound()) throw BindError("input group " + quoted(group.name) + " is not bound");
@@ -241,7 +241,7 @@ template <class T>
 SampleRows<T> Binding::gather(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
                               std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const {
   const Columns& columns = loads_[index];
-  if (columns.group == random) {
+  if (columns.group == random()) {
     for (std::size_t c = 0; c < columns.count; ++c) {
       T* const numbers = out + c * stride;
       kernels.random_numbers(this->stream(columns, c), begin, count, numbers);
@@ -260,7 +260,7 @@ SampleRows<T> Binding::gather(std::size_t index, const BatchRows& batch, std::si
 template <class T>
 void Binding::read(std::size_t index, const BatchRows& batch, std::size_t sample, T* out) const {
   const Columns& columns = loads_[index];
-  if (columns.group == random) {
+  if (columns.group == random()) {
     for (std::size_t c = 0; c < columns.count; ++c) {
       out[c] = detail::to_unit_interval<T>(detail::random_bits(stream(columns, c), sample));
     }

@@ -84,7 +84,6 @@ class Binding {
   template <class T>
   SampleRows<T> in_place(std::size_t index, const BatchRows& batch, std::size_t begin) const {
     const Columns& columns = loads_[index];
-    if (columns.group == random) return {};
     const BoundRows& rows = groups_[columns.group];
     if (rows.numbers<T>() == nullptr || batch.listed != nullptr) return {};
     return {rows.numbers<T>() + columns.first + (batch.first + begin) * rows.stride, rows.stride};
@@ -107,7 +106,8 @@ class Binding {
   std::size_t common_rows() const;
   void check_each(const BatchRows& batch) const;
 
-  static constexpr std::size_t random = SIZE_MAX;
+  /// In place of a group, that of random columns: nobody binds it.
+  std::size_t random() const { return program_->input_groups.size(); }
   /// The columns that a load reads, which are of one group, or random ones.
   struct Columns {
     std::size_t group, first, count;

@@ -165,7 +165,9 @@ Profile Interpreter<T>::profile() const {
 
 template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
-  return profile_ ? run_profiled(binding, batch) : run_step(binding, batch);
+  if (profile_) return run_profiled(binding, batch);
+  // Mostly no step is done again.
+  return watch_ || !weights_with_gaps_.empty() ? run_step(binding, batch) : run_stages(binding, batch);
 }
 
 template <class T>

@@ -93,15 +93,22 @@ void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
   if constexpr (terms == 0) b = a;
   const std::size_t a_step = call.a_row_step, b_step = call.b_stride;
   Lanes<T> sums[rows * totals] = {};
-  std::size_t places = call.blocks;
-  do {
+  const auto add_place = [&]() __attribute__((always_inline)) {
     std::size_t i = 0;
     for (; i + width <= call.k; i += width) {
       add_samples<T, rows, terms, true>(a + i, a_step, b + i, b_step, width, sums);
     }
     if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, b + i, b_step, call.k - i, sums);
-    a += call.a_column_step, b += call.start_step;
-  } while (--places != 0);
+  };
+  // Mostly there is one place, and the sums take little.
+  if (call.blocks == 1) {
+    add_place();
+  } else {
+    for (std::size_t places = call.blocks; places != 0; --places) {
+      add_place();
+      a += call.a_column_step, b += call.start_step;
+    }
+  }
   store_sums<T, rows, totals>(sums, c, call.c_stride, call.c_column_step, accumulate);
 }
 
