@@ -10,6 +10,7 @@
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/program_fault.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
@@ -25,28 +26,16 @@ using instructions::Rules;
 using instructions::Runs;
 using instructions::Source;
 using instructions::Target;
-
-/// Thrown and caught in this file.
-struct Fault {
-  std::string what;
-};
-
-void require(bool good, const char* what) {
-  if (!good) throw Fault{what};
-}
-
-/// All sums and products of 32-bit numbers here are of 64 bits and do not overflow: a product has two factors, and
-/// where it is a number of rows, it was checked to be below 2^32 before.
-using Wide = std::uint64_t;
+using program_check::Fault;
+using program_check::require;
+using program_check::Wide;
 
 class Checker {
  public:
   explicit Checker(const Program& program) : p_(program) {}
 
   void run() {
-    leaves();
-    recorded_samples();
-    results();
+    program_check::check_ends(p_);
     for (const Shape& shape : p_.shapes) {
       require(shape.rows > 0 && shape.terms > 0 && Wide{shape.rows} * shape.terms <= UINT32_MAX, "a shape of no size");
       const Wide longer = std::max(shape.rows, shape.terms);
@@ -63,25 +52,6 @@ class Checker {
 
  private:
   static bool inside(Range range, Wide size) { return range.begin <= range.end && range.end <= size; }
-
-  void leaves() {
-    Wide inputs = 0;
-    for (const ProgramInputGroup& group : p_.input_groups) {
-      require(group.count > 0 && group.first.index == inputs, "input groups that are not side by side");
-      inputs += group.count;
-    }
-    require(inputs == p_.input_count, "another number of inputs than its groups have");
-    require(inputs + p_.random_count <= UINT32_MAX, "too many random numbers");
-    const Wide first_computed =
-        Wide{p_.parameters.size()} + p_.constants.size() + p_.uniform_inputs.size() + 1 + p_.total_count;
-    require(first_computed <= p_.uniform_slots, "fewer uniform slots than leaves");
-    std::uint32_t trained = 0;
-    for (const Range range : p_.trained) {
-      require(range.begin >= trained && range.begin < range.end && range.end <= p_.parameters.size(),
-              "a wrong range of trained parameters");
-      trained = range.end;
-    }
-  }
 
   /// Whoever runs it asks the whole program for everything but instructions and where results are.
   void one_sample() {
@@ -102,36 +72,6 @@ class Checker {
                 (one.loss_slot == Program::no_slot) == (p_.loss_slot == Program::no_slot),
             "a program of one sample that is another one");
     Checker(one).run();
-  }
-
-  void recorded_samples() {
-    if (p_.recorded_samples == 0) return require(p_.recorded_rows.empty(), "rows of no recorded samples");
-    require(p_.recorded_rows.size() == Wide{p_.recorded_samples} * p_.input_count,
-            "another number of recorded rows than of recorded samples");
-    require(p_.recorded_samples <= p_.recorded_nodes, "more recorded samples than nodes");
-  }
-
-  void results() {
-    require(!p_.exact || !p_.repeats_for_nan, "an exact program whose steps are repeated");  // its kernels skip nothing
-    require(p_.loss_slot == Program::no_slot || p_.loss_slot < p_.uniform_slots, "a loss outside the slots");
-    for (const ProgramOutput& output : p_.outputs) {
-      require(output.varying || output.slot < p_.uniform_slots, "an output outside the slots");
-    }
-    Wide gradients =
-        0;  // of a parameter at most one, so that looking at all of them takes no longer than at parameters
-    for (const GradientPiece& piece : p_.gradients) {
-      gradients += piece.count;
-      require(Wide{piece.first.index} + piece.count <= p_.parameters.size(), "gradients of no parameters");
-      require(Wide{piece.slot} + piece.count <= p_.uniform_slots, "gradients outside the slots");
-    }
-    require(gradients <= p_.parameters.size(), "several gradients of a parameter");
-    std::set<std::uint32_t> assigned;
-    for (const auto& [parameter, slot] : p_.assignments) {
-      require(parameter.index < p_.parameters.size() && p_.parameters[parameter.index].frozen && p_.has_gradients,
-              "an assignment to no frozen parameter");
-      require(assigned.insert(parameter.index).second, "two assignments to a parameter");
-      require(slot < p_.uniform_slots, "an assignment from outside the slots");
-    }
   }
 
   /// The columns of a load are random, or of one group, which must be bound.

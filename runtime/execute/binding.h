@@ -58,7 +58,7 @@ class Binding {
   explicit Binding(const Program& program);
 
   void set_random_step(RandomStep next) { random_ = next; }
-  RandomStep random_step() const { return random_; }
+  void take_next_random_step() { ++random_.step; }
 
   /// Refuses NaN and numbers whose magnitude is above `largest`, if that is given.
   template <class T>

@@ -58,7 +58,7 @@ struct Executor<T>::State {
                     options.profile),
         trained(program->trained),
         watch(*program, *parameters),
-        has_no_inputs(program->recorded_samples > 0 || (program->input_groups.empty() && program->random_count == 0)) {
+        has_no_inputs(program->recorded_samples > 0 || program->input_groups.size() + program->random_count == 0) {
     if (!program->recorded_rows.empty()) {
       binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
     }
@@ -87,8 +87,7 @@ struct Executor<T>::State {
     const std::size_t recorded = program->recorded_samples;
     const runtime::GuardFailure failure =
         recorded == 0 ? interpreter.run(binding, batch) : interpreter.run(binding, {0, recorded, nullptr});
-    const runtime::RandomStep random = binding.random_step();
-    binding.set_random_step({random.seed, random.step + 1});
+    binding.take_next_random_step();
     if (failure.any()) {
       const ProgramGuard& guard = running.guards[failure.guard];
       throw GuardError(guard.description, guard.number, failure.sample);
@@ -350,9 +349,7 @@ void Executor<T>::apply_assignments() {
   if (assignments.empty()) return;
   state_->check_results("apply_assignments");
   const std::span<T> numbers = parameters();
-  for (const ProgramAssignment& assignment : assignments) {
-    numbers[assignment.parameter.index] = state_->interpreter.assigned(assignment);
-  }
+  for (const ProgramAssignment& each : assignments) numbers[each.parameter.index] = state_->interpreter.assigned(each);
 }
 template <class T>
 void Executor<T>::copy_parameters_to(Tape& tape) const {
