@@ -44,7 +44,7 @@ Source find_source(const Value* loss, std::span<const Value> outputs, const Comp
   Request recorded = resolve(loss, outputs, options.branches_from);
   const bool training = options.training.value_or(loss != nullptr && options.gradients);
   Source source{std::move(recorded), {}, training, std::nullopt, std::nullopt};
-  if (training && loss != nullptr) {
+  if (training && loss != nullptr && options.gradients) {
     const Request& request = source.recorded;
     std::vector<NodeId> wanted(request.outputs().begin(), request.outputs().end());
     for (const Assignment& assignment : find_assignments(request)) {

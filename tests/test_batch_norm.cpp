@@ -57,6 +57,15 @@ void run(const std::string& name, std::size_t samples, const Record& record, boo
   executor.bind(std::span<const double>(rows));
   executor.step();
 
+  if (exact) {
+    const std::vector<double> parameters(executor.parameters().begin(), executor.parameters().end());
+    const Value loss = batch_sum(dot(factors, y));
+    const Evaluation bits = evaluate(loss, {.rows = rows, .samples = samples, .parameters = parameters}, y);
+    expect_numbers<T>("outputs, exact", executor.outputs(), bits.outputs, 0.0);
+    expect_numbers<T>("gradients, exact", executor.gradients(), bits.gradients, 0.0);
+    expect_numbers<T>("input gradients, exact", executor.input_gradients(), bits.input_gradients, 0.0);
+  }
+
   const double ulps = 100.0;
   expect_numbers<T>("outputs", executor.outputs(), numbers(name + ".y"), ulps);
   const std::vector<double> by_x = side_by_side(numbers(name + ".grad.x"), numbers(name + ".y"), samples);
@@ -285,6 +294,12 @@ TEST_CASE("batch_norm: what cannot be meant is refused") {
   CHECK_THROWS_SAYING(RecordingError, "must not be negative", BatchNorm1d(tape, 2, {.eps = -1.0}));
   const BatchNorm1d norm(tape, 2);
   CHECK_THROWS_SAYING(RecordingError, "with 2 inputs was given 1", norm(std::span(x).first(1)));
+  CHECK_THROWS_SAYING(RecordingError, "was given 2 Values for 2 channels of 3", norm(Signal{2, 3, x}));
+  const BatchNorm2d of_image(tape, 1);
+  CHECK_THROWS_SAYING(RecordingError, "was given 2 Values for 1 channels of 6", of_image(Image{1, 2, 3, x}));
+  CHECK_THROWS_SAYING(RecordingError, "a BatchNorm1d was given Values that are the same", norm(Values{1.0, 2.0}));
+  // Statistics of the batch, without a gradient, and none that are kept.
+  CHECK(compile(batch_mean(norm(x)[0]), {.gradients = false, .training = true}).assignments.empty());
   const Values once = norm(x), twice = norm(once);
   CHECK_THROWS_SAYING(CompileError, "assigned twice", compile(batch_mean(twice[0] + once[1])));
   compile_inference(twice);

@@ -17,17 +17,17 @@ class SumTable::CommonWeights {
   CommonWeights(const Placer& placer, std::size_t parameters) : p_(placer), known_(parameters) {}
 
   /// The list that a sum has all of, which is new, or some of: then no weight of it twice. Longer sums come first.
-  std::uint32_t list_of(std::span<const Pair> pairs) {
-    const std::uint32_t list = known(pairs[0].weight).list;
-    if (list == none) return new_list(pairs);
+  std::uint32_t list_of(std::span<const Pair> of_sum) {
+    const std::uint32_t list = known(of_sum[0].weight).list;
+    if (list == none) return new_list(of_sum);
     seen_.assign(lists_[list].length, false);
-    for (const Pair& pair : pairs) {
+    for (const Pair& pair : of_sum) {
       const Known& weight = known(pair.weight);
       if (weight.list != list || seen_[weight.at]) return none;
       seen_[weight.at] = true;
     }
     ++lists_[list].sums;
-    lists_[list].terms += pairs.size();
+    lists_[list].terms += of_sum.size();
     return list;
   }
 
@@ -48,11 +48,11 @@ class SumTable::CommonWeights {
   }
 
   /// All weights of its list; what it lacks has the column Placer::zero().
-  void fill(std::uint32_t list, LargeVector<Pair>& pairs) const {
+  void fill(std::uint32_t list, LargeVector<Pair>& of_sum) const {
     LargeVector<Pair> all;
     for (std::size_t j = 0; j < lists_[list].length; ++j) all.push_back({weights_[lists_[list].begin + j], p_.zero()});
-    for (const Pair& pair : pairs) all[known(pair.weight).at].column = pair.column;
-    pairs = std::move(all);
+    for (const Pair& pair : of_sum) all[known(pair.weight).at].column = pair.column;
+    of_sum = std::move(all);
   }
 
  private:
@@ -69,10 +69,10 @@ class SumTable::CommonWeights {
   Known& known(NodeId weight) { return known_[p_.at(weight).row]; }
   const Known& known(NodeId weight) const { return known_[p_.at(weight).row]; }
 
-  std::uint32_t new_list(std::span<const Pair> pairs) {
+  std::uint32_t new_list(std::span<const Pair> of_sum) {
     const auto list = static_cast<std::uint32_t>(lists_.size());
     const std::size_t begin = weights_.size();
-    for (const Pair& pair : pairs) weights_.push_back(pair.weight);
+    for (const Pair& pair : of_sum) weights_.push_back(pair.weight);
     const auto weights = std::span(weights_).subspan(begin);
     put_in_order(weights, [&](NodeId a, NodeId b) { return p_.at(a) < p_.at(b); });
     bool fresh = true;
@@ -84,7 +84,7 @@ class SumTable::CommonWeights {
       return none;
     }
     for (std::uint32_t j = 0; j < weights.size(); ++j) known(weights[j]) = {list, j};
-    lists_.push_back({.begin = begin, .length = pairs.size(), .terms = pairs.size()});
+    lists_.push_back({.begin = begin, .length = of_sum.size(), .terms = of_sum.size()});
     return list;
   }
 

@@ -1,5 +1,8 @@
 #include "tapeloom/core/nets/batch_norm.h"
 
+#include <algorithm>
+#include <string>
+
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/nets/inputs.h"
@@ -41,10 +44,16 @@ BatchNorm::Statistics BatchNorm::statistics(std::size_t channel, std::span<const
   return {where(training, middle, running_mean), where(training, variance, running_variance)};
 }
 
-std::vector<Value> BatchNorm::normalise(const char* what, std::span<const Value> x, std::size_t channels) const {
+std::vector<Value> BatchNorm::normalise(const char* what, std::span<const Value> x, std::size_t channels,
+                                        std::size_t places) const {
   check_inputs(what, channels, channels_);
-  const std::size_t places = x.size() / channels;
-  if (places == 0) throw RecordingError(std::string(what) + " was given channels without numbers");
+  if (places == 0 || x.size() != channels * places) {
+    throw RecordingError(std::string(what) + " was given " + std::to_string(x.size()) + " Values for " +
+                         std::to_string(channels) + " channels of " + std::to_string(places));
+  }
+  if (std::ranges::none_of(x, &Value::varying)) {
+    throw RecordingError(std::string(what) + " was given Values that are the same for every sample");
+  }
   // A number for each sample that is 1 whatever x is, NaN included.
   const Value samples = batch_sum((x[0] == x[0]) + (x[0] != x[0]));
   std::vector<Value> y;
@@ -65,18 +74,18 @@ BatchNorm1d::BatchNorm1d(Tape& tape, std::size_t channels, const BatchNormOption
     : BatchNorm(tape, channels, options) {}
 
 std::vector<Value> BatchNorm1d::operator()(std::span<const Value> x) const {
-  return normalise("a BatchNorm1d", x, x.size());
+  return normalise("a BatchNorm1d", x, x.size(), 1);
 }
 
 Signal BatchNorm1d::operator()(const Signal& x) const {
-  return {x.channels, x.length, normalise("a BatchNorm1d", x.values, x.channels)};
+  return {x.channels, x.length, normalise("a BatchNorm1d", x.values, x.channels, x.length)};
 }
 
 BatchNorm2d::BatchNorm2d(Tape& tape, std::size_t channels, const BatchNormOptions& options)
     : BatchNorm(tape, channels, options) {}
 
 Image BatchNorm2d::operator()(const Image& x) const {
-  return {x.channels, x.height, x.width, normalise("a BatchNorm2d", x.values, x.channels)};
+  return {x.channels, x.height, x.width, normalise("a BatchNorm2d", x.values, x.channels, x.height * x.width)};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -34,8 +34,10 @@ class TAPELOOM_API BatchNorm : public Module {
   /// Throws RecordingError for a momentum outside [0, 1] and an eps that is not above or at zero.
   BatchNorm(Tape& tape, std::size_t channels, const BatchNormOptions& options);
 
-  /// Of `channels` lists of as many numbers, one after another. Throws RecordingError unless there are so many.
-  std::vector<Value> normalise(const char* what, std::span<const Value> x, std::size_t channels) const;
+  /// Of `channels` lists of `places` numbers, one after another. Throws RecordingError unless there are so many, and if
+  /// all are the same for every sample.
+  std::vector<Value> normalise(const char* what, std::span<const Value> x, std::size_t channels,
+                               std::size_t places) const;
 
  private:
   struct Statistics {

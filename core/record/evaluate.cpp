@@ -53,7 +53,10 @@ constexpr std::uint32_t nowhere = UINT32_MAX;
 /// One evaluation: the nodes in phase order, and a column of numbers for each sample.
 class Sweep {
  public:
-  Sweep(const Tape& tape, NodeId root, std::span<const NodeId> also) : tape_(tape), root_(root) {
+  /// With `training` as Tape::training(), one for each of the nodes that choose by it.
+  Sweep(const Tape& tape, NodeId root, std::span<const NodeId> also, bool training) : tape_(tape) {
+    find_chosen(training);
+    root_ = chosen(root);
     mark_live(also);
     assign_phases();
   }
@@ -90,21 +93,39 @@ class Sweep {
     }
   }
 
+  /// What stands for a node: of where(tape.training(), a, b) one branch, as in a program.
+  NodeId chosen(NodeId node) const { return chosen_.empty() ? node : chosen_[node.index]; }
   double& value(NodeId node, std::size_t sample) { return values_[place(node, sample)]; }
   double adjoint(NodeId node, std::size_t sample) const { return live(node) ? adjoints_[place(node, sample)] : 0.0; }
   bool live(NodeId node) const { return node.index < place_.size() && place_[node.index] != nowhere; }
 
  private:
+  void find_chosen(bool training) {
+    const auto is_training = [](const UniformInputRecord& input) { return input.training; };
+    if (std::ranges::none_of(tape_.uniform_inputs(), is_training)) return;
+    for (std::uint32_t i = 0; i < tape_.size(); ++i) {
+      const NodeId node(i);
+      const Operands x = tape_.operands(node);
+      const bool chooses = tape_.op(node) == Op::where && tape_.is_training(x.node[0]);
+      chosen_.push_back(chooses ? chosen_[x.node[training ? 1 : 2].index] : node);
+    }
+  }
+  Operands operands(NodeId node) const {
+    Operands x = tape_.operands(node);
+    for (std::size_t k = 0; k < x.count; ++k) x.node[k] = chosen(x.node[k]);
+    return x;
+  }
+
   void mark_live(std::span<const NodeId> also) {
     std::uint32_t last = root_.index;
-    for (NodeId node : also) last = std::max(last, node.index);
+    for (NodeId node : also) last = std::max(last, chosen(node).index);
     place_.assign(last + 1, nowhere);
     place_[root_.index] = 0;
-    for (NodeId node : also) place_[node.index] = 0;
+    for (NodeId node : also) place_[chosen(node).index] = 0;
     for (std::uint32_t i = last + 1; i-- > 0;) {
       if (place_[i] == nowhere) continue;
       if (op_kind(tape_.op(NodeId(i))) == OpKind::leaf) continue;
-      for (NodeId operand : tape_.operands(NodeId(i))) place_[operand.index] = 0;
+      for (NodeId operand : operands(NodeId(i))) place_[operand.index] = 0;
     }
   }
 
@@ -117,7 +138,7 @@ class Sweep {
       if (!live(node)) continue;
       std::uint32_t reductions = 0;
       if (op_kind(tape_.op(node)) != OpKind::leaf) {
-        for (NodeId operand : tape_.operands(node)) reductions = std::max(reductions, phase_[operand.index] / 2);
+        for (NodeId operand : operands(node)) reductions = std::max(reductions, phase_[operand.index] / 2);
       }
       if (op_kind(tape_.op(node)) == OpKind::reduction) ++reductions;
       phase_[i] = 2 * reductions + (tape_.varying(node) ? 1 : 0);
@@ -152,8 +173,8 @@ class Sweep {
 
   std::array<double, 3> operand_values(NodeId node, std::size_t sample) {
     std::array<double, 3> x{};
-    const Operands operands = tape_.operands(node);
-    for (std::size_t k = 0; k < operands.count; ++k) x[k] = value(operands.node[k], sample);
+    const Operands all = operands(node);
+    for (std::size_t k = 0; k < all.count; ++k) x[k] = value(all.node[k], sample);
     return x;
   }
 
@@ -169,9 +190,9 @@ class Sweep {
       case Op::input:
         return batch.rows[sample * tape_.input_nodes().size() + index];
       case Op::batch_sum:
-        return batch_sum(tape_.operands(node).node[0]);
+        return batch_sum(operands(node).node[0]);
       case Op::batch_mean:
-        return ops::Div::forward(batch_sum(tape_.operands(node).node[0]), static_cast<double>(samples_));
+        return ops::Div::forward(batch_sum(operands(node).node[0]), static_cast<double>(samples_));
 #define TAPELOOM_OP(name, Struct) case Op::name:
 #include "tapeloom/core/ops/ops.def"
         break;
@@ -196,22 +217,19 @@ class Sweep {
     const std::size_t at = place(node, sample);
     if (op_kind(op) == OpKind::leaf || !assigned_[at]) return;
     const double adjoint = adjoints_[at];
-    const Operands operands = tape_.operands(node);
+    const Operands x = operands(node);
     if (op_kind(op) == OpKind::reduction) {
       const double n = static_cast<double>(samples_);
       const double each =
           op == Op::batch_sum ? adjoint : ops::Div::reverse(values_[at] * n, n, values_[at], adjoint)[0];
-      for (std::size_t s = 0; s < samples_; ++s) contribute(operands.node[0], s, each);
+      for (std::size_t s = 0; s < samples_; ++s) contribute(x.node[0], s, each);
       return;
     }
     const auto contributions = reverse_op(op, operand_values(node, sample), values_[at], adjoint);
     const unsigned mask = differentiable_operands(op);
-    // A program has one branch of those alone, and so adds no zero for the other.
-    const bool chooses_training = op == Op::where && tape_.is_training(operands.node[0]);
-    for (std::size_t k = 0; k < operands.count; ++k) {
-      const NodeId operand = operands.node[k];
+    for (std::size_t k = 0; k < x.count; ++k) {
+      const NodeId operand = x.node[k];
       if ((mask >> k & 1) == 0 || tape_.op(operand) == Op::constant) continue;
-      if (chooses_training && (k == 1) != (value(operands.node[0], sample) != 0.0)) continue;
       if (tape_.varying(node) && !tape_.varying(operand)) {
         contribute_for_sample(operand, contributions[k]);
       } else {
@@ -243,6 +261,7 @@ class Sweep {
 
   const Tape& tape_;
   NodeId root_;
+  std::vector<NodeId> chosen_;  // of each node; empty where none chooses
   std::size_t samples_ = 1;
   std::vector<std::uint32_t> place_;  // among the uniform or the varying live nodes
   std::vector<std::uint32_t> phase_;
@@ -283,12 +302,18 @@ Evaluation evaluate(Value root, const Batch& batch, std::span<const Value> outpu
   const std::size_t first_guard = tape.first_guard(batch.branches_from);
   for (const Guard& guard : tape.guards().subspan(first_guard)) wanted.push_back(guard.condition);
 
-  Sweep sweep(tape, root_node, wanted);
+  bool training = true;
+  for (std::size_t i = 0; i < tape.uniform_inputs().size(); ++i) {
+    const auto& [node, name, is_training] = tape.uniform_inputs()[i];
+    if (is_training) training = (batch.uniform_inputs.empty() ? tape.data(node) : batch.uniform_inputs[i]) != 0.0;
+  }
+  Sweep sweep(tape, root_node, wanted, training);
+  for (NodeId& node : wanted) node = sweep.chosen(node);
   sweep.forward(batch);
   for (std::size_t g = first_guard; g < tape.guards().size(); ++g) {
     const Guard& guard = tape.guards()[g];
     for (std::size_t s = 0; s < batch.samples; ++s) {
-      if ((sweep.value(guard.condition, s) != 0.0) != guard.expected) {
+      if ((sweep.value(sweep.chosen(guard.condition), s) != 0.0) != guard.expected) {
         throw GuardError(tape.describe_guard(g), g, s);
       }
     }
@@ -296,7 +321,7 @@ Evaluation evaluate(Value root, const Batch& batch, std::span<const Value> outpu
 
   Evaluation result;
   for (std::size_t s = 0; s < (tape.varying(root_node) ? batch.samples : 1); ++s) {
-    result.root.push_back(sweep.value(root_node, s));
+    result.root.push_back(sweep.value(sweep.chosen(root_node), s));
   }
   for (std::size_t s = 0; s < batch.samples; ++s) {
     for (std::size_t k = 0; k < outputs.size(); ++k) result.outputs.push_back(sweep.value(wanted[k], s));

@@ -10,7 +10,7 @@
 // The reverse sweep takes the phases, and the nodes within each, in the opposite order, over the nodes from which the
 // root is reached. An adjoint's first contribution is assigned, later ones are added. What the nodes of one Vk
 // contribute to a uniform node is completed for each sample, added up in sample order, and the total is one
-// contribution. Constants have no adjoint. Of where(tape.training(), a, b) the branch not chosen gets no contribution.
+// contribution. Constants have no adjoint. Of where(tape.training(), a, b) the branch that is chosen stands for it.
 #pragma once
 
 #include <array>

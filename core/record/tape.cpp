@@ -109,6 +109,7 @@ Value Tape::uniform_input(double data, std::string_view label) {
 }
 
 std::vector<Value> Tape::randoms(std::size_t count) {
+  if (count == 0) throw RecordingError("randoms: a list of random numbers is not empty; 0 were asked for");
   return append_inputs(unclaimed("random" + std::to_string(groups_.size())), count, nullptr, true);
 }
 

@@ -99,8 +99,8 @@ class TAPELOOM_API Executor {
   void set_uniform_input(std::string_view name, double number);
   /// The next step has the random numbers of that step of that seed, and those after it the ones that follow: see
   /// Tape::randoms. Without, a first step is step 0 of seed 0. A Trainer says it before each step, with
-  /// FitOptions::seed and the number of the optimizer's updates. Numbers do not depend on the number of threads, and
-  /// all steps of executors with one seed have the same.
+  /// FitOptions::seed and the number of the optimizer's updates. A step that a guard fails counts. Numbers do not
+  /// depend on the number of threads, and all steps of executors with one seed have the same.
   void seed_random(std::uint64_t seed, std::uint64_t step = 0);
 
   // --- running ----------------------------------------------------------------------------------------------------
@@ -148,8 +148,8 @@ class TAPELOOM_API Executor {
   /// The parameters that are not frozen, ascending.
   std::span<const Range> trained() const;
   /// Puts into the frozen parameters that the program keeps from step to step (see Tape::assign) what the last step
-  /// computed for them. Optimizers do so with each update; who updates parameters by hand calls it. Throws BindError as
-  /// gradients().
+  /// computed for them; nothing if it keeps none. Optimizers do so with each update; who updates parameters by hand
+  /// calls it. Throws BindError if the last step failed.
   void apply_assignments();
   /// Writes the trained numbers back into the leaves of the tape the program was recorded on, or of one recorded alike.
   /// Throws BindError if its parameters are not the program's, and if the program's were dropped by a rewind, or any
