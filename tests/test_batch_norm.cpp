@@ -298,6 +298,7 @@ TEST_CASE("batch_norm: what cannot be meant is refused") {
   const BatchNorm2d of_image(tape, 1);
   CHECK_THROWS_SAYING(RecordingError, "was given 2 Values for 1 channels of 6", of_image(Image{1, 2, 3, x}));
   CHECK_THROWS_SAYING(RecordingError, "a BatchNorm1d was given Values that are the same", norm(Values{1.0, 2.0}));
+  CHECK(of_image(Image{1, 1, 2, {tape.parameter(1.0), x[0]}}).values.size() == 2);  // some vary
   // Statistics of the batch, without a gradient, and none that are kept.
   CHECK(compile(batch_mean(norm(x)[0]), {.gradients = false, .training = true}).assignments.empty());
   const Values once = norm(x), twice = norm(once);

@@ -51,11 +51,12 @@ std::vector<Value> BatchNorm::normalise(const char* what, std::span<const Value>
     throw RecordingError(std::string(what) + " was given " + std::to_string(x.size()) + " Values for " +
                          std::to_string(channels) + " channels of " + std::to_string(places));
   }
-  if (std::ranges::none_of(x, &Value::varying)) {
+  const auto varying = std::ranges::find_if(x, &Value::varying);
+  if (varying == x.end()) {
     throw RecordingError(std::string(what) + " was given Values that are the same for every sample");
   }
   // A number for each sample that is 1 whatever x is, NaN included.
-  const Value samples = batch_sum((x[0] == x[0]) + (x[0] != x[0]));
+  const Value samples = batch_sum((*varying == *varying) + (*varying != *varying));
   std::vector<Value> y;
   for (std::size_t c = 0; c < channels; ++c) {
     const std::span<const Value> of_channel = x.subspan(c * places, places);

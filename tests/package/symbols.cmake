@@ -22,7 +22,7 @@ endfunction()
 inline_namespace(${VERSION} abi)
 string(LENGTH ${abi} length)
 set(public "NK?[RO]?8tapeloom${length}${abi}")
-set(inside "${public}(8compiler|7runtime|3ops|4cost|12instructions|9Gradients|18DerivativeRecorder|10fail_check|10find_fault|18development_checks|22set_development_checks|.*I[fd]E5State)")
+set(inside "${public}(8compiler|7runtime|3ops|4cost|12instructions|9Gradients|18DerivativeRecorder|10fail_check|10find_fault|13program_check|18development_checks|22set_development_checks|.*I[fd]E5State)")
 
 # The functions of c.h, each under one of its versions, and nothing else in C.
 file(READ ${INCLUDE}/tapeloom/c.h header)
