@@ -5,7 +5,7 @@
 #     [-DPYTHON=<interpreter> -DPACKAGE=<directory of the Python package>] -P docs.cmake
 #
 #   ```c ```cpp       lines of a program or header of examples/docs or of examples/readme.cpp, perhaps indented less;
-#                     in docs/extending.md also what tests/package/extending.cmake builds
+#                     in docs/extending.md also what tests/package/add_op.cmake builds
 #   ```python ```csv  lines of such a file of examples/docs
 #   ```cmake          lines of README.md, which tests/package/readme.cmake builds, or of tests/package/consumer
 #   ```sh             names what is there: files, targets, presets, options
@@ -125,7 +125,7 @@ foreach(page README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md ${pages})
     math(EXPR blocks "${blocks} + 1")
 
     if(language STREQUAL "cpp" AND page STREQUAL "docs/extending.md")
-      # Built by tests/package/extending.cmake, which takes every one of them.
+      # Built by tests/package/add_op.cmake, which takes every one of them.
     elseif(language MATCHES "^(c|cpp|python|csv)$")
       expect(${page} "in examples/docs" "${block}" "${sources}")
     elseif(language STREQUAL "cmake")

@@ -1,0 +1,37 @@
+# Helpers of source.cmake.
+
+# insert(file text before): puts the text in front of the only place of `before`.
+function(insert file text before)
+  file(READ ${file} old)
+  string(FIND "${old}" "${before}" first)
+  string(FIND "${old}" "${before}" last REVERSE)
+  if(first EQUAL -1 OR NOT first EQUAL last)
+    message(FATAL_ERROR "${file} has not exactly one \"${before}\"")
+  endif()
+  string(SUBSTRING "${old}" 0 ${first} head)
+  string(SUBSTRING "${old}" ${first} -1 tail)
+  file(WRITE ${file} "${head}${text}${tail}")
+endfunction()
+
+# add_documented_op(copy program_file): adds the op of docs/extending.md to a copy of the sources, as the page says, and writes
+# the page's program to a file. They are the page's three blocks of C++.
+function(add_documented_op copy program_file)
+  file(READ ${ROOT}/docs/extending.md rest)
+  foreach(block row struct program)
+    string(FIND "${rest}" "\n```cpp\n" begin)
+    if(begin EQUAL -1)
+      message(FATAL_ERROR "docs/extending.md has no ${block}")
+    endif()
+    math(EXPR begin "${begin} + 8")
+    string(SUBSTRING "${rest}" ${begin} -1 rest)
+    string(FIND "${rest}" "```\n" end)
+    string(SUBSTRING "${rest}" 0 ${end} ${block})
+    string(SUBSTRING "${rest}" ${end} -1 rest)
+  endforeach()
+  if("${rest}" MATCHES "\n```cpp\n")
+    message(FATAL_ERROR "docs/extending.md has more blocks than are built here")
+  endif()
+  insert(${copy}/core/ops/ops.def "${row}" "TAPELOOM_BINARY(leaky_relu")
+  insert(${copy}/core/ops/ops.h "${struct}" "struct LeakyRelu")
+  file(WRITE ${program_file} "${program}")
+endfunction()
