@@ -10,6 +10,11 @@ LargeVector<std::uint32_t> find_last_uniform_uses(const Graph& graph, const Sche
   for (std::uint32_t i = 0; i < schedule.order.size(); ++i) {
     for (const View& x : graph.operands(schedule.order[i])) use(x, i);
   }
+  // What gradients of matrices are made of may be read after the step.
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph[BlockId(i)].kind != BlockKind::outer) continue;
+    for (const View& x : graph.operands(BlockId(i))) use(x, to_the_end);
+  }
   for (std::size_t i = 0; i < graph.size(); ++i) {
     if (!graph[BlockId(i)].varying && sinks.first[i] != Sinks::none) last[i] = to_the_end;
   }

@@ -4,10 +4,15 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 
+#include "tapeloom/core/program/matrix.h"
 #include "tapeloom/core/program/program.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::cost {
+
+using instructions::is_product;
+using instructions::Matrix;
 
 /// Seconds to start an instruction, for a tile or once a step.
 inline constexpr double start = 8e-9;
@@ -39,8 +44,6 @@ double seconds_once(const Program& program);
 
 /// Steps of at most so many samples may have the rows of a block as the lanes of vectors, which samples would not fill.
 inline constexpr std::size_t most_few_samples = 8;
-/// If a gather's rows are copies of rows, mostly neighbours of neighbours: of how many runs of neighbours. Otherwise 0.
-std::size_t copies_of_neighbours(const Instruction& gather, const Shape& shape, const std::uint32_t* indices);
 /// Seconds that the tiles of a step take, with samples as lanes and with rows.
 struct LaneCosts {
   double samples = 0.0, rows = 0.0;
@@ -56,6 +59,9 @@ double seconds_of_one_sample(const Program& program, std::size_t number_size);
 std::size_t dots_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes);
 std::size_t product_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes);
 std::size_t transposing_rows(std::size_t results, std::size_t terms, std::size_t vector_lanes);
+/// Matrices of parameters that are transposed at the beginning of a step, since what runs once a step reads them so in
+/// less time, also if that is counted.
+std::set<Matrix> transposed_once(const Program& program, std::size_t vector_lanes);
 
 /// `rows` x `terms` sums of products over the samples, in multiplications of vectors: one by one, which adds up the
 /// lanes of each, and as a matrix product, for which the terms may have to be transposed. Measured for 1,204 shapes of

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/lists.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::cost {
 
@@ -25,10 +27,6 @@ constexpr double alone = 1.5e-9;
 
 std::size_t vectors_of(std::size_t numbers, std::size_t lanes) { return (numbers + lanes - 1) / lanes; }
 
-bool is_product(const Instruction& i) {
-  return i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
-}
-
 /// Whether it is no arithmetic: its vectors take some times as long.
 bool is_function(Op op) {
   if (op == no_op || op_kind(op) != OpKind::scalar || op_sign(op) != nullptr) return false;
@@ -42,16 +40,6 @@ double seconds_of(Op op, std::size_t numbers, std::size_t number_size) {
   const double seconds = static_cast<double>(numbers * number_size) / sizeof(float) / numbers_a_second;
   return is_function(op) ? of_function * seconds : seconds;
 }
-
-/// Of a product, the matrix whose rows are its results.
-struct Matrix {
-  std::size_t results, terms, result_step, term_step;
-  Matrix(const Instruction& i, const Shape& s)
-      : results(s.rows), terms(s.terms), result_step(s.row_step), term_step(s.term_step) {
-    if (i.kind == InstructionKind::dense_reverse) std::swap(results, terms), std::swap(result_step, term_step);
-  }
-  bool side_by_side() const { return result_step == 1 || results == 1; }
-};
 
 double with_samples_as_lanes(const Instruction& i, const Shape& s, std::size_t samples, std::size_t number_size) {
   const std::size_t lanes = bytes_of_samples / number_size, filled = vectors_of(samples, lanes) * lanes;
@@ -93,7 +81,7 @@ double product_with_rows(const Instruction& i, const Shape& s, std::size_t sampl
   const bool together = s.places > 1 && s.place_step == 0;
   const std::size_t rows = together ? s.places : samples, times = together ? samples : s.places;
   std::size_t multiplications = product_of_rows(rows, w.results, w.terms, lanes);
-  if (!w.side_by_side()) multiplications += transposing_rows(w.results, w.terms, lanes) / uses;
+  if (!w.has_columns()) multiplications += transposing_rows(w.results, w.terms, lanes) / uses;
   bool finished = w.results % lanes == 0;
   const std::size_t by_dots = dots_of_rows(rows, w.results, w.terms, lanes);
   if (w.term_step == 1 && by_dots < multiplications) multiplications = by_dots, finished = false;
@@ -106,6 +94,12 @@ double product_with_rows(const Instruction& i, const Shape& s, std::size_t sampl
   const bool apart = i.op != no_op && s.step[2] > 1;
   if (apart) seconds += alone * static_cast<double>(w.results * s.places * (finished ? 1 : samples));
   return seconds;
+}
+
+/// If a gather copies rows of the tile, mostly neighbours of neighbours: how many runs of them. Otherwise 0.
+std::size_t runs_of_copies(const Instruction& gather, const Shape& s, const std::uint32_t* indices) {
+  const std::vector<instructions::ListRun> runs = instructions::find_list_runs(gather, s, indices);
+  return instructions::are_copies_in_tile(runs, indices) ? runs.size() : 0;
 }
 
 /// Of what is no product.
@@ -128,9 +122,9 @@ double with_rows_as_lanes(const Instruction& i, const Shape& s, const std::uint3
     case InstructionKind::row_sum:
       return start + n * rows * static_cast<double>(s.terms) * alone / 4.0;
     case InstructionKind::gather: {
-      const std::size_t copies = copies_of_neighbours(i, s, indices);
-      if (copies == 0) return start + n * static_cast<double>(i.x[1]) * alone;
-      return start + n * (static_cast<double>(copies) * call + seconds_of(no_op, s.rows, number_size));
+      const std::size_t runs = indices == nullptr ? 0 : runs_of_copies(i, s, indices);
+      if (runs == 0) return start + n * static_cast<double>(i.x[1]) * alone;
+      return start + n * (static_cast<double>(runs) * call + seconds_of(no_op, s.rows, number_size));
     }
     case InstructionKind::row_extreme:
     case InstructionKind::row_extreme_reverse:
@@ -153,26 +147,37 @@ double with_rows_as_lanes(const Instruction& i, const Shape& s, const std::uint3
   return start + n * (call + rows * alone);
 }
 
+bool places_are_rows(const Shape& s) { return s.places > 1 && s.place_step == 0; }
+
+/// Of a product that runs once a step, in multiplications of vectors, if the results do not lie side by side.
+std::size_t product_by_terms(const Matrix& w, const Shape& s, std::size_t lanes) {
+  const std::size_t rows = places_are_rows(s) ? s.places : 1;
+  // Not together, a row at a time in one lane.
+  const std::size_t multiplications =
+      rows > 1 ? product_of_rows(rows, w.results, w.terms, lanes) + transposing_rows(w.results, w.terms, lanes)
+               : std::size_t{w.results} * w.terms;
+  return w.term_step != 1 ? multiplications : std::min(multiplications, dots_of_rows(rows, w.results, w.terms, lanes));
+}
+
 /// Whose results are finished where they are computed, in whole vectors.
-double product_once_a_step(const Instruction& i, const Shape& s, std::size_t number_size) {
+double product_once_a_step(const Instruction& i, const Shape& s, bool transposed, std::size_t number_size) {
   const std::size_t lanes = bytes_of_rows / number_size;
   const Matrix w(i, s);
-  const bool together = s.places > 1 && s.place_step == 0;
+  const bool together = places_are_rows(s);
   const std::size_t rows = together ? s.places : 1, times = together ? 1 : s.places;
   std::size_t multiplications = product_of_rows(rows, w.results, w.terms, lanes);
-  if (!w.side_by_side()) {
-    const std::size_t transposed = transposing_rows(w.results, w.terms, lanes);
-    // Not together, a row at a time in one lane.
-    multiplications = together ? multiplications + transposed : w.results * w.terms;
+  if (!transposed && !w.has_columns()) multiplications = product_by_terms(w, s, lanes);
+  if (!transposed && w.term_step == 1) {
+    multiplications = std::min(multiplications, dots_of_rows(rows, w.results, w.terms, lanes));
   }
-  if (w.term_step == 1) multiplications = std::min(multiplications, dots_of_rows(rows, w.results, w.terms, lanes));
   double seconds = start + vector * static_cast<double>(times * multiplications);
   if (is_function(i.then)) seconds += seconds_of(i.then, w.results * s.places, number_size);
   return seconds;
 }
 
 /// Of what runs once a step, whose rows lie side by side, too.
-double once_a_step(const Instruction& i, const Shape& s, std::size_t number_size) {
+double once_a_step(const Instruction& i, const Shape& s, const std::set<Matrix>& transposed,
+                   const std::uint32_t* indices, std::size_t number_size) {
   /// Numbers that are computed one after another, and those that are moved.
   constexpr double number = 2e-9, function = 8e-9, moved = 0.5e-9;
   const std::size_t lanes = bytes_of_rows / number_size;
@@ -184,9 +189,12 @@ double once_a_step(const Instruction& i, const Shape& s, std::size_t number_size
     }
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
-      return product_once_a_step(i, s, number_size);
-    case InstructionKind::gather:
-      return start + moved * static_cast<double>(i.x[1]);
+      return product_once_a_step(i, s, transposed.contains(Matrix(i, s)), number_size);
+    case InstructionKind::gather: {
+      const std::vector<instructions::ListRun> runs = instructions::find_list_runs(i, s, indices);
+      const double in_runs = static_cast<double>(runs.size()) * call + seconds_of(no_op, i.x[1], number_size);
+      return start + (runs.empty() ? moved * static_cast<double>(i.x[1]) : in_runs);
+    }
     case InstructionKind::add_at:
       return start + in_vectors(no_op, s.rows * s.terms, lanes, number_size);
     case InstructionKind::copy:
@@ -229,19 +237,6 @@ bool has_rows(const Program& program) {
 
 }  // namespace
 
-std::size_t copies_of_neighbours(const Instruction& gather, const Shape& s, const std::uint32_t* indices) {
-  constexpr std::size_t least_together = 4;
-  constexpr std::uint32_t flags = Program::last_slot | Program::uniform_slot | Program::times_next;
-  if (gather.x[1] != s.rows) return 0;
-  const std::uint32_t* const word = indices + gather.x[0];
-  std::size_t copies = 0;
-  for (std::uint32_t r = 0; r < s.rows; ++r) {
-    if ((word[r] & flags) != Program::last_slot || Program::slot_of(word[r]) == Program::empty_list) return 0;
-    if (r == 0 || word[r] != word[r - 1] + 1) ++copies;
-  }
-  return copies * least_together <= s.rows ? copies : 0;
-}
-
 std::size_t dots_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes) {
   constexpr std::size_t starting = 10, adding_lanes = 4;  // of each, where many are added together
   return starting + results * samples * (vectors_of(terms, vector_lanes) + adding_lanes);
@@ -269,7 +264,7 @@ LaneCosts lane_costs(const Program& program, std::size_t samples, std::size_t nu
     }
   };
   each([&](const Instruction& i, const Shape& s) {
-    if (is_product(i) && !Matrix(i, s).side_by_side()) ++uses[i.x[0]];
+    if (is_product(i) && !Matrix(i, s).has_columns()) ++uses[i.x[0]];
   });
   each([&](const Instruction& i, const Shape& s) {
     costs.samples += with_samples_as_lanes(i, s, samples, number_size);
@@ -283,12 +278,40 @@ LaneCosts lane_costs(const Program& program, std::size_t samples, std::size_t nu
   return costs;
 }
 
-double seconds_of_one_sample(const Program& program, std::size_t number_size) {
-  double seconds = step_of_one;
+std::set<Matrix> transposed_once(const Program& program, std::size_t lanes) {
+  struct Uses {
+    std::size_t by_columns = 0, by_terms = 0;  // in multiplications of vectors
+  };
+  std::map<Matrix, Uses> read;
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
-      seconds += once_a_step(i, program.shapes[i.shape], number_size);
+      const Shape& s = program.shapes[i.shape];
+      if (!is_product(i) || (s.places > 1 && !places_are_rows(s))) continue;
+      const Matrix w(i, s);
+      if (w.has_columns() || !w.may_be_copied(program) || !w.is_of_parameters(program)) continue;
+      Uses& uses = read[w];
+      uses.by_columns += product_of_rows(s.places, w.results, w.terms, lanes);
+      uses.by_terms += product_by_terms(w, s, lanes);
+    }
+  }
+  std::set<Matrix> transposed;
+  for (const auto& [w, uses] : read) {
+    if (uses.by_columns + transposing_rows(w.results, w.terms, lanes) < uses.by_terms) transposed.insert(w);
+  }
+  return transposed;
+}
+
+double seconds_of_one_sample(const Program& program, std::size_t number_size) {
+  double seconds = step_of_one;
+  const std::set<Matrix> transposed = transposed_once(program, bytes_of_rows / number_size);
+  for (const Matrix& w : transposed) {
+    seconds += vector * static_cast<double>(transposing_rows(w.results, w.terms, bytes_of_rows / number_size));
+  }
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      seconds += once_a_step(i, program.shapes[i.shape], transposed, program.indices.data(), number_size);
     }
   }
   if (program.one_row) return seconds;

@@ -1,7 +1,11 @@
 #include "tapeloom/runtime/execute/calls.h"
 
+#include <memory>
+#include <utility>
+
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/program/cost.h"
+#include "tapeloom/core/program/lists.h"
 #include "tapeloom/runtime/execute/arena.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -16,9 +20,13 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
       scratch_(scratch),
       skip_zeros_(skip_zeros),
       planned_(kernels) {
+  if (view.once() && !skip_zeros) find_transposed();
   for (const Stage& stage : program.stages) {
     const Range range = instructions_of(stage);
-    for (std::uint32_t at = range.begin; at < range.end; ++at) bind(stage, at);
+    for (std::uint32_t at = range.begin; at < range.end; ++at) {
+      if (view.once() && program.instructions[at].kind == InstructionKind::gather) find_moves(at);
+      bind(stage, at);
+    }
   }
   if (!copy_.empty()) scratch_ = copy_.data();
 }
@@ -28,8 +36,47 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
                             bool skip_zeros)
     : CallPlanner(program, kernels, view, nullptr, nullptr, skip_zeros) {}
 
+/// Plans where they lie.
 template <class T>
-typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Instruction& i) const {
+void CallPlanner<T>::find_transposed() {
+  std::size_t numbers = 0;
+  const std::set<Matrix> matrices = cost::transposed_once(program_, kernels_.vector_lanes);
+  for (const Matrix& w : matrices) numbers += w.terms * round_up(w.results, lane_unit);
+  if (matrices.empty()) return;
+  transposes_.resize(numbers + lane_unit);
+  void* begin = transposes_.data();
+  std::size_t bytes = transposes_.size() * sizeof(T);
+  T* to = static_cast<T*>(std::align(arena_alignment, numbers * sizeof(T), begin, bytes));
+  for (const Matrix& w : matrices) {
+    transposed_.emplace(w, to);
+    to += w.terms * round_up(w.results, lane_unit);
+  }
+}
+
+/// Of a gather that runs once a step, if its rows are few runs of neighbours.
+template <class T>
+void CallPlanner<T>::find_moves(std::uint32_t at) {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  std::vector<MovedRows<T>> moves;
+  for (const instructions::ListRun& run : instructions::find_list_runs(i, s, program_.indices.data())) {
+    T* const to = view_.tile + i.out + run.row;
+    if (run.terms == 0) moves.push_back({to, nullptr, run.rows, false});
+    for (std::uint32_t term = 0; term < run.terms; ++term) {
+      const std::uint32_t slot = Program::slot_of(program_.indices[run.word + term]);
+      const bool is_there = term == 0 && slot == i.out + run.row;
+      if (is_there) continue;
+      const bool overlaps = slot < i.out + s.rows && i.out < slot + run.rows;
+      if (overlaps) return;  // then it is done row by row
+      moves.push_back({to, view_.tile + slot, run.rows, term > 0});
+    }
+  }
+  if (!moves.empty()) moves_.emplace(at, std::move(moves));
+}
+
+template <class T>
+typename CallPlanner<T>::Way CallPlanner<T>::way_of(std::uint32_t at) const {
+  const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
   switch (i.kind) {
     case InstructionKind::dense:
@@ -47,12 +94,13 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Instruction& i) const 
     case InstructionKind::elementwise:
       // A vector kernel of one number takes longer than its function, and has other bits.
       return view_.once() && s.rows == 1 ? Way::number : Way::rows;
+    case InstructionKind::gather:
+      return moves_.contains(at) ? Way::moves : Way::rows;
     case InstructionKind::row_extreme:
     case InstructionKind::row_extreme_reverse:
     case InstructionKind::copy:
     case InstructionKind::zero:
     case InstructionKind::add_at:
-    case InstructionKind::gather:
     case InstructionKind::reduce_products:
     case InstructionKind::guard:
     case InstructionKind::spill:
@@ -68,8 +116,8 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Instruction& i) const 
 template <class T>
 void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
-  const Way way = way_of(i);
-  const bool goes_on = at > instructions_of(stage).begin && way_of(program_.instructions[at - 1]) == way;
+  const Way way = way_of(at);
+  const bool goes_on = at > instructions_of(stage).begin && way_of(at - 1) == way;
   switch (way) {
     case Way::product:
       return bind_products(at);
@@ -81,6 +129,9 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
     case Way::number:
       bind_number(i, goes_on ? &program_.instructions[at - 1] : nullptr);
       break;
+    case Way::moves:
+      ++most_calls_;
+      return;
   }
   if (!goes_on) ++most_calls_;
 }
@@ -147,7 +198,7 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
       return calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == kind;
     };
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
-      switch (way_of(program_.instructions[at])) {
+      switch (way_of(at)) {
         case Way::product:
           for (; product != products_.end() && product->at == at; ++product) add_product(*product, calls);
           break;
@@ -166,6 +217,12 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
           if (!goes_on(Kind::numbers)) calls.calls.push_back({.kind = Kind::numbers, .at = at, .numbers = numbers});
           calls.calls.back().end = at + 1, ++numbers;
           break;
+        case Way::moves: {
+          const std::vector<MovedRows<T>>& moves = moves_.at(at);
+          const auto count = static_cast<std::uint32_t>(moves.size());
+          calls.calls.push_back({.kind = Kind::moves, .at = at, .end = count, .moves = moves.data()});
+          break;
+        }
       }
     }
     calls.stage_begins[s + 1] = calls.calls.size();
@@ -184,10 +241,12 @@ void CallPlanner<T>::add_product(BoundProduct<T>& bound, CallList<T>& calls) {
   using Kind = typename Call<T>::Kind;
   if (!view_.once()) product.n = round_up(calls.samples, kernels_.vector_lanes);
   if (bound.b_column_step != 1) {
-    const Transposed<T> copied = {b,        bound.b_column_step, bound.b_row_step, product.n, product.k,
-                                  scratch_, product.b_stride};
-    calls.calls.push_back({.kind = Kind::transpose, .at = bound.at, .transposed = copied});
-    b = scratch_;
+    T* const copy = bound.b_copy == nullptr ? scratch_ : bound.b_copy;
+    const Transposed<T> copied = {b,    bound.b_column_step, bound.b_row_step, product.n, product.k,
+                                  copy, product.b_stride};
+    const bool is_there = bound.b_copy != nullptr && !copied_.insert(bound.b_copy).second;
+    if (!is_there) calls.calls.push_back({.kind = Kind::transpose, .at = bound.at, .transposed = copied});
+    b = copy;
   }
   planned_.plan(product);
   const bool once = bound.times == 1;

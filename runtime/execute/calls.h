@@ -7,16 +7,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <set>
 #include <span>
 #include <vector>
 
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/matrix.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/binding.h"
 #include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+using instructions::is_product;
+using instructions::Matrix;
 
 inline constexpr std::uint32_t no_load = instructions::ReduceOuter::no_load;
 
@@ -106,6 +112,7 @@ struct BoundProduct {
   T* c;
   /// Other than 1, B is copied to where its columns lie side by side; its rows are b_row_step apart.
   std::size_t b_column_step = 1, b_row_step = 0;
+  T* b_copy = nullptr;  ///< of a copy that others read, too; if null, it is where all those are which are read once
   /// C's columns that do not lie side by side are as many products, so far apart.
   std::size_t times = 1, b_step = 0, c_step = 0;
 };
@@ -143,6 +150,15 @@ struct RowCall {
   std::uint32_t rows = 0;  ///< 0 if it is no such instruction; once a step in whole vectors
 };
 
+/// Of a gather that runs once a step: rows that are those from `from` on, or to which these are added; or zeros.
+template <class T>
+struct MovedRows {
+  T* to;
+  const T* from;  ///< null of zeros
+  std::size_t count;
+  bool adds;
+};
+
 /// One call, or what is done in its place.
 template <class T>
 struct Call {
@@ -154,12 +170,13 @@ struct Call {
     numbers,       ///< instructions [at, end), elementwise, of one number each
     products,      ///< runs `kernel` for as many columns, b_offset and c_offset apart
     transpose,     ///< of what later calls read
+    moves,         ///< of rows that lie side by side
   };
 
   Kind kind;
   bool adds = false;       ///< to what is in these totals: an instruction of the stage has been there before
   std::uint32_t at;        ///< the instruction's index
-  std::uint32_t end = 0;   ///< of instructions; or how many columns
+  std::uint32_t end = 0;   ///< of instructions; or how many columns, or moves
   std::uint32_t load = 0;  ///< of sums_of_load
   const T* a = nullptr;    ///< of the kernel; so are b and c
   const T* b = nullptr;
@@ -169,6 +186,7 @@ struct Call {
     Transposed<T> transposed;
     const RowCall<T>* rows;
     const ScalarFunction<T>* numbers;
+    const MovedRows<T>* moves;
   };
 };
 
@@ -206,10 +224,12 @@ class CallPlanner {
 
  private:
   /// What an instruction comes down to.
-  enum class Way : std::uint8_t { product, sums, rows, number };
+  enum class Way : std::uint8_t { product, sums, rows, number, moves };
 
   Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
-  Way way_of(const Instruction& i) const;
+  Way way_of(std::uint32_t at) const;
+  void find_transposed();
+  void find_moves(std::uint32_t at);
   void bind(const Stage& stage, std::uint32_t at);
   void bind_rows(const Instruction& i, const Shape& s);
   /// `before`, if any, is the number that the runner computes just before.
@@ -246,8 +266,12 @@ class CallPlanner {
   std::vector<BoundSums<T>> sums_;
   std::vector<RowCall<T>> rows_;
   std::vector<ScalarFunction<T>> numbers_;
-  std::deque<ProductGaps> gaps_;  // which calls point to
-  PlannedCalls<T> planned_;       // of one product or some sums
+  std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
+  std::vector<T> transposes_;
+  std::set<const T*> copied_;                                 // of these, those that a call has made already
+  std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions
+  std::deque<ProductGaps> gaps_;                              // which calls point to
+  PlannedCalls<T> planned_;                                   // of one product or some sums
   std::size_t most_calls_ = 0;
   std::vector<T> copy_;  // of B, of what runs once; the products take turns
 };

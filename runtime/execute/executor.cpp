@@ -295,6 +295,12 @@ std::span<const T> Executor<T>::gradients() const {
   return state_->interpreter.gradients();
 }
 template <class T>
+void Executor<T>::descend(T rate) {
+  state_->check_results("descend");
+  if (!state_->program->has_gradients) State::refuse_gradients("descend");
+  state_->interpreter.descend(rate, parameters().data());
+}
+template <class T>
 std::span<const T> Executor<T>::input_gradients() const {
   state_->check_results("input_gradients");
   if (!state_->program->has_input_gradients) {

@@ -126,6 +126,10 @@ class TAPELOOM_API Executor {
   std::span<const T> outputs() const;
   /// One number a parameter, in recorded order; zero for frozen ones.
   std::span<const T> gradients() const;
+  /// parameters() -= rate * gradients() of the last step, which is what Sgd does without momentum or decay. Where a
+  /// step has one sample and weights are many it takes less time than to look at gradients(), since these are never
+  /// formed; the results may differ by a rounding.
+  void descend(T rate);
   /// samples x inputs, row-major.
   std::span<const T> input_gradients() const;
 

@@ -6,18 +6,18 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
-GradientWatch::GradientWatch(const Program& program) {
-  std::vector<bool> watched(program.total_count, false);
+GradientWatch::GradientWatch(const Program& program, std::span<const HeldProduct> held) {
+  std::vector<bool> watched(program.uniform_slots, false);
   watch_products(program, watched);
   watch_additions(program, watched);
+  watch_products_once(program, held, watched);
   // A matrix that is used again and again has several products at one place.
   std::ranges::sort(runs_);
   runs_.erase(std::unique(runs_.begin(), runs_.end()), runs_.end());
   // All other gradients, one by one.
   for (const GradientPiece& piece : program.gradients) {
     for (std::uint32_t slot = piece.slot; slot < piece.slot + piece.count; ++slot) {
-      const std::uint32_t total = slot - program.first_total();  // wraps around below it
-      if (total < watched.size() && watched[total]) continue;
+      if (watched[slot]) continue;
       if (!runs_.empty() && runs_.back().step == 1 && runs_.back().slot + runs_.back().count == slot) {
         ++runs_.back().count;
       } else {
@@ -27,50 +27,74 @@ GradientWatch::GradientWatch(const Program& program) {
   }
 }
 
-/// Looks at the first rows and columns of totals of products, and marks all of these as watched.
+namespace {
+
+/// Marks the entries of a matrix whose first is there.
+void mark(const Shape& s, std::uint32_t columns, std::uint32_t first, std::vector<bool>& watched, bool on = true) {
+  for (std::uint32_t row = 0; row < s.rows; ++row) {
+    for (std::uint32_t j = 0; j < columns; ++j) watched[first + row * s.row_step + j * s.term_step] = on;
+  }
+}
+
+}  // namespace
+
+/// Looks at the first row and the first column of a product's matrix at each of its places.
+void GradientWatch::watch_product(const instructions::MatrixProduct& product, std::uint32_t slot,
+                                  std::vector<bool>& watched) {
+  const Shape& s = product.s;
+  for (std::uint32_t p = 0; p < (s.place_step == 0 ? 1 : product.places()); ++p, slot += s.place_step) {
+    runs_.push_back({slot, product.columns(), s.term_step});
+    if (product.rows() > 1) runs_.push_back({slot, product.rows(), s.row_step});
+    mark(s, product.columns(), slot, watched);
+  }
+}
+
+/// Looks at totals of products, which mark what they stand for as watched.
 void GradientWatch::watch_products(const Program& program, std::vector<bool>& watched) {
-  const auto mark = [&](const Shape& s, std::uint32_t columns, std::uint32_t first) {
-    for (std::uint32_t row = 0; row < s.rows; ++row) {
-      for (std::uint32_t j = 0; j < columns; ++j) watched[first + row * s.row_step + j * s.term_step] = true;
-    }
-  };
+  const std::uint32_t totals = program.first_total();
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
       const Instruction& i = program.instructions[at];
       if (i.kind != InstructionKind::reduce_outer) continue;
-      const Shape& s = program.shapes[i.shape];
-      const instructions::ReduceOuter outer{i, s};
-      for (std::uint32_t p = 0; p < (s.place_step == 0 ? 1 : outer.places()); ++p) {
-        const std::uint32_t first = i.out + p * s.place_step, slot = program.first_total() + first;
-        runs_.push_back({slot, outer.columns(), s.term_step});
-        if (outer.rows() > 1) runs_.push_back({slot, outer.rows(), s.row_step});
-        mark(s, outer.columns(), first);
-      }
+      watch_product(instructions::ReduceOuter{i, program.shapes[i.shape]}, totals + i.out, watched);
       if (!i.follows_row_sums) continue;
       const Instruction& sums = program.instructions[at - 1];
-      mark(program.shapes[sums.shape], 1, sums.out);
+      mark(program.shapes[sums.shape], 1, totals + sums.out, watched);
     }
   }
 }
 
 /// Takes the marks off what is added to, once a step, after the samples: that may be NaN, too.
 void GradientWatch::watch_additions(const Program& program, std::vector<bool>& watched) {
-  const auto unmark = [&](std::uint32_t slot) {
-    const std::uint32_t total = slot - program.first_total();  // wraps around below it
-    if (total < watched.size()) watched[total] = false;
-  };
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
       const Instruction& i = program.instructions[at];
       const Shape& s = program.shapes[i.shape];
       // No other kind writes where totals are.
       if (i.kind == InstructionKind::gather) {
-        for (std::uint32_t row = 0; row < s.rows; ++row) unmark(i.out + row);
+        std::fill_n(watched.begin() + i.out, s.rows, false);
       } else if (i.kind == InstructionKind::add_at) {
-        const instructions::AddAt to{i, s};
-        for (std::uint32_t row = 0; row < to.rows(); ++row) {
-          for (std::uint32_t j = 0; j < to.columns(); ++j) unmark(i.out + row * s.row_step + j * s.term_step);
-        }
+        mark(s, instructions::AddAt{i, s}.columns(), i.out, watched, false);
+      }
+    }
+  }
+}
+
+/// Likewise products that run once a step and to which nothing is added; those that are held are watched elsewhere.
+void GradientWatch::watch_products_once(const Program& program, std::span<const HeldProduct> held,
+                                        std::vector<bool>& watched) {
+  std::vector<std::uint32_t> last_writes;
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      if (i.kind != InstructionKind::outer) continue;
+      if (last_writes.empty()) last_writes = find_last_writes(program);
+      if (!are_its_own(program, at, last_writes)) continue;
+      const instructions::Outer outer{i, program.shapes[i.shape]};
+      if (std::ranges::find(held, at, &HeldProduct::at) == held.end()) {
+        watch_product(outer, i.out, watched);
+      } else {
+        mark(outer.s, outer.columns(), i.out, watched);
       }
     }
   }

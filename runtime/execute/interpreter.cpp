@@ -81,6 +81,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
                        ? std::make_unique<KernelTable<T>>(skipping_zeros(choose_kernels<T>(program, max_samples)))
                        : nullptr),
       kernels_(skip_zeros ? *own_kernels_ : choose_kernels<T>(program, max_samples)),
+      descending_kernels_(program.exact ? kernels_ : kernels<T>()),
       max_samples_(max_samples),
       tile_samples_(std::min(preferred_tile_samples(program, sizeof(T)), round_up(max_samples, lane_unit))),
       batch_lanes_(round_up(max_samples, lane_unit)),
@@ -132,7 +133,13 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   if (by_rows_.any()) {
     rows_ = std::make_unique<RowRunner<T>>(program, kernels<T>(), kernels<T>(1), buffers, by_rows_, profiled);
   }
-  if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program);
+  std::vector<HeldProduct> held;
+  if (!profiled && !skip_zeros) held = find_held_products(program);
+  if (!held.empty()) {
+    std::vector<Call<T>> calls = once_->take_calls(held);
+    if (!held.empty()) held_.emplace(program, kernels_, held, std::move(calls), uniform);
+  }
+  if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program, held);
   if (!skip_zeros) find_weights_with_gaps();
   if (profiled) {
     profile_.emplace();
@@ -208,7 +215,7 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
   const GuardFailure failure = guarded ? first_failure() : GuardFailure();
   if (failure.any()) return failure;
   if (program_.loss_slot != Program::no_slot) loss_ = uniform_[program_.loss_slot];
-  if (!gradients_in_place_) collect_gradients();
+  finish_gradients();
   if (!program_.outputs.empty()) collect_outputs(batch.count);
   return failure;
 }
@@ -308,9 +315,53 @@ bool Interpreter<T>::gradients_are_in_place() const {
          trained_[0].size() == all;
 }
 
+/// After a step.
+template <class T>
+void Interpreter<T>::finish_gradients() {
+  if (!held_) {
+    if (!gradients_in_place_) collect_gradients();
+    return;
+  }
+  descends_by_held_ = trained_ == program_.trained;
+  if (descends_by_held_ && !always_formed_) {
+    formed_ = false;
+  } else {
+    form_gradients();
+  }
+}
+
+template <class T>
+void Interpreter<T>::form_gradients() {
+  held_->form();
+  if (!gradients_in_place_) collect_gradients();
+  formed_ = true;
+}
+
+/// Who has looked at them once may still have the span.
+template <class T>
+std::span<const T> Interpreter<T>::gradients() {
+  if (held_) {
+    const std::scoped_lock lock(forming_);
+    always_formed_ = true;
+    if (!formed_) form_gradients();
+  }
+  return {gradients_data(), program_.parameters.size()};
+}
+
+template <class T>
+void Interpreter<T>::descend(T rate, T* parameters) {
+  if (descends_by_held_) return held_->descend(rate, parameters);
+  const T* const gradient = gradients_data();
+  for (const Range range : trained_) {
+    descending_kernels_.subtract_scaled(parameters + range.begin, rate, gradient + range.begin, range.size());
+  }
+}
+
 template <class T>
 void Interpreter<T>::set_trained(std::span<const Range> trained) {
+  if (!formed_) form_gradients();
   trained_.assign(trained.begin(), trained.end());
+  descends_by_held_ = false;
   gradients_in_place_ = gradients_are_in_place();
   if (!gradients_in_place_) collect_gradients();
 }

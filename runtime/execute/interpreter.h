@@ -2,16 +2,20 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <compare>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "tapeloom/core/program/instructions.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/arena.h"
 #include "tapeloom/runtime/execute/binding.h"
+#include "tapeloom/runtime/execute/held_products.h"
 #include "tapeloom/runtime/execute/row_runner.h"
 #include "tapeloom/runtime/execute/runner.h"
 #include "tapeloom/runtime/execute/thread_pool.h"
@@ -27,7 +31,8 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 /// overflow, it is not found; a step with products that skip zeros would not change that.)
 class GradientWatch {
  public:
-  explicit GradientWatch(const Program& program);
+  /// Not at those that are held.
+  GradientWatch(const Program& program, std::span<const HeldProduct> held);
 
   /// Of the uniform slots after a step: false if a gradient is NaN for another reason than overflow of a sum, or is
   /// infinite.
@@ -53,7 +58,9 @@ class GradientWatch {
     friend auto operator<=>(const Run&, const Run&) = default;
   };
 
+  void watch_product(const instructions::MatrixProduct& product, std::uint32_t slot, std::vector<bool>& watched);
   void watch_products(const Program& program, std::vector<bool>& watched);
+  void watch_products_once(const Program& program, std::span<const HeldProduct> held, std::vector<bool>& watched);
   static void watch_additions(const Program& program, std::vector<bool>& watched);
 
   std::vector<Run> runs_;
@@ -78,7 +85,10 @@ class Interpreter {
   T loss() const { return loss_; }
   /// What the last step computed for one of Program::assignments.
   T assigned(const ProgramAssignment& assignment) const { return uniform_[assignment.slot]; }
-  std::span<const T> gradients() { return {gradients_data(), program_.parameters.size()}; }
+  /// From the first time on, every step puts them there.
+  std::span<const T> gradients();
+  /// parameters -= rate * gradients(), of those that are trained.
+  void descend(T rate, T* parameters);
   std::span<const T> outputs(std::size_t samples) { return {arena_.data(outputs_), samples * program_.outputs.size()}; }
   std::span<const T> input_gradients(std::size_t samples) {
     return {arena_.data(input_gradients_), samples * program_.input_count};
@@ -113,6 +123,8 @@ class Interpreter {
   void take_gradients(const BatchRows& batch);
   void collect_outputs(std::size_t samples);
   bool gradients_are_in_place() const;
+  void finish_gradients();
+  void form_gradients();
   void collect_gradients();
   /// Where the totals of a group are added up: the first group's are the uniform slots themselves.
   T* totals_of(std::size_t group) {
@@ -123,6 +135,7 @@ class Interpreter {
   std::span<const T> parameters_;
   std::unique_ptr<const KernelTable<T>> own_kernels_;  // those that skip zeros
   const KernelTable<T>& kernels_;
+  const KernelTable<T>& descending_kernels_;  // however few the samples are
   std::size_t max_samples_;
   std::size_t tile_samples_;
   std::size_t batch_lanes_;  // between two batch slots
@@ -145,6 +158,11 @@ class Interpreter {
   std::unique_ptr<RowRunner<T>> rows_;  // for steps of so few samples
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
   ThreadGain gain_;
+  std::optional<HeldProducts<T>> held_;  // and its program trains all parameters that it is of
+  std::mutex forming_;
+  std::atomic<bool> formed_ = true;              // gradients() has those of the last step
+  bool always_formed_ = false;                   // by every step
+  bool descends_by_held_ = false;                // after the last step
   std::optional<GradientWatch> watch_;           // of a program whose steps may be repeated
   std::unique_ptr<Interpreter> skipping_zeros_;  // from the first step on that is repeated
   std::vector<Range> weights_with_gaps_;         // parameters: where one is not finite, gaps have to be left out

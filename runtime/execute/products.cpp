@@ -12,15 +12,6 @@ namespace {
 /// From here on it is worth while to copy a matrix for them.
 constexpr std::size_t least_rows_for_a_copy = 4;
 
-/// W(i, j) of a dense instruction, or of its transpose for a dense_reverse one.
-struct MatrixLayout {
-  std::size_t results, terms, result_step, term_step;
-  MatrixLayout(const Instruction& i, const Shape& s)
-      : results(s.rows), terms(s.terms), result_step(s.row_step), term_step(s.term_step) {
-    if (i.kind == InstructionKind::dense_reverse) std::swap(results, terms), std::swap(result_step, term_step);
-  }
-};
-
 /// Rows that are multiplied with others, and how far apart their results are.
 template <class T>
 struct Side {
@@ -34,15 +25,15 @@ struct Side {
 /// numbers side by side and not few: sums over samples compute the same.
 template <class T>
 bool CallPlanner<T>::are_dots(const Instruction& i, const Shape& s) const {
-  if (!view_.once() || (i.kind != InstructionKind::dense && i.kind != InstructionKind::dense_reverse)) return false;
-  const MatrixLayout w(i, s);
-  return s.places == 1 && i.op == no_op && i.then == no_op && w.term_step == 1 && w.terms > few_terms &&
-         OperandRows<T>(view_, i, s, 1).step == 1;
+  if (!view_.once() || !is_product(i)) return false;
+  const Matrix w(i, s);
+  return !transposed_.contains(w) && s.places == 1 && i.op == no_op && i.then == no_op && w.term_step == 1 &&
+         w.terms > few_terms && OperandRows<T>(view_, i, s, 1).step == 1;
 }
 
 template <class T>
 BoundSums<T> CallPlanner<T>::bound_dots(const Instruction& i, const Shape& s) const {
-  const MatrixLayout of_w(i, s);
+  const Matrix of_w(i, s);
   Sums sums{.a_rows = of_w.results, .a_stride = of_w.result_step, .b_rows = 1, .c_row_step = 1, .samples = of_w.terms};
   if (skip_zeros_ && i.kind == InstructionKind::dense_reverse) sums.adjoints = Adjoints::b;
   return {.at = 0,
@@ -58,12 +49,11 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
   const bool outer = i.kind == InstructionKind::outer;
-  const MatrixLayout w(i, s);
-  const bool side_by_side = w.result_step == 1 || w.results == 1;
-  // Once a step, places that share a matrix are rows of one product: if its columns lie side by side, or a copy pays. A
-  // matrix is copied if its entries are all its own: others could be larger than what they are copied from.
-  const bool may_copy = w.result_step > 0 && w.term_step > 0 && w.results * w.terms <= program_.uniform_slots &&
-                        s.places >= least_rows_for_a_copy;
+  const Matrix w(i, s);
+  const auto transposed = outer ? transposed_.end() : transposed_.find(w);
+  const bool is_transposed = transposed != transposed_.end(), side_by_side = w.has_columns() || is_transposed;
+  // Once a step, places that share a matrix are rows of one product: if its columns lie side by side, or a copy pays.
+  const bool may_copy = w.may_be_copied(program_) && s.places >= least_rows_for_a_copy;
   const bool together = view_.once() && s.place_step == 0 && (outer || side_by_side || may_copy);
   const bool rows_are_places = !outer && view_.once() && (together || side_by_side);
   std::size_t bind = products_.size();
@@ -78,7 +68,11 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
     if (!skip_zeros_) bound.product.adjoints = Adjoints::none;
     if (bound.b_column_step != 1) {
       bound.b_row_step = std::exchange(bound.product.b_stride, round_up(bound.product.n, lane_unit));
-      copy_.resize(std::max(copy_.size(), bound.product.k * bound.product.b_stride));
+      if (is_transposed) {
+        bound.b_copy = transposed->second;
+      } else {
+        copy_.resize(std::max(copy_.size(), bound.product.k * bound.product.b_stride));
+      }
     }
     most_calls_ += planned_.make_room(bound.product);
   }
@@ -111,7 +105,7 @@ void CallPlanner<T>::leave_gaps_out(const Shape& s, std::uint32_t p, bool outer,
 template <class T>
 BoundProduct<T> CallPlanner<T>::bound_lanes(const Instruction& i, const Shape& s) const {
   const OperandRows<T> w(view_, i, s, 0), x(view_, i, s, 1);
-  const MatrixLayout of_w(i, s);
+  const Matrix of_w(i, s);
   Product<T> product{.m = of_w.results,
                      .n = view_.stride,
                      .k = of_w.terms,
@@ -133,7 +127,7 @@ BoundProduct<T> CallPlanner<T>::bound_lanes(const Instruction& i, const Shape& s
 template <class T>
 BoundProduct<T> CallPlanner<T>::bound_places(const Instruction& i, const Shape& s) const {
   const OperandRows<T> y(view_, i, s, 1);
-  const MatrixLayout of_w(i, s);
+  const Matrix of_w(i, s);
   return {.at = 0,
           .product = {.m = s.place_step == 0 ? s.places : 1,
                       .n = of_w.results,

@@ -39,7 +39,7 @@ GuardFailure Interpreter<T>::run_step(const Binding& binding, const BatchRows& b
 
 template <class T>
 bool Interpreter<T>::gradients_have_nan(std::size_t samples) {
-  if (!watch_->all_finite(kernels_, uniform_)) return true;
+  if (!watch_->all_finite(kernels_, uniform_) || (held_ && !held_->all_finite())) return true;
   const std::span<const T> by_inputs = input_gradients(samples);
   return program_.has_input_gradients && !kernels_.all_finite(by_inputs.data(), by_inputs.size());
 }
@@ -84,6 +84,7 @@ void Interpreter<T>::take_gradients(const BatchRows& batch) {
     std::copy_n(again.uniform_ + piece.slot, piece.count, uniform_ + piece.slot);
   }
   if (!gradients_in_place_) collect_gradients();
+  formed_ = true, descends_by_held_ = false;
   if (program_.has_input_gradients) {
     std::ranges::copy(again.input_gradients(batch.count), arena_.data(input_gradients_));
   }

@@ -9,10 +9,6 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 namespace {
 
-bool is_product(const Instruction& i) {
-  return i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
-}
-
 /// Rows of a total of products of rows, and how far apart its results are.
 template <class T>
 struct Side {
@@ -42,30 +38,19 @@ void RowPlanner<T>::find_transposes(const Instruction& i) {
   };
   for (std::uint32_t p = 0; p < (s.place_step == 0 ? 1 : s.places); ++p) {
     const Instruction here = instructions::at_place(i, s, p);
-    find(matrix_of(here, s));
+    find(Matrix(here, s));
     if (i.op != no_op && i.is_uniform(2) && s.places == 1) find(operand_of(here, s));
   }
 }
 
 template <class T>
-typename RowPlanner<T>::Matrix RowPlanner<T>::matrix_of(const Instruction& here, const Shape& s) {
-  Matrix w{here.x[0], s.rows, s.terms, s.row_step, s.term_step};
-  if (here.kind == InstructionKind::dense_reverse) {
-    std::swap(w.results, w.terms), std::swap(w.result_step, w.term_step);
-  }
-  return w;
+Matrix RowPlanner<T>::operand_of(const Instruction& here, const Shape& s) {
+  return {here.x[2], Matrix(here, s).results, s.step[2]};
 }
 
-template <class T>
-typename RowPlanner<T>::Matrix RowPlanner<T>::operand_of(const Instruction& here, const Shape& s) {
-  return {here.x[2], matrix_of(here, s).results, 1, s.step[2], 1};
-}
-
-/// If its entries are all its own: others could be larger than what they are copied from.
 template <class T>
 bool RowPlanner<T>::may_transpose(const Matrix& w) const {
-  return w.results > 1 && w.result_step > 1 && (w.term_step > 0 || w.terms == 1) &&
-         std::uint64_t{w.results} * w.terms <= program_.uniform_slots;
+  return !w.has_columns() && w.may_be_copied(program_);
 }
 
 template <class T>
@@ -167,7 +152,7 @@ void RowPlanner<T>::plan_product(std::uint32_t at, std::size_t samples, std::siz
   bool finished = true;
   for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
     const Instruction here = instructions::at_place(i, s, p);
-    const Matrix w = matrix_of(here, s);
+    const Matrix w(here, s);
     const OperandRows<T> x(at_.slots, here, s, 1);
     const std::size_t x_apart = here.is_uniform(1) ? 0 : at_.apart;
     Product<T> product{.m = together ? s.places : samples,
@@ -177,7 +162,7 @@ void RowPlanner<T>::plan_product(std::uint32_t at, std::size_t samples, std::siz
                        .a_column_step = x.step,
                        .b_stride = w.term_step,
                        .c_stride = together ? w.results : at_.apart};
-    const bool has_columns = w.result_step == 1 || w.results == 1 || transposes_.contains(w);
+    const bool has_columns = w.has_columns() || transposes_.contains(w);
     const bool may_be_dots = w.term_step == 1 && x.step == 1;
     if (!has_columns || (may_be_dots && are_dots(product, w))) {
       finished = finished && i.op == no_op && i.then == no_op;
@@ -185,7 +170,7 @@ void RowPlanner<T>::plan_product(std::uint32_t at, std::size_t samples, std::siz
       continue;
     }
     const T* b = at_.slots.uniform_slot(w.slot);
-    if (w.result_step != 1 && w.results > 1) {
+    if (!w.has_columns()) {
       Transpose& transpose = transposes_.find(w)->second;
       product.b_stride = round_up(w.results, lane_unit);
       plan_transpose(at, w, transpose, stage);
@@ -210,7 +195,7 @@ void RowPlanner<T>::plan_product(std::uint32_t at, std::size_t samples, std::siz
 template <class T>
 void RowPlanner<T>::plan_dots(std::uint32_t at, const Instruction& here, const Shape& s, const Product<T>& product,
                               std::size_t samples) {
-  const Matrix w = matrix_of(here, s);
+  const Matrix w(here, s);
   const T* const matrix = at_.slots.uniform_slot(w.slot);
   const OperandRows<T> x(at_.slots, here, s, 1);
   const bool together = product.c_stride != at_.apart, more_results = w.results >= product.m;
@@ -237,7 +222,7 @@ void RowPlanner<T>::plan_dots(std::uint32_t at, const Instruction& here, const S
 template <class T>
 void RowPlanner<T>::plan_columns(std::uint32_t at, const Instruction& here, const Shape& s,
                                  const Product<T>& of_samples, std::size_t samples) {
-  const Matrix w = matrix_of(here, s);
+  const Matrix w(here, s);
   const OperandRows<T> x(at_.slots, here, s, 1);
   const std::size_t places = of_samples.c_stride != at_.apart ? s.places : 1;
   const Product<T> product{.m = w.results,
@@ -297,7 +282,7 @@ template <class T>
 bool RowPlanner<T>::are_dots(const Product<T>& product, const Matrix& w) const {
   const std::size_t lanes = kernels_.vector_lanes;
   std::size_t multiplications = cost::product_of_rows(product.m, w.results, w.terms, lanes);
-  if (w.result_step != 1 && w.results > 1) {
+  if (!w.has_columns()) {
     multiplications += cost::transposing_rows(w.results, w.terms, lanes) / transposes_.at(w).uses;
   }
   return cost::dots_of_rows(product.m, w.results, w.terms, lanes) < multiplications;

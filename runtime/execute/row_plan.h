@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "tapeloom/core/program/matrix.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/arena.h"
 #include "tapeloom/runtime/execute/calls.h"
@@ -69,10 +70,6 @@ class RowPlanner {
   const std::vector<RowStep<T>>& steps() const { return steps_; }
 
  private:
-  struct Matrix {
-    std::uint32_t slot, results, terms, result_step, term_step;
-    friend auto operator<=>(const Matrix&, const Matrix&) = default;
-  };
   struct Transpose {
     std::size_t begin;             ///< among the transposed numbers
     std::size_t uses = 0;          ///< products that may read it
@@ -83,7 +80,6 @@ class RowPlanner {
     std::uint32_t begin, end;
   };
 
-  static Matrix matrix_of(const Instruction& here, const Shape& s);
   /// Of a product that is finished with uniform numbers that lie apart: these, as a matrix of one column.
   static Matrix operand_of(const Instruction& here, const Shape& s);
   void find_transposes(const Instruction& i);

@@ -1,6 +1,6 @@
 // What is no product comes down to, and what finishes a product, where rows are lanes.
 #include "tapeloom/core/base/check.h"
-#include "tapeloom/core/program/cost.h"
+#include "tapeloom/core/program/lists.h"
 #include "tapeloom/runtime/execute/row_plan.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -136,18 +136,14 @@ void RowPlanner<T>::bind_lists(std::uint32_t at) {
   using Kind = typename RowStep<T>::Kind;
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
-  if (cost::copies_of_neighbours(i, s, program_.indices.data()) == 0) {
+  const std::vector<instructions::ListRun> runs = instructions::find_list_runs(i, s, program_.indices.data());
+  if (!instructions::are_copies_in_tile(runs, program_.indices.data())) {
     steps_.push_back({.kind = Kind::lists, .at = at, .rows = s.rows});
     return;
   }
-  const std::uint32_t* const words = program_.indices.data() + i.x[0];
-  for (std::uint32_t r = 0; r < s.rows; ++r) {
-    if (r > 0 && words[r] == words[r - 1] + 1) {
-      ++steps_.back().rows;
-      continue;
-    }
-    RowStep<T> step{.kind = Kind::copy, .at = at, .out = at_.slots.tile + i.out + r};
-    step.x[0] = at_.slots.tile + Program::slot_of(words[r]), step.apart[0] = at_.apart;
+  for (const instructions::ListRun& run : runs) {
+    RowStep<T> step{.kind = Kind::copy, .at = at, .rows = run.rows, .out = at_.slots.tile + i.out + run.row};
+    step.x[0] = at_.slots.tile + Program::slot_of(program_.indices[run.word]), step.apart[0] = at_.apart;
     steps_.push_back(step);
   }
 }

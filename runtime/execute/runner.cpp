@@ -1,5 +1,8 @@
 #include "tapeloom/runtime/execute/runner.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 namespace {
@@ -71,6 +74,19 @@ void Runner<T>::run_numbers(const Call<T>& list, Stopwatch<profiled>& stopwatch)
   }
 }
 
+template <class T>
+void Runner<T>::move_rows(std::span<const MovedRows<T>> moves) const {
+  for (const MovedRows<T>& move : moves) {
+    if (move.from == nullptr) {
+      std::fill_n(move.to, move.count, T(0));
+    } else if (move.adds) {
+      kernels_.add(move.to, move.from, move.count);
+    } else {
+      std::copy_n(move.from, move.count, move.to);
+    }
+  }
+}
+
 // Inlined: a step of a small net is little more than this.
 template <class T>
 template <bool profiled>
@@ -99,6 +115,8 @@ template <bool profiled>
       for (std::size_t n = 0; n < call.end; ++n) {
         kernel.run(kernel, call.a, call.b + n * kernel.b_offset, call.c + n * kernel.c_offset, false);
       }
+    } else if (call.kind == Kind::moves) {
+      move_rows(std::span(call.moves, call.end));
     } else {
       call.transposed.run(kernels_);
     }
@@ -131,6 +149,28 @@ OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels,
     const Call<T>& call = list[0];
     numbers = {true, &program.instructions[call.at], call.numbers, call.numbers + (call.end - call.at)};
   }
+}
+
+template <class T>
+std::vector<Call<T>> OnceRunner<T>::take_calls(std::vector<HeldProduct>& products) {
+  std::vector<Call<T>> taken;
+  std::erase_if(products, [&](const HeldProduct& product) {
+    const auto is_of = [&](const Call<T>& call) { return call.at == product.at; };
+    const bool other = std::any_of(calls_.calls.begin(), calls_.calls.end(), [&](const Call<T>& call) {
+      return is_of(call) && call.kind != Call<T>::Kind::product;
+    });
+    if (other) return true;
+    std::vector<Call<T>> left;
+    std::size_t begin = 0;
+    for (std::size_t stage = 0; stage + 1 < calls_.stage_begins.size(); ++stage) {
+      const std::size_t end = calls_.stage_begins[stage + 1];
+      for (; begin < end; ++begin) (is_of(calls_.calls[begin]) ? taken : left).push_back(calls_.calls[begin]);
+      calls_.stage_begins[stage + 1] = left.size();
+    }
+    calls_.calls = std::move(left);
+    return false;
+  });
+  return taken;
 }
 
 template <class T>

@@ -13,6 +13,7 @@
 #include "tapeloom/runtime/execute/binding.h"
 #include "tapeloom/runtime/execute/calls.h"
 #include "tapeloom/runtime/execute/frequent.h"
+#include "tapeloom/runtime/execute/held_products.h"
 #include "tapeloom/runtime/execute/profile.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
@@ -115,6 +116,7 @@ class Runner {
  private:
   template <bool profiled>
   void run_rows(const Call<T>& call, const Tile& tile, T* totals, bool first, Stopwatch<profiled>& stopwatch);
+  void move_rows(std::span<const MovedRows<T>> moves) const;
   template <bool profiled>
   void run_numbers(const Call<T>& call, Stopwatch<profiled>& stopwatch);
   void elementwise(const Instruction& i, const Shape& s);
@@ -138,6 +140,9 @@ class OnceRunner : public Runner<T> {
   /// With `skip_zeros` an adjoint of zero contributes nothing to products.
   OnceRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers, bool profiled,
              bool skip_zeros);
+  /// Takes the calls that form these products out of the stages, and returns them; those products that come down to
+  /// something else stay, and are taken out of the list.
+  std::vector<Call<T>> take_calls(std::vector<HeldProduct>& products);
   /// A stage's instructions.
   void run(std::size_t stage) {
     const Numbers& numbers = numbers_[stage];

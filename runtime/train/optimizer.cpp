@@ -62,7 +62,7 @@ double fraction(std::uint64_t step, std::uint64_t steps) {
 template <class T>
 void Optimizer<T>::update(Executor<T>& executor) {
   check_trains(executor);
-  apply(executor, executor.gradients());
+  apply(executor);
   executor.apply_assignments();
 }
 
@@ -122,14 +122,26 @@ Sgd<T>::Sgd(const SgdOptions& options)
   }
 }
 
+/// Whether an update is nothing but a step down the gradient, in any order of roundings.
+template <class T>
+bool Sgd<T>::is_plain(const Executor<T>& executor) const {
+  return options_.momentum == 0.0 && options_.weight_decay == 0.0 && !executor.program().exact;
+}
+
+template <class T>
+void Sgd<T>::apply(Executor<T>& executor) {
+  if (!is_plain(executor)) return apply(executor, executor.gradients());
+  this->begin_update(executor, std::as_const(executor).parameters().size());
+  executor.descend(static_cast<T>(StandardOptimizer<T>::learning_rate()));
+}
+
 template <class T>
 void Sgd<T>::apply(Executor<T>& executor, std::span<const T> gradients) {
   this->begin_update(executor, gradients.size());
   T* p = executor.parameters().data();
   const T* gradient = gradients.data();
-  const bool exact = std::is_same_v<T, double> && executor.program().exact;
   const T rate = static_cast<T>(StandardOptimizer<T>::learning_rate());
-  if (options_.momentum == 0.0 && options_.weight_decay == 0.0 && !exact) {
+  if (is_plain(executor)) {
     static const runtime::KernelTable<T>& kernels = runtime::kernels<T>();
     for (const Range range : executor.trained()) {
       kernels.subtract_scaled(p + range.begin, rate, gradient + range.begin, range.size());

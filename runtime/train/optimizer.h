@@ -57,6 +57,8 @@ class TAPELOOM_API Optimizer {
  private:
   /// `gradients` has one number a parameter.
   virtual void apply(Executor<T>& executor, std::span<const T> gradients) = 0;
+  /// By the executor's own.
+  virtual void apply(Executor<T>& executor) { apply(executor, executor.gradients()); }
 };
 
 /// What the optimizers here have in common: a learning rate, the number of updates, and moments.
@@ -110,7 +112,9 @@ class TAPELOOM_API Sgd final : public StandardOptimizer<T> {
   explicit Sgd(const SgdOptions& options = {});
 
  private:
+  bool is_plain(const Executor<T>& executor) const;
   void apply(Executor<T>& executor, std::span<const T> gradients) override;
+  void apply(Executor<T>& executor) override;
 
   SgdOptions options_;
 };

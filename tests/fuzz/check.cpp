@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "forced_isa.h"
 #include "fuzz/comparison.h"
@@ -16,6 +17,7 @@
 #include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/runtime/execute/executor.h"
+#include "tapeloom/runtime/execute/held_products.h"
 #include "tapeloom/runtime/execute/row_runner.h"
 #include "tapeloom/runtime/files/program_file.h"
 
@@ -282,6 +284,11 @@ class Checker {
     const std::size_t count = c.rows.empty() || script_.recorded ? bound : c.rows.size();
     const bool whole = program.has_gradients;
     const std::size_t most = c.one_sample && count == 1 ? 1 : std::max(bound, count) + c.spare;
+    std::optional<runtime::HoldAlways> holds;
+    if (c.one_sample) holds.emplace();
+    if (most == 1 && program.of_one_sample) {
+      statistics_.held += runtime::find_held_products(*program.of_one_sample).empty() ? 0 : 1;
+    }
     std::optional<runtime::ByRowsAlways> by_rows;
     if (c.by_rows) by_rows.emplace();
     const bool rows_are_lanes = c.by_rows && count <= cost::most_few_samples && cost::may_have_rows_as_lanes(program);
@@ -304,9 +311,18 @@ class Checker {
       }
       if (!recording_.outputs.empty()) o.outputs = doubles<T>(executor.outputs());
       if (!whole) return;
-      o.gradients = doubles<T>(executor.gradients());
+      o.gradients = c.descends ? descended(executor) : doubles<T>(executor.gradients());
       if (!script_.recorded) o.input_gradients = doubles<T>(executor.input_gradients());
     });
+  }
+
+  template <class T>
+  static std::vector<double> descended(Executor<T>& executor) {
+    std::ranges::fill(executor.parameters(), T(0));
+    executor.descend(T(1));
+    std::vector<double> gradients = doubles<T>(std::as_const(executor).parameters());
+    for (double& gradient : gradients) gradient = -gradient;
+    return gradients;
   }
 
   template <class T>
@@ -364,6 +380,7 @@ std::string describe(const Configuration& c) {
   if (c.inference) result += ", compile_inference";
   if (c.by_level) result += ", by level";
   if (c.one_sample) result += ", one sample";
+  if (c.descends) result += ", descending";
   if (c.by_rows) result += ", by rows";
   if (!c.rows.empty()) {
     result += ", rows";

@@ -26,6 +26,7 @@ struct Configuration {
   bool inference = false;                ///< the outputs alone
   bool by_level = false;                 ///< rolled so, whatever is estimated
   bool one_sample = false;               ///< by an executor of one sample alone; there is one row
+  bool descends = false;                 ///< gradients are what Executor::descend takes from parameters of zero
   bool by_rows = false;                  ///< steps of few samples with rows as lanes, whatever is estimated
   std::vector<std::uint32_t> rows = {};  ///< of the data; empty: all
 };
@@ -45,6 +46,7 @@ struct Failure {
 struct Statistics {
   std::size_t programs = 0, numbers = 0, unknown = 0, refused = 0, doubtful = 0, not_recorded = 0;
   std::size_t of_one_sample = 0;    ///< programs that were run by their program of one sample
+  std::size_t held = 0;             ///< programs of one sample some of whose gradients were held
   std::size_t by_rows = 0;          ///< programs whose samples were few, with rows as lanes
   std::size_t derivatives = 0;      ///< numbers that were recorded as derivatives
   std::size_t guarded_samples = 0;  ///< programs of recorded samples, folded with guards in them

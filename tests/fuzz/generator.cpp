@@ -245,6 +245,7 @@ Configuration draw_configuration(Random& random, const Script& script) {
     c.rows.resize(1 + below(random, cost::most_few_samples));
     for (std::uint32_t& row : c.rows) row = static_cast<std::uint32_t>(below(random, script.samples));
   }
+  if (c.one_sample) c.descends = chance(random, 0.5);
   return c;
 }
 

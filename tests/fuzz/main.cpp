@@ -81,6 +81,10 @@ bool thorough(const Statistics& s, bool derivatives) {
     std::printf("fuzz: only %zu programs were run by one of one sample\n", s.of_one_sample);
     good = false;
   }
+  if (s.held * 200 < s.programs) {
+    std::printf("fuzz: only %zu programs held gradients\n", s.held);
+    good = false;
+  }
   if (s.by_rows * 20 < s.programs) {
     std::printf("fuzz: only %zu programs had rows as lanes\n", s.by_rows);
     good = false;

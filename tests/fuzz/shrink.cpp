@@ -80,7 +80,7 @@ class Shrinker {
     set(&Configuration::in_float), set(&Configuration::isa), set(&Configuration::threads), set(&Configuration::spare);
     set(&Configuration::before), set(&Configuration::saved), set(&Configuration::by_group);
     set(&Configuration::inference), set(&Configuration::by_level), set(&Configuration::one_sample);
-    set(&Configuration::by_rows);
+    set(&Configuration::by_rows), set(&Configuration::descends);
     set(&Configuration::rows);
     const auto option = [&](auto member) {
       if (best_.drawn.options.*member == plain.options.*member) return;
