@@ -272,9 +272,9 @@ class Emitter {
       return writer_.add_assembled(id, others, begun, out);
     }
     const std::uint32_t nodes = writer_.nodes_of(id);
-    if (!begun) writer_.add_zeros(id, out);
+    if (!begun && !put) writer_.add_zeros(id, out);
     for (const std::size_t k : others) writer_.add_part(id, k, !put, out);
-    if (!begun || !others.empty()) p_.instructions.back().nodes = nodes;
+    if ((!begun && !put) || !others.empty()) p_.instructions.back().nodes = nodes;
   }
 
   /// True if those rows are computed inside the assemble block: totals, or what was placed there.

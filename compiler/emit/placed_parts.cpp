@@ -47,8 +47,8 @@ class PartPlacer {
 
   void place(BlockId id) {
     const std::size_t count = g_.operands(id).size();
-    bool any = false;
-    for (std::size_t k = 0; k < count; ++k) any = any || can_be_written_there(id, k);
+    bool any = count <= most_others;
+    for (std::size_t k = 0; k < count && !any; ++k) any = can_be_written_there(id, k);
     if (!any) return;
     std::vector<std::uint32_t> added(g_[id].rows, 0);
     std::size_t written = 0;
@@ -67,7 +67,7 @@ class PartPlacer {
       ++parts;
     }
     const bool whole = written == added.size() && alone == count && count - parts <= most_others;
-    if (parts > 0) placed_.assembled[id.index] = {whole};
+    if (parts > 0 || whole) placed_.assembled[id.index] = {whole, parts > 0};
   }
 
   const Graph& g_;

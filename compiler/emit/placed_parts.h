@@ -17,10 +17,10 @@ struct PlacedParts {
     BlockId assembled;
     Destination to;
   };
-  /// How an assemble block that has such parts comes about. In `whole` ones every row is written by one operand, so
-  /// that none of them is added to; the others begin as zeros.
+  /// How an assemble block comes about. In `whole` ones every row is written by one operand, so that none of them is
+  /// added to; the others begin as zeros.
   struct Assembled {
-    bool whole = false;
+    bool whole = false, has_parts = false;
   };
 
   // By the index of a block; looked up, never walked.
@@ -28,8 +28,8 @@ struct PlacedParts {
   std::unordered_map<std::uint32_t, Assembled> assembled;
 
   bool is_part(BlockId id) const { return parts.contains(id.index); }
-  bool has_parts(BlockId id) const { return assembled.contains(id.index); }
-  bool is_whole(BlockId id) const { return has_parts(id) && assembled.at(id.index).whole; }
+  bool has_parts(BlockId id) const { return assembled.contains(id.index) && assembled.at(id.index).has_parts; }
+  bool is_whole(BlockId id) const { return assembled.contains(id.index) && assembled.at(id.index).whole; }
   /// Whether operand x is computed there already when the block is.
   bool is_in_place(const View& x, BlockId assemble) const {
     const auto at = parts.find(x.block.index);

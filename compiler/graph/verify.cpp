@@ -129,7 +129,8 @@ class Verifier {
       expect(g_.operand(id, 2).rows == block.rows, id, "as many rows to finish with");
     }
     expect(block.then == no_op || op_arity(block.then) == 1, id, "a function of one operand at last");
-    expect(block.varying || (block.op == no_op && block.then == no_op), id, "finished only where it varies");
+    const bool by_sum = (block.op == no_op || block.op == Op::add) && block.then == no_op;
+    expect(block.varying || by_sum, id, "finished by a sum alone where it does not vary");
   }
 
   std::uint64_t rows_of_operands(BlockId id) const {

@@ -10,8 +10,11 @@ namespace {
 
 bool is_product(const Graph& graph, BlockId id) {
   const BlockKind kind = graph[id].kind;
-  return (kind == BlockKind::dense || kind == BlockKind::dense_reverse) && graph[id].varying;
+  return kind == BlockKind::dense || kind == BlockKind::dense_reverse;
 }
+
+/// Rows that lie side by side.
+bool are_neighbours(const View& x) { return x.rows == 1 || x.step == 1; }
 
 /// Finds which elementwise blocks can be taken over by the product that they finish.
 class Fuser {
@@ -20,7 +23,7 @@ class Fuser {
 
   /// The block `id` as part of the product it reads, or nothing. `x` are its operands in the new graph.
   View fused(Graph& out, BlockId id, std::span<const View> x) {
-    if (old_[id].kind != BlockKind::elementwise || !old_[id].varying) return nothing;
+    if (old_[id].kind != BlockKind::elementwise) return nothing;
     for (std::size_t k = 0; k < x.size(); ++k) {
       const View product = old_.operand(id, k);
       if (!is_product(out, x[k].block) || product != old_.all(product.block) || product.rows != old_[id].rows) continue;
@@ -48,6 +51,8 @@ class Fuser {
     const Op op = old_[id].op;
     const Block product = out[x[k].block];
     if (product.then != no_op) return nothing;
+    // Once a step, sums alone: what comes after them is one call for all rows.
+    if (!product.varying && (op != Op::add || !are_neighbours(x[1 - k]))) return nothing;
     if (x.size() == 1) {
       const View operand = product.op != no_op ? out.operand(x[k].block, 2) : nothing;
       return out.add_finished(x[k].block, product.op, {&operand, product.op != no_op ? 1u : 0u}, op);

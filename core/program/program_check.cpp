@@ -200,6 +200,11 @@ class Checker {
     return op_kind(op) != OpKind::leaf && op_kind(op) != OpKind::reduction && op_arity(op) > 0;
   }
   static bool is_none_or(Op op, std::size_t arity) { return op == no_op || (is_scalar(op) && op_arity(op) == arity); }
+  /// A product to which rows that lie side by side are added, or nothing.
+  static bool is_sum_at_most(const Instruction& i, const Shape& s) {
+    const bool neighbours = s.step[2] == 1 || instructions::facts_of(i, s).result.count == 1;
+    return i.then == no_op && (i.op == no_op || (i.op == Op::add && neighbours));
+  }
   static void check_ops(const Instruction& i, const Shape& s, OpUse use, bool in_tile) {
     switch (use) {
       case OpUse::none:
@@ -210,7 +215,8 @@ class Checker {
         require(i.op == Op::max || i.op == Op::min, "an extreme that is neither max nor min");
         return require(s.rows <= 1u << 24, "an extreme of more rows than numbers can count");
       case OpUse::finish:
-        require(in_tile || (i.op == no_op && i.then == no_op), "a finished product outside of a tile");
+        require(in_tile || is_sum_at_most(i, s),
+                "a product outside of a tile that is finished by something else than a sum");
         return require(is_none_or(i.op, 2) && is_none_or(i.then, 1), "a product finished by an op that does not fit");
     }
   }

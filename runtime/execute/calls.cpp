@@ -217,13 +217,10 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
           if (!goes_on(Kind::numbers)) calls.calls.push_back({.kind = Kind::numbers, .at = at, .numbers = numbers});
           calls.calls.back().end = at + 1, ++numbers;
           break;
-        case Way::moves: {
-          const std::vector<MovedRows<T>>& moves = moves_.at(at);
-          const auto count = static_cast<std::uint32_t>(moves.size());
-          calls.calls.push_back({.kind = Kind::moves, .at = at, .end = count, .moves = moves.data()});
+        case Way::moves:
           break;
-        }
       }
+      if (!moves_.empty()) add_moves(at, calls);
     }
     calls.stage_begins[s + 1] = calls.calls.size();
   }
@@ -232,6 +229,15 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   calls.calls.shrink_to_fit();
   std::vector<BoundProduct<T>>().swap(products_);
   std::vector<BoundSums<T>>().swap(sums_);
+}
+
+/// All that a gather does, or what follows a product.
+template <class T>
+void CallPlanner<T>::add_moves(std::uint32_t at, CallList<T>& calls) const {
+  const auto moves = moves_.find(at);
+  if (moves == moves_.end()) return;
+  const auto count = static_cast<std::uint32_t>(moves->second.size());
+  calls.calls.push_back({.kind = Call<T>::Kind::moves, .at = at, .end = count, .moves = moves->second.data()});
 }
 
 template <class T>

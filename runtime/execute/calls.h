@@ -236,6 +236,8 @@ class CallPlanner {
   void bind_number(const Instruction& i, const Instruction* before);
   // Of products.cpp.
   void bind_products(std::uint32_t at);
+  void bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<T>& bound);
+  void add_afterwards(std::uint32_t at);
   BoundProduct<T> bound_lanes(const Instruction& i, const Shape& s) const;
   BoundProduct<T> bound_places(const Instruction& i, const Shape& s) const;
   BoundProduct<T> bound_outer(const Instruction& i, const Shape& s) const;
@@ -250,6 +252,7 @@ class CallPlanner {
   bool are_dots(const Instruction& i, const Shape& s) const;
   BoundSums<T> bound_dots(const Instruction& i, const Shape& s) const;
 
+  void add_moves(std::uint32_t at, CallList<T>& calls) const;
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
   void add_sums(BoundSums<T>& bound, CallList<T>& calls);
   void add_product_of_sums(BoundSums<T>& bound, CallList<T>& calls);
@@ -269,7 +272,7 @@ class CallPlanner {
   std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;
   std::set<const T*> copied_;                                 // of these, those that a call has made already
-  std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions
+  std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them
   std::deque<ProductGaps> gaps_;                              // which calls point to
   PlannedCalls<T> planned_;                                   // of one product or some sums
   std::size_t most_calls_ = 0;

@@ -56,6 +56,12 @@ std::vector<bool> find_reads(const Program& program) {
   return read;
 }
 
+std::vector<bool> find_trained(const Program& program) {
+  std::vector<bool> trained(program.parameters.size(), false);
+  for (const Range range : program.trained) std::fill(trained.begin() + range.begin, trained.begin() + range.end, true);
+  return trained;
+}
+
 /// The numbers of an operand of an outer product.
 std::size_t factor_numbers(const Instruction& i, const Shape& s, std::size_t k) {
   return s.step[k] == 0 ? 1 : instructions::facts_of(i, s).operands[k].count;
@@ -96,7 +102,7 @@ std::vector<HeldProduct> find_held_products(const Program& program) {
   std::vector<HeldProduct> held;
   if (!program.one_row || program.exact) return held;
   std::vector<std::uint32_t> last_writes;
-  std::vector<bool> read;
+  std::vector<bool> read, trained;
   // What is neither a parameter nor set by the user from step to step, and is not written any more.
   const auto stays = [&](const Instruction& i, const Shape& s, std::size_t k, std::uint32_t at) {
     const std::size_t count = factor_numbers(i, s, k);
@@ -109,16 +115,19 @@ std::vector<HeldProduct> find_held_products(const Program& program) {
     const std::uint64_t entries = std::uint64_t{s.rows} * s.terms;
     if (i.kind != InstructionKind::outer || entries < least_entries) return;
     if ((s.places > 1 && s.place_step != 0) || s.gaps != Shape::no_gaps) return;
-    if (last_writes.empty()) last_writes = find_last_writes(program), read = find_reads(program);
+    if (last_writes.empty()) {
+      last_writes = find_last_writes(program), read = find_reads(program), trained = find_trained(program);
+    }
     const std::uint32_t end = i.out + (s.rows - 1) * s.row_step + (s.terms - 1) * s.term_step + 1;
     const auto piece = std::ranges::find_if(program.gradients, [&](const GradientPiece& each) {
       return each.slot <= i.out && end <= each.slot + each.count;
     });
     if (piece == program.gradients.end() || !stays(i, s, 0, at) || !stays(i, s, 1, at)) return;
-    bool wanted = false;
-    each_entry(i.out, s, [&](std::uint32_t slot) { wanted = wanted || read[slot]; });
-    if (wanted || !are_its_own(program, at, last_writes)) return;
     const std::uint32_t parameter = piece->first.index + (i.out - piece->slot);
+    bool wanted = false, all_trained = true;
+    each_entry(i.out, s, [&](std::uint32_t slot) { wanted = wanted || read[slot]; });
+    each_entry(parameter, s, [&](std::uint32_t of) { all_trained = all_trained && trained[of]; });
+    if (wanted || !all_trained || !are_its_own(program, at, last_writes)) return;
     const bool by_rows = s.places == 1 && s.terms >= least_terms_of_rows && s.term_step == 1 && s.step[1] == 1;
     held.push_back({at, parameter, static_cast<std::ptrdiff_t>(parameter) - static_cast<std::ptrdiff_t>(i.out),
                     by_rows ? s.row_step : 0});
@@ -130,26 +139,26 @@ template <class T>
 HeldProducts<T>::HeldProducts(const Program& program, const KernelTable<T>& kernels, std::vector<HeldProduct> products,
                               std::vector<Call<T>> calls, T* uniform)
     : kernels_(kernels), products_(std::move(products)), calls_(std::move(calls)), uniform_(uniform) {
-  std::vector<bool> is_held(products_.empty() ? 0 : program.parameters.size(), false);
+  std::vector<bool> is_left_out = find_trained(program);
+  is_left_out.flip();
   std::size_t most = 0;
   for (const HeldProduct& product : products_) {
     const Instruction& i = program.instructions[product.at];
     const Shape& s = program.shapes[i.shape];
-    each_entry(product.parameter, s, [&](std::uint32_t parameter) { is_held[parameter] = true; });
+    each_entry(product.parameter, s, [&](std::uint32_t parameter) { is_left_out[parameter] = true; });
     for (const std::size_t k : {0, 1}) {
       factors_.push_back({uniform + i.x[k], factor_numbers(i, s, k)});
       most = std::max(most, factors_.back().count);
     }
   }
   scaled_.resize(most);
-  if (products_.empty()) return;
   for (const GradientPiece& piece : program.gradients) {
     bool goes_on = false;
     for (std::uint32_t n = 0; n < piece.count; ++n) {
-      const bool held = is_held[piece.first.index + n];
-      if (!held && !goes_on) formed_.push_back({piece.first.index + n, piece.slot + n, 0});
-      if (!held) ++formed_.back().count;
-      goes_on = !held;
+      const bool formed = !is_left_out[piece.first.index + n];
+      if (formed && !goes_on) formed_.push_back({piece.first.index + n, piece.slot + n, 0});
+      if (formed) ++formed_.back().count;
+      goes_on = formed;
     }
   }
 }

@@ -56,7 +56,7 @@ class HeldProducts {
   bool all_finite() const;
 
  private:
-  /// Neighbouring parameters whose gradients are not held.
+  /// Neighbouring parameters that are trained and whose gradients are not held.
   struct Formed {
     std::uint32_t parameter, slot, count;
   };

@@ -21,7 +21,7 @@ const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_sam
 
 /// Whether what runs once a step reads its operand by OperandRows, and thus parameters where they really are.
 bool reads_in_place(const Instruction& i, const Shape& s, instructions::Source source) {
-  if (source == instructions::Source::matrix) return true;
+  if (source == instructions::Source::matrix || is_product(i)) return true;
   return (i.kind == InstructionKind::elementwise && s.rows > 1) || i.kind == InstructionKind::outer ||
          i.kind == InstructionKind::copy || i.kind == InstructionKind::add_at;
 }

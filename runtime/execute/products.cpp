@@ -27,8 +27,8 @@ template <class T>
 bool CallPlanner<T>::are_dots(const Instruction& i, const Shape& s) const {
   if (!view_.once() || !is_product(i)) return false;
   const Matrix w(i, s);
-  return !transposed_.contains(w) && s.places == 1 && i.op == no_op && i.then == no_op && w.term_step == 1 &&
-         w.terms > few_terms && OperandRows<T>(view_, i, s, 1).step == 1;
+  return !transposed_.contains(w) && s.places == 1 && w.term_step == 1 && w.terms > few_terms &&
+         OperandRows<T>(view_, i, s, 1).step == 1;
 }
 
 template <class T>
@@ -57,6 +57,7 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
   const bool together = view_.once() && s.place_step == 0 && (outer || side_by_side || may_copy);
   const bool rows_are_places = !outer && view_.once() && (together || side_by_side);
   std::size_t bind = products_.size();
+  const std::size_t begin = bind;
   for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
     const Instruction here = instructions::at_place(i, s, p);
     products_.push_back(outer ? bound_outer(here, s) : rows_are_places ? bound_places(here, s) : bound_lanes(here, s));
@@ -74,8 +75,32 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
         copy_.resize(std::max(copy_.size(), bound.product.k * bound.product.b_stride));
       }
     }
+    if (i.op != no_op && view_.once()) bind_addend(at, rows_are_places && products_.size() == begin + 1, bound);
     most_calls_ += planned_.make_room(bound.product);
   }
+}
+
+/// What is added to a product that runs once a step: by its kernel, if that may do it and has whole vectors, or after
+/// the last of its calls.
+template <class T>
+void CallPlanner<T>::bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<T>& bound) {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  const OperandRows<T> z(view_, i, s, 2);
+  if (in_kernel && !skip_zeros_ && bound.product.n % kernels_.vector_lanes == 0) {
+    bound.product.finish = {.op = i.op, .operand = z.data, .step = bound.product.n, .per_lane = true};
+    return;
+  }
+  add_afterwards(at);
+}
+
+template <class T>
+void CallPlanner<T>::add_afterwards(std::uint32_t at) {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  const std::size_t rows = instructions::facts_of(i, s).result.count;
+  moves_[at] = {{view_.tile + i.out, OperandRows<T>(view_, i, s, 2).data, rows, true}};
+  ++most_calls_;
 }
 
 /// Of the latest product, which is that of place p, or of all places. Columns of which each has other gaps become
@@ -114,8 +139,8 @@ BoundProduct<T> CallPlanner<T>::bound_lanes(const Instruction& i, const Shape& s
                      .b_stride = x.step,
                      .c_stride = view_.stride,
                      .adjoints = i.kind == InstructionKind::dense_reverse ? Adjoints::b : Adjoints::none};
-  product.finish.op = i.op, product.finish.then = i.then;
-  if (i.op != no_op) {
+  if (!view_.once()) product.finish.op = i.op, product.finish.then = i.then;
+  if (product.finish.op != no_op) {
     const OperandRows<T> z(view_, i, s, 2);
     product.finish.operand = z.data, product.finish.step = z.step, product.finish.per_lane = z.lane_step == 1;
   }
@@ -194,6 +219,7 @@ void CallPlanner<T>::bind_sums(std::uint32_t at) {
       bound.may_multiply = false;
     }
     if (together) bound.sums.places = s.places;
+    if (!outer && i.op != no_op) add_afterwards(at);
     std::size_t calls = planned_.make_room(bound.sums);
     if (bound.may_multiply) calls = std::max(calls, bound.sums.places * (planned_.make_room(bound.product) + 1));
     most_calls_ += calls;
