@@ -317,6 +317,27 @@ TEST_CASE("layers: softmax of large and infinite numbers") {
   CHECK_THROWS_SAYING(RecordingError, "empty", softmax(Values{}));
 }
 
+TEST_CASE("layers: tensors may be another layer's, or computed") {
+  Tape tape;
+  const Values x = tape.inputs("x", std::vector<double>{3.0, 4.0});
+  const LayerNorm one(tape, 2);
+  LayerNorm other(tape, 2);
+  other.set_values(0, one.tensors()[0].values);
+  tape.set_data(one.tensors()[0].values[1].id(), 5.0);
+  CHECK(other(x)[1].data() == one(x)[1].data());
+  CHECK(other.tensors()[1].values[0].id() != one.tensors()[1].values[0].id());
+  const Value scale = tape.parameter(2.0);
+  other.set_values(0, Values{scale * scale, scale});
+  const double root = 1.0 / std::sqrt(0.25 + 1e-5);
+  CHECK(std::abs(other(x)[0].data() + 0.5 * root * 4.0) < 1e-15);
+  CHECK(std::abs(other(x)[1].data() - 0.5 * root * 2.0) < 1e-15);
+  CHECK_THROWS_SAYING(RecordingError, "a layer's \"bias\" of 2 numbers was given 1",
+                      other.set_values(1, Values{scale}));
+  CHECK_THROWS_SAYING(RecordingError, "a layer's \"bias\" was given a plain number",
+                      other.set_values(1, Values{scale, 2.0}));
+  CHECK_THROWS_SAYING(RecordingError, "a layer with 2 tensors has no tensor 2", other.set_values(2, Values{scale}));
+}
+
 TEST_CASE("layers: sizes that do not fit are refused") {
   Tape tape;
   const Values x = tape.inputs("x", 6);

@@ -62,8 +62,9 @@ class Rewriter {
   }
 
   void move_inputs(const InputGroup& group) {
-    const std::vector<Value> inputs = group.random ? to_->randoms(group.count) : to_->inputs(group.name, group.count);
-    for (std::uint32_t k = 0; k < group.count; ++k) set_moved(from_.input_nodes()[group.first.index + k], inputs[k]);
+    const auto& [name, first, count, random] = group;
+    const std::vector<Value> inputs = random ? to_->randoms(count) : to_->inputs(name, count);
+    for (std::uint32_t k = 0; k < count; ++k) set_moved(from_.input_nodes()[first.index + k], inputs[k]);
     some_input_ = inputs.back();
   }
 

@@ -1,5 +1,6 @@
 #include "tapeloom/core/nets/module.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
@@ -29,6 +30,22 @@ std::vector<Value> Module::parameters() const {
     if (tensor.is_trained) all.insert(all.end(), tensor.values.begin(), tensor.values.end());
   }
   return all;
+}
+
+void Module::set_values(std::size_t tensor, std::span<const Value> values) {
+  if (tensor >= tensors_.size()) {
+    throw RecordingError("a layer with " + std::to_string(tensors_.size()) + " tensors has no tensor " +
+                         std::to_string(tensor));
+  }
+  ModuleTensor& changed = tensors_[tensor];
+  if (values.size() != changed.values.size()) {
+    throw RecordingError("a layer's \"" + changed.name + "\" of " + std::to_string(changed.values.size()) +
+                         " numbers was given " + std::to_string(values.size()));
+  }
+  if (std::ranges::any_of(values, &Value::is_plain)) {
+    throw RecordingError("a layer's \"" + changed.name + "\" was given a plain number, which is on no tape");
+  }
+  changed.values.assign(values.begin(), values.end());
 }
 
 void Module::set_labels(std::string_view prefix) const {

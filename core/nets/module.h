@@ -30,6 +30,9 @@ class TAPELOOM_API Module {
   std::span<const ModuleTensor> tensors() const&& = delete;  // of a module that is gone after the statement
   /// Those that are trained, of one tensor after another, which is the order in which they were recorded.
   std::vector<Value> parameters() const;
+  /// Puts other Values in the place of a tensor's, row-major: those of another layer, which two then share, or computed
+  /// ones. Throws RecordingError for a tensor that is not there, for more or fewer of them, and for plain numbers.
+  void set_values(std::size_t tensor, std::span<const Value> values);
   /// Labels every parameter as labelled_layout reads it: prefix + "weight[0][2]" and so on.
   void set_labels(std::string_view prefix = {}) const;
 

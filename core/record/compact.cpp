@@ -154,11 +154,11 @@ struct Tape::Tables {
       leaf_index[i].parameter = static_cast<std::uint32_t>(parameters.size());
       parameters.push_back({place(node), frozen});
     }
-    for (const InputGroup& group : tape.groups_) {
-      if (!kept(tape.inputs_[group.first.index])) continue;
-      groups.push_back({group.name, InputId(inputs.size()), group.count, group.random});
-      names.insert(group.name);
-      for (std::uint32_t i = group.first.index; i < group.first.index + group.count; ++i) {
+    for (const auto& [name, first, count, random] : tape.groups_) {
+      if (!kept(tape.inputs_[first.index])) continue;
+      groups.push_back({name, InputId(inputs.size()), count, random});
+      names.insert(name);
+      for (std::uint32_t i = first.index; i < first.index + count; ++i) {
         leaf_index[i].input = static_cast<std::uint32_t>(inputs.size());
         inputs.push_back(place(tape.inputs_[i]));
       }
@@ -170,8 +170,8 @@ struct Tape::Tables {
       uniform_inputs.push_back({place(node), name, training});
       names.insert(name);
     }
-    for (const Assignment& each : tape.assignments_) {
-      if (kept(each.used)) assignments.push_back({place(each.parameter), place(each.next), place(each.used)});
+    for (const auto& [parameter, next, used] : tape.assignments_) {
+      if (kept(used)) assignments.push_back({place(parameter), place(next), place(used)});
     }
     for (const auto& [node, label] : tape.labels_) {
       if (kept(NodeId(std::size_t{node}))) labels.emplace_hint(labels.end(), places[node], label);

@@ -63,6 +63,44 @@ for step in range(500):
 print(f"mean square {trainer.loss:.4f}, outputs {trainer.outputs.shape} of {trainer.outputs.dtype}")
 assert trainer.loss < 0.02
 
+# --- layers
+from tapeloom import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        self.conv = nn.Conv2d(1, 4, 3, padding=1, activation="relu")
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Layer(16, 2, nonlin=False)
+
+    def __call__(self, pixels):
+        image = nn.max_pool2d(self.norm(self.conv(nn.Image(1, 4, 4, pixels))), 2)
+        return self.head(nn.dropout(image.values, 0.1))
+
+
+generator = np.random.default_rng(2)
+kinds = generator.integers(0, 2, 400)
+images = generator.normal(scale=0.3, size=(400, 4, 4))
+for picture, kind in zip(images, kinds):
+    (picture if kind else picture.T)[generator.integers(0, 4)] += 1.0  # a row of it, or a column
+
+net = Net()
+scores = net(tapeloom.inputs("pixels", 16))
+cost = tapeloom.batch_mean(tapeloom.softmax_cross_entropy(scores, tapeloom.input("kind")))
+training = tapeloom.compile(cost, net.parameters())
+validating = tapeloom.compile(cost, parameters_of=training, gradients=False)
+stripes = {"pixels": images[:300], "kind": kinds[:300].astype(float)}
+tapeloom.fit(
+    training, stripes, epochs=40, optimizer=tapeloom.Adam(0.02), validation_fraction=0.2, predictor=validating
+)
+predicting = tapeloom.compile(outputs=scores, parameters_of=training)
+found = tapeloom.predict(predicting, {"pixels": images[300:]}).argmax(axis=1)
+print(f"more than nine of ten are right: {(found == kinds[300:]).mean() > 0.9}")
+
+weights = tapeloom.export_weights(training, net.tensor_layout(training))
+for name, array in weights.items():
+    print(f"{name:18}{array.shape}")
+
 # --- fitting
 volumes = np.array([10.07, 17.94, 29.61, 40.02, 50.76, 61.01, 75.47, 81.78])
 pressures = np.array([77.6, 141.1, 239.9, 332.8, 434.8, 536.8, 689.1, 760.0])

@@ -1,6 +1,8 @@
 // compile(), explain_passes() and evaluate(): what takes Values and leaves the shared tape.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "executor.h"
 #include "recording.h"
 #include "value.h"
@@ -89,6 +91,10 @@ CompileOptions options_of(const py::kwargs& named) {
     TAPELOOM_COMPILE_OPTION(reuse_slots)
     TAPELOOM_COMPILE_OPTION(verify)
 #undef TAPELOOM_COMPILE_OPTION
+    if (name == "training") {
+      if (!value.is_none()) options.training = PyObject_IsTrue(value.ptr()) == 1;
+      known = true;
+    }
     if (!known) throw py::type_error("'" + name + "' is no option of compile");
   }
   return options;
@@ -119,6 +125,10 @@ py::object compile_residual_executor(py::handle residuals, py::handle parameters
                                                      nullptr));
 }
 
+bool trains(const Snapshot& snapshot) {
+  return std::ranges::any_of(snapshot.tape->parameters(), [](const ParameterRecord& each) { return !each.frozen; });
+}
+
 py::object compile_executor(py::handle loss, py::handle parameters, py::handle outputs, py::handle dtype,
                             std::size_t max_samples, std::size_t threads, bool check_finite, bool profile,
                             py::handle parameters_of, std::uint64_t branches_from, const py::kwargs& named) {
@@ -134,7 +144,7 @@ py::object compile_executor(py::handle loss, py::handle parameters, py::handle o
   }
   Request taken = take(loss, trained, outputs, branches_from);
   if (trained.is_none() && taken.snapshot.loss && options.gradients && !options.input_gradients &&
-      taken.snapshot.parameters.empty()) {
+      !trains(taken.snapshot)) {
     throw CompileError(
         "there is nothing to train: a Value does not say that it is a parameter, so name them, as in compile(loss, "
         "parameters=model.parameters()), or make them by parameter(). For the loss alone, say gradients=False");
@@ -186,19 +196,18 @@ constexpr const char* compile_doc =
     "Compiles a recording and makes an Executor for it.\n\n"
     "`loss` is the Value to be made small, one number for the whole batch: where it differs from sample to sample, "
     "reduce it with batch_mean or batch_sum. Without, inference alone is compiled. `parameters` are the leaves that "
-    "are "
-    "trained, such as model.parameters(); without, those that were made by parameter(), of which there must be one "
-    "unless gradients=False. Other leaves that are no "
-    "inputs "
-    "are data, and samples recorded one after another are folded into a batch where they can be. `outputs` are Values "
-    "to be read after a step.\n\n"
+    "are trained, such as model.parameters(); without, those that were made by parameter(), as all of tapeloom.nn are, "
+    "of which there must be one unless gradients=False. What assign() keeps from step to step, such as running "
+    "statistics, follows them, frozen. Other leaves that are no inputs are data, and samples recorded one after "
+    "another are folded into a batch where they can be. `outputs` are Values to be read after a step.\n\n"
     "`dtype` is numpy.float64, as Values have it, without one, or numpy.float32, which is about twice as fast. "
     "`max_samples`, `threads`, `check_finite` and `profile` are the Executor's, and so is `parameters_of`: another "
     "executor with whom to share the parameters, whose list they are without one of their own. `branches_from`, of "
     "mark(), leaves out the branches decided before.\n\n"
-    "Other options, with their defaults: gradients=True (differentiate the loss), input_gradients=False (derivatives "
-    "by "
-    "each sample's inputs), exact=False (bit for bit what evaluate computes; slower), assume_finite=False (your "
+    "Other options, with their defaults: gradients=True (differentiate the loss), training=None (True: dropout, and "
+    "statistics of the batch, which are assigned with each update; False: neither; None: True where the loss is "
+    "differentiated), input_gradients=False (derivatives by each sample's inputs), exact=False (bit for bit what "
+    "evaluate computes; slower), assume_finite=False (your "
     "statement that no number is infinite or NaN: 0.0 * x is left out), and what may be left out for comparison: "
     "fold_samples, roll, fold_constants, common_subexpressions, simplify, idioms, fuse, reuse_slots (all "
     "True) and verify (checks of the compiler's own work).\n\n"

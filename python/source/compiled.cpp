@@ -14,6 +14,7 @@ void add_compiled(py::module_& module) {
       set_error();
     }
   });
+  add_layers(module);
   add_programs(module);
   add_layouts(module);
   add_profiles(module);

@@ -13,6 +13,7 @@
 namespace tapeloom::python {
 
 // What is added to the module, in this order.
+void add_layers(py::module_& module);
 void add_programs(py::module_& module);
 void add_layouts(py::module_& module);
 void add_profiles(py::module_& module);

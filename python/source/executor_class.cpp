@@ -59,6 +59,15 @@ void add_binding(Class& made) {
       "not read.");
   made.def("set_uniform_input", &CompiledExecutor::set_uniform_input, py::arg("name"), py::arg("number"),
            "Sets the number of a uniform input, from the next step on.");
+  made.def(
+      "seed_random",
+      [](CompiledExecutor& self, std::uint64_t seed, std::uint64_t step) {
+        self.with([&](auto& executor) { executor.seed_random(seed, step); });
+      },
+      py::arg("seed"), py::arg("step") = 0,
+      "The next step has the random numbers of that step of that seed, as of dropout, and those after it the ones that "
+      "follow. Without, a first step is step 0 of seed 0, also of a copy and of what was unpickled. A Trainer says it "
+      "before each step, by its seed and the number of the optimizer's updates.");
 }
 
 void add_results(Class& made) {
@@ -178,6 +187,12 @@ void add_parameters(Class& made) {
            "optimizers leave them alone, moments and decay included. Executors that share the parameters do not share "
            "this. Raises BindError for a parameter that was frozen when the program was compiled, and if that has no "
            "gradients; then nothing is changed.");
+  made.def(
+      "apply_assignments",
+      [](CompiledExecutor& self) { self.with([](auto& executor) { executor.apply_assignments(); }); },
+      "Puts into the parameters that the program keeps from step to step, such as running statistics, what the last "
+      "step computed for them. Optimizers do so with each update; who updates `parameters` by hand calls it. Raises "
+      "BindError if the last step failed.");
   made.def_property_readonly(
       "trained", [](CompiledExecutor& self) { return trained(self); },
       "The numbers of the parameters that are not frozen, ascending.");

@@ -8,8 +8,6 @@ namespace tapeloom::python {
 
 namespace {
 
-Tape& tape() { return recording().tape(); }
-
 /// A matrix, row-major, as a list of its rows.
 PyObject* rows_of(const std::vector<Value>& matrix, std::size_t rows, std::size_t columns) {
   py::object list = owned(PyList_New(static_cast<Py_ssize_t>(rows)));
@@ -47,94 +45,6 @@ PyObject* dot_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     const Recording::Pin pin(recording());
     const std::vector<Value> a = values_of(arguments[0], "dot"), b = values_of(arguments[1], "dot");
     return result_of(dot(a, b));
-  });
-}
-
-PyObject* make_parameter(PyObject*, PyObject* arguments, PyObject* keywords) {
-  return guarded([&]() -> PyObject* {
-    PyObject *data = nullptr, *label = nullptr;
-    static const char* names[] = {"data", "label", nullptr};
-    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:parameter", const_cast<char**>(names), &data, &label) ==
-        0) {
-      return nullptr;
-    }
-    const double number = number_argument(data, "parameter(data)");
-    const std::string name = label == nullptr ? "" : text_argument(label, "label");
-    const Recording::Pin pin(recording());
-    return new_object(tape().parameter(number, name));
-  });
-}
-
-PyObject* make_uniform_input(PyObject*, PyObject* arguments, PyObject* keywords) {
-  return guarded([&]() -> PyObject* {
-    PyObject *name = nullptr, *data = nullptr;
-    static const char* names[] = {"name", "data", nullptr};
-    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:uniform_input", const_cast<char**>(names), &name,
-                                    &data) == 0) {
-      return nullptr;
-    }
-    const std::string label = text_argument(name, "the name of a uniform input");
-    const double number = data == nullptr ? 0.0 : number_argument(data, "uniform_input(data)");
-    const Recording::Pin pin(recording());
-    return new_object(recording().uniform_input(label, number));
-  });
-}
-
-/// inputs(name, count) or inputs(name, numbers): a list of Values; input(name, data) one of them.
-PyObject* make_inputs(PyObject*, PyObject* arguments, PyObject* keywords) {
-  return guarded([&]() -> PyObject* {
-    PyObject *name = nullptr, *count = nullptr;
-    static const char* names[] = {"name", "count", nullptr};
-    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OO:inputs", const_cast<char**>(names), &name, &count) == 0) {
-      return nullptr;
-    }
-    const std::string label = text_argument(name, "the name of inputs");
-    const Recording::Pin pin(recording());
-    std::vector<double> data;
-    if (PyLong_Check(count)) {
-      const Py_ssize_t wanted = PyLong_AsSsize_t(count);
-      if (wanted == -1 && PyErr_Occurred() != nullptr) return nullptr;
-      if (wanted < 1) throw RecordingError("inputs(\"" + label + "\", count): at least one is needed");
-      data.resize(static_cast<std::size_t>(wanted));
-    } else {
-      for (const Value& value : values_of(count, "inputs")) data.push_back(value.data());
-    }
-    return results_of(recording().inputs(label, data));
-  });
-}
-
-PyObject* make_input(PyObject*, PyObject* arguments, PyObject* keywords) {
-  return guarded([&]() -> PyObject* {
-    PyObject *name = nullptr, *data = nullptr;
-    static const char* names[] = {"name", "data", nullptr};
-    if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:input", const_cast<char**>(names), &name, &data) == 0) {
-      return nullptr;
-    }
-    const std::string label = text_argument(name, "the name of an input");
-    const std::vector<double> number = {data == nullptr ? 0.0 : number_argument(data, "input(data)")};
-    const Recording::Pin pin(recording());
-    return new_object(recording().inputs(label, number)[0]);
-  });
-}
-
-PyObject* set_frozen(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("set_frozen", count, 2)) return nullptr;
-  return guarded([&]() -> PyObject* {
-    const int frozen = PyObject_IsTrue(arguments[1]);
-    if (frozen < 0) return nullptr;
-    tape().set_frozen(value_argument(arguments[0], "set_frozen"), frozen != 0);
-    return Py_NewRef(Py_None);
-  });
-}
-
-PyObject* take_mark(PyObject*, PyObject*) { return PyLong_FromUnsignedLongLong(recording().mark()); }
-
-PyObject* recorded_nodes(PyObject*, PyObject*) { return PyLong_FromSize_t(recording().size()); }
-
-PyObject* compact(PyObject*, PyObject*) {
-  return guarded([&] {
-    recording().compact();
-    return Py_NewRef(Py_None);
   });
 }
 
@@ -337,25 +247,6 @@ PyMethodDef functions[] = {
     {"equal", TAPELOOM_FAST(equal), METH_FASTCALL,
      "equal(a, b)\n--\n\nThe condition that two numbers are equal. (== of Values is of objects, as in micrograd.)"},
     {"not_equal", TAPELOOM_FAST(not_equal), METH_FASTCALL, "not_equal(a, b)\n--\n\nThe condition that they are not."},
-    {"parameter", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_parameter)),
-     METH_VARARGS | METH_KEYWORDS,
-     "parameter(data, label='')\n--\n\nA leaf that compile() trains where it is not told which ones."},
-    {"inputs", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_inputs)), METH_VARARGS | METH_KEYWORDS,
-     "inputs(name, count)\n--\n\nA list of leaves that are bound together, from rows of so many numbers. A list of "
-     "numbers in place of the count is their data while recording; without, that is zero."},
-    {"input", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_input)), METH_VARARGS | METH_KEYWORDS,
-     "input(name, data=0.0)\n--\n\nA leaf that is bound per sample."},
-    {"uniform_input", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_uniform_input)),
-     METH_VARARGS | METH_KEYWORDS,
-     "uniform_input(name, data=0.0)\n--\n\nA leaf that is bound once a step, the same for every sample."},
-    {"set_frozen", TAPELOOM_FAST(set_frozen), METH_FASTCALL,
-     "set_frozen(parameter, frozen)\n--\n\nExcludes what parameter() has made from training, or includes it again."},
-    {"mark", take_mark, METH_NOARGS,
-     "mark()\n--\n\nWhere the recording is: compile(..., branches_from=mark) leaves out branches decided before."},
-    {"recorded_nodes", recorded_nodes, METH_NOARGS, "recorded_nodes()\n--\n\nHow many nodes the recording holds now."},
-    {"compact", compact, METH_NOARGS,
-     "compact()\n--\n\nDrops the nodes that no living Value is computed from. It happens by itself when they are "
-     "many. While a function of this package takes its arguments, as from a generator, it waits for the next one."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -13,6 +13,8 @@ namespace tapeloom::python {
 
 /// Adds them. False with a Python error if that fails.
 bool add_functions(PyObject* module);
+/// Those that make leaves and look after the recording.
+bool add_leaves(PyObject* module);
 
 /// The elements of a list or other iterable, to be read by PySequence_Fast_GET_ITEM: of a list, that list. Throws
 /// ErrorIsSet, a TypeError that says what is expected.

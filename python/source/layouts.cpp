@@ -1,7 +1,7 @@
 // Which parameters of a program are a tensor together, what they are called, and their numbers as arrays.
 #include <pybind11/stl.h>
 
-#include <algorithm>
+#include <unordered_map>
 
 #include "executor.h"
 #include "tensors.h"
@@ -11,33 +11,47 @@ namespace tapeloom::python {
 
 namespace {
 
-ParameterId number_of(const CompiledProgram& program, const py::object& value, const std::string& what) {
-  const auto found = std::ranges::find_if(program.values, [&](const py::object& known) { return known.is(value); });
-  if (found != program.values.end()) return ParameterId(static_cast<std::size_t>(found - program.values.begin()));
-  throw BindError(what + (program.values.empty()
-                              ? ": the program does not know the Values of its parameters, since it is from a file, a "
-                                "pickle or a copy; say which ones by their numbers or a layout"
-                              : ": a Value that is none of the program's parameters"));
-}
+/// Which number each Value of a program has, found out when it is asked for the first one.
+class Numbers {
+ public:
+  explicit Numbers(const CompiledProgram& program) : program_(program) {}
 
-void append(const CompiledProgram& program, py::handle parameters, const std::string& what,
-            std::vector<ParameterId>& ids) {
+  const CompiledProgram& program() const { return program_; }
+  ParameterId of(py::handle value, const std::string& what) {
+    if (by_object_.empty()) {
+      for (std::size_t i = 0; i < program_.values.size(); ++i) by_object_.emplace(program_.values[i].ptr(), i);
+    }
+    const auto found = by_object_.find(value.ptr());
+    if (found != by_object_.end()) return ParameterId(found->second);
+    throw BindError(what +
+                    (program_.values.empty()
+                         ? ": the program does not know the Values of its parameters, since it is from a file, a "
+                           "pickle or a copy; say which ones by their numbers or a layout"
+                         : ": a Value that is none of the program's parameters"));
+  }
+
+ private:
+  const CompiledProgram& program_;
+  std::unordered_map<PyObject*, std::size_t> by_object_;
+};
+
+void append(Numbers& numbers, py::handle parameters, const std::string& what, std::vector<ParameterId>& ids) {
   if (py::isinstance<ParameterTensor>(parameters)) {
     const auto& tensor = py::cast<const ParameterTensor&>(parameters);
     ids.insert(ids.end(), tensor.parameters.begin(), tensor.parameters.end());
   } else if (is_value(parameters.ptr())) {
-    ids.push_back(number_of(program, py::reinterpret_borrow<py::object>(parameters), what));
+    ids.push_back(numbers.of(parameters, what));
   } else if (PyIndex_Check(parameters.ptr()) != 0 && PySequence_Check(parameters.ptr()) == 0) {
     const Py_ssize_t number = PyNumber_AsSsize_t(parameters.ptr(), PyExc_IndexError);
     if (number == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    const std::size_t count = program.program->parameters.size();
+    const std::size_t count = numbers.program().program->parameters.size();
     if (number < 0 || static_cast<std::size_t>(number) >= count) {
       throw BindError(what + ": parameter " + std::to_string(number) + " of a program that has " +
                       std::to_string(count));
     }
     ids.emplace_back(static_cast<std::size_t>(number));
   } else if (py::isinstance<py::iterable>(parameters) && !py::isinstance<py::str>(parameters)) {
-    for (const py::handle item : py::reinterpret_borrow<py::object>(parameters)) append(program, item, what, ids);
+    for (const py::handle item : py::reinterpret_borrow<py::object>(parameters)) append(numbers, item, what, ids);
   } else {
     throw py::type_error(what + ": Values, numbers of parameters or ParameterTensors are expected, not '" +
                          Py_TYPE(parameters.ptr())->tp_name + "'");
@@ -71,7 +85,8 @@ const CompiledProgram& program_of(py::handle object, const std::string& what) {
 
 std::vector<ParameterId> parameter_ids(const CompiledProgram& program, py::handle parameters, const std::string& what) {
   std::vector<ParameterId> ids;
-  append(program, parameters, what, ids);
+  Numbers numbers(program);
+  append(numbers, parameters, what, ids);
   return ids;
 }
 

@@ -13,7 +13,7 @@ PYBIND11_MODULE(_native, module) {
   using namespace tapeloom::python;
   module.attr("__version__") = tapeloom::version();
   if (!add_errors(module.ptr()) || !add_value_types(module.ptr()) || !add_functions(module.ptr()) ||
-      !add_nets(module.ptr()) || !add_losses(module.ptr())) {
+      !add_leaves(module.ptr()) || !add_nets(module.ptr()) || !add_losses(module.ptr())) {
     throw pybind11::error_already_set();
   }
   add_compiled(module);

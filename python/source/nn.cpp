@@ -11,25 +11,25 @@
 
 namespace tapeloom::python {
 
-namespace {
-
-using Activation = Value (*)(Value);
-
-/// By its name: a function of one Value, or "" for none.
-Activation activation_of(PyObject* name) {
+ActivationFunction activation_of(PyObject* name) {
   // The names in a program's source are interned: the same one is the same object.
   static PyObject* last_name = nullptr;
-  static Activation last = nullptr;
+  static ActivationFunction last = nullptr;
   if (name == last_name) return last;
-  Activation found = nullptr;
+  ActivationFunction found = nullptr;
   if (!PyUnicode_Check(name)) {
-    PyErr_Format(PyExc_TypeError, "the activation of a neuron is a string, not '%s'", Py_TYPE(name)->tp_name);
+    PyErr_Format(PyExc_TypeError, "an activation is a string, not '%s'", Py_TYPE(name)->tp_name);
     throw ErrorIsSet();
   }
   if (PyUnicode_GetLength(name) == 0) found = [](Value x) { return x; };
-#define TAPELOOM_UNARY(op, Struct) \
+#define TAPELOOM_ACTIVATION(op) \
   if (PyUnicode_CompareWithASCIIString(name, #op) == 0) found = [](Value x) { return tapeloom::op(x); };
+#define TAPELOOM_UNARY(op, Struct) TAPELOOM_ACTIVATION(op)
 #include "tapeloom/core/ops/ops.def"
+  TAPELOOM_ACTIVATION(gelu)
+  TAPELOOM_ACTIVATION(silu)
+  TAPELOOM_ACTIVATION(elu)
+#undef TAPELOOM_ACTIVATION
   if (found == nullptr) {
     PyErr_Format(PyExc_ValueError,
                  "'%U' is no activation: it is the name of a function of one Value, such as 'tanh', or ''", name);
@@ -39,6 +39,8 @@ Activation activation_of(PyObject* name) {
   last = found;
   return found;
 }
+
+namespace {
 
 /// Numbers among the inputs, recorded once for all neurons.
 std::vector<Value> recorded_inputs(PyObject* x) {

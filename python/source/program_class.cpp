@@ -67,6 +67,9 @@ void add_facts(Class& made) {
       "has_gradients", [](const CompiledProgram& self) { return self.program->has_gradients; },
       "Whether it can be trained.");
   made.def_property_readonly(
+      "is_of_training", [](const CompiledProgram& self) { return self.program->is_of_training; },
+      "Whether it computes something else than a program for inference would, as with dropout: compile(training=...).");
+  made.def_property_readonly(
       "has_input_gradients", [](const CompiledProgram& self) { return self.program->has_input_gradients; },
       "Whether it was compiled with input_gradients=True.");
   made.def_property_readonly(

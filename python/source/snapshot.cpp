@@ -1,5 +1,6 @@
 // Copies what a loss, outputs and branches are computed from to a tape of its own, where the leaves that are trained
-// are parameters. What is compiled there does not depend on what becomes of the shared tape.
+// are parameters. What is compiled there does not depend on what becomes of the shared tape. Records of the tape are
+// taken apart by name, all of their fields, so that one more does not compile until it is copied.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -19,8 +20,10 @@ class SnapshotWriter {
     mark_needed();
     write_parameters();
     write_inputs();
+    write_uniform_inputs();
     write_others();
     write_guards();
+    write_assignments();
     if (request_.loss != nullptr) result_.loss = copy(node_of(request_.loss));
     for (PyObject* output : request_.outputs) result_.outputs.push_back(copy(node_of(output)));
     return std::move(result_);
@@ -50,21 +53,48 @@ class SnapshotWriter {
     for (std::size_t g = 0; g < tape_.guards().size(); ++g) {
       if (is_held(g)) needed_[tape_.guards()[g].condition.index] = true;
     }
-    for (std::size_t i = tape_.size(); i-- > 0;) {
-      if (!needed_[i]) continue;
-      for (NodeId operand : tape_.operands(NodeId(i))) needed_[operand.index] = true;
-    }
+    do {
+      for (std::size_t i = tape_.size(); i-- > 0;) {
+        if (!needed_[i]) continue;
+        for (NodeId operand : tape_.operands(NodeId(i))) needed_[operand.index] = true;
+      }
+    } while (mark_for_assignments());
   }
+
+  /// What a program that trains keeps from step to step. False if nothing is new.
+  bool mark_for_assignments() {
+    bool more = false;
+    for (const auto& [parameter, next, used] : tape_.assignments()) {
+      if (!is_kept(used)) continue;
+      for (NodeId node : {parameter, next}) {
+        more = more || !needed_[node.index];
+        needed_[node.index] = true;
+      }
+    }
+    return more;
+  }
+  /// Whether what is used of an assignment makes it one of the program's; of one without a loss, none is.
+  bool is_kept(NodeId used) const { return request_.loss != nullptr && needed_[used.index]; }
 
   bool is_held(std::size_t guard) const { return from_.decisions_[guard] >= request_.branches_from; }
 
   void write_parameters() {
     if (!request_.parameters) {
-      for (const ParameterRecord& parameter : tape_.parameters()) {
-        if (needed_[parameter.node.index]) write_parameter(parameter.node);
+      for (const auto& [node, frozen] : tape_.parameters()) {
+        if (needed_[node.index]) write_parameter(node);
       }
       return;
     }
+    write_listed_parameters();
+    // Statistics are no constants, though nobody lists them among what is trained.
+    std::vector<bool> assigned(tape_.size(), false);
+    for (const auto& [parameter, next, used] : tape_.assignments()) assigned[parameter.index] = true;
+    for (const auto& [node, frozen] : tape_.parameters()) {
+      if (assigned[node.index] && needed_[node.index] && !copies_[node.index]) write_parameter(node);
+    }
+  }
+
+  void write_listed_parameters() {
     for (std::size_t i = 0; i < request_.parameters->size(); ++i) {
       const NodeId node = node_of((*request_.parameters)[i]);
       const std::string name = "parameters[" + std::to_string(i) + "]";
@@ -80,9 +110,7 @@ class SnapshotWriter {
   void write_parameter(NodeId node) {
     const Value parameter = to().parameter(tape_.data(node));
     set(node, parameter);
-    if (tape_.op(node) == Op::parameter && tape_.parameters()[tape_.leaf_index(node)].frozen) {
-      to().set_frozen(parameter);
-    }
+    if (tape_.op(node) == Op::parameter) to().set_frozen(parameter, tape_.parameters()[tape_.leaf_index(node)].frozen);
     result_.parameters.push_back(parameter);
     result_.sources.push_back(node);
   }
@@ -92,18 +120,32 @@ class SnapshotWriter {
     return found == from_.names_.end() ? name : found->second;
   }
 
+  /// Random numbers last: they have names of their own, which shall not be in the way of the user's.
   void write_inputs() {
-    for (const InputGroup& group : tape_.input_groups()) {
-      const auto members = tape_.input_nodes().subspan(group.first.index, group.count);
-      if (!std::ranges::any_of(members, [&](NodeId node) { return needed_[node.index]; })) continue;
-      std::vector<double> data;
-      for (NodeId node : members) data.push_back(tape_.data(node));
-      const std::vector<Value> copied = to().inputs(name_of(group.name), data);
-      for (std::size_t i = 0; i < members.size(); ++i) copies_[members[i].index] = copied[i];
+    for (const bool randoms : {false, true}) {
+      for (const auto& [name, first, count, random] : tape_.input_groups()) {
+        const auto members = tape_.input_nodes().subspan(first.index, count);
+        if (random != randoms || !std::ranges::any_of(members, [&](NodeId node) { return needed_[node.index]; })) {
+          continue;
+        }
+        std::vector<double> data;
+        for (NodeId node : members) data.push_back(tape_.data(node));
+        const std::vector<Value> copied = random ? to().randoms(count) : to().inputs(name_of(name), data);
+        for (std::size_t i = 0; i < members.size(); ++i) {
+          copies_[members[i].index] = copied[i];
+          to().override_data(copied[i].id(), data[i]);
+        }
+      }
     }
-    for (const UniformInputRecord& input : tape_.uniform_inputs()) {
-      if (needed_[input.node.index]) {
-        copies_[input.node.index] = to().uniform_input(tape_.data(input.node), name_of(input.name));
+  }
+
+  /// The one that says whether a program trains last, for the same reason.
+  void write_uniform_inputs() {
+    for (const bool trainings : {false, true}) {
+      for (const auto& [node, name, training] : tape_.uniform_inputs()) {
+        if (training != trainings || !needed_[node.index]) continue;
+        copies_[node.index] = training ? to().training() : to().uniform_input(tape_.data(node), name_of(name));
+        to().override_data(copy(node).id(), tape_.data(node));
       }
     }
   }
@@ -130,6 +172,12 @@ class SnapshotWriter {
       const NodeId condition = copy(tape_.guards()[g].condition).id();
       to().override_data(condition, tape_.guards()[g].expected ? 1.0 : 0.0);
       to().guard(condition);
+    }
+  }
+
+  void write_assignments() {
+    for (const auto& [parameter, next, used] : tape_.assignments()) {
+      if (is_kept(used)) to().assign(copy(parameter), copy(next), copy(used));
     }
   }
 

@@ -176,8 +176,9 @@ PyObject* reduce(PyObject* self, PyObject*) {
     const bool is_parameter = op == Op::parameter;
     const py::object module = owned(PyImport_ImportModule(is_parameter ? "tapeloom._native" : "copyreg"));
     const py::object maker = owned(PyObject_GetAttrString(module.ptr(), is_parameter ? "parameter" : "__newobj__"));
-    return is_parameter ? Py_BuildValue("(O(d)O)", maker.ptr(), 0.0, state.ptr())
-                        : Py_BuildValue("(O(O)O)", maker.ptr(), Py_TYPE(self), state.ptr());
+    if (!is_parameter) return Py_BuildValue("(O(O)O)", maker.ptr(), Py_TYPE(self), state.ptr());
+    const auto& [place, frozen] = tape().parameters()[tape().leaf_index(node)];
+    return Py_BuildValue("(O(dsO)O)", maker.ptr(), 0.0, "", frozen ? Py_True : Py_False, state.ptr());
   });
 }
 

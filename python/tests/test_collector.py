@@ -7,6 +7,7 @@ import random
 import unittest
 
 import tapeloom
+from tapeloom import nn
 from tapeloom.engine import Value
 from tapeloom.nn import MLP
 
@@ -90,6 +91,23 @@ class Collected(unittest.TestCase):
 
     def test_layers(self):
         self.check(lambda: (self.model(self.list), self.expected))
+
+    def test_layers_of_the_library(self):
+        x = tapeloom.inputs("x", [1.0, -2.0, 3.0, 0.5])
+        cell = nn.LSTMCell(4, 2)
+        norm = nn.LayerNorm(4)
+        attention = nn.MultiheadAttention(2, 1)
+
+        def work():
+            state = cell(norm(x), cell(x))
+            return attention([state.h, state.c])[0] + nn.layer_norm(v * 1 for v in x)
+
+        expected = [v.data for v in work()]
+        self.check(lambda: (work(), expected), rounds=50)
+        made = nn.Conv1d(1, 1, 2)  # whose parameters are found while garbage is collected
+        numbers = [v.data for v in made.parameters()]
+        y = made(nn.Signal(1, 2, x[:2])).values[0].data
+        self.assertAlmostEqual(y, numbers[0] - 2.0 * numbers[1] + numbers[2])
 
     def test_generators(self):
         self.check(lambda: (tapeloom.dot((v + 0 for v in self.list), (v * 1 for v in self.list)), 120.0))

@@ -80,6 +80,49 @@ class Guards(unittest.TestCase):
         executor.parameters[:] = 6.0
         self.assertRaises(tapeloom.GuardError, executor.step)
 
+    def test_every_kind_of_record_is_copied(self):
+        """What is compiled is a copy of the recording, of which nothing may be missing."""
+        mark = tapeloom.mark()
+        w = tapeloom.parameter(2.0, "w")
+        fixed = tapeloom.parameter(3.0, "fixed", frozen=True)
+        kept = tapeloom.parameter(5.0, "kept", frozen=True)
+        # The user's names are those that random numbers and training() would have, too.
+        training = tapeloom.uniform_input("training", 11.0)
+        noise = tapeloom.randoms(2)
+        mode = tapeloom.where(tapeloom.training(), 1.0, 0.0)
+        x = tapeloom.input("random0")
+        used = tapeloom.batch_mean(x)
+        hidden = tapeloom.input("hidden")
+        tapeloom.assign(kept, kept + used + tapeloom.batch_mean(hidden), used)
+        least = tapeloom.Value(-100.0)
+        self.assertTrue(x > least)
+        tapeloom.compact()
+        y = w * x + fixed + training + 100.0 * mode + 0.0 * noise[1]
+        loss = tapeloom.batch_mean(y) + 0.0 * used
+        random_output = noise[0]
+        del kept, hidden, noise, mode, training
+        tapeloom.compact()
+        executor = tapeloom.compile(loss, outputs=[y, random_output], branches_from=mark)
+        program = executor.program
+        self.assertEqual([(label, frozen) for label, _, frozen in program.parameters],
+                         [("w", False), ("fixed", True), ("kept", True)])
+        self.assertEqual({name for name, _, _ in program.input_groups}, {"random0", "hidden"})
+        self.assertEqual(program.uniform_inputs[0], ("training", 11.0))
+        self.assertEqual(len(program.guards), 1)
+        executor.bind({"random0": np.array([1.0, 3.0]), "hidden": np.array([10.0, 30.0])})
+        self.assertEqual(executor.step(), 2.0 * 2.0 + 3.0 + 11.0 + 100.0)
+        random_numbers = executor.outputs[:, 1]
+        self.assertTrue(0.0 <= random_numbers.min() and random_numbers.max() < 1.0)
+        self.assertNotEqual(random_numbers[0], random_numbers[1])
+        self.assertEqual(executor.gradients.tolist(), [2.0, 0.0, 0.0])
+        tapeloom.Sgd(0.0).update(executor)
+        self.assertEqual(executor.parameters.tolist(), [2.0, 3.0, 5.0 + 2.0 + 20.0])
+        predicted = tapeloom.compile(outputs=y, parameters_of=executor, branches_from=mark)
+        self.assertEqual(tapeloom.predict(predicted, {"random0": np.array([1.0])}).tolist(), [[16.0]])
+        executor.bind({"random0": np.array([-200.0]), "hidden": np.array([0.0])})
+        with self.assertRaises(tapeloom.GuardError):
+            executor.step()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -57,6 +57,26 @@ class Stubs(unittest.TestCase):
                 self.assertEqual(members - told - {"__doc__", "__hash__"}, set())
                 self.assertEqual({m for m in told if not hasattr(made, m)}, set())
 
+    def test_the_stub_of_nn_has_its_names_and_their_arguments(self):
+        stub = ast.parse((package / "nn.pyi").read_text(encoding="utf-8"))
+        told = {node.name: node for node in stub.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        self.assertEqual({name for name in told if not name.startswith("_")}, set(tapeloom.nn.__all__))
+
+        def arguments(node):
+            rest = [node.args.kwarg] if node.args.kwarg else []
+            return [argument.arg for argument in node.args.args + node.args.kwonlyargs + rest]
+
+        for name in tapeloom.nn.__all__:
+            made, node = getattr(tapeloom.nn, name), told[name]
+            if inspect.isclass(made):
+                bases = [told[base.id].body for base in node.bases if getattr(base, "id", "").startswith("_")]
+                for member in sum(bases, node.body):
+                    if isinstance(member, ast.FunctionDef):
+                        expected = list(inspect.signature(getattr(made, member.name)).parameters)
+                        self.assertEqual(arguments(member), expected, f"{name}.{member.name}")
+            else:
+                self.assertEqual(arguments(node), list(inspect.signature(made).parameters), name)
+
     def test_the_package_has_every_name_of_the_module(self):
         for name in dir(_native):
             if not name.startswith("_"):

@@ -9,6 +9,7 @@ import numpy as np
 
 import tapeloom
 from nets import Net, data
+from tapeloom import nn
 
 
 def wide(samples=2000):
@@ -114,10 +115,16 @@ class Threads(unittest.TestCase):
         net = Net()
         x, y = data(100)
         executor = net.compile()
+        cell = nn.GRUCell(1, 2)
+        expected = [v.data for v in cell([0.5])]
 
         def work(i):
             if i == 0:
                 tapeloom.fit(executor, {"x": x, "y": y}, epochs=300)
+            elif i == 1:
+                for _ in range(300):
+                    assert [v.data for v in cell([0.5])] == expected
+                    tapeloom.compact()
             else:
                 for _ in range(300):
                     a = tapeloom.Value(2.0)
@@ -126,7 +133,7 @@ class Threads(unittest.TestCase):
                     assert a.grad == 4.0
                     tapeloom.compile(b, [a]).step()
 
-        self.assertEqual(in_threads(3, work), [])
+        self.assertEqual(in_threads(4, work), [])
 
 
 if __name__ == "__main__":

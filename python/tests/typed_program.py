@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tapeloom
+from tapeloom import nn
 from tapeloom.engine import Value
 from tapeloom.graph import draw_dot, trace
 from tapeloom.nn import MLP
@@ -121,6 +122,39 @@ def files(executor: tapeloom.Executor, x: NDArray[np.float64]) -> None:
     assert table.values.shape == (2, 2) and names == ["cat", "dog"]
 
 
+class Layers(nn.Module):
+    def __init__(self) -> None:
+        self.conv = nn.Conv2d(1, 2, (3, 3), padding=1, activation="relu")
+        self.norm = nn.BatchNorm2d(2)
+        self.attention = nn.MultiheadAttention(2, 1)
+        self.cell = nn.LSTMCell(2, 2)
+        self.last = nn.LayerNorm(2)
+
+    def __call__(self, x: list[Value]) -> list[Value]:
+        image: nn.Image = nn.max_pool2d(self.norm(self.conv(nn.Image(1, 4, 4, x))), 4)
+        state: nn.LSTMState = nn.unroll(self.cell, self.attention([image.values], is_causal=True))[-1]
+        h, c = self.cell(image.values, state)
+        return nn.dropout(self.last(h), 0.1) + c
+
+
+def layers() -> None:
+    model = Layers()
+    y = model(tapeloom.inputs("pixels", 16))
+    model.set_labels("model.")
+    executor = tapeloom.compile(tapeloom.batch_mean(tapeloom.sum(y)), model.parameters(), training=False)
+    executor.seed_random(1, step=2)
+    executor.bind(np.zeros((2, 16)))
+    executor.step()
+    executor.apply_assignments()
+    names = [tensor.name for tensor in model.tensor_layout(executor)]
+    statistics: list[Value] = model.buffers() + model.norm.running_mean
+    numbers = tapeloom.randoms(2)
+    kept = tapeloom.parameter(1.0, frozen=True)
+    tapeloom.assign(kept, kept * 0.5, tapeloom.where(tapeloom.training(), numbers[0], 0.0))
+    assert len(names) == 16 and len(statistics) == 6 and not executor.program.is_of_training
+    assert [tensor.shape for tensor in model.conv.tensors()] == [(2, 1, 3, 3), (2,)]
+
+
 def measure() -> None:
     matrix = tapeloom.ConfusionMatrix(2)
     matrix.add(np.array([[1.0, 2.0]]), np.array([1]))
@@ -158,6 +192,7 @@ def main() -> None:
     assert predictions.shape == (20, 1)
     files(executor, x)
     by_hand()
+    layers()
     measure()
     executor.write_back()
     reference: dict[str, NDArray[np.float64]] = tapeloom.evaluate(

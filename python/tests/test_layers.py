@@ -1,0 +1,389 @@
+"""tapeloom.nn's layers of PyTorch's names: their numbers are those that PyTorch computed (tests/layers.py), whatever
+becomes of the recording meanwhile."""
+
+import copy
+import importlib.util
+import os
+import pickle
+import random
+import unittest
+
+import numpy as np
+
+import tapeloom
+from tapeloom import nn
+
+reference = tapeloom.read_safetensors(os.environ["TAPELOOM_SOURCE"] + "/tests/layers.safetensors")
+
+
+def disturb():
+    """Nodes that a compaction drops, so that all others move."""
+    garbage = [tapeloom.Value(0.5) * 2 for _ in range(50)]
+    del garbage
+    tapeloom.compact()
+
+
+def cut(x, size):
+    return [x[i : i + size] for i in range(0, len(x), size)]
+
+
+def flat(vectors):
+    return [v for each in vectors for v in each]
+
+
+def hidden_of(states):
+    return flat(state.h if isinstance(state, nn.LSTMState) else state for state in states)
+
+
+def unrolled(cell, x, with_state):
+    """Two steps of two numbers each, and behind them the initial states of three."""
+    states = cut(x[4:], 3)
+    state = (tuple(states) if len(states) > 1 else states[0]) if with_state else None
+    return hidden_of(nn.unroll(cell, cut(x[:4], 2), state))
+
+
+def pooled(pool, kind, shape, *arguments, **named):
+    return lambda x: pool(kind(*shape, x), *arguments, **named).values
+
+
+# By name: what makes the module, or None, and what is recorded with it and the inputs.
+cases = {
+    "layer_norm": (lambda: nn.LayerNorm(5), lambda m, x: m(x)),
+    "rms_norm": (lambda: nn.RMSNorm(5), lambda m, x: m(x)),
+    "rnn": (lambda: nn.RNNCell(2, 3), lambda m, x: unrolled(m, x, False)),
+    "rnn_state": (lambda: nn.RNNCell(2, 3), lambda m, x: unrolled(m, x, True)),
+    "rnn_relu": (lambda: nn.RNNCell(2, 3, bias=False, nonlinearity="relu"), lambda m, x: unrolled(m, x, False)),
+    "gru": (lambda: nn.GRUCell(2, 3), lambda m, x: unrolled(m, x, False)),
+    "gru_state": (lambda: nn.GRUCell(2, 3), lambda m, x: unrolled(m, x, True)),
+    "lstm": (lambda: nn.LSTMCell(2, 3), lambda m, x: unrolled(m, x, False)),
+    "lstm_state": (lambda: nn.LSTMCell(2, 3), lambda m, x: unrolled(m, x, True)),
+    "conv1d": (lambda: nn.Conv1d(2, 3, 3, stride=2, padding=1), lambda m, x: m(nn.Signal(2, 6, x)).values),
+    "conv1d_plain": (lambda: nn.Conv1d(1, 2, 2, bias=False), lambda m, x: m(nn.Signal(1, 4, x)).values),
+    "conv2d": (lambda: nn.Conv2d(2, 2, (3, 2), (2, 1), (1, 0)), lambda m, x: m(nn.Image(2, 5, 4, x)).values),
+    "max_pool1d": (None, lambda m, x: nn.max_pool1d(nn.Signal(2, 7, x), 3, stride=2, padding=1).values),
+    "max_pool2d": (None, lambda m, x: nn.max_pool2d(nn.Image(2, 4, 5, x), 2).values),
+    "avg_pool1d": (None, lambda m, x: nn.avg_pool1d(nn.Signal(2, 7, x), 3, stride=2, padding=1).values),
+    "avg_pool2d": (None, lambda m, x: nn.avg_pool2d(nn.Image(1, 5, 4, x), (3, 2), (2, 1), (1, 0)).values),
+    "avg_pool2d_inside": (None, lambda m, x: nn.avg_pool2d(nn.Image(1, 4, 4, x), 3, 1, 1,
+                                                          count_include_pad=False).values),
+    "attention": (lambda: nn.MultiheadAttention(4, 2), lambda m, x: flat(m(cut(x, 4)))),
+    "attention_causal": (lambda: nn.MultiheadAttention(4, 2), lambda m, x: flat(m(cut(x, 4), is_causal=True))),
+    "attention_cross": (lambda: nn.MultiheadAttention(4, 2),
+                        lambda m, x: flat(m(cut(x[:8], 4), cut(x[8:20], 4), cut(x[20:], 4)))),
+    "batch_norm": (lambda: nn.BatchNorm1d(3), lambda m, x: m(x)),
+    "batch_norm_signal": (lambda: nn.BatchNorm1d(2, affine=False), lambda m, x: m(nn.Signal(2, 4, x)).values),
+    "batch_norm_image": (lambda: nn.BatchNorm2d(2, eps=0.01, momentum=0.3), lambda m, x: m(nn.Image(2, 2, 3, x)).values),
+}  # fmt: skip
+
+
+class Case:
+    """A module, recorded between compactions, and an executor with the tensors of the file."""
+
+    def __init__(self, name, duplicate=lambda module: module):
+        make, record = cases[name]
+        self.name = name
+        self.module = None if make is None else duplicate(make())
+        disturb()
+        x, factors = reference[name + ".x"], reference[name + ".c"]
+        self.x = tapeloom.inputs("x", x.shape[1])
+        c = tapeloom.inputs("c", factors.shape[1])
+        disturb()
+        self.y = record(self.module, self.x)
+        disturb()
+        loss = tapeloom.batch_sum(tapeloom.dot(c, self.y))
+        disturb()
+        parameters = [] if make is None else self.module.parameters()
+        self.executor = tapeloom.compile(loss, parameters, self.y, input_gradients=True)
+        disturb()
+        self.layout = [] if make is None else self.module.tensor_layout(self.executor, name + ".")
+        tapeloom.import_weights(self.executor, reference, self.layout)
+        self.executor.bind(x=x, c=factors)
+        self.executor.step()
+
+    def own(self, tensor):
+        """Of "conv2d.weight", the part behind the case's name."""
+        return tensor.name[len(self.name) + 1 :]
+
+
+class Numbers(unittest.TestCase):
+    def close(self, what, got, expected):
+        np.testing.assert_allclose(np.ravel(got), np.ravel(expected), rtol=1e-12, atol=1e-13, err_msg=what)
+
+    def check(self, case):
+        name, executor = case.name, case.executor
+        self.close(name, executor.outputs, reference[name + ".y"])
+        self.close(name, executor.input_gradients[:, : len(case.x)], reference[name + ".grad.x"])
+        for tensor in case.layout:
+            if not case.own(tensor).startswith("running"):
+                self.close(tensor.name, executor.gradients[tensor.parameters],
+                           reference[f"{name}.grad.{case.own(tensor)}"])
+
+    def test_values_and_derivatives_are_pytorchs_with_compactions_in_the_middle(self):
+        for name in cases:
+            with self.subTest(name):
+                self.check(Case(name))
+
+    def test_copies_and_pickles_are_the_same_layers(self):
+        for duplicate in (copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))):
+            for name in ("conv2d", "attention", "lstm_state", "batch_norm"):
+                with self.subTest(name):
+                    case = Case(name, duplicate)
+                    self.check(case)
+                    self.assertEqual([t.is_trained for t in case.module.tensors()],
+                                     [t.is_trained for t in cases[name][0]().tensors()])
+
+    def test_running_statistics_are_pytorchs_after_an_update_and_predict_row_by_row(self):
+        for name in ("batch_norm", "batch_norm_signal", "batch_norm_image"):
+            with self.subTest(name):
+                case = Case(name)
+                self.assertTrue(case.executor.program.is_of_training)
+                case.executor.apply_assignments()
+                disturb()
+                case.executor.write_back()
+                for tensor in case.module.tensors():
+                    if not tensor.is_trained:
+                        self.close(tensor.name, [v.data for v in tensor.values],
+                                   reference[f"{name}.after.{tensor.name}"])
+                predictor = tapeloom.compile(outputs=case.y, parameters_of=case.executor, max_samples=1)
+                self.assertFalse(predictor.program.is_of_training)
+                rows = reference[name + ".x"]
+                predicted = [tapeloom.predict(predictor, {"x": row[None]}) for row in rows]
+                self.close(name, predicted, reference[name + ".y_inference"])
+                # Of a program made by itself they are what was written back.
+                alone = tapeloom.compile(outputs=case.y, max_samples=1)
+                self.close(name, tapeloom.predict(alone, {"x": rows}), reference[name + ".y_inference"])
+
+    def test_functions_without_weights(self):
+        x = tapeloom.inputs("x", [1.0, -2.0, 4.0])
+        norm = np.array([1.0, -2.0, 4.0]) - 1.0
+        self.close("layer_norm", [v.data for v in nn.layer_norm(x)], norm / np.sqrt(6.0 + 1e-5))
+        self.close("rms_norm", [v.data for v in nn.rms_norm(x, 0.0)], np.array([1.0, -2.0, 4.0]) / np.sqrt(7.0))
+        once = nn.scaled_dot_product_attention([[0.0], [x[0]]], [[x[0]], [x[1]]], [[x[2]], [8.0]], is_causal=True)
+        share = np.exp(-2.0) / (np.exp(1.0) + np.exp(-2.0))
+        self.close("attention", [once[0][0].data, once[1][0].data], [4.0, 4.0 + 4.0 * share])
+
+
+@unittest.skipUnless(importlib.util.find_spec("torch"), "PyTorch is not installed")
+class PyTorch(unittest.TestCase):
+    def test_names_shapes_order_and_first_weights(self):
+        import torch
+
+        theirs = torch.nn
+        for ours, other in [
+            (nn.LayerNorm(4), theirs.LayerNorm(4)),
+            (nn.BatchNorm1d(4), theirs.BatchNorm1d(4)),
+            (nn.BatchNorm2d(4, affine=False), theirs.BatchNorm2d(4, affine=False)),
+            (nn.Conv1d(3, 20, 5), theirs.Conv1d(3, 20, 5)),
+            (nn.Conv2d(3, 20, (2, 3)), theirs.Conv2d(3, 20, (2, 3))),
+            (nn.RNNCell(5, 20), theirs.RNNCell(5, 20)),
+            (nn.GRUCell(5, 20), theirs.GRUCell(5, 20)),
+            (nn.LSTMCell(5, 20, bias=False), theirs.LSTMCell(5, 20, bias=False)),
+            (nn.MultiheadAttention(16, 2), theirs.MultiheadAttention(16, 2)),
+            (nn.MLP(16, [20, 20, 16]), torch.nn.ModuleDict({"layers": torch.nn.ModuleList(
+                [theirs.Linear(16, 20), theirs.Linear(20, 20), theirs.Linear(20, 16)])})),
+        ]:  # fmt: skip
+            with self.subTest(repr(other)):
+                tensors = {name: t for name, t in other.state_dict().items() if t.is_floating_point()}
+                self.assertEqual([(t.name, t.shape) for t in ours.tensors()],
+                                 [(name, tuple(t.shape)) for name, t in tensors.items()])
+                if isinstance(ours, nn.MLP):  # begins with micrograd's
+                    continue
+                for tensor in ours.tensors():
+                    numbers = np.abs([v.data for v in tensor.values])
+                    expected = float(tensors[tensor.name].abs().max())
+                    self.assertLessEqual(numbers.max(), expected * 1.25)
+                    self.assertGreaterEqual(numbers.max(), expected * 0.75)
+
+
+class Net(nn.Module):
+    """Every kind of member: layers, lists of them, and a parameter of its own."""
+
+    def __init__(self):
+        self.conv = nn.Conv2d(1, 2, 3, padding=1, activation="relu")
+        self.norm = nn.BatchNorm2d(2)
+        self.dropout = nn.Dropout(0.25)
+        self.heads = [nn.Layer(2, 1, nonlin=False) for _ in range(2)]
+        self.scale = tapeloom.parameter(1.0)
+
+    def __call__(self, x):
+        image = nn.avg_pool2d(self.norm(self.conv(nn.Image(1, 4, 4, x))), 4)
+        return sum(head(self.dropout(image.values)) for head in self.heads) * self.scale
+
+
+def recorded(net):
+    x, target = tapeloom.inputs("x", 16), tapeloom.input("target")
+    y = net(x)
+    return y, tapeloom.batch_mean(tapeloom.squared_error(y, target))
+
+
+def some_data(rows=64):
+    x = np.random.default_rng(4).normal(size=(rows, 16))
+    return {"x": x, "target": x.mean(axis=1) + 0.5}
+
+
+class Training(unittest.TestCase):
+    def setUp(self):
+        random.seed(3)
+        self.net = Net()
+
+    def test_a_module_has_the_parameters_of_its_members_under_pytorchs_names(self):
+        self.assertEqual(
+            [(t.name, t.shape, t.is_trained) for t in self.net.tensors()],
+            [("conv.weight", (2, 1, 3, 3), True), ("conv.bias", (2,), True), ("norm.weight", (2,), True),
+             ("norm.bias", (2,), True), ("norm.running_mean", (2,), False), ("norm.running_var", (2,), False),
+             ("heads.0.weight", (1, 2), True), ("heads.0.bias", (1,), True), ("heads.1.weight", (1, 2), True),
+             ("heads.1.bias", (1,), True), ("scale", (), True)],
+        )  # fmt: skip
+        self.assertEqual([v.data for v in self.net.buffers()], [0.0, 0.0, 1.0, 1.0])
+        self.assertEqual(len(self.net.parameters()), 31)
+        self.net.other = tapeloom.Value(1.0)
+        with self.assertRaisesRegex(TypeError, "other: leaves that do not all say whether they are trained"):
+            self.net.parameters()
+
+    def test_one_recording_trains_and_predicts(self):
+        y, loss = recorded(self.net)
+        data = some_data()
+        executor = tapeloom.compile(loss, self.net.parameters(), y)
+        validating = tapeloom.compile(loss, outputs=y, parameters_of=executor, gradients=False)
+        history = tapeloom.fit(executor, data, epochs=60, batch=16, optimizer=tapeloom.Adam(0.02),
+                               validation_fraction=0.25, predictor=validating)
+        self.assertLess(history.validation_loss[-1], 0.5 * history.validation_loss[0])
+        with self.assertRaisesRegex(tapeloom.BindError, "training"):
+            tapeloom.predict(executor, data)
+        predictor = tapeloom.compile(outputs=y, parameters_of=executor)
+        together = tapeloom.predict(predictor, {"x": data["x"]})
+        alone = [tapeloom.predict(predictor, {"x": row[None]})[0, 0] for row in data["x"]]
+        np.testing.assert_allclose(together[:, 0], alone, rtol=1e-12)
+        executor.write_back()
+        self.assertNotEqual([v.data for v in self.net.buffers()], [0.0, 0.0, 1.0, 1.0])
+
+    def test_weights_by_name_out_and_into_another_net(self):
+        y, loss = recorded(self.net)
+        self.net.set_labels("net.")
+        executor = tapeloom.compile(loss, self.net.parameters(), y)
+        tapeloom.fit(executor, some_data(), epochs=2, batch=16)
+        weights = tapeloom.export_weights(executor)
+        self.assertEqual({name: array.shape for name, array in weights.items()},
+                         {"net." + t.name: t.shape for t in self.net.tensors()})
+        other = Net()
+        other.set_labels("net.")
+        again = tapeloom.compile(outputs=recorded(other)[0])
+        tapeloom.import_weights(again, weights)
+        predictor = tapeloom.compile(outputs=y, parameters_of=executor)
+        x = some_data()["x"]
+        np.testing.assert_array_equal(tapeloom.predict(again, {"x": x}), tapeloom.predict(predictor, {"x": x}))
+
+    def test_training_is_said_for_a_loss_that_is_not_differentiated_and_for_predictions(self):
+        x = tapeloom.inputs("x", 8)
+        y = nn.dropout(x, 0.5)
+        rows = np.ones((1, 8))
+        dropped = tapeloom.compile(outputs=y, training=True)
+        dropped.bind(x=rows)
+
+        def numbers(seed=None, step=0):
+            if seed is not None:
+                dropped.seed_random(seed, step)
+            dropped.step()
+            return dropped.outputs[0].tolist()
+
+        first = [numbers(7), numbers(), numbers()]
+        self.assertEqual(set(sum(first, [])), {0.0, 2.0})
+        self.assertEqual([numbers(7, 1), numbers(), numbers(7)], [first[1], first[2], first[0]])
+        self.assertNotEqual(first[0], first[1])
+        self.assertEqual(tapeloom.predict(tapeloom.compile(outputs=y), rows).tolist(), rows.tolist())
+        loss = tapeloom.batch_mean(tapeloom.sum(y))
+        for training, expected in [(None, {8.0}), (True, {0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0}),
+                                   (False, {8.0})]:
+            executor = tapeloom.compile(loss, gradients=False, training=training)
+            executor.bind(x=rows)
+            self.assertTrue({executor.step() for _ in range(8)} <= expected)
+            self.assertIs(executor.program.is_of_training, bool(training))
+
+    def test_updates_by_hand_keep_statistics_too(self):
+        x = tapeloom.inputs("x", 1)
+        norm = nn.BatchNorm1d(1, affine=False)
+        weight = tapeloom.parameter(1.0)
+        loss = tapeloom.batch_mean(weight * norm(x)[0] ** 2)
+        executor = tapeloom.compile(loss)
+        executor.bind(x=np.array([1.0, 3.0]))
+        executor.step()
+        self.assertEqual(executor.parameters.tolist()[:2], [0.0, 1.0])
+        executor.apply_assignments()
+        np.testing.assert_allclose(executor.parameters[:2], [0.2, 0.9 + 0.1 * 2.0])
+
+    def test_statistics_alone_are_nothing_to_train(self):
+        y = nn.BatchNorm1d(1, affine=False)(tapeloom.inputs("x", 1))[0]
+        with self.assertRaisesRegex(tapeloom.CompileError, "nothing to train"):
+            tapeloom.compile(tapeloom.batch_mean(y**2))
+
+    def test_a_layer_used_twice_in_a_loss_is_refused_and_one_in_two_losses_is_not(self):
+        norm, x = nn.BatchNorm1d(1), tapeloom.inputs("x", 1)
+        once, twice = norm(x)[0], norm([3 * x[0]])[0]
+        tapeloom.compile(tapeloom.batch_mean(once**2))
+        tapeloom.compile(tapeloom.batch_mean(twice**2))
+        with self.assertRaisesRegex(tapeloom.CompileError, "assigned twice"):
+            tapeloom.compile(tapeloom.batch_mean(once * twice))
+
+    def test_frozen_parameters_stay_frozen_in_copies_and_pickles(self):
+        for duplicate in (copy.copy, copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))):
+            for frozen in (True, False):
+                made = duplicate(tapeloom.parameter(2.0, "p", frozen=frozen))
+                executor = tapeloom.compile(made * made, [made])
+                self.assertEqual((made.data, made.label, len(executor.trained)), (2.0, "p", 0 if frozen else 1))
+
+
+class Errors(unittest.TestCase):
+    def test_what_does_not_fit_is_refused_in_words(self):
+        x = tapeloom.inputs("x", 3)
+        norm = nn.LayerNorm(3)
+        short = nn.LayerNorm(3)
+        short.weight = short.weight[:2]
+        for error, words, wrong in [
+            (tapeloom.RecordingError, "a LayerNorm with 3 inputs was given 2", lambda: norm(x[:2])),
+            (TypeError, "LayerNorm: a list of Values or numbers is expected, not 'int'", lambda: norm(1)),
+            (tapeloom.RecordingError, "LayerNorm: weight has 2 elements in place of 3", lambda: short(x)),
+            (tapeloom.RecordingError, "LayerNorm: normalized_shape is negative: -1", lambda: nn.LayerNorm(-1)),
+            (TypeError, "Conv2d: kernel_size is an integer, not 'str'", lambda: nn.Conv2d(1, 1, ("a", 3))),
+            (TypeError, "Conv2d: kernel_size is a number, or rows and columns", lambda: nn.Conv2d(1, 1, (1, 2, 3))),
+            (TypeError, "Conv2d: nn.Image is expected, not 'list'", lambda: nn.Conv2d(1, 1, 3)(x)),
+            (tapeloom.RecordingError, "a Conv1d of 1 channels was given 3",
+             lambda: nn.Conv1d(1, 1, 1)(nn.Signal(3, 1, x))),
+            (tapeloom.RecordingError, "channels is negative", lambda: nn.Conv1d(1, 1, 1)(nn.Signal(-1, 1, x))),
+            (tapeloom.RecordingError, "a Conv1d has a stride of zero", lambda: nn.Conv1d(1, 1, 1, stride=0)),
+            (ValueError, "'thanh' is no activation", lambda: nn.Conv1d(1, 1, 1, activation="thanh")),
+            (tapeloom.RecordingError, "cannot be shared among 2 heads", lambda: nn.MultiheadAttention(3, 2)),
+            (tapeloom.RecordingError, "the same for every sample", lambda: nn.BatchNorm1d(1)([1.0])),
+            (tapeloom.RecordingError, "must be in \\[0, 1\\]", lambda: nn.BatchNorm1d(1, momentum=2.0)),
+            (tapeloom.RecordingError, "must be in \\[0, 1\\]", lambda: nn.dropout(x, 1.5)),
+            (TypeError, "dropout: p is a number, not 'str'", lambda: nn.dropout(x, "half")),
+            (tapeloom.RecordingError, "was given 3 Values", lambda: nn.max_pool2d(nn.Image(1, 2, 2, x), 2)),
+            (tapeloom.RecordingError, "randoms\\(count\\): at least one is needed", lambda: tapeloom.randoms(0)),
+            (tapeloom.RecordingError, "is not a parameter", lambda: tapeloom.assign(x[0], 1 * x[0], x[0])),
+            (tapeloom.RecordingError, "differs from sample to sample",
+             lambda: tapeloom.assign(tapeloom.parameter(1.0), 1 * x[0], x[0])),
+        ]:
+            with self.subTest(words), self.assertRaisesRegex(error, words):
+                wrong()
+
+    def test_tensors_may_be_replaced_shared_and_computed(self):
+        x = tapeloom.inputs("x", [3.0, 4.0])
+        one, other = nn.RMSNorm(2), nn.RMSNorm(2, eps=0.0)
+        one.weight[1] = 2  # a plain number, as of a neuron
+        self.assertAlmostEqual(one(x)[1].data, 2 * 4.0 / np.sqrt(12.5), places=6)
+        weight = tapeloom.parameter(2.0)
+        other.weight = [weight * weight, weight]
+        y = tapeloom.batch_mean(tapeloom.sum(other(x)))
+        executor = tapeloom.compile(y)
+        executor.bind(x=np.array([[3.0, 4.0]]))
+        np.testing.assert_allclose(executor.step(), (3.0 * 4.0 + 4.0 * 2.0) / np.sqrt(12.5))
+        np.testing.assert_allclose(executor.gradients, [(4.0 * 3.0 + 4.0) / np.sqrt(12.5)])
+
+    def test_reprs_say_how_it_was_made(self):
+        self.assertEqual(repr(nn.Conv1d(1, 2, 3, bias=False)),
+                         "Conv1d(in_channels=1, out_channels=2, kernel_size=3, stride=1, padding=0, bias=False, "
+                         "activation='')")
+        self.assertEqual(repr(nn.Dropout()), "Dropout(p=0.5)")
+
+
+if __name__ == "__main__":
+    unittest.main()
