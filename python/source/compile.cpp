@@ -241,7 +241,8 @@ void add_compile(py::module_& module) {
       py::kw_only(), py::arg("rows") = py::none(), py::arg("uniform_inputs") = std::vector<double>(),
       py::arg("seed") = 1.0, py::arg("branches_from") = 0,
       "The reference that everything compiled is held against: a recording computed in double precision, one "
-      "operation after another, over the rows of an array (all inputs side by side). Gives a dict of arrays: "
+      "operation after another, over the rows of an array (all inputs side by side, random numbers last), as in "
+      "training unless the last of `uniform_inputs` is the 0 of training(). Gives a dict of arrays: "
       "`root`, one number or one a sample; `gradients`, one a parameter; `input_gradients` and `outputs`, samples "
       "x numbers.");
 }

@@ -1,6 +1,8 @@
 // The class tapeloom.Executor.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "executor.h"
 #include "program_bytes.h"
 #include "value.h"
@@ -130,8 +132,10 @@ void write_back(CompiledExecutor& self, py::handle values) {
         "of a program from a file; name them, as in write_back(model.parameters())");
   }
   if (to.size() != count) {
-    throw BindError("write_back: " + std::to_string(to.size()) + " Values for " + std::to_string(count) +
-                    " parameters");
+    const bool has_frozen = std::ranges::any_of(self.program().parameters, &ProgramParameter::frozen);
+    throw BindError(
+        "write_back: " + std::to_string(to.size()) + " Values for " + std::to_string(count) + " parameters" +
+        (has_frozen ? "; statistics are behind the others, as in model.parameters() + model.buffers()" : ""));
   }
   for (std::size_t i = 0; i < count; ++i) {
     if (!is_value(to[i].ptr())) {
@@ -179,7 +183,9 @@ void add_parameters(Class& made) {
       "the attribute copies as many numbers from another array.");
   made.def("write_back", write_back, py::arg("values") = py::none(),
            "Writes the trained numbers into the `data` of the Values that the parameters were compiled from, or of "
-           "those in the list. What was computed from them before keeps its number. Raises BindError where the Values "
+           "those in the list: those given to compile, and behind them the statistics that the program keeps, as in "
+           "model.parameters() + model.buffers(). What was computed from them before keeps its number. Raises "
+           "BindError where the Values "
            "are not known: of an executor that was unpickled or made of a program from a file.");
   made.def("set_frozen", set_frozen, py::arg("parameters"), py::arg("frozen") = true,
            "Excludes parameters from training, or includes them again: Values of the list given to compile, numbers of "

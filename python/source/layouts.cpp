@@ -158,7 +158,7 @@ void add_layouts(py::module_& module) {
   module.def(
       "import_weights",
       [](py::handle executor, py::handle tensors, py::handle layout) {
-        const TensorFile file = tensor_file_of(tensors);
+        const TensorFile file = file_to_import(tensors);
         const TensorLayout parameters = layout_of(layout);
         executor_of(executor, "import_weights").with([&](auto& e) { import_weights(e, file, parameters); });
       },
@@ -166,7 +166,8 @@ void add_layouts(py::module_& module) {
       "Sets the parameters of the layout from a dict of arrays or a TensorFile, converting between float32 and "
       "float64. "
       "Without a layout it sets all of them, by the first of labelled_layout and tensor_layout (also without what all "
-      "names begin with) whose names are there; other tensors may be there, too. Raises BindError for a tensor that is "
+      "names begin with) whose names are there; other tensors may be there, too, of whatever type. Raises BindError "
+      "for a tensor that is "
       "missing or of another shape; then no parameter is changed.");
 }
 

@@ -31,6 +31,10 @@ Tensor tensor_of(const std::string& name, py::handle array, const std::string& w
   return tensor;
 }
 
+bool is_of_floats(const py::array& array) {
+  return array.dtype().is(py::dtype::of<float>()) || array.dtype().is(py::dtype::of<double>());
+}
+
 py::dict others_of(const TensorFile& file) {
   py::dict others;
   for (const OtherTensor& other : file.others) others[py::str(other.name)] = py::cast(other);
@@ -71,6 +75,24 @@ std::vector<Tensor> tensors_of(py::handle dict, const std::string& what) {
 TensorFile tensor_file_of(py::handle object) {
   if (py::isinstance<TensorFile>(object)) return py::cast<const TensorFile&>(object);
   return {tensors_of(object, "tensors"), {}};
+}
+
+TensorFile file_to_import(py::handle object) {
+  if (!py::isinstance<py::dict>(object)) return tensor_file_of(object);
+  const auto numpy = py::module_::import("numpy");
+  py::dict floats;
+  std::vector<OtherTensor> others;
+  for (const auto& [name, value] : py::reinterpret_borrow<py::dict>(object)) {
+    const py::array array = numpy.attr("asarray")(value);
+    if (is_of_floats(array) || !py::isinstance<py::str>(name)) {
+      floats[name] = array;
+    } else {
+      others.push_back({py::cast<std::string>(name), py::cast<std::string>(py::str(array.dtype())), {}, {}});
+    }
+  }
+  TensorFile file = tensor_file_of(floats);
+  file.others = std::move(others);
+  return file;
 }
 
 void add_tensors(py::module_& module) {

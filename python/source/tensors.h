@@ -11,5 +11,7 @@ py::dict dict_of(const std::vector<Tensor>& tensors);
 std::vector<Tensor> tensors_of(py::handle dict, const std::string& what);
 /// Of a TensorFile, or a dict as above.
 TensorFile tensor_file_of(py::handle object);
+/// The same, to take what is asked for: arrays of other types are refused then, by name, and not before.
+TensorFile file_to_import(py::handle object);
 
 }  // namespace tapeloom::python

@@ -10,10 +10,11 @@ import math
 import random
 from collections import namedtuple
 
+from ._module import Module, ModuleTensor
 from ._native import NeuronBase as _NeuronBase
-from ._native import Value, _attention, _call_layer, _dropout, _kind_of, _layer_norm, _make_layer, _pool, _rms_norm
+from ._native import _attention, _call_layer, _dropout, _layer_norm, _make_layer, _pool, _rms_norm
 from ._native import layer as _layer
-from ._native import parameter, parameter_tensor
+from ._native import parameter
 
 __all__ = [
     "Module", "ModuleTensor", "Neuron", "Layer", "MLP", "LayerNorm", "RMSNorm", "BatchNorm1d", "BatchNorm2d", "Dropout",
@@ -21,80 +22,6 @@ __all__ = [
     "max_pool2d", "avg_pool1d", "avg_pool2d", "MultiheadAttention", "scaled_dot_product_attention", "layer_norm",
     "rms_norm", "dropout",
 ]  # fmt: skip
-
-
-class ModuleTensor(namedtuple("ModuleTensor", ["name", "shape", "values", "is_trained"])):
-    """Values of a module that are a tensor, row-major. Those that are not trained are statistics: torch.nn's buffers."""
-
-    __slots__ = ()
-
-
-class Module:
-    """Something with parameters: the Values made by tapeloom.parameter() among its attributes, or in lists there, and
-    those of modules among its attributes, under the names that torch.nn gives them."""
-
-    def zero_grad(self):
-        """Sets the gradients of all parameters to zero."""
-        for p in self.parameters():
-            p.grad = 0.0
-
-    def parameters(self):
-        """The trained Values, in a fixed order, each once."""
-        return list(dict.fromkeys(v for tensor in self.tensors() if tensor.is_trained for v in tensor.values))
-
-    def buffers(self):
-        """The statistics that are kept from step to step, such as BatchNorm's: frozen Values."""
-        return list(dict.fromkeys(v for tensor in self.tensors() if not tensor.is_trained for v in tensor.values))
-
-    def tensors(self):
-        """A ModuleTensor for each tensor, in the order of torch.nn's state_dict(). TypeError for an attribute with
-        leaves of which nobody has said whether they are trained."""
-        return [tensor for name, held in vars(self).items() for tensor in _tensors_of(name, held)]
-
-    def set_labels(self, prefix=""):
-        """Labels all Values of its tensors, as `prefix` + "weight[0][2]", so that a compiled program knows them by
-        name: export_weights(executor) and import_weights(executor, file) take them from there."""
-        for name, shape, values, _ in self.tensors():
-            for i, value in enumerate(values):
-                index = ""
-                for size in reversed(shape):
-                    index = f"[{i % size}]" + index
-                    i //= size
-                value.label = prefix + name + index
-
-    def tensor_layout(self, executor, prefix=""):
-        """The layout of its tensors, for export_weights and import_weights of an executor that has them all."""
-        return [
-            parameter_tensor(executor, prefix + name, values, shape) for name, shape, values, _ in self.tensors()
-        ]
-
-
-def _tensors_of(name, held):
-    """Those of an attribute: a module's, a tensor, or those of a container's elements."""
-    if isinstance(held, Module):
-        return [tensor._replace(name=f"{name}.{tensor.name}") for tensor in held.tensors()]
-    values, shape = _flat(held)
-    kinds = {_kind_of(value) for value in values}
-    if kinds == {"parameter"} or kinds == {"frozen"}:
-        return [ModuleTensor(name, shape, values, kinds == {"parameter"})]
-    if kinds & {"parameter", "frozen", "constant"}:
-        raise TypeError(
-            f"{name}: leaves that do not all say whether they are trained: make them by tapeloom.parameter(), or give "
-            "the module parameters() and tensors() of its own"
-        )
-    members = held.items() if isinstance(held, dict) else enumerate(held if isinstance(held, (list, tuple)) else [])
-    return [] if kinds else [tensor for i, each in members for tensor in _tensors_of(f"{name}.{i}", each)]
-
-
-def _flat(held):
-    """The Values of a Value, or of lists within lists of one length, and that shape; none of anything else."""
-    values, shape = [held], ()
-    while values and all(isinstance(value, (list, tuple)) for value in values):
-        if len({len(value) for value in values}) > 1:
-            return [], ()
-        shape += (len(values[0]),)
-        values = [element for value in values for element in value]
-    return (values, shape) if all(isinstance(value, Value) for value in values) else ([], ())
 
 
 class Neuron(_NeuronBase, Module):

@@ -10,6 +10,7 @@ import unittest
 sys.path.insert(0, os.environ["TAPELOOM_SOURCE"] + "/bench/python")
 import closures
 
+import tapeloom
 from tapeloom.engine import Value
 from tapeloom.nn import MLP, Layer, Module, Neuron
 
@@ -44,6 +45,9 @@ class Nets(unittest.TestCase):
         neuron = Neuron(2, activation="tanh")
         total = neuron.w[0].data * 1.0 + neuron.w[1].data * 2.0
         self.assertAlmostEqual(neuron([1.0, 2.0]).data, Value(total).tanh().data, places=15)
+        for name in ("gelu", "silu", "elu"):
+            neuron = Neuron(1, activation=name)
+            self.assertEqual(neuron([1.5]).data, getattr(tapeloom, name)(neuron.w[0].data * 1.5))
         with self.assertRaisesRegex(ValueError, "'thanh' is no activation"):
             Neuron(1, activation="thanh")([1.0])
 
@@ -83,6 +87,23 @@ class Nets(unittest.TestCase):
                 self.scale = scale
 
         self.assertEqual(copy.deepcopy(Own(3.0)).scale, 3.0)
+
+    def test_a_net_says_of_itself_what_is_trained(self):
+        random.seed(2)
+        model = MLP(1, [2, 1])
+        executor = tapeloom.compile((model([2.0]) - 1.0) ** 2)
+        self.assertEqual(executor.program.values, model.parameters())
+        self.assertEqual([(t.name, t.shape, t.is_trained) for t in model.tensors()],
+                         [("layers.0.weight", (2, 1), True), ("layers.0.bias", (2,), True),
+                          ("layers.1.weight", (1, 2), True), ("layers.1.bias", (1,), True)])
+        self.assertEqual([v.data for t in model.layers[0].tensors() for v in t.values],
+                         [n.w[0].data for n in model.layers[0].neurons] + [0.0, 0.0])
+        self.assertEqual([(t.name, t.shape) for t in Neuron(3).tensors()], [("w", (3,)), ("b", ())])
+        model.set_labels("net.")
+        self.assertEqual([p.label for p in model.parameters()],
+                         ["net.layers.0.weight[0][0]", "net.layers.0.bias[0]", "net.layers.0.weight[1][0]",
+                          "net.layers.0.bias[1]", "net.layers.1.weight[0][0]", "net.layers.1.weight[0][1]",
+                          "net.layers.1.bias[0]"])
 
     def test_weights_may_be_replaced(self):
         neuron = Neuron(2, nonlin=False)
