@@ -70,6 +70,13 @@ cases = {
     "batch_norm_signal": (lambda: nn.BatchNorm1d(2, affine=False), lambda m, x: m(nn.Signal(2, 4, x)).values),
     "batch_norm_image": (lambda: nn.BatchNorm2d(2, eps=0.01, momentum=0.3),
                          lambda m, x: m(nn.Image(2, 2, 3, x)).values),
+    "softmax": (None, lambda m, x: tapeloom.softmax(x)),
+    "l1": (None, lambda m, x: [tapeloom.l1(x[0], x[1])]),
+    "huber": (None, lambda m, x: [tapeloom.huber(x[0], x[1])]),
+    "smooth_l1": (None, lambda m, x: [tapeloom.smooth_l1(x[0], x[1], beta=0.5)]),
+    "kl_div": (None, lambda m, x: [tapeloom.kl_div(tapeloom.log_softmax(x[:3]), x[3:])]),
+    "smoothed_class": (None, lambda m, x: [tapeloom.softmax_cross_entropy(x, 2, label_smoothing=0.1)]),
+    "smoothed_probabilities": (None, lambda m, x: [tapeloom.softmax_cross_entropy(x[:3], x[3:], 1.0, 0.25)]),
 }  # fmt: skip
 
 
@@ -114,6 +121,9 @@ class Numbers(unittest.TestCase):
             if not case.own(tensor).startswith("running"):
                 self.close(tensor.name, executor.gradients[tensor.parameters],
                            reference[f"{name}.grad.{case.own(tensor)}"])
+
+    def test_every_case_of_the_file_is_here(self):
+        self.assertEqual(set(cases), {name.split(".")[0] for name in reference.tensors})
 
     def test_values_and_derivatives_are_pytorchs_with_compactions_in_the_middle(self):
         for name in cases:
