@@ -27,21 +27,6 @@ const Program& checked(const std::shared_ptr<const Program>& program) {
   return *program;
 }
 
-/// A program may know fewer parameters than the buffer, if more were recorded after it, but not others.
-template <class T>
-void check_same_parameters(const Program& program, const ParameterBuffer<T>& buffer) {
-  if (program.parameters.size() > buffer.numbers.size()) {
-    throw BindError("the program has " + std::to_string(program.parameters.size()) +
-                    " parameters, but the executor to share with has " + std::to_string(buffer.numbers.size()));
-  }
-  for (std::size_t i = 0; i < program.parameters.size(); ++i) {
-    if (program.parameters[i].label != buffer.labels[i]) {
-      throw BindError("parameter " + std::to_string(i) + " is \"" + program.parameters[i].label +
-                      "\" in the program, but \"" + buffer.labels[i] + "\" in the executor to share with");
-    }
-  }
-}
-
 }  // namespace
 
 template <class T>
@@ -197,7 +182,7 @@ template <class T>
 Executor<T>::Executor(std::shared_ptr<const Program> program, std::shared_ptr<ParameterBuffer<T>> parameters,
                       const ExecutorOptions& options) {
   if (parameters == nullptr) throw BindError("an executor was given no parameters to share: the pointer is null");
-  check_same_parameters(checked(program), *parameters);
+  runtime::check_same_parameters(checked(program), *parameters);
   state_ = std::make_unique<State>(std::move(program), std::move(parameters), options);
 }
 

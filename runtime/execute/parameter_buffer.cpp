@@ -57,6 +57,20 @@ bool any_trained(std::uint64_t recording) {
 std::uint64_t training_changes() { return live().changes.load(std::memory_order_relaxed); }
 
 template <class T>
+void check_same_parameters(const Program& program, const ParameterBuffer<T>& buffer) {
+  if (program.parameters.size() > buffer.numbers.size()) {
+    throw BindError("the program has " + std::to_string(program.parameters.size()) +
+                    " parameters, but the executor to share with has " + std::to_string(buffer.numbers.size()));
+  }
+  for (std::size_t i = 0; i < program.parameters.size(); ++i) {
+    if (program.parameters[i].label != buffer.labels[i]) {
+      throw BindError("parameter " + std::to_string(i) + " is \"" + program.parameters[i].label +
+                      "\" in the program, but \"" + buffer.labels[i] + "\" in the executor to share with");
+    }
+  }
+}
+
+template <class T>
 void check_not_forgotten(const char* what, const Program& program, const ParameterBuffer<T>& buffer) {
   if (program.recording == 0 || program.parameters.empty()) return;
   if (buffer.chosen || buffer.record.trained() || !any_trained(program.recording) || buffer.changed(program)) return;
@@ -97,6 +111,8 @@ void ParameterWatch<T>::look() {
 
 template class ParameterWatch<float>;
 template class ParameterWatch<double>;
+template void check_same_parameters(const Program&, const ParameterBuffer<float>&);
+template void check_same_parameters(const Program&, const ParameterBuffer<double>&);
 template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<float>&);
 template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<double>&);
 

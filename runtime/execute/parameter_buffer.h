@@ -74,6 +74,10 @@ class ParameterBuffer {
 
 namespace runtime {
 
+/// Throws BindError unless the program's parameters are the first of the buffer: it may know fewer, if more were
+/// recorded after it, but not others.
+template <class T>
+void check_same_parameters(const Program& program, const ParameterBuffer<T>& buffer);
 /// Throws BindError if the numbers are the recording's while other executors have trained theirs: who asks for `what`
 /// then has forgotten to share them.
 template <class T>
@@ -81,6 +85,8 @@ void check_not_forgotten(const char* what, const Program& program, const Paramet
 /// The same of a program by itself, whose numbers are always the recording's.
 void check_not_forgotten(const Program& program);
 
+extern template void check_same_parameters(const Program&, const ParameterBuffer<float>&);
+extern template void check_same_parameters(const Program&, const ParameterBuffer<double>&);
 extern template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<float>&);
 extern template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<double>&);
 
