@@ -131,6 +131,30 @@ TEMPLATE_TEST_CASE("to descend by held gradients is parameters - rate * gradient
   CHECK(copy_of<TestType>(executor.parameters()) == copy_of<TestType>(watched.parameters()));
 }
 
+TEST_CASE("rows that all have one adjoint descend, too") {
+  Tape tape;
+  std::mt19937 random(1);
+  const std::vector<Value> x = tape.inputs("x", 300);
+  const Layer layer(tape, 300, {20}, glorot(random));
+  Value sum = 0.0;
+  const std::vector<Value> h = layer(x);
+  for (const Value each : h) sum += each;
+  const Value loss = batch_mean(square(sum));
+  const Program program = compile(loss, {.outputs = h});  // without, all is one sum
+  REQUIRE(program.of_one_sample != nullptr);
+  REQUIRE(runtime::find_held_products(*program.of_one_sample).size() == 1);
+  Executor<double> executor(program, {.max_samples = 1});
+  const std::vector<double> row = some_numbers(300);
+  executor.bind(row);
+  const std::vector<double> start = copy_of<double>(executor.parameters());
+  executor.step();
+  executor.descend(0.5);
+  const std::vector<double> gradients = evaluate(loss, {.rows = row, .samples = 1}).gradients;
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    REQUIRE(std::abs(executor.parameters()[i] - (start[i] - 0.5 * gradients[i])) < 1e-10);
+  }
+}
+
 TEST_CASE("frozen layers stay what they are when others descend") {
   const Net net;
   Executor<double> executor = net.executor<double>();

@@ -128,7 +128,8 @@ std::vector<HeldProduct> find_held_products(const Program& program) {
     each_entry(i.out, s, [&](std::uint32_t slot) { wanted = wanted || read[slot]; });
     each_entry(parameter, s, [&](std::uint32_t of) { all_trained = all_trained && trained[of]; });
     if (wanted || !all_trained || !are_its_own(program, at, last_writes)) return;
-    const bool by_rows = s.places == 1 && s.terms >= least_terms_of_rows && s.term_step == 1 && s.step[1] == 1;
+    const bool vectors = s.places == 1 && (s.rows == 1 || s.step[0] == 1) && s.step[1] == 1;
+    const bool by_rows = vectors && s.terms >= least_terms_of_rows && s.term_step == 1;
     held.push_back({at, parameter, static_cast<std::ptrdiff_t>(parameter) - static_cast<std::ptrdiff_t>(i.out),
                     by_rows ? s.row_step : 0});
   });
