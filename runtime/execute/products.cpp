@@ -50,7 +50,9 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
   const Shape& s = program_.shapes[i.shape];
   const bool outer = i.kind == InstructionKind::outer;
   const Matrix w(i, s);
-  const auto transposed = outer ? transposed_.end() : transposed_.find(w);
+  // That of the first place would be another one than those of the places after it.
+  const bool one_matrix = s.places == 1 || s.place_step == 0;
+  const auto transposed = outer || !one_matrix ? transposed_.end() : transposed_.find(w);
   const bool is_transposed = transposed != transposed_.end(), side_by_side = w.has_columns() || is_transposed;
   // Once a step, places that share a matrix are rows of one product: if its columns lie side by side, or a copy pays.
   const bool may_copy = w.may_be_copied(program_) && s.places >= least_rows_for_a_copy;
