@@ -89,7 +89,7 @@ void CallPlanner<T>::bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
   const OperandRows<T> z(view_, i, s, 2);
-  if (in_kernel && !skip_zeros_ && bound.product.n % kernels_.vector_lanes == 0) {
+  if (in_kernel && !skip_zeros_ && bound.product.n % planned_.lanes_of(bound.product.n) == 0) {
     bound.product.finish = {.op = i.op, .operand = z.data, .step = bound.product.n, .per_lane = true};
     return;
   }

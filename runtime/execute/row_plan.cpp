@@ -19,8 +19,8 @@ struct Side {
 }  // namespace
 
 template <class T>
-RowPlanner<T>::RowPlanner(const Program& program, const KernelTable<T>& kernels, const KernelTable<T>& narrow)
-    : program_(program), kernels_(kernels), narrow_(narrow), planned_(kernels), narrowly_planned_(narrow) {
+RowPlanner<T>::RowPlanner(const Program& program, const KernelTable<T>& kernels)
+    : program_(program), kernels_(kernels), planned_(kernels) {
   for (const Stage& stage : program.stages) {
     for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) find_transposes(program.instructions[at]);
   }
@@ -114,10 +114,9 @@ void RowPlanner<T>::add(const Call<T>& call) {
 
 template <class T>
 PlannedCalls<T>& RowPlanner<T>::planned(const Product<T>& product) {
-  PlannedCalls<T>& planned = product.n <= narrow_.vector_lanes ? narrowly_planned_ : planned_;
-  planned.make_room(product);
-  planned.plan(product);
-  return planned;
+  planned_.make_room(product);
+  planned_.plan(product);
+  return planned_;
 }
 
 template <class T>
@@ -258,7 +257,7 @@ template <class T>
 bool RowPlanner<T>::finishes(std::uint32_t at, const Instruction& here, const Shape& s, std::size_t stage,
                              Product<T>& product) {
   if (here.op == no_op && here.then == no_op) return true;
-  if (product.n % kernels_for(product.n).vector_lanes != 0) return false;
+  if (product.n % planned_.lanes_of(product.n) != 0) return false;
   if (here.op != no_op) {
     const OperandRows<T> z(at_.slots, here, s, 2);
     const bool together = product.c_stride != at_.apart;

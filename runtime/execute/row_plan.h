@@ -55,9 +55,8 @@ struct RowStep {
 template <class T>
 class RowPlanner {
  public:
-  /// Products of so few columns that a vector of `kernels` would not be half full are computed by `narrow`. The program
-  /// and the kernels must outlive it.
-  RowPlanner(const Program& program, const KernelTable<T>& kernels, const KernelTable<T>& narrow);
+  /// The program and the kernels must outlive it.
+  RowPlanner(const Program& program, const KernelTable<T>& kernels);
 
   std::size_t transposed_numbers() const { return transposed_numbers_; }
   /// From here on there may be plans. The slots must stay where they are.
@@ -102,22 +101,19 @@ class RowPlanner {
   void plan_total(std::uint32_t at, std::size_t samples);
   void plan_row_sums(std::uint32_t at, std::size_t samples);
   void add_steps(std::uint32_t begin, std::uint32_t end);
-  const KernelTable<T>& kernels_for(std::size_t columns) const {
-    return columns <= narrow_.vector_lanes ? narrow_ : kernels_;
-  }
   PlannedCalls<T>& planned(const Product<T>& product);
   PlannedCalls<T>& planned(const Sums& sums);
   void add_calls(std::uint32_t at, const PlannedCalls<T>& planned, const T* a, const T* b, T* c, bool adds);
   void add(const Call<T>& call);
 
   const Program& program_;
-  const KernelTable<T>&kernels_, &narrow_;
+  const KernelTable<T>& kernels_;
   SampleSlots<T> at_{};
   std::vector<RowStep<T>> steps_;
   std::vector<Finishing> finishing_;  // of each product, in the order of their instructions
   std::map<Matrix, Transpose> transposes_;
   std::size_t transposed_numbers_ = 0;
-  PlannedCalls<T> planned_, narrowly_planned_;
+  PlannedCalls<T> planned_;
   // While a plan is made:
   CallList<T>* calls_ = nullptr;
   bool goes_on_ = false;     // the last call is of steps, up to step_

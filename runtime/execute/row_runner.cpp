@@ -30,10 +30,10 @@ FewSamples samples_by_rows(const Program& program, std::size_t most_samples, std
 }
 
 template <class T>
-RowRunner<T>::RowRunner(const Program& program, const KernelTable<T>& kernels, const KernelTable<T>& narrow,
-                        const StepBuffers<T>& buffers, const FewSamples& samples, bool profiled)
+RowRunner<T>::RowRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
+                        const FewSamples& samples, bool profiled)
     : Runner<T>(program, kernels, scalar_kernels<T>(), buffers, profiled),
-      planner_(program, kernels, narrow),
+      planner_(program, kernels),
       apart_(round_up(program.tile_slots, lane_unit)) {
   std::vector<std::size_t> counts;
   for (std::size_t n = 1; n < samples.size(); ++n) {

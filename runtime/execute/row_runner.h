@@ -29,9 +29,9 @@ class ByRowsAlways {
 template <class T>
 class RowRunner : public Runner<T> {
  public:
-  /// For steps of those numbers of samples. `narrow` are kernels of vectors half as long, or the same.
-  RowRunner(const Program& program, const KernelTable<T>& kernels, const KernelTable<T>& narrow,
-            const StepBuffers<T>& buffers, const FewSamples& samples, bool profiled);
+  /// For steps of those numbers of samples.
+  RowRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
+            const FewSamples& samples, bool profiled);
   RowRunner(RowRunner&&) = delete;  // plans have its slots
 
   /// Reads the batch and runs the stage's instructions on it; starts its totals.

@@ -81,7 +81,7 @@ bool thorough(const Statistics& s, bool derivatives) {
     std::printf("fuzz: only %zu programs were run by one of one sample\n", s.of_one_sample);
     good = false;
   }
-  if (s.held * 200 < s.programs) {
+  if (s.held * 1000 < s.programs) {
     std::printf("fuzz: only %zu programs held gradients\n", s.held);
     good = false;
   }
