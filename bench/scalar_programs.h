@@ -267,6 +267,110 @@ T mixture(std::span<const T> x, std::size_t d, std::size_t k, std::size_t n, Mos
   return total;
 }
 
+/// A particle in the plane that charges push away, step by step: how far it is from the middle at last. The numbers are
+/// its place and speed, and the places of the charges.
+template <class T>
+T particle(std::span<const T> x, std::size_t charges, std::size_t steps) {
+  using std::sqrt;
+  constexpr double h = 0.01;
+  T p[2] = {x[0], x[1]}, v[2] = {x[2], x[3]};
+  for (std::size_t s = 0; s < steps; ++s) {
+    T force[2] = {-0.5 * p[0], -0.5 * p[1]};
+    for (std::size_t c = 0; c < charges; ++c) {
+      const T a = p[0] - (x[4 + 2 * c] + 1.5), b = p[1] - (x[5 + 2 * c] - 1.5);
+      const T squared = a * a + b * b;
+      const T strength = 1.0 / (squared * sqrt(squared));
+      force[0] = force[0] + a * strength, force[1] = force[1] + b * strength;
+    }
+    for (std::size_t i = 0; i < 2; ++i) p[i] = p[i] + h * v[i], v[i] = v[i] + h * force[i];
+  }
+  return p[0] * p[0] + p[1] * p[1];
+}
+
+/// A saddle point of x^2 - y^2 + x y / 2 + 0.3 sin(x y), in two coordinates each, by descent in x, before each step of
+/// which y ascends.
+template <class T>
+T saddle(std::span<const T> start, std::size_t steps, std::size_t steps_up) {
+  using std::cos;
+  using std::sin;
+  constexpr double rate = 0.1;
+  const auto slope = [](T of, T other, double curvature) {
+    return curvature * of + 0.5 * other + 0.3 * other * cos(of * other);
+  };
+  T value = 0.0;
+  T x[2] = {start[0], start[1]}, y[2] = {start[2], start[3]};
+  for (std::size_t s = 0; s < steps; ++s) {
+    for (std::size_t up = 0; up < steps_up; ++up) {
+      for (std::size_t i = 0; i < 2; ++i) y[i] = y[i] + rate * slope(y[i], x[i], -2.0);
+    }
+    for (std::size_t i = 0; i < 2; ++i) x[i] = x[i] - rate * slope(x[i], y[i], 2.0);
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    value = value + x[i] * x[i] - y[i] * y[i] + 0.5 * x[i] * y[i] + 0.3 * sin(x[i] * y[i]);
+  }
+  return value;
+}
+
+/// A rotation, row by row, and where it moves the origin.
+template <class T>
+struct Motion {
+  T turn[9], shift[3];
+
+  Motion after(const Motion& first) const {
+    Motion both = *this;
+    for (std::size_t i = 0; i < 3; ++i) {
+      for (std::size_t j = 0; j < 3; ++j) {
+        both.turn[3 * i + j] =
+            turn[3 * i] * first.turn[j] + turn[3 * i + 1] * first.turn[3 + j] + turn[3 * i + 2] * first.turn[6 + j];
+      }
+      both.shift[i] = moved(first.shift, i);
+    }
+    return both;
+  }
+  template <class Number>
+  T moved(const Number (&x)[3], std::size_t i) const {
+    return turn[3 * i] * x[0] + turn[3 * i + 1] * x[1] + turn[3 * i + 2] * x[2] + shift[i];
+  }
+};
+
+/// About an axis, and then along the second one by `along`.
+template <class T>
+Motion<T> joint(std::size_t axis, T angle, double along) {
+  using std::cos;
+  using std::sin;
+  const T c = cos(angle), s = sin(angle), one = T(1.0), zero = T(0.0);
+  Motion<T> of{{zero, zero, zero, zero, zero, zero, zero, zero, zero}, {zero, T(along), zero}};
+  const std::size_t a = (axis + 1) % 3, b = (axis + 2) % 3;
+  of.turn[4 * axis] = one, of.turn[4 * a] = c, of.turn[4 * b] = c, of.turn[3 * a + b] = -s, of.turn[3 * b + a] = s;
+  return of;
+}
+
+/// The squared distances of a hand's skin from n measured points. The numbers are how the hand stands, three angles and
+/// a place, and of each of five fingers how it is spread, and bent at three joints; skin follows two bones each.
+template <class T>
+T hand(std::span<const T> x, std::size_t n) {
+  std::vector<Motion<T>> bones;
+  Motion<T> wrist = joint(0, x[0], 0.0).after(joint(1, x[1], 0.0)).after(joint(2, x[2], 0.0));
+  for (std::size_t i = 0; i < 3; ++i) wrist.shift[i] = x[3 + i];
+  bones.push_back(wrist);
+  for (std::size_t finger = 0; finger < 5; ++finger) {
+    const std::span<const T> bent = x.subspan(6 + 4 * finger, 4);
+    bones.push_back(wrist.after(joint(2, bent[0], 0.1 * static_cast<double>(finger))).after(joint(0, bent[1], 0.9)));
+    for (std::size_t i = 2; i < 4; ++i) bones.push_back(bones.back().after(joint(0, bent[i], 0.4)));
+  }
+  T total = x[0] * 0.0;
+  for (std::size_t point = 0; point < n; ++point) {
+    const double at[3] = {datum(3 * point), datum(3 * point + 1), datum(3 * point + 2)};
+    const Motion<T>&a = bones[point % bones.size()], &b = bones[(point + 1) % bones.size()];
+    const double share = datum(7 * point);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const T apart = share * a.moved(at, i) + (1.0 - share) * b.moved(at, i) - datum(11 * point + i);
+      total = total + apart * apart;
+    }
+  }
+  return total;
+}
+
 /// How a program is called: with a scale of its size. A scale of 1 is what is measured.
 struct Named {
   std::string_view name;
@@ -274,13 +378,23 @@ struct Named {
 };
 
 inline constexpr Named all[] = {
-    {"heat, ends kept", 256}, {"heat, periodic", 256},
-    {"wave, ends kept", 128}, {"wave, periodic", 128},
-    {"reactions", 120},       {"lu", 900},
-    {"cholesky", 576},        {"triangular solve", 2352},
-    {"pair forces", 40},      {"soft dtw", 48},
-    {"edit distance", 48},    {"scan", 256},
-    {"k-means", 10},          {"mixture", 28},
+    {"heat, ends kept", 256},
+    {"heat, periodic", 256},
+    {"wave, ends kept", 128},
+    {"wave, periodic", 128},
+    {"reactions", 120},
+    {"lu", 900},
+    {"cholesky", 576},
+    {"triangular solve", 2352},
+    {"pair forces", 40},
+    {"soft dtw", 48},
+    {"edit distance", 48},
+    {"scan", 256},
+    {"k-means", 10},
+    {"mixture", 28},
+    {"particle", 8},
+    {"saddle", 4},
+    {"hand", 26},
 };
 inline constexpr std::size_t count = std::size(all);
 
@@ -314,8 +428,14 @@ T run(std::size_t i, std::span<const T> x, Least least, Most most) {
       return scan(x, 256);
     case 12:
       return k_means(x, 5, 200, least);
-    default:
+    case 13:
       return mixture(x, 3, 4, 100, most);
+    case 14:
+      return particle(x, 2, 200);
+    case 15:
+      return saddle(x, 20, 20);
+    default:
+      return hand(x, 500);
   }
 }
 

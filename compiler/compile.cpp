@@ -174,6 +174,7 @@ class Pipeline {
     pass("group_guards", !graph_.roots.guards.empty(),
          [&](Graph graph) { return group_guards(std::move(graph), guards_, recorded_guards_); });
     pass("fuse", options.fuse && may_round, fuse);
+    pass("contract_products", options.fuse && may_round, contract_products);
     return std::move(graph_);
   }
 

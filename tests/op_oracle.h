@@ -152,6 +152,12 @@ inline OpOracle op_oracle(Op op, const std::array<long double, 3>& x) {
       return {a != a || b != b ? a + b : a > b ? b : a, {a > b ? 0.0L : 1.0L, a > b ? 1.0L : 0.0L}};
     case Op::where:
       return {a != 0 ? b : c, {0, a != 0 ? 1.0L : 0.0L, a != 0 ? 0.0L : 1.0L}};
+    case Op::multiply_add:
+      return {a * b + c, {b, a, 1}};
+    case Op::multiply_subtract:
+      return {a * b - c, {b, a, -1}};
+    case Op::subtract_product:
+      return {c - a * b, {-b, -a, 1}};
     // Of an adjoint b of zero: zero for every a, and so is the derivative by a.
     case Op::mul_adjoint:
       return {b == 0 ? 0 : a * b, {b, a}};

@@ -22,8 +22,6 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 namespace {
 
 constexpr std::uint32_t none = Sinks::none;
-// Uniform rows are computed in whole vectors, so they need room for one at their end.
-constexpr std::uint32_t uniform_unit = 16;
 
 class Emitter {
  public:
@@ -58,13 +56,13 @@ class Emitter {
   bool total(BlockId id) const { return is_total(g_, id); }
   /// True for a uniform block that has slots of its own to give back.
   bool owns_uniform_slots(BlockId id) const {
-    return !is_leaf(id) && !total(id) && !lies_on_totals(id) && !placed_.is_part(id);
+    return !is_leaf(id) && !total(id) && !lies_on_totals(id) && placed_.part(id) == nullptr;
   }
   /// True for an assemble block, or a sum, that was placed on its totals.
   bool lies_on_totals(BlockId id) const { return !g_[id].varying && totals_.first_of.contains(id.index); }
   std::uint32_t uniform_length(BlockId id) const {
-    const std::uint32_t rows = g_[id].rows;
-    return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit;
+    const std::uint32_t rows = g_[id].rows, behind = rows > 1 && placed_.has_parts(id) ? uniform_unit : 0;
+    return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit + behind;
   }
 
   // --- leaves and totals --------------------------------------------------------------------------------------------
@@ -78,7 +76,7 @@ class Emitter {
       if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.at(id.index).first;
       if (lies_on_totals(id)) slot_[i] = p_.first_total() + totals_.first_of.at(id.index);
     }
-    uniforms_ = SlotPool(p_.first_computed(), options_.reuse_slots);
+    uniforms_ = SlotPool(p_.first_computed(), options_.reuse_slots, uniform_unit, p_.first_total());
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const BlockId id(i);
       if (g_[id].kind != BlockKind::row) continue;
@@ -111,15 +109,14 @@ class Emitter {
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
       if (!is_leaf(id) && !total(id)) {
-        const bool early = releases_before_taking(id);
-        if (early) release_uniforms(id, i);
-        if (placed_.is_part(id)) {
+        if (placed_.part(id) != nullptr) {
           place_part(id);
         } else if (owns_uniform_slots(id) && !placed_.has_parts(id)) {
+          if (may_be_in_place(id)) release_uniforms(id, i, true);
           slot_[id.index] = uniforms_.take(uniform_length(id));
         }
         emit_block(id, slot_[id.index]);
-        if (!early) release_uniforms(id, i);
+        release_uniforms(id, i);
       }
       // Guards on uniform values are checked at once; whatever else consumes one works per sample.
       emitted_.clear();
@@ -142,11 +139,14 @@ class Emitter {
       const BlockId id = s_.order[i];
       if (!is_leaf(id)) {
         // Slots are read until the instruction is emitted, and only then forgotten.
-        const bool early = releases_before_taking(id);
-        if (!early && !indexed_.contains(id)) slot_[id.index] = tiles.take(g_[id].rows);
+        const bool in_place = may_be_in_place(id);
+        if (!in_place && !indexed_.contains(id)) slot_[id.index] = tiles.take(g_[id].rows);
         emit_block(id, slot_[id.index]);
+        if (in_place) {
+          release_tiles(id, i, tiles, true);
+          p_.instructions.back().out = slot_[id.index] = tiles.take(g_[id].rows);
+        }
         release_tiles(id, i, tiles);
-        if (early) p_.instructions.back().out = slot_[id.index] = tiles.take(g_[id].rows);
         release_uniforms(id, i);
       }
       emit_sinks(id, p_.instructions);
@@ -216,6 +216,7 @@ class Emitter {
       case BlockKind::elementwise:
         if (lies_on_totals(id)) return;
         if (indexed_.contains(id)) return writer_.list_products(id);
+        if (const PlacedParts::Part* part = placed_.part(id)) return writer_.add_elementwise_part(id, *part);
         if (block.rows == 1) return writer_.add_scalar(id, out);
         return add(InstructionKind::elementwise, {.rows = block.rows}, x, out);
       case BlockKind::row_sum:
@@ -254,27 +255,28 @@ class Emitter {
 
   Shape of_outer(BlockId id) {
     Shape shape = writer_.of_terms(g_.weights(id));
-    if (!placed_.is_part(id)) return shape;
-    const Matrix& to = placed_.parts.at(id.index).to.shape;
-    shape.row_step = to.row_step, shape.term_step = to.term_step;
+    const PlacedParts::Part* part = placed_.part(id);
+    if (part == nullptr) return shape;
+    shape.row_step = part->to.shape.row_step, shape.term_step = part->to.shape.term_step;
     return shape;
   }
 
   /// What is not in its place already is added, or put there.
   void emit_assembled(BlockId id, std::uint32_t out) {
     const bool begun = lies_on_totals(id) || placed_.has_parts(id);
+    const PlacedParts::Assembled* plan = placed_.plan(id);
     std::vector<std::size_t> others;
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       if (!lies_in(id, g_.operand(id, k))) others.push_back(k);
     }
-    const bool put = placed_.is_whole(id);
-    if (!p_.exact && !put && (g_[id].varying || writer_.better_as_lists(id, others, options_.parts_by_cost))) {
+    const bool may_be_listed = !p_.exact && (plan == nullptr || plan->may_be_listed);
+    if (may_be_listed && (g_[id].varying || writer_.better_as_lists(id, others, options_.parts_by_cost))) {
       return writer_.add_assembled(id, others, begun, out);
     }
     const std::uint32_t nodes = writer_.nodes_of(id);
-    if (!begun && !put) writer_.add_zeros(id, out);
-    for (const std::size_t k : others) writer_.add_part(id, k, !put, out);
-    if ((!begun && !put) || !others.empty()) p_.instructions.back().nodes = nodes;
+    if (!begun && (plan == nullptr || plan->zeros)) writer_.add_zeros(id, out);
+    for (const std::size_t k : others) writer_.add_part(id, k, plan == nullptr || !plan->is_put[k], out);
+    if (!begun || !others.empty()) p_.instructions.back().nodes = nodes;
   }
 
   /// True if those rows are computed inside the assemble block: totals, or what was placed there.
@@ -287,13 +289,13 @@ class Emitter {
 
   /// Before the first of its parts that is computed in place, an assemble block gets its slots.
   void place_part(BlockId id) {
-    const auto& [assembled, to] = placed_.parts.at(id.index);
-    std::uint32_t& slot = slot_[assembled.index];
+    const PlacedParts::Part& part = *placed_.part(id);
+    std::uint32_t& slot = slot_[part.assembled.index];
     if (slot == none) {
-      slot = uniforms_.take(uniform_length(assembled));
-      if (!placed_.is_whole(assembled)) writer_.add_zeros(assembled, slot);
+      slot = uniforms_.take(uniform_length(part.assembled));
+      if (placed_.plan(part.assembled)->zeros) writer_.add_zeros(part.assembled, slot);
     }
-    slot_[id.index] = slot + to.row;
+    slot_[id.index] = slot + part.to.row;
   }
 
   void emit_sinks(BlockId id, std::vector<Instruction>& to) {
@@ -311,26 +313,26 @@ class Emitter {
 
   // --- giving slots back --------------------------------------------------------------------------------------------
 
-  /// The result may take the slots of an operand that is read row by row in the same order, and of nothing else.
-  bool releases_before_taking(BlockId id) const {
+  /// The result may take the slots of operands that are read row by row in the same order.
+  bool may_be_in_place(BlockId id) const {
     if (g_[id].kind != BlockKind::elementwise || indexed_.contains(id)) return false;
-    for (const View& x : g_.operands(id)) {
-      if (indexed_.contains(x.block) || (g_[x.block].rows > 1 && x != g_.all(x.block))) return false;
-    }
-    return true;
+    const OperandList all = g_.operands(id);
+    return std::none_of(all.begin(), all.end(), [&](const View& x) { return indexed_.contains(x.block); });
   }
-
-  void release_uniforms(BlockId user, std::uint32_t position) {
+  /// With `in_order`, those that the result may take.
+  void release_uniforms(BlockId user, std::uint32_t position, bool in_order = false) {
     for (const View& x : g_.operands(user)) {
       if (g_.varying(x) || !owns_uniform_slots(x.block) || last_use_[x.block.index] != position) continue;
+      if (in_order && !reads_in_order(g_, user, x.block)) continue;
       last_use_[x.block.index] = to_the_end;  // an operand that stands twice is given back once
       uniforms_.give_back(slot_[x.block.index], uniform_length(x.block));
     }
   }
 
-  void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles) {
+  void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles, bool in_order = false) {
     const auto release = [&](BlockId x) {
-      if (last_use_[x.index] == position && !waits_for_sink(user, x)) release_tile(x, tiles);
+      if (last_use_[x.index] != position || reads_for_total(g_, sinks_, user, x)) return;
+      if (!in_order || reads_in_order(g_, user, x)) release_tile(x, tiles);
     };
     for (const View& x : g_.operands(user)) {
       if (g_.varying(x)) release(x.block);
@@ -341,17 +343,6 @@ class Emitter {
   /// The blocks whose rows an operand reads one by one, if it does.
   std::span<const BlockId> sources(const View& x) const {
     return indexed_.contains(x.block) ? indexed_.sources(x.block) : std::span<const BlockId>();
-  }
-
-  /// True if a total that is added up right after `user` still reads the block.
-  bool waits_for_sink(BlockId user, BlockId block) const {
-    for (std::uint32_t at = sinks_.first[user.index]; at != none; at = sinks_.list[at].next) {
-      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
-      for (const View& x : g_.operands(sinks_.list[at].total)) {
-        if (x.block == block) return true;
-      }
-    }
-    return false;
   }
 
   void release_sink_operands(BlockId after, std::uint32_t position, SlotPool& tiles) {

@@ -212,6 +212,24 @@ void InstructionWriter::add_part(BlockId id, std::size_t k, bool add, std::uint3
   p_.instructions.push_back(part);
 }
 
+void InstructionWriter::add_elementwise_part(BlockId id, const PlacedParts::Part& part) {
+  const Block block = g_[id];
+  const View there{part.assembled, part.to.row, block.rows, 1};
+  Instruction instruction{.kind = InstructionKind::elementwise, .op = block.op, .out = first_slot(there)};
+  std::vector<View> x(g_.operands(id).begin(), g_.operands(id).end());
+  if (part.adds && block.op == Op::neg) {
+    instruction.op = Op::sub, x.insert(x.begin(), there);
+  } else if (part.adds) {
+    TAPELOOM_CHECK(block.op == Op::mul || block.op == Op::square);
+    instruction.op = Op::multiply_add, x = {x.front(), x.back(), there};
+  }
+  Shape with{.rows = block.rows};
+  for (std::size_t k = 0; k < x.size(); ++k) set_operand(instruction, with, k, x[k]);
+  instruction.exact_rows = part.exact;
+  instruction.shape = shape(with), instruction.nodes = nodes_of(id);
+  p_.instructions.push_back(instruction);
+}
+
 void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out) {
   const std::uint32_t rows = g_[id].rows;
   std::uint32_t words[2];

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tapeloom/compiler/emit/placed_parts.h"
 #include "tapeloom/compiler/emit/sinks.h"
 #include "tapeloom/compiler/emit/totals.h"
 #include "tapeloom/compiler/graph/graph.h"
@@ -15,6 +16,9 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 /// Of more parts, rows are copied or added one by one, by one instruction for all.
 inline constexpr std::size_t few_parts = 3;
+/// Uniform rows are computed in whole vectors, so they need room for one at their end; parts that are computed among
+/// others may begin anywhere, and so need as much again.
+inline constexpr std::uint32_t uniform_unit = 16;
 
 /// No fewer than the blocks' instructions, and not many more.
 std::size_t most_instructions(const Graph& graph, bool exact);
@@ -55,6 +59,9 @@ class InstructionWriter {
   void add_zeros(BlockId id, std::uint32_t out);
   /// Operand k of an assemble block, added to the rows that it belongs to, or put there.
   void add_part(BlockId id, std::size_t k, bool add, std::uint32_t out);
+  /// An elementwise block computed there, among the rows of an assemble block, or added to them: as products and
+  /// negative numbers may be.
+  void add_elementwise_part(BlockId id, const PlacedParts::Part& part);
   /// Those operands of an assemble block added up by one instruction; with `onto`, added to what its rows are.
   void add_assembled(BlockId id, std::span<const std::size_t> operands, bool onto, std::uint32_t out);
 

@@ -1,5 +1,7 @@
 #include "tapeloom/compiler/emit/last_uses.h"
 
+#include <algorithm>
+
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 LargeVector<std::uint32_t> find_last_uniform_uses(const Graph& graph, const Schedule& schedule, const Sinks& sinks) {
@@ -23,6 +25,12 @@ LargeVector<std::uint32_t> find_last_uniform_uses(const Graph& graph, const Sche
   for (const Roots::Gradient& root : graph.roots.gradients) keep(root.value);
   for (const View& root : graph.roots.outputs) keep(root);
   return last;
+}
+
+bool reads_in_order(const Graph& graph, BlockId user, BlockId block) {
+  const OperandList all = graph.operands(user);
+  return graph[block].rows == 1 ||
+         std::all_of(all.begin(), all.end(), [&](const View& x) { return x.block != block || x == graph.all(block); });
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

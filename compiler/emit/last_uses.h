@@ -14,4 +14,7 @@ inline constexpr std::uint32_t to_the_end = UINT32_MAX - 1;
 /// consumed for each sample, or read at the end, lives to the end.
 LargeVector<std::uint32_t> find_last_uniform_uses(const Graph& graph, const Schedule& schedule, const Sinks& sinks);
 
+/// Whether every operand of `user` that reads the block reads all its rows, one by one in their order, or its only one.
+bool reads_in_order(const Graph& graph, BlockId user, BlockId block);
+
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -1,16 +1,20 @@
 #include "tapeloom/compiler/emit/placed_parts.h"
 
-#include <vector>
+#include <algorithm>
 
+#include "tapeloom/compiler/emit/instruction_writer.h"
 #include "tapeloom/compiler/graph/tables.h"
+#include "tapeloom/core/program/cost.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-/// More rows than these that are written by others than products are better added as lists.
+/// More rows than these that are written by others than parts are better added as lists.
 constexpr std::size_t most_others = 8;
 
+/// Goes through the rows of an assemble block in the order in which its parts are computed, to find which of these
+/// write rows first, which add to what is there, and whether anything has to be there before.
 class PartPlacer {
  public:
   PartPlacer(const Graph& graph, const Schedule& schedule, const Totals& totals)
@@ -34,40 +38,125 @@ class PartPlacer {
     }
   }
 
-  bool can_be_written_there(BlockId assemble, std::size_t k) const {
+  /// Whether operand k is computed for nothing but this, by an instruction that can write it there.
+  bool may_be_part(BlockId assemble, std::size_t k) const {
     const View x = g_.operand(assemble, k);
     const Block block = g_[x.block];
-    if (block.kind != BlockKind::outer || is_total(g_, x.block) || x != g_.all(x.block) || uses_[x.block.index] != 1) {
-      return false;
-    }
-    const Weights& w = g_.weights(x.block);
+    if (is_total(g_, x.block) || x != g_.all(x.block) || uses_[x.block.index] != 1) return false;
+    if (block.varying || s_.phase[x.block.index] != s_.phase[assemble.index]) return false;
     const Matrix& to = g_.destination(assemble, k).shape;
-    return !w.own && to.rows == w.matrix.rows && to.terms == w.matrix.terms;
+    const bool side_by_side = to.rows == 1 && (to.terms == 1 || to.term_step == 1);
+    switch (block.kind) {
+      case BlockKind::outer: {
+        const Weights& w = g_.weights(x.block);
+        return !w.own && to.rows == w.matrix.rows && to.terms == w.matrix.terms;
+      }
+      case BlockKind::elementwise:
+        return side_by_side && !totals_.first_of.contains(x.block.index);
+      case BlockKind::dense:
+      case BlockKind::dense_reverse:
+        return side_by_side && block.op == no_op && block.then == no_op;
+      case BlockKind::row_sum:
+        return side_by_side;
+      case BlockKind::constant:
+      case BlockKind::parameter:
+      case BlockKind::input:
+      case BlockKind::row:
+      case BlockKind::uniform_input:
+      case BlockKind::samples:
+      case BlockKind::batch_sum:
+      case BlockKind::row_extreme:
+      case BlockKind::row_extreme_reverse:
+      case BlockKind::concat:
+      case BlockKind::assemble:
+        return false;
+    }
+    return false;
+  }
+
+  /// Whether adding it takes no more than computing it.
+  bool may_add(BlockId id) const {
+    const View x = g_.all(id);
+    return g_.is_op(x, Op::mul) || g_.is_op(x, Op::square) || g_.is_op(x, Op::neg);
+  }
+
+  /// Rows that an operand adds several numbers to are not written first by it.
+  enum class Rows : std::uint8_t { untouched, touched, others };
+  Rows rows_of(BlockId assemble, std::size_t k) const {
+    std::size_t touched = 0, all = 0;
+    each_row(assemble, k, [&](std::uint32_t row) { touched += touched_[row], ++all; });
+    if (touched == all) return Rows::touched;
+    return touched == 0 && are_apart(g_.destination(assemble, k).shape) ? Rows::untouched : Rows::others;
+  }
+  static bool are_apart(const Matrix& m) {
+    const bool by_rows = m.terms == 1 || m.term_step > 0, by_terms = m.rows == 1 || m.row_step > 0;
+    return by_rows && by_terms &&
+           (m.rows == 1 || m.terms == 1 || m.row_step >= m.terms * m.term_step || m.term_step >= m.rows * m.row_step);
+  }
+  void touch(BlockId assemble, std::size_t k) {
+    each_row(assemble, k, [&](std::uint32_t row) { left_ -= !touched_[row], touched_[row] = true; });
+  }
+
+  /// Finds the parts, and what becomes of the other operands; false where that needs zeros and there are none.
+  bool find_parts(BlockId id, bool zeros) {
+    const std::size_t count = g_.operands(id).size();
+    touched_.assign(g_[id].rows, false), left_ = g_[id].rows;
+    parts_.clear(), is_part_.assign(count, false), is_put_.assign(count, false);
+    for (const std::size_t k : candidates_) {
+      const Rows rows = rows_of(id, k);
+      const bool adds = rows == Rows::touched || (rows == Rows::others && zeros);
+      if (rows != Rows::untouched && !(adds && may_add(g_.operand(id, k).block))) continue;
+      parts_.push_back({k, adds, is_exact(id, k, zeros)}), is_part_[k] = true;
+      touch(id, k);
+    }
+    may_be_listed_ = zeros || left_ == 0;
+    if (!may_be_listed_ && count - parts_.size() > most_others) return false;
+    std::size_t added = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      if (is_part_[k]) continue;
+      const Rows rows = rows_of(id, k);
+      if (rows == Rows::others && !zeros) return false;
+      is_put_[k] = rows == Rows::untouched;
+      added += is_put_[k] ? 0 : 1;
+      touch(id, k);
+    }
+    if (!may_be_listed_ && candidates_.empty() && added > 0 && count > few_parts) return false;
+    return zeros || left_ == 0;
+  }
+
+  /// Whether there is something right behind the rows that are computed: what is written later may be anything before.
+  bool is_exact(BlockId id, std::size_t k, bool zeros) const {
+    const View x = g_.operand(id, k);
+    if (g_[x.block].kind != BlockKind::elementwise || x.rows == 1) return false;
+    const std::size_t end = g_.destination(id, k).row + x.rows, all = touched_.size();
+    const auto behind = touched_.begin() + static_cast<std::ptrdiff_t>(end);
+    const auto last = touched_.begin() + static_cast<std::ptrdiff_t>(std::min(all, end + uniform_unit));
+    return zeros ? behind != last : std::find(behind, last, true) != last;
+  }
+
+  /// Where there are others enough to be listed, whether it saves more than the zeros take that parts are not.
+  bool pays_zeros(BlockId id, std::size_t count) const {
+    if (count - parts_.size() <= few_parts) return !parts_.empty();
+    std::size_t rows = 0;
+    for (const Found& part : parts_) rows += g_.operand(id, part.operand).rows;
+    return cost::listed * static_cast<double>(rows) > cost::start + cost::listed * static_cast<double>(touched_.size());
   }
 
   void place(BlockId id) {
     const std::size_t count = g_.operands(id).size();
-    bool any = count <= most_others;
-    for (std::size_t k = 0; k < count && !any; ++k) any = can_be_written_there(id, k);
-    if (!any) return;
-    std::vector<std::uint32_t> added(g_[id].rows, 0);
-    std::size_t written = 0;
-    for (std::size_t k = 0; k < count; ++k) each_row(id, k, [&](std::uint32_t row) { written += added[row]++ == 0; });
-    const auto is_alone = [&](std::size_t k) {
-      bool alone = true;
-      each_row(id, k, [&](std::uint32_t row) { alone = alone && added[row] == 1; });
-      return alone;
-    };
-    std::size_t alone = 0, parts = 0;
+    candidates_.clear();
     for (std::size_t k = 0; k < count; ++k) {
-      if (!is_alone(k)) continue;
-      ++alone;
-      if (!can_be_written_there(id, k)) continue;
-      placed_.parts[g_.operand(id, k).block.index] = {id, g_.destination(id, k)};
-      ++parts;
+      if (may_be_part(id, k)) candidates_.push_back(k);
     }
-    const bool whole = written == added.size() && alone == count && count - parts <= most_others;
-    if (parts > 0 || whole) placed_.assembled[id.index] = {whole, parts > 0};
+    if (candidates_.empty() && count > most_others) return;
+    std::ranges::sort(candidates_, {}, [&](std::size_t k) { return g_.operand(id, k).block.index; });
+    const bool zeros = !find_parts(id, false);
+    if (zeros) find_parts(id, true);
+    if (zeros && !pays_zeros(id, count)) return;
+    for (const auto& [k, adds, exact] : parts_) {
+      placed_.parts[g_.operand(id, k).block.index] = {id, g_.destination(id, k), adds, exact};
+    }
+    placed_.assembled[id.index] = {!parts_.empty(), zeros, may_be_listed_, is_put_};
   }
 
   const Graph& g_;
@@ -75,6 +164,17 @@ class PartPlacer {
   const Totals& totals_;
   LargeVector<std::uint32_t> uses_;
   PlacedParts placed_;
+  // Of the assemble block at hand.
+  std::vector<std::size_t> candidates_;  // operands, in the order in which they are computed
+  struct Found {
+    std::size_t operand;
+    bool adds, exact;
+  };
+  std::vector<Found> parts_;
+  std::vector<bool> touched_;  // rows
+  bool may_be_listed_ = false;
+  std::size_t left_ = 0;                // rows that nothing has touched
+  std::vector<bool> is_part_, is_put_;  // operands
 };
 
 }  // namespace

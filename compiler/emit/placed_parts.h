@@ -1,9 +1,10 @@
-// Outer products that are computed where they are assembled, as the gradients of a layer's weights in what runs once a
-// step.
+// What is computed where it is assembled: the parts of what is put together once a step, as the gradients of a layer's
+// weights are, or the adjoints of rows that many read.
 #pragma once
 
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 #include "tapeloom/compiler/emit/totals.h"
 #include "tapeloom/compiler/graph/graph.h"
@@ -11,29 +12,40 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
-/// What is written where its only reader, an assemble block, has its rows, and not copied there.
+/// What is written where its only reader, an assemble block, has its rows, or is added to what is there, and needs no
+/// rows of its own.
 struct PlacedParts {
   struct Part {
     BlockId assembled;
     Destination to;
+    bool adds = false;
+    bool exact = false;  ///< see Instruction::exact_rows
   };
-  /// How an assemble block comes about. In `whole` ones every row is written by one operand, so that none of them is
-  /// added to; the others begin as zeros.
   struct Assembled {
-    bool whole = false, has_parts = false;
+    bool has_parts = false;
+    bool zeros = false;          ///< begins as zeros, since not every row is first written as a whole
+    bool may_be_listed = false;  ///< the operands that are no parts, since there is something in every row before them
+    std::vector<bool> is_put;    ///< of each operand that is no part: its rows are put there, and not added
   };
 
   // By the index of a block; looked up, never walked.
   std::unordered_map<std::uint32_t, Part> parts;
   std::unordered_map<std::uint32_t, Assembled> assembled;
 
-  bool is_part(BlockId id) const { return parts.contains(id.index); }
-  bool has_parts(BlockId id) const { return assembled.contains(id.index) && assembled.at(id.index).has_parts; }
-  bool is_whole(BlockId id) const { return assembled.contains(id.index) && assembled.at(id.index).whole; }
+  const Part* part(BlockId id) const {
+    const auto at = parts.find(id.index);
+    return at == parts.end() ? nullptr : &at->second;
+  }
+  /// Null for an assemble block that begins as zeros, to which all operands are added, or that is a list.
+  const Assembled* plan(BlockId id) const {
+    const auto at = assembled.find(id.index);
+    return at == assembled.end() ? nullptr : &at->second;
+  }
+  bool has_parts(BlockId id) const { return plan(id) != nullptr && plan(id)->has_parts; }
   /// Whether operand x is computed there already when the block is.
   bool is_in_place(const View& x, BlockId assemble) const {
-    const auto at = parts.find(x.block.index);
-    return at != parts.end() && at->second.assembled == assemble;
+    const Part* placed = part(x.block);
+    return placed != nullptr && placed->assembled == assemble;
   }
 };
 

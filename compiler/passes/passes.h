@@ -14,6 +14,9 @@ namespace choices {
 /// Contributions to the same rows are added at once if they are found among so many latest ones of their block: users
 /// of the same rows mostly follow one another, or take turns with the other parameters of a layer.
 constexpr std::size_t most_looked_back = 32;
+/// So many contributions to the same rows are sums; more of them are lists, which take less time than so many
+/// additions.
+constexpr std::size_t few_added = 8;
 /// Contributions to more rows than this are added one after another where a few would be lists.
 constexpr std::size_t few_listed_rows = 8;
 /// Of more contributions of one block, one batch sum of all side by side is made rather than one for each.
@@ -74,6 +77,11 @@ Graph find_dots(Graph graph);
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
 /// another order.
 Graph fuse(Graph graph);
+
+/// Makes one op of a product and the sum or difference that alone reads it, so that rows are gone through once.
+/// requires: a valid graph with all derivatives, which no pass looks at products of any more. maintains: order; a
+/// product may not be rounded before it is added.
+Graph contract_products(const Graph& graph);
 
 /// Makes one guard over rows of those on rows of one block, and one of equal ones. `numbers` says for each of the
 /// graph's guards, and then for each of their rows, which of the tape's it stands for. requires: guards of one row

@@ -3,6 +3,7 @@
 #include <limits>
 #include <span>
 
+#include "tapeloom/compiler/graph/schedule.h"
 #include "tapeloom/compiler/passes/passes.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
@@ -19,6 +20,22 @@ class Simplifier {
       if (of == op) return (this->*rule)(x);
     }
     return nothing;
+  }
+
+  /// A few contributions to all rows each, once a step, are sums like others: they may take a product in.
+  View assemble(BlockId id, const Graph& of, std::span<const View> x) {
+    if (of[id].varying || x.size() > choices::few_added) return nothing;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      const bool whole = of.destination(id, k) == Destination{0, {1, of[id].rows, 0, 1}};
+      if (!whole || is_total(g_, x[k].block) || g_[x[k].block].kind == BlockKind::outer) return nothing;
+    }
+    View sum = x[0];
+    for (const View& each : x.subspan(1)) {
+      const View operands[] = {sum, each};
+      const View simpler = add(operands);
+      sum = simpler != nothing ? simpler : make(Op::add, sum, each);
+    }
+    return sum;
   }
 
   /// Of something uniform: samples * x.
@@ -207,6 +224,8 @@ Graph simplify(const Graph& graph, bool before_differentiation) {
     View simpler = nothing;
     if (graph[id].kind == BlockKind::elementwise) {
       simpler = Simplifier(out, before_differentiation).elementwise(graph[id].op, operands);
+    } else if (graph[id].kind == BlockKind::assemble) {
+      simpler = Simplifier(out, before_differentiation).assemble(id, graph, operands);
     } else if (graph[id].kind == BlockKind::batch_sum) {
       simpler = Simplifier(out, before_differentiation).batch_sum(operands[0]);
     } else if (graph[id].kind == BlockKind::outer) {

@@ -26,14 +26,15 @@ inline constexpr std::size_t op_count = 0
 inline constexpr Op no_op = static_cast<Op>(op_count);
 
 /// What a row of the table is; decides which payload a node has and where it can stand.
-enum class OpKind : std::uint8_t { leaf, reduction, scalar, comparison, adjoint };
+enum class OpKind : std::uint8_t { leaf, reduction, scalar, comparison, adjoint, fused };
 
-/// The row's name, kind, number of operands, and the C++ operator it is written with, if there is one.
+/// The row's name, kind, number of operands, and the C++ operator it is written with, or its formula, if there is one.
 struct OpFacts {
   const char* name;
   OpKind kind;
   std::uint8_t arity;
   const char* sign = nullptr;
+  const char* formula = nullptr;  ///< of a, b and c
 };
 
 inline constexpr OpFacts op_facts[op_count + 1] = {
@@ -45,6 +46,7 @@ inline constexpr OpFacts op_facts[op_count + 1] = {
 #define TAPELOOM_BINARY(name, Struct) {#name, OpKind::scalar, 2},
 #define TAPELOOM_TERNARY(name, Struct) {#name, OpKind::scalar, 3},
 #define TAPELOOM_ADJOINT(name, Struct) {#name, OpKind::adjoint, 2},
+#define TAPELOOM_FUSED(name, Struct, formula) {#name, OpKind::fused, 3, nullptr, formula},
 #include "tapeloom/core/ops/ops.def"
     {"none", OpKind::leaf, 0},
 };
@@ -53,5 +55,6 @@ constexpr const char* op_name(Op op) { return op_facts[static_cast<std::size_t>(
 constexpr OpKind op_kind(Op op) { return op_facts[static_cast<std::size_t>(op)].kind; }
 constexpr std::size_t op_arity(Op op) { return op_facts[static_cast<std::size_t>(op)].arity; }
 constexpr const char* op_sign(Op op) { return op_facts[static_cast<std::size_t>(op)].sign; }
+constexpr const char* op_formula(Op op) { return op_facts[static_cast<std::size_t>(op)].formula; }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -934,6 +934,45 @@ struct Where : Arity<3> {
   }
 };
 
+// What a pass makes of a product and the sum or difference that reads it: one pass over rows instead of two. Kernels
+// may round the product, as the two ops do, or not.
+struct MultiplyAdd : Arity<3> {
+  static constexpr Domain domain[] = {{1, 3}, {1, 3}, {1, 3}};
+  template <class T>
+  static T forward(T a, T b, T c) {
+    return a * b + c;
+  }
+  template <class T>
+  static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
+    const T by_a = scaled(b, adjoint);
+    return {by_a, scaled(a, adjoint), adjoint};
+  }
+};
+struct MultiplySubtract : Arity<3> {
+  static constexpr Domain domain[] = {{2, 3}, {2, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b, T c) {
+    return a * b - c;
+  }
+  template <class T>
+  static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
+    const T by_a = scaled(b, adjoint), by_b = scaled(a, adjoint);
+    return {by_a, by_b, -adjoint};
+  }
+};
+struct SubtractProduct : Arity<3> {
+  static constexpr Domain domain[] = {{2, 3}, {2, 3}, {-3, 3}};
+  template <class T>
+  static T forward(T a, T b, T c) {
+    return c - a * b;
+  }
+  template <class T>
+  static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
+    const T minus = -adjoint, by_a = scaled(b, minus);
+    return {by_a, scaled(a, minus), adjoint};
+  }
+};
+
 /// Calls f.template operator()<Struct>() for a scalar op; leaves and reductions go to g().
 template <class F, class G>
 decltype(auto) visit(Op op, F&& f, G&& g) {

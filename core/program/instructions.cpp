@@ -6,7 +6,12 @@ namespace tapeloom::inline TAPELOOM_ABI::instructions {
 
 std::string expression(Op op, const std::string* x) {
   if (op_sign(op) != nullptr) return x[0] + " " + op_sign(op) + " " + x[1];
-  std::string text = op_name(op);
+  std::string text;
+  if (op_formula(op) != nullptr) {
+    for (const char c : std::string(op_formula(op))) text += c >= 'a' && c <= 'c' ? x[c - 'a'] : std::string(1, c);
+    return text;
+  }
+  text = op_name(op);
   for (std::size_t k = 0; k < op_arity(op); ++k) text += (k == 0 ? "(" : ", ") + x[k];
   return text + ")";
 }

@@ -158,12 +158,14 @@ struct Entries : View {
   std::array<std::uint64_t, 2> extent() const { return {all_rows(), columns()}; }
 };
 
+/// Kernels write whole vectors, so what runs once a step writes beyond its last row, where nothing is. With
+/// Instruction::exact_rows, which it alone may have, other numbers are there and stay.
 struct Elementwise : Rows {
   static constexpr Rules rules{.runs = Runs::both, .ops = OpUse::scalar};
   std::string title() const { return op_name(i.op); }
   Operands operands() const { return {op_arity(i.op), {Source::mixed, rows(), true}}; }
   Result result() const { return {Target::rows, rows()}; }
-  std::uint64_t flops() const { return rows(); }
+  std::uint64_t flops() const { return std::uint64_t{rows()} * (op_kind(i.op) == OpKind::fused ? 2 : 1); }
   std::string text(const Texts& x) const { return expression(i.op, x.data()); }
 };
 

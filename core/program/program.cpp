@@ -29,7 +29,7 @@ std::uint64_t hash(const Program& program) {
   for (const Instruction& i : program.instructions) {
     h.add(static_cast<std::uint64_t>(i.kind) << 24 | static_cast<std::uint64_t>(i.op) << 16 |
           static_cast<std::uint64_t>(i.then) << 8 | std::uint64_t{i.accumulates} << 4 |
-          std::uint64_t{i.follows_row_sums} << 3 | i.uniform_mask);
+          std::uint64_t{i.exact_rows} << 5 | std::uint64_t{i.follows_row_sums} << 3 | i.uniform_mask);
     h.add(std::uint64_t{i.shape} << 32 | i.out);
     for (std::uint32_t x : i.x) h.add(std::uint64_t{x});
   }

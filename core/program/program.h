@@ -62,6 +62,7 @@ struct Instruction {
   /// A total goes on with what an earlier instruction of the stage has begun; rows are added to what is there.
   bool accumulates : 1 = false;
   bool follows_row_sums : 1 = false;  ///< see instructions::ReduceOuter
+  bool exact_rows : 1 = false;        ///< see instructions::Elementwise
   std::uint32_t shape = 0;            ///< index into Program::shapes
   std::uint32_t out = 0;
   std::array<std::uint32_t, 3> x = {};

@@ -174,6 +174,8 @@ class Checker {
     const bool may_accumulate = total || i.kind == InstructionKind::add_at;
     require(may_accumulate || !i.accumulates, "a flag that does not fit its instruction");
     require(i.kind == InstructionKind::reduce_outer || !i.follows_row_sums, "a flag that does not fit its instruction");
+    require((i.kind == InstructionKind::elementwise && !in_tile) || !i.exact_rows,
+            "a flag that does not fit its instruction");
     check_gaps(i, s);
   }
 

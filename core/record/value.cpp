@@ -198,6 +198,9 @@ Value apply(Op op, std::span<const Value> x) {
 #define TAPELOOM_ADJOINT(name, Struct) \
   case Op::name:                       \
     return Recorder::binary<ops::Struct>(Op::name, x[0], x[1]);
+#define TAPELOOM_FUSED(name, Struct, formula) \
+  case Op::name:                              \
+    return Recorder::ternary<ops::Struct>(Op::name, x[0], x[1], x[2]);
 #define TAPELOOM_REDUCTION(name) \
   case Op::name:                 \
     return name(x[0]);

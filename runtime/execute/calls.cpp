@@ -29,6 +29,10 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
     }
   }
   if (!copy_.empty()) scratch_ = copy_.data();
+  const RowProduct<T>* product = row_products_.data();
+  for (RowCall<T>& call : rows_) {
+    if (call.product_count > 0) call.products = product, product += call.product_count;
+  }
 }
 
 template <class T>
@@ -118,16 +122,17 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
   const Way way = way_of(at);
   const bool goes_on = at > instructions_of(stage).begin && way_of(at - 1) == way;
+  const Instruction* before = goes_on ? &program_.instructions[at - 1] : nullptr;
   switch (way) {
     case Way::product:
       return bind_products(at);
     case Way::sums:
       return bind_sums(at);
     case Way::rows:
-      bind_rows(i, program_.shapes[i.shape]);
+      bind_rows(i, program_.shapes[i.shape], before);
       break;
     case Way::number:
-      bind_number(i, goes_on ? &program_.instructions[at - 1] : nullptr);
+      bind_number(i, before);
       break;
     case Way::moves:
       ++most_calls_;
@@ -137,9 +142,16 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
 }
 
 template <class T>
-void CallPlanner<T>::bind_rows(const Instruction& i, const Shape& s) {
-  RowCall<T>& call = rows_.emplace_back();
+void CallPlanner<T>::bind_rows(const Instruction& i, const Shape& s, const Instruction* before) {
+  rows_.emplace_back();
   if (i.kind != InstructionKind::elementwise) return;
+  if (!i.exact_rows) bind_long_row(i, s);
+  if (view_.once()) bind_product(i, s, before);
+}
+
+template <class T>
+void CallPlanner<T>::bind_long_row(const Instruction& i, const Shape& s) {
+  RowCall<T>& call = rows_.back();
   const std::size_t arity = op_arity(i.op);
   unsigned one_for_all = 0;
   for (std::size_t k = 0; k < arity; ++k) {
@@ -153,6 +165,35 @@ void CallPlanner<T>::bind_rows(const Instruction& i, const Shape& s) {
   if (call.run == nullptr) return;  // nothing but numbers for all
   call.out = view_.tile + i.out * view_.stride;
   call.rows = view_.once() ? static_cast<std::uint32_t>(round_up(s.rows, kernels_.vector_lanes)) : s.rows;
+}
+
+/// What adds a product to rows, or subtracts one, goes on with what the instructions before have added to the same
+/// rows. By itself it needs to be no such call, but where nothing after the rows may be written.
+template <class T>
+void CallPlanner<T>::bind_product(const Instruction& i, const Shape& s, const Instruction* before) {
+  if ((i.op != Op::multiply_add && i.op != Op::subtract_product) || s.rows == 1 || s.step[2] != 1) return;
+  if (s.step[0] > 1 || s.step[1] > 1 || s.step[0] + s.step[1] == 0) return;
+  const auto is_result = [&](std::size_t k) {
+    const std::uint32_t rows = s.step[k] == 0 ? 1 : s.rows;
+    return i.x[k] + rows > i.out && i.x[k] < i.out + s.rows;
+  };
+  const std::size_t one = s.step[0] == 0 ? 0 : 1;  // that factor is a number, if one is
+  row_products_.push_back({.x = view_.uniform_slot(i.x[one]),
+                           .y = view_.uniform_slot(i.x[1 - one]),
+                           .x_is_one = s.step[one] == 0,
+                           .negative = i.op == Op::subtract_product});
+  RowCall<T>& call = rows_.back();
+  call.product_rows = static_cast<std::uint32_t>(i.exact_rows ? s.rows : round_up(s.rows, kernels_.vector_lanes));
+  const bool same_rows = before != nullptr && rows_[rows_.size() - 2].product_rows > 0 && before->out == i.out &&
+                         i.x[2] == i.out && before->exact_rows == i.exact_rows &&
+                         program_.shapes[before->shape].rows == s.rows;
+  if (same_rows && !is_result(0) && !is_result(1)) {
+    RowCall<T>& first = rows_[products_at_];
+    ++first.product_count, first.rows = 0;
+    return;
+  }
+  products_at_ = rows_.size() - 1;
+  call.out = view_.tile + i.out, call.x[2] = view_.uniform_slot(i.x[2]), call.product_count = 1;
 }
 
 template <class T>

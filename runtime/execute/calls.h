@@ -154,13 +154,16 @@ struct BoundSums {
 };
 
 /// An elementwise instruction whose rows and operands' rows lie like one long row each where the lanes are the stride:
-/// one kernel call there. Those of one row are one call everywhere.
+/// one kernel call there. Those of one row are one call everywhere. Once a step, instructions that add a product each
+/// to the same rows are one call, and the rows stay in registers.
 template <class T>
 struct RowCall {
   Elementwise<T> run = nullptr;
   T* out = nullptr;
   std::array<const T*, 3> x = {};
   std::uint32_t rows = 0;  ///< 0 if it is no such instruction; once a step in whole vectors
+  std::uint32_t product_count = 0, product_rows = 0;
+  const RowProduct<T>* products = nullptr;  ///< added to the rows x[2], for as many instructions as there are
 };
 
 /// Of a gather that runs once a step: rows that are those from `from` on, or to which these are added; or zeros.
@@ -244,7 +247,9 @@ class CallPlanner {
   void find_transposed();
   void find_moves(std::uint32_t at);
   void bind(const Stage& stage, std::uint32_t at);
-  void bind_rows(const Instruction& i, const Shape& s);
+  void bind_rows(const Instruction& i, const Shape& s, const Instruction* before);
+  void bind_long_row(const Instruction& i, const Shape& s);
+  void bind_product(const Instruction& i, const Shape& s, const Instruction* before);
   /// `before`, if any, is the number that the runner computes just before.
   void bind_number(const Instruction& i, const Instruction* before);
   // Of products.cpp.
@@ -281,6 +286,8 @@ class CallPlanner {
   std::vector<BoundProduct<T>> products_;  // in the order of their instructions; so are these
   std::vector<BoundSums<T>> sums_;
   std::vector<RowCall<T>> rows_;
+  std::vector<RowProduct<T>> row_products_;
+  std::size_t products_at_ = 0;  // the latest of rows_ that adds products
   std::vector<ScalarFunction<T>> numbers_;
   std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;

@@ -104,7 +104,7 @@ void Runner<T>::elementwise(const Instruction& i, const Shape& s) {
 template <class T>
 void Runner<T>::elementwise_once(const Instruction& i, const Shape& s) {
   constexpr std::size_t some = 256;
-  T numbers[3][some];
+  T numbers[3][some], last[lane_unit];
   const std::size_t arity = op_arity(i.op);
   unsigned one_for_all = 0;
   for (std::size_t k = 0; k < arity; ++k) one_for_all |= (s.step[k] == 0 ? 1u : 0u) << k;
@@ -121,7 +121,18 @@ void Runner<T>::elementwise_once(const Instruction& i, const Shape& s) {
       kernels_.transpose(count, 1, x[k], rows.step, numbers[k], some);
       x[k] = numbers[k];
     }
-    kernel(view_.tile + i.out + begin, x[0], x[1], x[2], all ? count : round_up(count, kernels_.vector_lanes));
+    T* out = view_.tile + i.out + begin;
+    const std::size_t lanes = kernels_.vector_lanes,
+                      whole = i.exact_rows ? count / lanes * lanes : round_up(count, lanes);
+    if (all) {
+      kernel(out, x[0], x[1], x[2], count);
+      continue;
+    }
+    if (whole > 0) kernel(out, x[0], x[1], x[2], whole);
+    if (whole >= count) continue;
+    for (std::size_t k = 0; k < arity; ++k) x[k] += (one_for_all >> k & 1) != 0 ? 0 : whole;
+    kernel(last, x[0], x[1], x[2], lanes);
+    std::copy_n(last, count - whole, out + whole);
   }
 }
 
@@ -129,6 +140,10 @@ template <class T>
 void Runner<T>::copy(const Instruction& i, const Shape& s) {
   const OperandRows<T> x(view_, i, s);
   T* to = view_.tile + i.out * view_.stride;
+  if (view_.once() && x.step == 1) {
+    std::copy_n(x.data, s.rows, to);
+    return;
+  }
   for (std::size_t r = 0; r < s.rows; ++r, to += view_.stride) {
     if (view_.once()) {
       *to = *x.row(r);

@@ -55,6 +55,9 @@ template <bool profiled>
     if (call->rows - 1 < most_rows) {
       frequent_rows_(call->run,
                      [&](auto run) { run(call->out, call->x[0], call->x[1], call->x[2], lanes * call->rows); });
+    } else if (call->product_count > 0) {
+      kernels_.add_products(call->out, call->x[2], call->products, call->product_count, call->product_rows);
+      at += call->product_count - 1, call += call->product_count - 1;
     } else {
       run_instruction(program_.instructions[at], tile, totals, first);
     }

@@ -27,7 +27,7 @@ namespace {
 // numbers in lists of names that stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 9;
+constexpr std::uint32_t format_version = 10;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -186,12 +186,13 @@ void fields(Archive& file, Struct& all) {
     auto& [first, count, slot] = all;
     file(first.index), file(count), file(slot);
   } else if constexpr (std::is_same_v<Plain, Instruction>) {
-    auto& [kind, op, then, uniform_mask, accumulates, follows_row_sums, shape, out, x, nodes] = all;
-    auto flags = static_cast<std::uint8_t>(uniform_mask | accumulates << 3 | follows_row_sums << 4);
+    auto& [kind, op, then, uniform_mask, accumulates, follows_row_sums, exact_rows, shape, out, x, nodes] = all;
+    auto flags = static_cast<std::uint8_t>(uniform_mask | accumulates << 3 | follows_row_sums << 4 | exact_rows << 5);
     file(kind), file(op), file(then), file(flags), file(shape), file(out);
     if constexpr (std::is_same_v<Archive, Reader>) {
-      if (flags >> 5 != 0) file.fail("a flag that this library does not know");
+      if (flags >> 6 != 0) file.fail("a flag that this library does not know");
       uniform_mask = flags & 7, accumulates = (flags & 8) != 0, follows_row_sums = (flags & 16) != 0;
+      exact_rows = (flags & 32) != 0;
     }
     for (auto& operand : x) file(operand);
     file(nodes);

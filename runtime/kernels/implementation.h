@@ -82,6 +82,7 @@ constexpr KernelTable<T> make_table(const char* name) {
                        row_extreme<T>,
                        row_extreme_reverse<T>,
                        add<T>,
+                       add_products<T>,
                        subtract_scaled<T>,
                        transpose<T>,
                        all_finite<T>,

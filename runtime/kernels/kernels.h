@@ -114,6 +114,14 @@ using RunCall = decltype(KernelCall<T>::run);
 template <class T>
 using Elementwise = void (*)(T* out, const T* x, const T* y, const T* z, std::size_t lanes);
 
+/// A row, or with `x_is_one` a number, times a row, which is added or subtracted.
+template <class T>
+struct RowProduct {
+  const T* x;
+  const T* y;
+  bool x_is_one, negative;
+};
+
 template <class T>
 struct KernelTable {
   using Rows = void (*)(const TileView<T>&, const Instruction&, const Shape&);
@@ -137,6 +145,10 @@ struct KernelTable {
   Rows row_extreme, row_extreme_reverse;
   /// to[0, count) += from[0, count).
   void (*add)(T* to, const T* from, std::size_t count);
+  /// to[0, count) = from[0, count) and the products, one after another. None of their factors is in `to`, `from` may
+  /// be.
+  void (*add_products)(T* to, const T* from, const RowProduct<T>* products, std::size_t product_count,
+                       std::size_t count);
   /// to[0, count) -= factor * from[0, count).
   void (*subtract_scaled)(T* to, T factor, const T* from, std::size_t count);
   /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Rows of `to` are

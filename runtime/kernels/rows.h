@@ -261,6 +261,59 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& shape) {
   }
 }
 
+/// The first lanes of a, and b's after them.
+template <class T>
+inline Lanes<T> first_of(Lanes<T> a, Lanes<T> b, std::size_t count) {
+  Lanes<T> lane;
+#pragma GCC unroll 16
+  for (std::size_t l = 0; l < Lanes<T>::count; ++l) lane.v[l] = static_cast<T>(l);
+  return select(lane < Lanes<T>(static_cast<double>(count)), a, b);
+}
+
+/// So many vectors from `lane` on, in registers. Behind the last one's `last` numbers is written what is there: a
+/// vector of which a part alone is written has to be in memory before it can be read again.
+template <class T, std::size_t vectors>
+inline void add_products_of(T* to, const T* from, const RowProduct<T>* products, std::size_t product_count,
+                            std::size_t lane, std::size_t last) {
+  constexpr std::size_t width = Lanes<T>::count;
+  Lanes<T> sums[vectors];
+#pragma GCC unroll 4
+  for (std::size_t v = 0; v < vectors; ++v) sums[v] = Lanes<T>::load(from + lane + v * width);
+  for (const RowProduct<T>*p = products, *end = products + product_count; p != end; ++p) {
+    const T* y = p->y + lane;
+    if (p->x_is_one) {
+      const Lanes<T> x(static_cast<double>(p->negative ? -*p->x : *p->x));
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < vectors; ++v) sums[v] = x * Lanes<T>::load(y + v * width) + sums[v];
+      continue;
+    }
+    const T* x = p->x + lane;
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const Lanes<T> a = Lanes<T>::load(x + v * width), b = Lanes<T>::load(y + v * width);
+      sums[v] = p->negative ? sums[v] - a * b : a * b + sums[v];
+    }
+  }
+#pragma GCC unroll 4
+  for (std::size_t v = 0; v + 1 < vectors; ++v) sums[v].store(to + lane + v * width);
+  T* end = to + lane + (vectors - 1) * width;
+  if (last < width) sums[vectors - 1] = first_of(sums[vectors - 1], Lanes<T>::load(end), last);
+  sums[vectors - 1].store(end);
+}
+
+template <class T>
+void add_products(T* to, const T* from, const RowProduct<T>* products, std::size_t product_count, std::size_t count) {
+  constexpr std::size_t width = Lanes<T>::count, most = 4 * width;
+  std::size_t lane = 0;
+  for (; lane + most <= count; lane += most) add_products_of<T, 4>(to, from, products, product_count, lane, width);
+  if (lane == count) return;
+  const std::size_t vectors = (count - lane + width - 1) / width, last = count - lane - (vectors - 1) * width;
+  if (vectors == 1) return add_products_of<T, 1>(to, from, products, product_count, lane, last);
+  if (vectors == 2) return add_products_of<T, 2>(to, from, products, product_count, lane, last);
+  if (vectors == 3) return add_products_of<T, 3>(to, from, products, product_count, lane, last);
+  add_products_of<T, 4>(to, from, products, product_count, lane, last);
+}
+
 /// The sums over the samples of `rows` products of rows from `row` on.
 template <class T, std::size_t rows>
 inline void sum_products(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t row,

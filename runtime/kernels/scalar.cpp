@@ -1,5 +1,6 @@
 // Kernels of exact mode, and of what runs once a step: one number at a time, through the scalar functions.
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "tapeloom/core/base/check.h"
@@ -134,6 +135,18 @@ void add(T* to, const T* from, std::size_t count) {
 }
 
 template <class T>
+void add_products(T* to, const T* from, const RowProduct<T>* products, std::size_t product_count, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    T sum = from[i];
+    for (const RowProduct<T>& p : std::span(products, product_count)) {
+      const T product = p.x[p.x_is_one ? 0 : i] * p.y[i];
+      sum = p.negative ? sum - product : product + sum;
+    }
+    to[i] = sum;
+  }
+}
+
+template <class T>
 void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                std::size_t to_stride) {
   for (std::size_t r = 0; r < rows; ++r) {
@@ -161,7 +174,8 @@ KernelTable<T> make_table() {
   table.name = "exact", table.vector_lanes = 1;
   table.plan_sums = plan_sums<T>, table.row_sum = row_sum<T>, table.gather = gather<T>;
   table.row_extreme = row_extreme<T>, table.row_extreme_reverse = row_extreme_reverse<T>;
-  table.add = add<T>, table.transpose = transpose<T>, table.come_out = come_out<T>;
+  table.add = add<T>, table.add_products = add_products<T>, table.transpose = transpose<T>,
+  table.come_out = come_out<T>;
   table.random_numbers = random_numbers<T>;
   for (std::size_t op = 0; op < op_count; ++op) {
     if (op_arity(static_cast<Op>(op)) == 0 || op_kind(static_cast<Op>(op)) == OpKind::reduction) continue;

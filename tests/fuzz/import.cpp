@@ -30,6 +30,7 @@ Script script_of_all(const Tape& tape, Value loss, std::span<const Value> output
       case OpKind::scalar:
       case OpKind::comparison:
       case OpKind::adjoint:
+      case OpKind::fused:
         s.kind = Kind::apply;
         break;
     }

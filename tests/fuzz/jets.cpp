@@ -195,6 +195,12 @@ Jet apply_jet(Op op, const std::array<Jet, 3>& x) {
       return b * reciprocal(a);
     case Op::neg:
       return -a;
+    case Op::multiply_add:
+      return a * b + x[2];
+    case Op::multiply_subtract:
+      return a * b - x[2];
+    case Op::subtract_product:
+      return x[2] - a * b;
     case Op::square:
       return a * a;
     case Op::relu:

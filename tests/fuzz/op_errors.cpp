@@ -55,6 +55,7 @@ Real function_units(Op op) {
 #define TAPELOOM_OPERATOR(name, Struct, sign) case Op::name:
 #define TAPELOOM_COMPARISON(name, Struct, sign) case Op::name:
 #define TAPELOOM_TERNARY(name, Struct) case Op::name:
+#define TAPELOOM_FUSED(name, Struct, formula) case Op::name:
 #include "tapeloom/core/ops/ops.def"
     case Op::mul_adjoint:
     case Op::mul_adjoints:
@@ -83,6 +84,8 @@ Real function_units(Op op) {
 Real function_size(Op op, const std::array<Real, 3>& x, Real y) {
   // Of 1 - y^2 and y (1 - y), in which digits cancel.
   if (op == Op::tanh_adjoint || op == Op::sigmoid_adjoint) return std::fabs(x[1]);
+  // Of a sum, in which digits may cancel.
+  if (op_kind(op) == OpKind::fused) return std::fabs(x[0] * x[1]) + std::fabs(x[2]);
   const bool mixed = op == Op::lgamma || op == Op::digamma || op == Op::polygamma;
   return mixed ? std::fmax(std::fabs(y), 1.0L) : std::fabs(y);
 }

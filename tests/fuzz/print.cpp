@@ -171,7 +171,7 @@ class Printer {
           code = name(x[0]) + " " + op_sign(s.op) + " " + name(x[1]);
         } else if (s.op == Op::neg) {
           code = "-" + name(x[0]);
-        } else if (op_kind(s.op) == OpKind::adjoint) {
+        } else if (op_kind(s.op) == OpKind::adjoint || op_kind(s.op) == OpKind::fused) {
           code = "apply(Op::" + std::string(op_name(s.op)) + ", {" + names(x) + "})";
         } else {
           code = std::string(op_name(s.op)) + "(" + names(x) + ")";

@@ -1,0 +1,53 @@
+// A product and the sum or difference that it is a term of become one op: one pass over rows, and one instruction.
+#include <array>
+
+#include "tapeloom/compiler/graph/schedule.h"
+#include "tapeloom/compiler/passes/passes.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+/// Finds the products that one sum or difference alone reads.
+class Contractor {
+ public:
+  explicit Contractor(const Graph& graph) : old_(graph), phase_(schedule(graph).phase), uses_(count_uses(graph)) {}
+
+  /// The block `id` as one op with a product that it reads, or nothing. `x` are its operands in the new graph. Of two
+  /// products the second one goes, so that the terms of a longer sum are added to what is there, one after another.
+  View contracted(Graph& out, BlockId id, std::span<const View> x) const {
+    const Block block = old_[id];
+    if (block.kind != BlockKind::elementwise || (block.op != Op::add && block.op != Op::sub)) return nothing;
+    for (const std::size_t k : {1u, 0u}) {
+      if (!is_contracted(old_.operand(id, k), id)) continue;
+      const Op op = block.op == Op::add ? Op::multiply_add : k == 0 ? Op::multiply_subtract : Op::subtract_product;
+      const View a = out.behind(x[k], 0), b = out.is_op(x[k], Op::square) ? a : out.behind(x[k], 1);
+      return out.add_elementwise(op, {a, b, x[1 - k]});
+    }
+    return nothing;
+  }
+
+ private:
+  /// Whether nobody else reads the product, and it is computed together with its reader.
+  bool is_contracted(const View& x, BlockId reader) const {
+    const bool product = old_.is_op(x, Op::mul) || old_.is_op(x, Op::square);
+    return product && x == old_.all(x.block) && x.rows == old_[reader].rows && uses_[x.block.index] == 1 &&
+           phase_[x.block.index] == phase_[reader.index];
+  }
+
+  const Graph& old_;
+  LargeVector<std::uint32_t> phase_;
+  LargeVector<std::uint32_t> uses_;
+};
+
+}  // namespace
+
+Graph contract_products(const Graph& graph) {
+  const Contractor contractor(graph);
+  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
+    const View contracted = contractor.contracted(out, id, operands);
+    return contracted != nothing ? contracted : out.add_copy(graph, id, operands);
+  });
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler
