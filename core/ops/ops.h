@@ -934,13 +934,19 @@ struct Where : Arity<3> {
   }
 };
 
-// What a pass makes of a product and the sum or difference that reads it: one pass over rows instead of two. Kernels
-// may round the product, as the two ops do, or not.
+/// A product as a number of its own, for whoever might round it together with what it is added to.
+template <class T>
+T rounded(T product) {
+  return product;
+}
+
+// What a pass makes of a product and the sum or difference that reads it: one pass over rows instead of two. The
+// product is rounded, as by the two ops: else x * x - y * y would not be 0 for x = y, and its root NaN.
 struct MultiplyAdd : Arity<3> {
   static constexpr Domain domain[] = {{1, 3}, {1, 3}, {1, 3}};
   template <class T>
   static T forward(T a, T b, T c) {
-    return a * b + c;
+    return rounded(a * b) + c;
   }
   template <class T>
   static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
@@ -952,7 +958,7 @@ struct MultiplySubtract : Arity<3> {
   static constexpr Domain domain[] = {{2, 3}, {2, 3}, {-3, 3}};
   template <class T>
   static T forward(T a, T b, T c) {
-    return a * b - c;
+    return rounded(a * b) - c;
   }
   template <class T>
   static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
@@ -964,7 +970,7 @@ struct SubtractProduct : Arity<3> {
   static constexpr Domain domain[] = {{2, 3}, {2, 3}, {-3, 3}};
   template <class T>
   static T forward(T a, T b, T c) {
-    return c - a * b;
+    return c - rounded(a * b);
   }
   template <class T>
   static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {

@@ -188,6 +188,21 @@ inline Lanes<T> first_lanes(Lanes<T> x, std::size_t count, Lanes<T> y) {
   return select(LaneMask<T>{index < static_cast<typename Lanes<T>::Bits>(count) - typename Lanes<T>::Mask{}}, x, y);
 }
 
+/// See ops::rounded. These sources may be compiled to have a product and a sum rounded once.
+template <class T>
+inline Lanes<T> rounded(Lanes<T> product) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(product.v));
+#elif defined(__SSE2__)
+  asm("" : "+x"(product.v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(product.v));
+#else
+  asm("" : "+m"(product.v));
+#endif
+  return product;
+}
+
 /// Keeps the compiler from computing addresses earlier than they are needed: those of all rows of a block, and of all
 /// ways to finish it, are more than there are registers.
 template <class P>

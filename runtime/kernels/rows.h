@@ -261,15 +261,6 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& shape) {
   }
 }
 
-/// The first lanes of a, and b's after them.
-template <class T>
-inline Lanes<T> first_of(Lanes<T> a, Lanes<T> b, std::size_t count) {
-  Lanes<T> lane;
-#pragma GCC unroll 16
-  for (std::size_t l = 0; l < Lanes<T>::count; ++l) lane.v[l] = static_cast<T>(l);
-  return select(lane < Lanes<T>(static_cast<double>(count)), a, b);
-}
-
 /// So many vectors from `lane` on, in registers. Behind the last one's `last` numbers is written what is there: a
 /// vector of which a part alone is written has to be in memory before it can be read again.
 template <class T, std::size_t vectors>
@@ -284,20 +275,20 @@ inline void add_products_of(T* to, const T* from, const RowProduct<T>* products,
     if (p->x_is_one) {
       const Lanes<T> x(static_cast<double>(p->negative ? -*p->x : *p->x));
 #pragma GCC unroll 4
-      for (std::size_t v = 0; v < vectors; ++v) sums[v] = x * Lanes<T>::load(y + v * width) + sums[v];
+      for (std::size_t v = 0; v < vectors; ++v) sums[v] = rounded(x * Lanes<T>::load(y + v * width)) + sums[v];
       continue;
     }
     const T* x = p->x + lane;
 #pragma GCC unroll 4
     for (std::size_t v = 0; v < vectors; ++v) {
       const Lanes<T> a = Lanes<T>::load(x + v * width), b = Lanes<T>::load(y + v * width);
-      sums[v] = p->negative ? sums[v] - a * b : a * b + sums[v];
+      sums[v] = p->negative ? sums[v] - rounded(a * b) : rounded(a * b) + sums[v];
     }
   }
 #pragma GCC unroll 4
   for (std::size_t v = 0; v + 1 < vectors; ++v) sums[v].store(to + lane + v * width);
   T* end = to + lane + (vectors - 1) * width;
-  if (last < width) sums[vectors - 1] = first_of(sums[vectors - 1], Lanes<T>::load(end), last);
+  if (last < width) sums[vectors - 1] = first_lanes(sums[vectors - 1], last, Lanes<T>::load(end));
   sums[vectors - 1].store(end);
 }
 
