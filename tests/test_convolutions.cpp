@@ -284,3 +284,19 @@ TEST_CASE("convolutions: zeros that are written down are multiplied") {
   executor.step();
   CHECK(std::isnan(executor.outputs()[0]));
 }
+
+TEST_CASE("convolutions: padded ones behind one another, without an activation, with values moved in between") {
+  for (const unsigned seed : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u}) {
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    Tape tape;
+    const std::size_t length = 6 + seed % 3;
+    Signal s{1, length, tape.inputs("x", length)};
+    s = Conv1d(tape, 1, 1 + seed % 2, {.kernel = 2, .padding = 1}, fan_in_uniform(random))(s);
+    if (seed > 4) std::ranges::rotate(s.values, s.values.begin() + 2);
+    s = Conv1d(tape, s.channels, 1, {.kernel = 4 + seed % 2, .padding = 3 + seed % 2}, fan_in_uniform(random))(s);
+    Value loss = 0.0;
+    for (const Value y : s.values) loss += square(y);
+    expect_programs_like_evaluate(batch_mean(loss), {}, some_numbers(2 * length, seed), 2, 600.0);
+  }
+}

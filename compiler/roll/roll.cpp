@@ -287,10 +287,7 @@ class Roller {
     for (std::size_t f = 0; f < candidates_.families(); ++f) {
       const std::size_t first = candidates_.first_class(f), last = candidates_.first_class(f + 1);
       if (roll_in_common(first, last)) continue;
-      if (last - first > choices::few_lengths &&
-          roll_lists(candidates_.members(first, last), candidates_.mixed(first))) {
-        continue;
-      }
+      if (last - first > choices::few_lengths && roll_lists(first, last, candidates_.mixed(first))) continue;
       for (std::size_t c = first; c < last; ++c) {
         if (const auto members = candidates_.members(c, c + 1); !members.empty()) roll(members, candidates_.mixed(c));
       }
@@ -313,26 +310,33 @@ class Roller {
       std::swap(some, others);
     }
     if (some.size() == all.size()) return false;
-    // The others as if they had been alone.
+    roll_by_class(first, last, std::move(some));  // the others as if they had been alone
+    return true;
+  }
+
+  void roll_by_class(std::size_t first, std::size_t last, std::vector<NodeId> some) {
     std::ranges::sort(some);
     std::vector<NodeId> of_class;
     for (std::size_t c = first; c < last; ++c) {
       of_class.clear();
       std::ranges::copy_if(candidates_.members(c, c + 1), std::back_inserter(of_class),
                            [&](NodeId sum) { return std::ranges::binary_search(some, sum); });
-      if (!of_class.empty()) roll(of_class, false);
+      if (!of_class.empty()) roll(of_class, candidates_.mixed(c));
     }
-    return true;
   }
 
   /// A family of many lengths; false if it is better rolled length by length.
-  bool roll_lists(std::span<const NodeId> members, bool mixed) {
+  bool roll_lists(std::size_t first, std::size_t last, bool mixed) {
+    const std::span<const NodeId> members = candidates_.members(first, last);
     const bool of_sums = sums_.role(members[0]) == Sums::Role::sum;
     if (of_sums && groups_.are_matrices(members)) return false;
     for (const std::vector<NodeId>& some : of_about_one_length(sums_, members)) {
       if (of_sums) {
-        groups_.group_with_gaps(some, mixed);
-        writer_.write(groups_.table(), groups_.plan());
+        if (groups_.group_with_gaps(some, mixed)) {
+          writer_.write(groups_.table(), groups_.plan());
+        } else {
+          roll_by_class(first, last, some);
+        }
       } else {
         extremes_.roll(some, mixed);
       }

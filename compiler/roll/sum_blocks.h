@@ -27,8 +27,9 @@ class SumTable {
   /// Sums with as many terms of each kind.
   void take(std::span<const NodeId> members, Products products);
   /// Sums that have the same kinds of terms, but not as many of each: what they lack is Placer::zero(). Products with
-  /// weights are terms like others.
-  void take_with_gaps(std::span<const NodeId> members, Products products);
+  /// weights are terms like others. False, and nothing is taken, if the kinds are not the same: of classes by level,
+  /// products with a plain 0 tell them apart here, and not there.
+  bool take_with_gaps(std::span<const NodeId> members, Products products);
   /// Sums of which some have only a part of the weights that others have: what they lack is multiplied with
   /// Placer::zero(), and pairs are in the order of the weights. `others` are those that have nothing in common with
   /// them. False, and nothing is done, if there are no such sums.
@@ -151,7 +152,7 @@ class SumGrouper {
   /// Plans for sums with as many terms of each kind, or of the same kinds but with more or fewer of them; of a mixed
   /// class, or mixed ones.
   void group(std::span<const NodeId> members, bool mixed);
-  void group_with_gaps(std::span<const NodeId> members, bool mixed);
+  bool group_with_gaps(std::span<const NodeId> members, bool mixed);
   /// A plan for those that have parts of the same weights, if there are any; else false. Of a family that is not mixed.
   bool group_in_common(std::span<const NodeId> members, std::vector<NodeId>& others);
 

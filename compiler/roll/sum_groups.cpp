@@ -90,11 +90,14 @@ void SumGrouper::group_as_recorded(std::span<const NodeId> members) {
   for (const std::size_t end : runs_) add({.begin = std::exchange(begin, end), .end = end});
 }
 
-void SumGrouper::group_with_gaps(std::span<const NodeId> members, bool mixed) {
+/// False, and nothing is done, if they have not the same kinds of terms.
+bool SumGrouper::group_with_gaps(std::span<const NodeId> members, bool mixed) {
   plan_.clear();
   table_ = &terms_;
-  terms_.take_with_gaps(members, mixed ? SumTable::Products::as_recorded : SumTable::Products::as_terms);
+  const auto products = mixed ? SumTable::Products::as_recorded : SumTable::Products::as_terms;
+  if (!terms_.take_with_gaps(members, products)) return false;
   add({.begin = 0, .end = members.size()});
+  return true;
 }
 
 /// A few products with a weight each, and every sum with other values, as where a layer scales what it has: no matrix

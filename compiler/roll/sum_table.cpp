@@ -27,7 +27,7 @@ void SumTable::take(std::span<const NodeId> members, Products products) {
   }
 }
 
-void SumTable::take_with_gaps(std::span<const NodeId> members, Products products) {
+bool SumTable::take_with_gaps(std::span<const NodeId> members, Products products) {
   as_recorded_ = products == Products::as_recorded;
   pairs = added_pairs = biases = terms = 0;
   LargeVector<Term> all_terms;
@@ -42,7 +42,8 @@ void SumTable::take_with_gaps(std::span<const NodeId> members, Products products
     biases = std::max(biases, biases_.size());
     counts.push_back(biases_.size());
     if (most.empty()) most = kinds;
-    TAPELOOM_CHECK(kinds.size() == most.size());
+    const auto same = [](const Kind& a, const Kind& b) { return a.product == b.product && a.negative == b.negative; };
+    if (!std::ranges::equal(kinds, most, same)) return false;
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
       counts.push_back(kinds[kind].count);
       most[kind].count = std::max(most[kind].count, kinds[kind].count);
@@ -66,6 +67,7 @@ void SumTable::take_with_gaps(std::span<const NodeId> members, Products products
     }
     add_row(sum);
   }
+  return true;
 }
 
 void SumTable::list_columns(NodeId sum, std::vector<Coordinate>& columns) const {
