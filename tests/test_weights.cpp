@@ -1,6 +1,7 @@
 #include "tapeloom/runtime/train/weights.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "against_evaluate.h"
 #include "tapeloom/core/base/error.h"
@@ -160,7 +161,13 @@ TEST_CASE("weights: what does not fit is refused, and nothing is changed") {
     file.tensors[2].shape = {4, 2};
   });
   refused("has parameter 25; the program has 25", [](auto&, auto& l) { l[2].parameters[0] = ParameterId(25); });
-  refused("parameter 1 is in the layout twice", [](auto&, auto& l) { l[2].parameters[0] = ParameterId(1); });
+  refused("parameter 1 is in tensor \"layers.0.weight\" of the layout twice",
+          [](auto&, auto& l) { l[0].parameters[1] = ParameterId(1); });
+  refused("\"layers.0.weight\" and \"layers.1.weight\" of the layout share parameter 1, but have different numbers",
+          [](auto& file, auto& l) {
+            l[2].parameters[0] = ParameterId(1);
+            std::get<1>(file.tensors[2].numbers)[0] = 8.0;
+          });
   refused("has 12 parameters, but the shape [12, 2]", [](auto&, auto& l) { l[0].shape = {12, 2}; });
   // Without a layout, labels name the tensors. The message tells what to do.
   refused(
@@ -172,6 +179,21 @@ TEST_CASE("weights: what does not fit is refused, and nothing is changed") {
   refused("[12] in the file, but [] in the program; no TensorLayout was given",
           [](auto& file, auto& l) { file.tensors[0].name = "scale", file.tensors[0].shape = {12}, l.clear(); });
   refused("no tensor \"layers.0.weight\" in the file, which has none", [](auto& file, auto&) { file.tensors.clear(); });
+}
+
+TEST_CASE("weights: tensors that share parameters have the same numbers, out and in") {
+  Tape tape;
+  const std::vector<Value> w = {tape.parameter(2.0), tape.parameter(3.0), tape.parameter(5.0)};
+  Executor<double> executor(compile_inference(w));
+  const auto id = [](std::size_t i) { return ParameterId(i); };
+  const TensorLayout layout = {{"all", {3}, {id(0), id(1), id(2)}}, {"back", {2}, {id(2), id(0)}}};
+  TensorFile file{export_weights(executor, layout), {}};
+  CHECK(std::get<1>(file.tensors[1].numbers) == std::vector{5.0, 2.0});
+  file.tensors[0].numbers = std::vector{7.0, std::nan(""), 11.0};
+  file.tensors[1].numbers = std::vector{11.0, 7.0};
+  import_weights(executor, file, layout);
+  CHECK(executor.parameters()[0] == 7.0);
+  CHECK(executor.parameters()[2] == 11.0);
 }
 
 TEST_CASE("weights: of many tensors only those that are asked for need to be of a type that is read") {

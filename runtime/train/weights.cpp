@@ -1,6 +1,8 @@
 #include "tapeloom/runtime/train/weights.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -18,24 +20,31 @@ namespace {
 using runtime::shape_text;
 
 void check_layout(const Program& program, const TensorLayout& layout) {
-  std::vector<bool> seen(program.parameters.size());
-  for (const ParameterTensor& tensor : layout) {
+  // Tensors may share parameters, as tied weights do, which go by two names.
+  constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> last_tensor(program.parameters.size(), nowhere);
+  for (std::size_t t = 0; t < layout.size(); ++t) {
+    const ParameterTensor& tensor = layout[t];
     if (runtime::element_count(tensor.shape) != tensor.parameters.size()) {
       throw BindError("tensor \"" + tensor.name + "\" of the layout has " + std::to_string(tensor.parameters.size()) +
                       " parameters, but the shape " + shape_text(tensor.shape));
     }
     for (const ParameterId id : tensor.parameters) {
-      if (id.index >= seen.size()) {
+      if (id.index >= last_tensor.size()) {
         throw BindError("tensor \"" + tensor.name + "\" of the layout has parameter " + std::to_string(id.index) +
-                        "; the program has " + std::to_string(seen.size()));
+                        "; the program has " + std::to_string(last_tensor.size()));
       }
-      if (seen[id.index]) {
-        throw BindError("parameter " + std::to_string(id.index) + " is in the layout twice, at last in tensor \"" +
-                        tensor.name + "\"");
+      if (std::exchange(last_tensor[id.index], t) == t) {
+        throw BindError("parameter " + std::to_string(id.index) + " is in tensor \"" + tensor.name +
+                        "\" of the layout twice");
       }
-      seen[id.index] = true;
     }
   }
+}
+
+template <class T>
+bool is_same(T a, T b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
 }
 
 /// The tensors of a file by their names, since files may have very many.
@@ -136,13 +145,22 @@ void import_weights(Executor<T>& executor, const TensorFile& file, const TensorL
     found.push_back(from);
   }
   std::vector<T> parameters(std::as_const(executor).parameters().begin(), std::as_const(executor).parameters().end());
+  std::vector<const ParameterTensor*> set_by(parameters.size(), nullptr);
   for (std::size_t t = 0; t < layout.size(); ++t) {
-    std::visit(
-        [&](const auto& numbers) {
-          const std::vector<ParameterId>& ids = layout[t].parameters;
-          for (std::size_t i = 0; i < ids.size(); ++i) parameters[ids[i].index] = static_cast<T>(numbers[i]);
-        },
-        found[t]->numbers);
+    const auto set_all = [&](const auto& numbers) {
+      for (std::size_t i = 0; i < layout[t].parameters.size(); ++i) {
+        const std::size_t p = layout[t].parameters[i].index;
+        const T number = static_cast<T>(numbers[i]);
+        const ParameterTensor* first = std::exchange(set_by[p], &layout[t]);
+        if (first != nullptr && !is_same(parameters[p], number)) {
+          throw BindError("tensors \"" + first->name + "\" and \"" + layout[t].name +
+                          "\" of the layout share parameter " + std::to_string(p) +
+                          ", but have different numbers for it: leave out one of them");
+        }
+        parameters[p] = number;
+      }
+    };
+    std::visit(set_all, found[t]->numbers);
   }
   executor.set_parameters(parameters);
 }
