@@ -130,7 +130,11 @@ py::object make_layer(py::handle layer, const py::function& initial) {
   return with_layer(options, recording().tape(), initializer, [](auto&& made) -> py::object {
     py::dict tensors;
     for (const ModuleTensor& tensor : made.tensors()) {
-      tensors[py::str(tensor.name)] = nested(tensor.values, tensor.shape);
+      const py::object lists = nested(tensor.values, tensor.shape);
+      if (!tensor.is_trained) {
+        for (const py::handle value : lists) is_statistic(value.ptr()) = true;  // of one dimension
+      }
+      tensors[py::str(tensor.name)] = lists;
     }
     return tensors;
   });

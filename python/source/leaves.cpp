@@ -25,7 +25,9 @@ PyObject* make_parameter(PyObject*, PyObject* arguments, PyObject* keywords) {
     const Recording::Pin pin(recording());
     const Value made = tape().parameter(number, name);
     if (frozen != 0) tape().set_frozen(made);
-    return new_object(made);
+    PyObject* object = new_object(made);
+    is_statistic(object) = frozen != 0;
+    return object;
   });
 }
 
@@ -123,6 +125,7 @@ PyObject* set_frozen(PyObject*, PyObject* arguments) {
     int frozen = 0;
     if (PyArg_ParseTuple(arguments, "Op:set_frozen", &parameter, &frozen) == 0) return nullptr;
     tape().set_frozen(value_argument(parameter, "set_frozen"), frozen != 0);
+    if (is_value(parameter) && frozen == 0) is_statistic(parameter) = false;
     return Py_NewRef(Py_None);
   });
 }
@@ -135,7 +138,7 @@ PyObject* kind_of(PyObject*, PyObject* value) {
     const Op op = tape().op(node);
     if (op == Op::constant) return PyUnicode_FromString("constant");
     if (op != Op::parameter) return PyUnicode_FromString("");
-    return PyUnicode_FromString(tape().parameters()[tape().leaf_index(node)].frozen ? "frozen" : "parameter");
+    return PyUnicode_FromString(is_statistic(value) ? "statistic" : "parameter");
   });
 }
 
@@ -155,7 +158,7 @@ PyObject* compact(PyObject*, PyObject*) {
 PyMethodDef functions[] = {
     {"parameter", TAPELOOM_KEYWORDS(make_parameter), METH_VARARGS | METH_KEYWORDS,
      "parameter(data, label='', frozen=False)\n--\n\nA leaf that compile() trains where it is not told which ones, "
-     "unless it is frozen."},
+     "unless it is frozen. One made frozen is a statistic, which a module has among its buffers."},
     {"inputs", TAPELOOM_KEYWORDS(make_inputs), METH_VARARGS | METH_KEYWORDS,
      "inputs(name, count)\n--\n\nA list of leaves that are bound together, from rows of so many numbers. A list of "
      "numbers in place of the count is their data while recording; without, that is zero."},
@@ -175,7 +178,9 @@ PyMethodDef functions[] = {
      "of an optimizer: a statistic that is kept from step to step. So do programs in which the loss depends on `used`. "
      "Executor.apply_assignments does it where parameters are updated by hand."},
     {"set_frozen", set_frozen, METH_VARARGS,
-     "set_frozen(parameter, frozen)\n--\n\nExcludes what parameter() has made from training, or includes it again."},
+     "set_frozen(parameter, frozen)\n--\n\nExcludes what parameter() has made from training, or includes it again. A "
+     "module's "
+     "parameters() have it all the same."},
     {"_kind_of", kind_of, METH_O, nullptr},
     {"mark", take_mark, METH_NOARGS,
      "mark()\n--\n\nWhere the recording is: compile(..., branches_from=mark) leaves out branches decided before."},

@@ -20,6 +20,8 @@ namespace tapeloom::python {
 /// A Python object: what `tapeloom.Value` and its subclasses are instances of.
 struct ValueObject {
   PyObject_HEAD NodeId node;  ///< of the shared tape
+  /// A parameter that was made frozen, as statistics are, and not one frozen later.
+  bool is_statistic;
 };
 
 /// A part of the recording, copied to a tape of its own.

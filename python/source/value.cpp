@@ -24,6 +24,7 @@ void deallocate(PyObject* self) {
 
 PyObject* put(ValueObject* object, Value value) {
   object->node = value.id();
+  object->is_statistic = false;
   recording().set_living(object->node, object);
   return reinterpret_cast<PyObject*>(object);
 }

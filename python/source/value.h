@@ -26,6 +26,8 @@ inline bool is_value(PyObject* object) {
 }
 /// Of an object that is one.
 inline NodeId node_of(PyObject* object) { return reinterpret_cast<ValueObject*>(object)->node; }
+/// Of an object that is a Value: whether nn.Module keeps it among its buffers. See ValueObject.
+inline bool& is_statistic(PyObject* object) { return reinterpret_cast<ValueObject*>(object)->is_statistic; }
 inline Value value_of(PyObject* object) { return recording().tape().value(node_of(object)); }
 
 /// A new object for a node that was just recorded. Throws ErrorIsSet.

@@ -154,6 +154,15 @@ PyObject* svg(PyObject* self, PyObject*) {
   return result;
 }
 
+PyObject* get_is_statistic(PyObject* self, void*) { return Py_NewRef(is_statistic(self) ? Py_True : Py_False); }
+
+/// For what was copied or unpickled.
+int set_is_statistic(PyObject* self, PyObject* given, void*) {
+  const int is_true = given == nullptr ? 0 : PyObject_IsTrue(given);
+  if (is_true >= 0) is_statistic(self) = is_true != 0;
+  return is_true < 0 ? -1 : 0;
+}
+
 /// What pickle and copy make it from: (__newobj__, (class,), (attributes or None, {"data": ..., ...})), or of
 /// parameter() that function in place of the class.
 PyObject* reduce(PyObject* self, PyObject*) {
@@ -170,10 +179,14 @@ PyObject* reduce(PyObject* self, PyObject*) {
     }
     const py::object attributes = py::getattr(py::handle(self), "__dict__", py::none());
     const std::string label = tape().label(node);
+    const bool is_parameter = op == Op::parameter;
     const py::object state =
         owned(Py_BuildValue("(O{sdsdss#})", attributes.ptr(), "data", tape().data(node), "grad", tape().grad(node),
                             "label", label.data(), static_cast<Py_ssize_t>(label.size())));
-    const bool is_parameter = op == Op::parameter;
+    if (is_parameter) {
+      const py::dict slots = py::reinterpret_borrow<py::dict>(PyTuple_GET_ITEM(state.ptr(), 1));
+      slots["_is_statistic"] = py::bool_(is_statistic(self));
+    }
     const py::object module = owned(PyImport_ImportModule(is_parameter ? "tapeloom._native" : "copyreg"));
     const py::object maker = owned(PyObject_GetAttrString(module.ptr(), is_parameter ? "parameter" : "__newobj__"));
     if (!is_parameter) return Py_BuildValue("(O(O)O)", maker.ptr(), Py_TYPE(self), state.ptr());
@@ -199,6 +212,7 @@ PyGetSetDef attributes[] = {
     {"_prev", get_prev, nullptr, "The set of Values it was computed from.", nullptr},
     {"_node", get_node, nullptr, "Its place in the recording, which may change whenever something is recorded.",
      nullptr},
+    {"_is_statistic", get_is_statistic, set_is_statistic, "Whether it is a parameter that was made frozen.", nullptr},
     {"_op", get_op, nullptr, "The sign or name of the operation that computed it; empty for a leaf.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };

@@ -65,6 +65,7 @@ class Value:
     def _op(self) -> str: ...
     @property
     def _node(self) -> int: ...
+    _is_statistic: bool
     def backward(self) -> None: ...
     def _backward(self) -> None: ...
     def _repr_svg_(self) -> str | None: ...
@@ -528,7 +529,7 @@ def l2_penalty(parameters: Sequence[_Operand], strength: _Operand) -> Value: ...
 def compile(
     loss: Value | None = ...,
     parameters: Iterable[Value] | None = ...,
-    outputs: Iterable[Value] | Value | None = ...,
+    outputs: Iterable[Value | float] | Value | None = ...,
     *,
     dtype: _DType | None = ...,
     max_samples: int = ...,
@@ -576,7 +577,7 @@ def compile_residuals(
 def explain_passes(
     loss: Value,
     parameters: Iterable[Value] | None = ...,
-    outputs: Iterable[Value] | Value | None = ...,
+    outputs: Iterable[Value | float] | Value | None = ...,
     *,
     branches_from: int = ...,
     **options: bool | None,
@@ -584,7 +585,7 @@ def explain_passes(
 def evaluate(
     root: Value,
     parameters: Iterable[Value] | None = ...,
-    outputs: Iterable[Value] | Value | None = ...,
+    outputs: Iterable[Value | float] | Value | None = ...,
     *,
     rows: _Array | None = ...,
     uniform_inputs: Sequence[float] = ...,

@@ -67,7 +67,7 @@ class Layer(Module):
         return out[0] if len(out) == 1 else out
 
     def parameters(self):
-        return [p for n in self.neurons for p in n.parameters()]
+        return list(dict.fromkeys(p for n in self.neurons for p in n.parameters()))
 
     def tensors(self):
         if not self.neurons:
@@ -100,7 +100,7 @@ class MLP(Module):
         return x
 
     def parameters(self):
-        return [p for layer in self.layers for p in layer.parameters()]
+        return list(dict.fromkeys(p for layer in self.layers for p in layer.parameters()))
 
     def __repr__(self):
         return f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
