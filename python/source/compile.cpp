@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "executor.h"
+#include "owned.h"
 #include "recording.h"
 #include "value.h"
 
@@ -19,16 +20,30 @@ PyObject* value_argument(py::handle object, const std::string& what) {
   throw py::type_error(what + ": a Value is expected, not '" + Py_TYPE(object.ptr())->tp_name + "'");
 }
 
+/// A Value of an output that is a number, as layers give it where nothing that is trained or bound goes in.
+py::object output_argument(py::handle object, const std::string& what) {
+  if (!is_value(object.ptr()) && PyNumber_Check(object.ptr()) != 0 && PySequence_Check(object.ptr()) == 0) {
+    const double number = number_argument(object.ptr(), what.c_str());
+    const Recording::Pin pin(recording());
+    return owned(new_object(recording().tape().constant(number)));
+  }
+  return py::reinterpret_borrow<py::object>(value_argument(object, what));
+}
+
+using Checked = py::object (*)(py::handle object, const std::string& what);
+py::object leaf_argument(py::handle object, const std::string& what) {
+  return py::reinterpret_borrow<py::object>(value_argument(object, what));
+}
+
 /// The objects of a list of Values, or of one.
-std::vector<py::object> list_of_values(py::handle values, const std::string& what) {
+std::vector<py::object> list_of_values(py::handle values, const std::string& what, Checked checked) {
   std::vector<py::object> list;
   if (is_value(values.ptr())) return {py::reinterpret_borrow<py::object>(values)};
   if (!py::isinstance<py::iterable>(values) || py::isinstance<py::str>(values)) {
     throw py::type_error(what + ": a list of Values is expected, not '" + Py_TYPE(values.ptr())->tp_name + "'");
   }
   for (const py::handle value : py::reinterpret_borrow<py::object>(values)) {
-    value_argument(value, what + "[" + std::to_string(list.size()) + "]");
-    list.push_back(py::reinterpret_borrow<py::object>(value));
+    list.push_back(checked(value, what + "[" + std::to_string(list.size()) + "]"));
   }
   return list;
 }
@@ -44,14 +59,14 @@ Request take(py::handle loss, py::handle parameters, py::handle outputs, std::ui
   std::vector<py::object> alive;  // a generator's Values live no longer than these
   if (!loss.is_none()) request.loss = value_argument(loss, "loss");
   if (!outputs.is_none()) {
-    for (py::object& output : list_of_values(outputs, "outputs")) {
+    for (py::object& output : list_of_values(outputs, "outputs", output_argument)) {
       request.outputs.push_back(output.ptr());
       alive.push_back(std::move(output));
     }
   }
   if (!parameters.is_none()) {
     request.parameters.emplace();
-    for (py::object& parameter : list_of_values(parameters, "parameters")) {
+    for (py::object& parameter : list_of_values(parameters, "parameters", leaf_argument)) {
       request.parameters->push_back(parameter.ptr());
       alive.push_back(std::move(parameter));
     }
@@ -199,7 +214,8 @@ constexpr const char* compile_doc =
     "are trained, such as model.parameters(); without, those that were made by parameter(), as all of tapeloom.nn are, "
     "of which there must be one unless gradients=False. What assign() keeps from step to step, such as running "
     "statistics, follows them, frozen. Other leaves that are no inputs are data, and samples recorded one after "
-    "another are folded into a batch where they can be. `outputs` are Values to be read after a step.\n\n"
+    "another are folded into a batch where they can be. `outputs` are Values to be read after a step, among "
+    "which numbers may be.\n\n"
     "`dtype` is numpy.float64, as Values have it, without one, or numpy.float32, which is about twice as fast. "
     "`max_samples`, `threads`, `check_finite` and `profile` are the Executor's, and so is `parameters_of`: another "
     "executor with whom to share the parameters, whose list they are without one of their own. `branches_from`, of "

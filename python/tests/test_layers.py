@@ -236,6 +236,16 @@ class Errors(unittest.TestCase):
             with self.subTest(words), self.assertRaisesRegex(error, words):
                 wrong()
 
+    def test_outputs_that_are_numbers_can_be_compiled(self):
+        x = tapeloom.inputs("x", 3)
+        layer = nn.Conv1d(1, 1, 1, padding=1, bias=False)
+        layer.weight = [[[2.0]]]
+        executor = tapeloom.compile(outputs=layer(nn.Signal(1, 3, x)).values + [np.float32(0.5), 7])
+        found = tapeloom.predict(executor, {"x": np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])})
+        np.testing.assert_array_equal(found, [[0, 2, 4, 6, 0, 0.5, 7], [0, 8, 10, 12, 0, 0.5, 7]])
+        with self.assertRaisesRegex(TypeError, r"outputs\[1\]: a Value is expected, not 'str'"):
+            tapeloom.compile(outputs=[x[0], "a"])
+
     def test_tensors_may_be_replaced_shared_and_computed(self):
         x = tapeloom.inputs("x", [3.0, 4.0])
         one, other = nn.RMSNorm(2), nn.RMSNorm(2, eps=0.0)
