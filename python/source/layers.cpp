@@ -35,6 +35,19 @@ class Options {
     if (both.size() != 2) throw py::type_error(called(name) + " is a number, or rows and columns");
     return {size_argument(both[0], called(name)), size_argument(both[1], called(name))};
   }
+  /// A pool's: without one, the zero that says so to C++.
+  std::size_t stride() const {
+    if (at("stride").is_none()) return 0;
+    const std::size_t given = size("stride");
+    if (given == 0) refuse_stride();
+    return given;
+  }
+  Size2d stride2d() const {
+    if (at("stride").is_none()) return 0;
+    const Size2d given = size2d("stride");
+    if (given.height == 0 || given.width == 0) refuse_stride();
+    return given;
+  }
   double number(const char* name) const { return number_argument(at(name).ptr(), called(name).c_str()); }
   bool truth(const char* name) const {
     const int is_true = PyObject_IsTrue(at(name).ptr());
@@ -45,6 +58,9 @@ class Options {
 
  private:
   py::object at(const char* name) const { return given_[name]; }
+  [[noreturn]] void refuse_stride() const {
+    throw RecordingError(kind_ + " has a stride of zero; without one it is the kernel's size");
+  }
   std::string called(const char* name) const { return kind_ + ": " + name; }
 
   std::string kind_;
@@ -223,13 +239,13 @@ py::object call_layer(py::handle layer, const py::args& x) {
 // --- functions without weights ------------------------------------------------------------------------------------
 
 py::object pool1d(const Options& o, const py::tuple& x) {
-  const Pool1dOptions all = {o.size("kernel_size"), o.size("stride"), o.size("padding")};
+  const Pool1dOptions all = {o.size("kernel_size"), o.stride(), o.size("padding")};
   const char* name = o.kind().c_str();
   return tuple_of(o.kind() == "max_pool1d" ? max_pool1d(signal_of(x, name), all)
                                            : avg_pool1d(signal_of(x, name), all, o.truth("count_include_pad")));
 }
 py::object pool2d(const Options& o, const py::tuple& x) {
-  const Pool2dOptions all = {o.size2d("kernel_size"), o.size2d("stride"), o.size2d("padding")};
+  const Pool2dOptions all = {o.size2d("kernel_size"), o.stride2d(), o.size2d("padding")};
   const char* name = o.kind().c_str();
   return tuple_of(o.kind() == "max_pool2d" ? max_pool2d(image_of(x, name), all)
                                            : avg_pool2d(image_of(x, name), all, o.truth("count_include_pad")));

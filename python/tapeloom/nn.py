@@ -315,7 +315,7 @@ class Conv2d(_LayerOfLibrary):
 class _Pool:
     def __init__(self, kind, kernel_size, stride, padding, count_include_pad=True):
         self._kind = kind
-        self._options = {"kernel_size": kernel_size, "stride": 0 if stride is None else stride, "padding": padding,
+        self._options = {"kernel_size": kernel_size, "stride": stride, "padding": padding,
                          "count_include_pad": count_include_pad}  # fmt: skip
 
     def __call__(self, x, kind):

@@ -246,6 +246,20 @@ class Errors(unittest.TestCase):
         with self.assertRaisesRegex(TypeError, r"outputs\[1\]: a Value is expected, not 'str'"):
             tapeloom.compile(outputs=[x[0], "a"])
 
+    def test_pools_have_the_stride_of_the_kernel_without_one_and_none_of_zero(self):
+        signal, image = nn.Signal(1, 4, [1.0, 3.0, 2.0, 4.0]), nn.Image(1, 2, 2, [1.0, 3.0, 2.0, 4.0])
+        for pool in (nn.max_pool1d, nn.avg_pool1d):
+            self.assertEqual(len(pool(signal, 2).values), 2)
+            self.assertEqual(len(pool(signal, 2, None).values), 2)
+            self.assertEqual(len(pool(signal, 2, 1).values), 3)
+            with self.assertRaisesRegex(tapeloom.RecordingError, pool.__name__ + " has a stride of zero"):
+                pool(signal, 2, 0)
+        for pool in (nn.max_pool2d, nn.avg_pool2d):
+            self.assertEqual(len(pool(image, (1, 2)).values), 2)
+            for stride in (0, (0, 1), (1, 0)):
+                with self.assertRaisesRegex(tapeloom.RecordingError, pool.__name__ + " has a stride of zero"):
+                    pool(image, 2, stride)
+
     def test_tensors_may_be_replaced_shared_and_computed(self):
         x = tapeloom.inputs("x", [3.0, 4.0])
         one, other = nn.RMSNorm(2), nn.RMSNorm(2, eps=0.0)
