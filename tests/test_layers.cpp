@@ -1,4 +1,5 @@
 // Layers and losses against PyTorch's: values and derivatives in layers.safetensors, which layers.py has written.
+#include <cmath>
 #include <cstdio>
 
 #include "against_evaluate.h"
@@ -346,6 +347,12 @@ TEST_CASE("layers: sizes that do not fit are refused") {
   CHECK_THROWS_SAYING(RecordingError, "is empty", LayerNorm(tape, 0));
   CHECK_THROWS_SAYING(RecordingError, "empty list", layer_norm(Values{}));
   CHECK_THROWS_SAYING(RecordingError, "empty list", rms_norm(Values{}));
+  for (const double eps : {-1e-5, std::nan("")}) {
+    CHECK_THROWS_SAYING(RecordingError, "LayerNormOptions::eps must not be negative", LayerNorm(tape, 6, {.eps = eps}));
+    CHECK_THROWS_SAYING(RecordingError, "RMSNorm: eps must not be negative", RMSNorm(tape, 6, eps));
+    CHECK_THROWS_SAYING(RecordingError, "layer_norm: eps must not be negative", layer_norm(x, eps));
+    CHECK_THROWS_SAYING(RecordingError, "rms_norm: eps must not be negative", rms_norm(x, eps));
+  }
   const GRUCell cell(tape, 6, 2, ones);
   CHECK_THROWS_SAYING(RecordingError, "with 6 inputs was given 5", cell(std::span(x).first(5)));
   CHECK_THROWS_SAYING(RecordingError, "state of a recurrent cell with 2 inputs was given 6", cell(x, x));

@@ -1,5 +1,6 @@
 #include "tapeloom/core/nets/norm.h"
 
+#include "tapeloom/core/base/number_text.h"
 #include "tapeloom/core/nets/inputs.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -19,10 +20,17 @@ void check_not_empty(const char* name, std::span<const Value> x) {
   if (x.empty()) throw RecordingError(std::string(name) + " of an empty list");
 }
 
+void check_eps(const char* name, double eps) {
+  if (!(eps >= 0.0)) {
+    throw RecordingError(std::string(name) + " must not be negative; it is " + number_text(eps));
+  }
+}
+
 }  // namespace
 
 std::vector<Value> layer_norm(std::span<const Value> x, double eps) {
   check_not_empty("layer_norm", x);
+  check_eps("layer_norm: eps", eps);
   const Value middle = mean(x);
   std::vector<Value> centred;
   for (const Value& each : x) centred.push_back(each - middle);
@@ -31,10 +39,12 @@ std::vector<Value> layer_norm(std::span<const Value> x, double eps) {
 
 std::vector<Value> rms_norm(std::span<const Value> x, double eps) {
   check_not_empty("rms_norm", x);
+  check_eps("rms_norm: eps", eps);
   return by_root_mean_square(x, eps);
 }
 
 LayerNorm::LayerNorm(Tape& tape, std::size_t features, const LayerNormOptions& options) : options_(options) {
+  check_eps("LayerNormOptions::eps", options.eps);
   add(tape, "weight", {features}, 1.0);
   if (options.bias) add(tape, "bias", {features}, 0.0);
 }
@@ -49,7 +59,10 @@ std::vector<Value> LayerNorm::operator()(std::span<const Value> x) const {
   return y;
 }
 
-RMSNorm::RMSNorm(Tape& tape, std::size_t features, double eps) : eps_(eps) { add(tape, "weight", {features}, 1.0); }
+RMSNorm::RMSNorm(Tape& tape, std::size_t features, double eps) : eps_(eps) {
+  check_eps("RMSNorm: eps", eps);
+  add(tape, "weight", {features}, 1.0);
+}
 
 std::vector<Value> RMSNorm::operator()(std::span<const Value> x) const {
   check_inputs("an RMSNorm", x.size(), values(0).size());

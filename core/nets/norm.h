@@ -11,11 +11,11 @@
 namespace tapeloom::inline TAPELOOM_ABI {
 
 /// (x - mean(x)) / sqrt(variance(x) + eps), the variance being mean((x - mean(x))^2). Ba, Kiros & Hinton, "Layer
-/// Normalization", 2016. An empty list throws RecordingError.
+/// Normalization", 2016. An empty list throws RecordingError, and so does an eps that is negative or NaN.
 TAPELOOM_API std::vector<Value> layer_norm(std::span<const Value> x, double eps = 1e-5);
 
 /// x / sqrt(mean(x^2) + eps). Zhang & Sennrich, "Root Mean Square Layer Normalization", NeurIPS 2019. The default is
-/// float's epsilon, as torch.nn.RMSNorm has it for float. An empty list throws RecordingError.
+/// float's epsilon, as torch.nn.RMSNorm has it for float. Throws as layer_norm.
 TAPELOOM_API std::vector<Value> rms_norm(std::span<const Value> x, double eps = 0x1p-23);
 
 struct LayerNormOptions {

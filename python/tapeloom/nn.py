@@ -12,6 +12,7 @@ from collections import namedtuple
 
 from ._module import Module, ModuleTensor
 from ._native import NeuronBase as _NeuronBase
+from ._native import RecordingError
 from ._native import _attention, _call_layer, _dropout, _layer_norm, _make_layer, _pool, _rms_norm
 from ._native import layer as _layer
 from ._native import parameter
@@ -204,6 +205,7 @@ class Dropout(Module):
     """In training each x is 0 with probability `p`, or else x / (1 - p), sample by sample; in inference it is x."""
 
     def __init__(self, p=0.5):
+        _dropout([], p)  # RecordingError for what is no probability
         self.p = p
 
     def __call__(self, x):
@@ -211,6 +213,14 @@ class Dropout(Module):
 
     def __repr__(self):
         return f"Dropout(p={self.p})"
+
+
+def _not_empty(cell, state):
+    """A state that was given; for C++ an empty one is none."""
+    size = cell._options["hidden_size"]
+    if size > 0 and hasattr(state, "__len__") and len(state) == 0:
+        raise RecordingError(f"{cell._kind}: a state of {size} Values was given none; without a state it is zeros")
+    return state
 
 
 class RNNCell(_LayerOfLibrary):
@@ -223,7 +233,7 @@ class RNNCell(_LayerOfLibrary):
         self._begin(locals(), _by_hidden)
 
     def __call__(self, x, h=None):
-        return _call_layer(self, x, [] if h is None else h)
+        return _call_layer(self, x, [] if h is None else _not_empty(self, h))
 
 
 class GRUCell(_LayerOfLibrary):
@@ -236,7 +246,7 @@ class GRUCell(_LayerOfLibrary):
         self._begin(locals(), _by_hidden)
 
     def __call__(self, x, h=None):
-        return _call_layer(self, x, [] if h is None else h)
+        return _call_layer(self, x, [] if h is None else _not_empty(self, h))
 
 
 class LSTMState(namedtuple("LSTMState", ["h", "c"])):
@@ -255,8 +265,11 @@ class LSTMCell(_LayerOfLibrary):
         self._begin(locals(), _by_hidden)
 
     def __call__(self, x, state=None):
-        h, c = ([], []) if state is None else state
-        return LSTMState(*_call_layer(self, x, h, c))
+        if state is None:
+            return LSTMState(*_call_layer(self, x, [], []))
+        if not isinstance(state, (tuple, list)) or len(state) != 2 or not all(hasattr(each, "__len__") for each in state):
+            raise TypeError("LSTMCell: the state is a pair (h, c) of lists, as an LSTMCell gives it")
+        return LSTMState(*_call_layer(self, x, *(_not_empty(self, each) for each in state)))
 
 
 def unroll(cell, sequence, state=None):

@@ -236,15 +236,28 @@ class Errors(unittest.TestCase):
             with self.subTest(words), self.assertRaisesRegex(error, words):
                 wrong()
 
-    def test_outputs_that_are_numbers_can_be_compiled(self):
+    def test_numbers_that_a_layer_cannot_have_are_refused(self):
         x = tapeloom.inputs("x", 3)
-        layer = nn.Conv1d(1, 1, 1, padding=1, bias=False)
-        layer.weight = [[[2.0]]]
-        executor = tapeloom.compile(outputs=layer(nn.Signal(1, 3, x)).values + [np.float32(0.5), 7])
-        found = tapeloom.predict(executor, {"x": np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])})
-        np.testing.assert_array_equal(found, [[0, 2, 4, 6, 0, 0.5, 7], [0, 8, 10, 12, 0, 0.5, 7]])
-        with self.assertRaisesRegex(TypeError, r"outputs\[1\]: a Value is expected, not 'str'"):
-            tapeloom.compile(outputs=[x[0], "a"])
+        lstm, gru = nn.LSTMCell(3, 3), nn.GRUCell(3, 3)
+        for wrong in (-1e-5, float("nan")):
+            for make in (lambda: nn.LayerNorm(3, wrong), lambda: nn.RMSNorm(3, wrong), lambda: nn.layer_norm(x, wrong),
+                         lambda: nn.rms_norm(x, wrong)):  # fmt: skip
+                with self.assertRaisesRegex(tapeloom.RecordingError, "eps must not be negative; it is -?(1e-05|nan)"):
+                    make()
+        for wrong in (-0.1, 2, float("nan")):
+            with self.subTest(wrong), self.assertRaisesRegex(tapeloom.RecordingError, "must be in \\[0, 1\\]"):
+                nn.Dropout(wrong)
+        for wrong in (x, 5, x[0], x[:2]):
+            with self.assertRaisesRegex(TypeError, "LSTMCell: the state is a pair \\(h, c\\) of lists"):
+                lstm(x, wrong)
+        for error, wrong in [
+            ("LSTMCell: a state of 3 Values was given none", lambda: lstm(x, ([], x))),
+            ("LSTMCell: a state of 3 Values was given none", lambda: lstm(x, (x, []))),
+            ("the state of an LSTMCell with 3 inputs was given 2", lambda: lstm(x, (x, x[:2]))),
+            ("GRUCell: a state of 3 Values was given none", lambda: gru(x, [])),
+        ]:
+            with self.subTest(error), self.assertRaisesRegex(tapeloom.RecordingError, error):
+                wrong()
 
     def test_pools_have_the_stride_of_the_kernel_without_one_and_none_of_zero(self):
         signal, image = nn.Signal(1, 4, [1.0, 3.0, 2.0, 4.0]), nn.Image(1, 2, 2, [1.0, 3.0, 2.0, 4.0])
@@ -259,6 +272,16 @@ class Errors(unittest.TestCase):
             for stride in (0, (0, 1), (1, 0)):
                 with self.assertRaisesRegex(tapeloom.RecordingError, pool.__name__ + " has a stride of zero"):
                     pool(image, 2, stride)
+
+    def test_outputs_that_are_numbers_can_be_compiled(self):
+        x = tapeloom.inputs("x", 3)
+        layer = nn.Conv1d(1, 1, 1, padding=1, bias=False)
+        layer.weight = [[[2.0]]]
+        executor = tapeloom.compile(outputs=layer(nn.Signal(1, 3, x)).values + [np.float32(0.5), 7])
+        found = tapeloom.predict(executor, {"x": np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])})
+        np.testing.assert_array_equal(found, [[0, 2, 4, 6, 0, 0.5, 7], [0, 8, 10, 12, 0, 0.5, 7]])
+        with self.assertRaisesRegex(TypeError, r"outputs\[1\]: a Value is expected, not 'str'"):
+            tapeloom.compile(outputs=[x[0], "a"])
 
     def test_tensors_may_be_replaced_shared_and_computed(self):
         x = tapeloom.inputs("x", [3.0, 4.0])
