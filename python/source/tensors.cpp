@@ -10,12 +10,24 @@ namespace {
 
 std::vector<py::ssize_t> sizes(const std::vector<std::size_t>& shape) { return {shape.begin(), shape.end()}; }
 
+bool is_of_floats(const py::array& array) {
+  const py::ssize_t size = array.dtype().itemsize();
+  return array.dtype().kind() == 'f' && (size == 2 || size == 4 || size == 8);
+}
+
+/// float16 as float32, and other byte orders as this machine's; what is of no such type stays as it is.
+py::array native_floats(const py::array& array) {
+  if (!is_of_floats(array)) return array;
+  const py::dtype native = array.dtype().itemsize() == 8 ? py::dtype::of<double>() : py::dtype::of<float>();
+  return array.dtype().is(native) ? array : py::array(array.attr("astype")(native));
+}
+
 Tensor tensor_of(const std::string& name, py::handle array, const std::string& what) {
   const auto numpy = py::module_::import("numpy");
-  const py::array given = numpy.attr("asarray")(array);
+  const py::array given = native_floats(numpy.attr("asarray")(array));
   const bool is_float = given.dtype().is(py::dtype::of<float>());
   if (!is_float && !given.dtype().is(py::dtype::of<double>())) {
-    throw BindError(what + ": tensor \"" + name + "\" is not of float32 or float64, but of " +
+    throw BindError(what + ": tensor \"" + name + "\" is not of float16, float32 or float64, but of " +
                     py::cast<std::string>(py::str(given.dtype())) + "; array.astype(numpy.float32) is");
   }
   const py::array contiguous = numpy.attr("ascontiguousarray")(given);  // makes a single number a dimension
@@ -29,10 +41,6 @@ Tensor tensor_of(const std::string& name, py::handle array, const std::string& w
     tensor.numbers = std::vector<double>(numbers, numbers + size);
   }
   return tensor;
-}
-
-bool is_of_floats(const py::array& array) {
-  return array.dtype().is(py::dtype::of<float>()) || array.dtype().is(py::dtype::of<double>());
 }
 
 py::dict others_of(const TensorFile& file) {
@@ -136,10 +144,10 @@ void add_tensors(py::module_& module) {
       py::arg("path"),
       "Reads a safetensors file: tensors of F32 and F64, and F16 and BF16 as float32; others are kept as they are. "
       "Raises DataError with the byte for a file that is cut short or damaged in any way the format can tell.");
-  module.def(
-      "write_safetensors", write, py::arg("path"), py::arg("tensors"), py::arg("metadata") = py::none(),
-      "Writes a dict of arrays (float32 or float64), or a TensorFile, and a dict of texts, which takes the place of "
-      "the TensorFile's. Raises DataError if the file cannot be written; an older one is still there then.");
+  module.def("write_safetensors", write, py::arg("path"), py::arg("tensors"), py::arg("metadata") = py::none(),
+             "Writes a dict of arrays (float32 or float64; float16 as float32), or a TensorFile, and a dict of texts, "
+             "which takes the place of "
+             "the TensorFile's. Raises DataError if the file cannot be written; an older one is still there then.");
 }
 
 }  // namespace tapeloom::python

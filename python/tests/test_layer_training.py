@@ -99,6 +99,19 @@ class Training(unittest.TestCase):
         with self.assertRaisesRegex(tapeloom.BindError, '"bias" is of type "int64"'):
             tapeloom.import_weights(executor, {**tensors, "bias": np.array([7])}, layout)
 
+    def test_float16_and_other_byte_orders_are_imported_and_written(self):
+        norm = nn.LayerNorm(2)
+        executor = tapeloom.compile(outputs=norm(tapeloom.inputs("x", 2)), parameters=norm.parameters())
+        layout = norm.tensor_layout(executor)
+        for kind in ("<f2", ">f2", ">f4", ">f8", "<f4"):
+            tensors = {"weight": np.array([1.5, -2.0], kind), "bias": np.array([0.25, 3.0], kind)}
+            executor.parameters[:] = 0.0
+            tapeloom.import_weights(executor, tensors, layout)
+            self.assertEqual(executor.parameters.tolist(), [1.5, -2.0, 0.25, 3.0], kind)
+            tapeloom.write_safetensors("kinds.safetensors", tensors)
+            found = tapeloom.read_safetensors("kinds.safetensors")["weight"]
+            self.assertEqual((found.tolist(), found.dtype.itemsize), ([1.5, -2.0], max(4, int(kind[2]))))
+
     def test_statistics_are_written_back_behind_the_parameters(self):
         norm = nn.BatchNorm1d(1)
         loss = tapeloom.batch_mean(norm(tapeloom.inputs("x", 1))[0] ** 2)
