@@ -82,15 +82,25 @@ Request take(py::handle loss, py::handle parameters, py::handle outputs, std::ui
   return taken;
 }
 
+bool truth_argument(py::handle value, const std::string& option) {
+  if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
+  const std::string type = Py_TYPE(value.ptr())->tp_name;
+  if (type != "numpy.bool_" && type != "numpy.bool") {
+    throw py::type_error("compile: " + option + " is True or False" + (option == "training" ? ", or None" : "") +
+                         ", not " + py::cast<std::string>(py::repr(value)));
+  }
+  return PyObject_IsTrue(value.ptr()) == 1;
+}
+
 CompileOptions options_of(const py::kwargs& named) {
   CompileOptions options;
   for (const auto& [key, value] : named) {
     const auto name = py::cast<std::string>(key);
     bool known = false;
-#define TAPELOOM_COMPILE_OPTION(option)                 \
-  if (name == #option) {                                \
-    options.option = PyObject_IsTrue(value.ptr()) == 1; \
-    known = true;                                       \
+#define TAPELOOM_COMPILE_OPTION(option)           \
+  if (name == #option) {                          \
+    options.option = truth_argument(value, name); \
+    known = true;                                 \
   }
     TAPELOOM_COMPILE_OPTION(gradients)
     TAPELOOM_COMPILE_OPTION(input_gradients)
@@ -107,7 +117,7 @@ CompileOptions options_of(const py::kwargs& named) {
     TAPELOOM_COMPILE_OPTION(verify)
 #undef TAPELOOM_COMPILE_OPTION
     if (name == "training") {
-      if (!value.is_none()) options.training = PyObject_IsTrue(value.ptr()) == 1;
+      if (!value.is_none()) options.training = truth_argument(value, name);
       known = true;
     }
     if (!known) throw py::type_error("'" + name + "' is no option of compile");

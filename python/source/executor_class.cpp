@@ -36,6 +36,21 @@ void bind(CompiledExecutor& executor, const py::args& positional, const py::kwar
   if (!data.empty()) executor.bind(arrays_for(executor.program(), data));
 }
 
+/// A whole number of 64 bits.
+std::uint64_t counter_argument(py::handle given, const std::string& what) {
+  if (PyIndex_Check(given.ptr()) == 0) {
+    throw py::type_error(what + " is an integer, not '" + Py_TYPE(given.ptr())->tp_name + "'");
+  }
+  const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
+  if (!number) throw py::error_already_set();
+  const std::uint64_t counter = PyLong_AsUnsignedLongLong(number.ptr());
+  if (PyErr_Occurred() != nullptr) {
+    PyErr_Clear();
+    throw BindError(what + " is from 0 to 2**64 - 1, not " + py::cast<std::string>(py::str(number)));
+  }
+  return counter;
+}
+
 void add_binding(Class& made) {
   made.def("bind", bind,
            "bind(array), bind(name, array), bind(name=array, ...) or bind({name: array, ...})\n\n"
@@ -63,8 +78,10 @@ void add_binding(Class& made) {
            "Sets the number of a uniform input, from the next step on.");
   made.def(
       "seed_random",
-      [](CompiledExecutor& self, std::uint64_t seed, std::uint64_t step) {
-        self.with([&](auto& executor) { executor.seed_random(seed, step); });
+      [](CompiledExecutor& self, py::handle seed, py::handle step) {
+        const std::uint64_t first = counter_argument(seed, "seed_random: seed");
+        const std::uint64_t second = counter_argument(step, "seed_random: step");
+        self.with([&](auto& executor) { executor.seed_random(first, second); });
       },
       py::arg("seed"), py::arg("step") = 0,
       "The next step has the random numbers of that step of that seed, as of dropout, and those after it the ones that "

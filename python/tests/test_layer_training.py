@@ -112,6 +112,40 @@ class Training(unittest.TestCase):
             found = tapeloom.read_safetensors("kinds.safetensors")["weight"]
             self.assertEqual((found.tolist(), found.dtype.itemsize), ([1.5, -2.0], max(4, int(kind[2]))))
 
+    def test_what_is_no_seed_or_no_truth_is_refused_in_words(self):
+        executor = tapeloom.compile(outputs=nn.dropout(tapeloom.inputs("x", 2)), training=np.bool_(True))
+        self.assertTrue(executor.program.is_of_training)
+        executor.seed_random(np.int64(3), 2**64 - 1)
+        for number in (-1, 2**64):
+            with self.assertRaisesRegex(tapeloom.BindError, f"seed_random: seed is from 0 to .*, not {number}"):
+                executor.seed_random(number)
+            with self.assertRaisesRegex(tapeloom.BindError, f"seed_random: step is from 0 to .*, not {number}"):
+                executor.seed_random(1, number)
+        for number in (1.5, None):
+            with self.assertRaisesRegex(TypeError, "seed_random: seed is an integer, not '(float|NoneType)'"):
+                executor.seed_random(number)
+        x = tapeloom.inputs("x", 1)
+        for wrong in (3, "a", 1):
+            with self.assertRaisesRegex(TypeError, "compile: training is True or False, or None, not "):
+                tapeloom.compile(outputs=x, training=wrong)
+            with self.assertRaisesRegex(TypeError, "compile: exact is True or False, not "):
+                tapeloom.compile(outputs=x, exact=wrong)
+
+    def test_an_unpickled_executor_begins_with_the_first_random_numbers(self):
+        x = tapeloom.inputs("x", 16)
+        executor = tapeloom.compile(outputs=nn.dropout(x), training=True)
+        rows = np.ones((1, 16))
+
+        def next_of(each):
+            each.bind(x=rows)
+            each.step()
+            return each.outputs[0].tolist()
+
+        first, second = next_of(executor), next_of(executor)
+        executor.seed_random(5, 8)
+        self.assertNotEqual(first, second)
+        self.assertEqual(next_of(pickle.loads(pickle.dumps(executor))), first)
+
     def test_statistics_are_written_back_behind_the_parameters(self):
         norm = nn.BatchNorm1d(1)
         loss = tapeloom.batch_mean(norm(tapeloom.inputs("x", 1))[0] ** 2)
