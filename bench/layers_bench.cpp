@@ -1,5 +1,5 @@
 // One training step of the five nets with few samples, of recurrent and convolutional nets, and of SimpleChains' small
-// net with Adam, by Tapeloom and by hand-written Eigen: by turns, in one thread.
+// net with Adam, by Tapeloom, by hand-written Eigen and, where it is installed, by LibTorch: by turns, in one thread.
 //
 //   layers_bench [--only PART_OF_NAME]... [--check]
 //
@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "bench/cases.h"
+#include "bench/comparison/peers.h"
 #include "bench/eigen_nets.h"
 #include "bench/layer_works.h"
 #include "bench/machine.h"
@@ -28,6 +29,16 @@ constexpr double timed_rate = 1e-6;
 constexpr double checked_rate = 1024.0;
 constexpr std::size_t rounds = 21;
 constexpr double slice_seconds = 0.004;
+
+/// By LibTorch; null where it is not installed.
+template <class T>
+std::unique_ptr<NetRunner> by_torch(const LayerWork& work, std::span<const double> start) {
+  const std::string variant = std::is_same_v<T, float> ? "torch" : "torch_double";
+  if (!has_peer(variant)) return nullptr;
+  const Data data{work.samples, work.x, work.y};
+  if (work.dense) return make_peer(variant, {*work.dense, data, {start.begin(), start.end()}});
+  return make_peer_layers(variant, work.net, data, start);
+}
 
 // --- comparing -------------------------------------------------------------------------------------------------------
 
@@ -48,6 +59,7 @@ void check_in(const LayerWork& work, std::span<const double> start, double loss,
   };
   compare("Eigen", EigenTrainer<T>(work.by_hand, work.net, start, work.x, work.y, work.samples));
   compare("Tapeloom", LayerTrainer<T>(work));
+  if (const auto torch = by_torch<T>(work, start)) compare("LibTorch", *torch);
 }
 
 void check(const LayerWork& work) {
@@ -61,13 +73,9 @@ void check(const LayerWork& work) {
 
 // --- timing ----------------------------------------------------------------------------------------------------------
 
+/// Prints the columns of a precision, in the order of print_head().
 template <class T>
-struct Times {
-  double tapeloom, eigen, ratio, of_peak;
-};
-
-template <class T>
-Times<T> time_in(const LayerWork& work) {
+void time_in(const LayerWork& work) {
   const std::vector<double> start = work.start();
   EigenTrainer<T> by_hand(work.by_hand, work.net, start, work.x, work.y, work.samples);
   LayerTrainer<T> trainer(work);
@@ -75,18 +83,34 @@ Times<T> time_in(const LayerWork& work) {
   Contestant eigen("Eigen", [&] { by_hand.step(static_cast<T>(timed_rate)); });
   Contestant tapeloom("Tapeloom", [&] { trainer.step(timed_rate); });
   Contestant most("peak", [] { run_peak<T>(); });
-  measure_by_turns({&eigen, &tapeloom, &most}, rounds, slice_seconds);
-  return {tapeloom.median_seconds(), eigen.median_seconds(), median_ratio(eigen, tapeloom),
-          work.flops() / peak * median_ratio(most, tapeloom)};
+  std::vector<Contestant*> all = {&eigen, &tapeloom, &most};
+  const std::unique_ptr<NetRunner> runner = by_torch<T>(work, start);
+  Contestant torch("LibTorch", [&] { runner->step(timed_rate); });
+  if (runner != nullptr) all.push_back(&torch);
+  measure_by_turns(all, rounds, slice_seconds);
+  std::printf(" %.3g |", 1e6 * tapeloom.median_seconds());
+  for (const Contestant* other : {&eigen, &torch}) {
+    if (other->seconds().empty()) continue;
+    std::printf(" %.3g | %.2f |", 1e6 * other->median_seconds(), median_ratio(*other, tapeloom));
+  }
+  std::printf(" %.0f%% |", 100.0 * work.flops() / peak * median_ratio(most, tapeloom));
 }
 
-void time(const LayerWork& work) {
-  const Times<float> f = time_in<float>(work);
-  const Times<double> d = time_in<double>(work);
-  std::printf("| %s | %.3g | %.3g | %.2f | %.0f%% | %.3g | %.3g | %.2f | %.0f%% |\n", work.name().c_str(),
-              1e6 * f.tapeloom, 1e6 * f.eigen, f.ratio, 100.0 * f.of_peak, 1e6 * d.tapeloom, 1e6 * d.eigen, d.ratio,
-              100.0 * d.of_peak);
-  std::fflush(stdout);
+void print_head() {
+  const bool torch = has_peer("torch");
+  std::string names = "| net / samples |", lines = "|---|";
+  for (const char* precision : {"", "double: "}) {
+    names += std::string(" ") + precision + "Tapeloom, us | Eigen, us | ratio |";
+    if (torch) names += " LibTorch, us | ratio |";
+    names += " of peak |";
+    for (int column = torch ? 6 : 4; column > 0; --column) lines += "---|";
+  }
+  std::printf("\n%s\n%s\n", names.c_str(), lines.c_str());
+}
+
+void print_torch() {
+  const auto [name, fact] = peer_fact("torch");
+  std::printf("%s: %s\n", name.c_str(), fact.c_str());
 }
 
 int run(int argc, char** argv) {
@@ -113,13 +137,19 @@ int run(int argc, char** argv) {
   for (const LayerWork& work : works) check(work);
   if (only_check) {
     std::printf("what a step does is the same in all designs, for %zu works\n", works.size());
+    print_torch();
     return 0;
   }
   print_machine();
-  std::printf(
-      "\n| net / samples | Tapeloom, us | Eigen, us | ratio | of peak | double: Tapeloom, us | Eigen, us | ratio | of "
-      "peak |\n|---|---|---|---|---|---|---|---|---|\n");
-  for (const LayerWork& work : works) time(work);
+  print_torch();
+  print_head();
+  for (const LayerWork& work : works) {
+    std::printf("| %s |", work.name().c_str());
+    time_in<float>(work);
+    time_in<double>(work);
+    std::printf("\n");
+    std::fflush(stdout);
+  }
   return 0;
 }
 

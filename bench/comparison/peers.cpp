@@ -16,18 +16,19 @@ struct Library {
   const char* variants;  ///< what their ids start with
   const char* file;      ///< null if it was not found when this was built
   bool traces;           ///< once, before the first step; then no loss with derivatives in it is written for it
+  bool layers;           ///< the nets of bench/eigen_layers.h are written for it
 };
 
 constexpr std::array<Library, 2> libraries = {{
 #if defined(TAPELOOM_BENCH_ADOLC)
-    {"ADOL-C", "adolc", "$ORIGIN/libbench_adolc.so", true},
+    {"ADOL-C", "adolc", "$ORIGIN/libbench_adolc.so", true, false},
 #else
-    {"ADOL-C", "adolc", nullptr, true},
+    {"ADOL-C", "adolc", nullptr, true, false},
 #endif
 #if defined(TAPELOOM_BENCH_TORCH)
-    {"LibTorch", "torch", "$ORIGIN/libbench_torch.so", false},
+    {"LibTorch", "torch", "$ORIGIN/libbench_torch.so", false, true},
 #else
-    {"LibTorch", "torch", nullptr, false},
+    {"LibTorch", "torch", nullptr, false, true},
 #endif
 }};
 
@@ -68,6 +69,7 @@ class Functions {
   }
 
   decltype(&tapeloom_bench_make_net) make_net = nullptr;
+  decltype(&tapeloom_bench_make_layers) make_layers = nullptr;  ///< null if the library has it not
   decltype(&tapeloom_bench_make_expression) make_expression = nullptr;
   decltype(&tapeloom_bench_peer_version) version = nullptr;
   decltype(&tapeloom_bench_peer_error) error = nullptr;
@@ -78,6 +80,7 @@ class Functions {
     void* const handle = dlopen(library.file, RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) throw std::runtime_error(std::string("cannot load ") + library.name + ": " + dlerror());
     find(handle, "tapeloom_bench_make_net", make_net);
+    if (library.layers) find(handle, "tapeloom_bench_make_layers", make_layers);
     find(handle, "tapeloom_bench_make_expression", make_expression);
     find(handle, "tapeloom_bench_peer_version", version);
     find(handle, "tapeloom_bench_peer_error", error);
@@ -140,7 +143,9 @@ tapeloom_bench_loss loss_of(LossKind loss) {
 class PeerRunner : public NetRunner {
  public:
   PeerRunner(const std::string& variant, const NetWork& work)
-      : state_(make(variant, work)), count_(work.start.size()), epsilon_(epsilon_of(variant)) {
+      : PeerRunner(variant, make(variant, work), work.start.size()) {}
+  PeerRunner(const std::string& variant, const tapeloom_bench_peer_state& state, std::size_t parameters)
+      : state_(state), count_(parameters), epsilon_(epsilon_of(variant)) {
     record_seconds = state_->trace_seconds;
   }
   double step(double learning_rate) override { return state_->step(state_->state, learning_rate); }
@@ -213,6 +218,8 @@ class LoadedExpression : public PeerExpression {
 
 bool is_peer(const std::string& variant) { return library_of(variant) != nullptr; }
 
+bool has_peer(const std::string& variant) { return is_peer(variant) && library_of(variant)->file != nullptr; }
+
 bool peer_takes(const std::string& variant, const NetWork& work) {
   constexpr std::size_t most_traced_products = 10'000'000;
   const Library* library = library_of(variant);
@@ -225,24 +232,37 @@ std::unique_ptr<NetRunner> make_peer(const std::string& variant, const NetWork& 
   return std::make_unique<PeerRunner>(variant, work);
 }
 
+std::unique_ptr<NetRunner> make_peer_layers(const std::string& variant, const std::string& net, const Data& data,
+                                            std::span<const double> start) {
+  const tapeloom_bench_layers description = {
+      .name = net.c_str(), .samples = data.samples, .x = data.x.data(), .y = data.y.data(), .parameters = start.data()};
+  const Functions& functions = Functions::of(variant);
+  if (functions.make_layers == nullptr) throw std::invalid_argument(net + " is not written for " + variant);
+  const auto state = functions.check(functions.make_layers(&description, in_float(variant)));
+  return std::make_unique<PeerRunner>(variant, state, start.size());
+}
+
 std::unique_ptr<PeerExpression> make_peer_expression(const std::string& variant, const ScalarExpression& expression,
                                                      std::span<const double> rows, std::size_t samples) {
   return std::make_unique<LoadedExpression>(variant, expression, rows, samples);
 }
 
+std::pair<std::string, std::string> peer_fact(const std::string& variant) {
+  const Library* library = library_of(variant);
+  if (library == nullptr) throw std::invalid_argument("no library runs " + variant);
+  if (library->file == nullptr) {
+    return {library->name, "skipped: not found when this was built (scripts/bootstrap.sh --peers)"};
+  }
+  std::string fact = Functions::of(variant).version() + std::string(", one thread");
+  if (library->traces) {
+    fact += "; nets with more than 10 million products a step are left out: their trace is too large";
+  }
+  return {library->name, fact};
+}
+
 std::vector<std::pair<std::string, std::string>> peer_facts() {
   std::vector<std::pair<std::string, std::string>> facts;
-  for (const Library& library : libraries) {
-    if (library.file == nullptr) {
-      facts.emplace_back(library.name, "skipped: not found when this was built (scripts/bootstrap.sh --peers)");
-      continue;
-    }
-    std::string fact = Functions::of(library.variants).version() + std::string(", one thread");
-    if (library.traces) {
-      fact += "; nets with more than 10 million products a step are left out: their trace is too large";
-    }
-    facts.emplace_back(library.name, fact);
-  }
+  for (const Library& library : libraries) facts.push_back(peer_fact(library.variants));
   return facts;
 }
 

@@ -32,6 +32,14 @@ struct tapeloom_bench_net {
   const double* parameters;
 };
 
+/// A net of bench/eigen_layers.h, by its name there, with the rows of a step.
+struct tapeloom_bench_layers {
+  const char* name;
+  std::size_t samples;
+  const double *x, *y;
+  const double* parameters;  ///< those of PyTorch's layers, in its order
+};
+
 /// Operands are numbered as in bench/scalar_expression.h: inputs, parameters, results.
 struct tapeloom_bench_operation {
   int op;  ///< ScalarOp as a number
@@ -63,6 +71,8 @@ struct tapeloom_bench_peer_state {
 };
 
 tapeloom_bench_peer_state tapeloom_bench_make_net(const tapeloom_bench_net* net, bool in_float);
+/// Not every library has it.
+tapeloom_bench_peer_state tapeloom_bench_make_layers(const tapeloom_bench_layers* net, bool in_float);
 tapeloom_bench_peer_state tapeloom_bench_make_expression(const tapeloom_bench_expression* expression, bool in_float);
 
 /// Version, and what else its speed depends on.

@@ -34,9 +34,9 @@ R without_exceptions(F function, R failed) {
   return failed;
 }
 
-/// A P for a net, made of (const tapeloom_bench_net&, bool).
-template <class P>
-tapeloom_bench_peer_state make_net(const tapeloom_bench_net* net, bool in_float) {
+/// A P for a net, made of (const Net&, bool), where Net is tapeloom_bench_net or tapeloom_bench_layers.
+template <class P, class Net>
+tapeloom_bench_peer_state make_net(const Net* net, bool in_float) {
   tapeloom_bench_peer_state peer{};
   peer.trace_seconds = not_a_number;
   return without_exceptions(

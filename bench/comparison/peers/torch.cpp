@@ -2,47 +2,31 @@
 // activations in place, gradients by autograd::grad, which needs no zeroing, the update by one call without recording.
 // Of those tried, linear in place of addmm, backward() with gradients set to none, and an update for each tensor are
 // slower by up to a tenth. The squares of the parameters are weight decay, as in its optimizers.
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <dlfcn.h>
-#include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/grad_mode.h>
 #include <torch/version.h>
 
 #include <stdexcept>
 #include <vector>
 
 #include "bench/comparison/peers/peer_state.h"
+#include "bench/comparison/peers/torch_layers.h"
+#include "bench/comparison/peers/torch_tensors.h"
 
 namespace {
 
 using tapeloom::bench::ScalarExpression;
 using tapeloom::bench::peers::not_a_number;
-using Tensors = std::vector<at::Tensor>;
+using tapeloom::bench::peers::tensor_of;
+using tapeloom::bench::peers::Tensors;
+using tapeloom::bench::peers::TorchLayers;
+using tapeloom::bench::peers::type_of;
+using tapeloom::bench::peers::use_one_thread;
 
 /// A symbol of the OpenBLAS that LibTorch has loaded; null if it took another BLAS.
 template <class F>
 F* openblas(const char* name) {
   static void* const library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_NOLOAD);
   return library == nullptr ? nullptr : reinterpret_cast<F*>(dlsym(library, name));
-}
-
-void use_one_thread() {
-  static const bool done = [] {
-    at::set_num_threads(1);
-    at::set_num_interop_threads(1);
-    return true;
-  }();
-  static_cast<void>(done);
-}
-
-at::ScalarType type_of(bool in_float) { return in_float ? at::kFloat : at::kDouble; }
-
-/// `rows` x `columns` numbers, copied; of one dimension if there are no columns.
-at::Tensor tensor_of(const double* numbers, std::size_t rows, std::size_t columns, at::ScalarType type) {
-  std::vector<std::int64_t> sizes = {static_cast<std::int64_t>(rows)};
-  if (columns > 0) sizes.push_back(static_cast<std::int64_t>(columns));
-  return at::from_blob(const_cast<double*>(numbers), sizes, at::kDouble).to(type, false, true);
 }
 
 class TorchNet {
@@ -212,6 +196,10 @@ class TorchExpression {
 
 tapeloom_bench_peer_state tapeloom_bench_make_net(const tapeloom_bench_net* net, bool in_float) {
   return tapeloom::bench::peers::make_net<TorchNet>(net, in_float);
+}
+
+tapeloom_bench_peer_state tapeloom_bench_make_layers(const tapeloom_bench_layers* net, bool in_float) {
+  return tapeloom::bench::peers::make_net<TorchLayers>(net, in_float);
 }
 
 tapeloom_bench_peer_state tapeloom_bench_make_expression(const tapeloom_bench_expression* expression, bool in_float) {
