@@ -107,7 +107,13 @@ TEST_CASE("less work: totals are put where they belong, not what is added up") {
   REQUIRE(program.recorded_samples == 200);
   CHECK(rows_of(program, Op::neg, true) == 0);
   CHECK(rows_of(program, Op::add, true) == 0);
-  CHECK(instructions_a_sample(program, InstructionKind::gather) <= 1);  // of the adjoints of the distances
+  // The distances, as sums of squares, and their adjoints.
+  CHECK(instructions_a_sample(program, InstructionKind::gather) == 2);
+  CHECK(rows_of(program, Op::square, true) == 0);
+  for (const Instruction& i : program.instructions) {
+    if (i.kind != InstructionKind::elementwise || i.op != Op::sub) continue;
+    CHECK(program.shapes[i.shape].step[1] == 1);  // the centres, where they are
+  }
 }
 
 TEST_CASE("less work: if all numbers are finite, products with a plain 0 are left out") {

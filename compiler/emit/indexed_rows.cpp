@@ -37,6 +37,12 @@ bool is_total_of(const Sink& sink, const View& rows) {
   return sink.kind == InstructionKind::reduce && sink.rows == rows && sink.next == Sinks::none;
 }
 
+/// Whether sums may multiply the rows themselves.
+bool is_listed_product(const Graph& g, BlockId id) {
+  const View x = g.all(id);
+  return x.rows > 1 && (g.is_op(x, Op::mul) || g.is_op(x, Op::square));
+}
+
 /// Whether all that it is read for is sums, as which the products are added up.
 bool reads_products(const Graph& g, BlockId user) {
   return g[user].kind == BlockKind::row_sum || g[user].kind == BlockKind::assemble;
@@ -50,7 +56,7 @@ IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& 
   bool any = false;
   for (std::size_t i = 0; i < g.size(); ++i) {
     const BlockId id(i);
-    const bool product = g.is_op(g.all(id), Op::mul) && g[id].rows > 1;
+    const bool product = is_listed_product(g, id);
     if (!g[id].varying || (g[id].kind != BlockKind::concat && !product)) continue;
     const std::uint32_t sink = sinks.first[i];
     indexed[i] = sink == Sinks::none || (product && is_total_of(sinks.list[sink], g.all(id)));

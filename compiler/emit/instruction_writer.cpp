@@ -123,7 +123,7 @@ void InstructionWriter::list_rows(BlockId id) {
 }
 
 void InstructionWriter::list_products(BlockId id) {
-  const View a = g_.operand(id, 0), b = g_.operand(id, 1);
+  const View a = g_.operand(id, 0), b = g_.operand(id, g_.operands(id).size() - 1);
   const bool in_order = g_.varying(b);  // else the second one is uniform
   List list;
   for (std::uint32_t r = 0; r < g_[id].rows; ++r) {

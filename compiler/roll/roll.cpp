@@ -82,8 +82,6 @@ class ElementwiseRows {
  private:
   bool out_of_order(NodeId node, NodeId a, NodeId b, bool mixed) const;
   bool better_together() const;
-  void sort_for_fewer_gathered();
-  std::size_t gathered_operands() const;
   void write(std::size_t begin, std::size_t end);
   View compute(Op op, std::span<const View> x);
 
@@ -134,7 +132,7 @@ void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
     rows_.find_runs(0, kept, ends_);
     if (better_together()) {
       ends_.assign(1, kept);
-      sort_for_fewer_gathered();
+      rows_.sort_for_fewer_gathered(0, kept);
     }
   }
   std::size_t begin = 0;
@@ -158,27 +156,8 @@ bool ElementwiseRows::out_of_order(NodeId node, NodeId a, NodeId b, bool mixed) 
 /// with, such as a product.
 bool ElementwiseRows::better_together() const {
   if (ends_.size() <= choices::few_runs) return false;
-  if (ends_.size() < choices::many_runs && gathered_operands() > 1) return false;
+  if (ends_.size() < choices::many_runs && rows_.gathered_operands(0, rows_.size()) > 1) return false;
   return !rows_.runs_are_blocks(0, ends_, 0);
-}
-
-/// Rows of one block need not be in the order of their first operand: a weight times an input is in that of the weights
-/// if those are read in place then.
-void ElementwiseRows::sort_for_fewer_gathered() {
-  std::size_t fewest = gathered_operands();
-  for (std::size_t k = 1; k < rows_.operands(); ++k) {
-    const Rows::Order before = rows_.order();
-    rows_.sort_by(0, rows_.size(), k);
-    const std::size_t gathered = gathered_operands();
-    if (gathered >= fewest) rows_.set_order(before);
-    fewest = std::min(fewest, gathered);
-  }
-}
-
-std::size_t ElementwiseRows::gathered_operands() const {
-  std::size_t gathered = 0;
-  for (std::size_t k = 0; k < rows_.operands(); ++k) gathered += !rows_.in_place(0, rows_.size(), k);
-  return gathered;
 }
 
 void ElementwiseRows::write(std::size_t begin, std::size_t end) {

@@ -210,6 +210,23 @@ void Rows::sort_by(std::size_t begin, std::size_t end, std::size_t k) {
   sort(begin, end, [&](const Row& a, const Row& b) { return places_before(a, b, k, k + 1); });
 }
 
+void Rows::sort_for_fewer_gathered(std::size_t begin, std::size_t end) {
+  std::size_t fewest = gathered_operands(begin, end);
+  for (std::size_t k = 1; k < operands_ && fewest > 0; ++k) {
+    const Order before = rows_;
+    sort_by(begin, end, k);
+    const std::size_t gathered = gathered_operands(begin, end);
+    if (gathered >= fewest) rows_ = before;
+    fewest = std::min(fewest, gathered);
+  }
+}
+
+std::size_t Rows::gathered_operands(std::size_t begin, std::size_t end) const {
+  std::size_t gathered = 0;
+  for (std::size_t k = 0; k < operands_; ++k) gathered += !in_place(begin, end, k);
+  return gathered;
+}
+
 void Rows::sort_as_added() {
   sort(0, size(), [](const Row& a, const Row& b) { return a.added < b.added; });
 }

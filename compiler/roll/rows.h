@@ -134,6 +134,11 @@ class Rows {
   void sort(std::size_t begin, std::size_t end);
   /// By the coordinates of operand k alone.
   void sort_by(std::size_t begin, std::size_t end, std::size_t k);
+  /// Rows of one block need not be in the order of their first operand: a weight times an input, or minus one, is in
+  /// that of the weights if those are read in place then.
+  void sort_for_fewer_gathered(std::size_t begin, std::size_t end);
+  /// How many operands are not read in place.
+  std::size_t gathered_operands(std::size_t begin, std::size_t end) const;
   /// In the order in which they were added.
   void sort_as_added();
   /// By the coordinates of operands [first, last), or the numbers of those that are constants.

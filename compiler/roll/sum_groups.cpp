@@ -181,7 +181,10 @@ void SumGrouper::group_runs(std::size_t begin, std::size_t last) {
     const auto are_blocks = [&] {
       return table_->terms > 0 && table_->rows.runs_are_blocks(begin, runs_, table_->factor_a(0));
     };
-    if (runs_.size() > choices::few_runs && !are_blocks()) runs_.assign(1, last);
+    if (runs_.size() > choices::few_runs && !are_blocks()) {
+      runs_.assign(1, last);
+      table_->rows.sort_for_fewer_gathered(begin, last);
+    }
   } else if (are_several_matrices(begin, last)) {
     for (std::size_t end = begin; end < last;) runs_.push_back(end = even_weights_end(end, last));
   } else {
