@@ -7,9 +7,9 @@
 #                                with --only CHART one of: nets, width, batch, nodes, equation, run, tiny, scalar,
 #                                epoch)
 #   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design; the same
-#                                nets with 1 to 8 samples, recurrent and convolutional ones and a small one with Adam; an
-#                                operation of irregular expressions, recording and compiling a node, starting an instruction
-#                                and reading a row (five minutes)
+#                                nets with 1 to 8 samples, recurrent and convolutional ones and a small one with Adam, beside
+#                                Eigen and LibTorch; an operation of irregular expressions, recording and compiling a node,
+#                                starting an instruction and reading a row (five minutes)
 #   scripts/bench.sh --python    training steps from Python: closures as the notebooks write them, the same loop with
 #                                tapeloom.engine, the same loss compiled, and PyTorch where python3-torch is installed (a
 #                                minute)

@@ -2,8 +2,7 @@
 // alone, with whose flags it is compiled. Each in the fastest way of those tried, in CPU time of LibTorch 1.13:
 //
 //   - Recurrent: the inputs' part of all steps is one addmm, each step another. rnn_tanh takes 1.2 to 1.6 times as
-//   long,
-//     rnn_tanh_cell 1.4 to 2.2 times, and lstm and lstm_cell, which no kernel fuses on a CPU, 1.1 to 1.3 times.
+//     long, rnn_tanh_cell 1.1 to 2.2 times, and lstm and lstm_cell, which no kernel fuses on a CPU, up to 1.3 times.
 //   - Convolutions: see Convolutions::conv. Channels last and im2col with a product are slower, but for double
 //     with 64 samples, where channels last saves a tenth.
 //   - Adam as torch.optim.Adam has it with foreach=True. A unit's samples lie side by side; the other way takes 1.05
