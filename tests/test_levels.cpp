@@ -117,7 +117,10 @@ TEST_CASE("instructions of wavefronts, solves and scans grow with depth, not wit
   const auto scan = [](std::size_t n) {
     return instructions(n, [&](std::span<const Value> x) { return programs::scan(x, n); });
   };
+  CHECK(soft_dtw(12) < 500);
+  CHECK(ratio(soft_dtw, 12) < 2.35);
   CHECK(ratio(soft_dtw, 24) < 2.1);
+  CHECK(ratio(edit_distance, 12) < 2.3);
   CHECK(ratio(edit_distance, 24) < 2.1);
   CHECK(ratio(solve, 16) < 2.3);
   CHECK(ratio(scan, 32) < 1.5);
@@ -129,7 +132,9 @@ TEST_CASE("a factorisation subtracts its products where it is, and adds up deriv
   Values x;
   for (std::size_t i = 0; i < n * n; ++i) x.push_back(tape.parameter(programs::datum(i)));
   const Value loss = programs::lu(std::span<const Value>(x), n);
-  for (const Program& program : {compile(loss), compiler::compile_by_level(loss, {})}) {
+  const Program chosen = compile(loss), by_level = compiler::compile_by_level(loss, {});
+  CHECK(chosen.instructions.size() == by_level.instructions.size());
+  for (const Program& program : {chosen, by_level}) {
     std::size_t in_place = 0, products = 0, listed = 0;
     for (const Instruction& i : program.instructions) {
       const bool fused = i.op == Op::multiply_add || i.op == Op::subtract_product;

@@ -44,7 +44,7 @@ Program tile_program(const std::vector<std::pair<Instruction, Shape>>& instructi
 void check_asks_for_too_much(const Program& program, const std::string& option) {
   save_program("much.tapeloom", program);
   INFO(message_of<DataError>([] { load_program("much.tapeloom"); }));
-  CHECK(std::filesystem::file_size("much.tapeloom") < 2500);
+  CHECK(std::filesystem::file_size("much.tapeloom") < 2000);
   CHECK(find_fault(program) == "");
   CHECK_THROWS_SAYING(DataError, ", more than LoadOptions::" + option + " = ", load_program("much.tapeloom"));
   CHECK_THROWS_SAYING(DataError, "much.tapeloom: the program's step of 1024 samples (LoadOptions::max_samples) ",

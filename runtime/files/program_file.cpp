@@ -24,7 +24,7 @@ namespace {
 
 // A file is: the magic, the version, the number of bytes that follow before the checksum, those bytes, and FNV-1a's
 // checksum of everything before it. Numbers are little-endian and of fixed sizes. Ops and kinds of instructions are
-// numbers in lists of names that stand in front, so that new ones need no new version.
+// numbers in lists of the names that the program uses, which stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
 constexpr std::uint32_t format_version = 10;
@@ -44,6 +44,25 @@ std::vector<std::string> op_names() {
 
 // --- writing and reading ---------------------------------------------------------------------------------------------
 
+/// Of these, those that a program uses, in the order in which it does.
+class UsedNames {
+ public:
+  explicit UsedNames(const std::vector<std::string>& all) : all_(all), numbers_(all.size(), unused) {}
+  std::uint8_t number_of(std::size_t name) {
+    if (numbers_[name] == unused) {
+      numbers_[name] = static_cast<unsigned>(used_.size());
+      used_.push_back(all_[name]);
+    }
+    return static_cast<std::uint8_t>(numbers_[name]);
+  }
+  const std::vector<std::string>& used() const { return used_; }
+
+ private:
+  static constexpr unsigned unused = 256;
+  std::vector<std::string> all_, used_;
+  std::vector<unsigned> numbers_;
+};
+
 class Writer {
  public:
   template <class T>
@@ -54,13 +73,15 @@ class Writer {
     (*this)(std::uint64_t{text.size()});
     bytes_ += text;
   }
-  void operator()(const InstructionKind& kind) { (*this)(static_cast<std::uint8_t>(kind)); }
-  void operator()(const Op& op) { (*this)(static_cast<std::uint8_t>(op)); }
+  void operator()(const InstructionKind& kind) { (*this)(kinds.number_of(static_cast<std::size_t>(kind))); }
+  void operator()(const Op& op) { (*this)(ops.number_of(static_cast<std::size_t>(op))); }
   template <class T>
   void list(const std::vector<T>& all) {
     (*this)(std::uint64_t{all.size()});
   }
   std::string& bytes() { return bytes_; }
+
+  UsedNames kinds{kind_names()}, ops{op_names()};
 
  private:
   std::string bytes_;
@@ -308,16 +329,15 @@ void check_frame(std::string_view bytes, const std::string& path) {
 
 void save_program(const std::string& path, const Program& program) {
   runtime::check_not_forgotten(program);
-  Writer body;
-  const std::vector<std::string> kinds = kind_names(), ops = op_names();
-  each(body, kinds);
-  each(body, ops);
+  Writer body, names;
   program_fields(body, program);
+  each(names, body.kinds.used());
+  each(names, body.ops.used());
   Writer file;
   file.bytes() = magic;
   file(format_version);
-  file(std::uint64_t{body.bytes().size()});
-  file.bytes() += body.bytes();
+  file(std::uint64_t{names.bytes().size() + body.bytes().size()});
+  file.bytes() += names.bytes() + body.bytes();
   file(checksum(file.bytes()));
   runtime::write_file(path, file.bytes());
 }
