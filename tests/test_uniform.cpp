@@ -110,8 +110,8 @@ TEMPLATE_TEST_CASE("uniform: a product of columns that lie apart takes as many c
       const Shape s{.rows = 3, .terms = terms, .row_step = 3000, .term_step = term_step, .step = {1, step, 0}};
       const Program program = program_of({.kind = InstructionKind::outer, .out = result, .x = {0, 9000}}, s);
       std::vector<TestType> slots(some_slots);
-      CallPlanner<TestType> planner(program, table,
-                                    {.tile = slots.data(), .uniform = slots.data(), .stride = 1, .lanes = 1}, false);
+      CallPlanner<TestType> planner(
+          program, table, {.tile = slots.data(), .uniform = slots.data(), .stride = 1, .lanes = 1}, false, false);
       CallList<TestType> calls = planner.make_room();
       planner.plan(1, {}, calls);
       return calls.calls.size();

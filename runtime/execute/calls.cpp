@@ -12,13 +12,14 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
-                            T* scratch, bool skip_zeros)
+                            T* scratch, std::size_t longest_chain, bool skip_zeros)
     : program_(program),
       kernels_(kernels),
       view_(view),
       totals_(totals),
       scratch_(scratch),
       skip_zeros_(skip_zeros),
+      longest_chain_(longest_chain),
       planned_(kernels) {
   if (view.once() && !skip_zeros) find_transposed();
   for (const Stage& stage : program.stages) {
@@ -28,6 +29,7 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
       bind(stage, at);
     }
   }
+  end_chain();
   if (!copy_.empty()) scratch_ = copy_.data();
   const RowProduct<T>* product = row_products_.data();
   for (RowCall<T>& call : rows_) {
@@ -36,9 +38,14 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
 }
 
 template <class T>
+CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
+                            T* scratch, bool skip_zeros)
+    : CallPlanner(program, kernels, view, totals, scratch, 0, skip_zeros) {}
+
+template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
-                            bool skip_zeros)
-    : CallPlanner(program, kernels, view, nullptr, nullptr, skip_zeros) {}
+                            bool profiled, bool skip_zeros)
+    : CallPlanner(program, kernels, view, nullptr, nullptr, profiled ? 1 : most_chained, skip_zeros) {}
 
 /// Plans where they lie.
 template <class T>
@@ -198,11 +205,19 @@ void CallPlanner<T>::bind_product(const Instruction& i, const Shape& s, const In
 
 template <class T>
 void CallPlanner<T>::bind_number(const Instruction& i, const Instruction* before) {
+  if (before == nullptr || chained_ == longest_chain_) end_chain();
   unsigned last_mask = 0;
-  for (std::size_t k = 0; before != nullptr && k < op_arity(i.op); ++k) {
+  for (std::size_t k = 0; chained_ > 0 && k < op_arity(i.op); ++k) {
     if (i.x[k] == before->out) last_mask |= 1u << k;
   }
-  numbers_.push_back(scalar_function<T>(i.op, last_mask));
+  numbers_.push_back({.run = scalar_run<T>(i.op, last_mask), .out = i.out, .x = i.x});
+  ++chained_;
+}
+
+template <class T>
+void CallPlanner<T>::end_chain() {
+  if (chained_ > 0) numbers_.push_back(end_of_chain<T>());
+  chained_ = 0;
 }
 
 template <class T>
@@ -231,7 +246,8 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   auto product = products_.begin();
   auto sums = sums_.begin();
   const RowCall<T>* rows = rows_.data();
-  const ScalarFunction<T>* numbers = numbers_.data();
+  const ScalarCode<T>* numbers = numbers_.data();
+  const auto end = end_of_chain<T>().run;
   using Kind = typename Call<T>::Kind;
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Range range = instructions_of(program_.stages[s]);
@@ -255,8 +271,9 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
           calls.calls.back().end = at + 1, ++rows;
           break;
         case Way::number:
-          if (!goes_on(Kind::numbers)) calls.calls.push_back({.kind = Kind::numbers, .at = at, .numbers = numbers});
-          calls.calls.back().end = at + 1, ++numbers;
+          if (!goes_on(Kind::numbers)) calls.calls.push_back({.kind = Kind::numbers, .at = at, .numbers = {numbers}});
+          if ((++numbers)->run == end) ++numbers;
+          calls.calls.back().end = at + 1, calls.calls.back().numbers.end = numbers;
           break;
         case Way::moves:
           break;

@@ -175,6 +175,13 @@ struct MovedRows {
   bool adds;
 };
 
+/// Chains of numbers, one after another.
+template <class T>
+struct ScalarChains {
+  const ScalarCode<T>* begin = nullptr;
+  const ScalarCode<T>* end = nullptr;
+};
+
 /// One call, or what is done in its place.
 template <class T>
 struct Call {
@@ -201,7 +208,7 @@ struct Call {
     KernelCall<T> kernel;
     Transposed<T> transposed;
     const RowCall<T>* rows;
-    const ScalarFunction<T>* numbers;
+    ScalarChains<T> numbers;
     const MovedRows<T>* moves;
   };
 };
@@ -227,11 +234,11 @@ class CallPlanner {
   /// an adjoint of zero contributes nothing to products and sums, and neither do their gaps.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
               bool skip_zeros);
-  /// The same of what runs once, which has no loads and no totals.
-  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, bool skip_zeros);
+  /// The same of what runs once, which has no loads and no totals. If `profiled`, a chain is one number.
+  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, bool profiled,
+              bool skip_zeros);
 
-  /// What is called for one number and for rows, a function for each call.
-  const std::vector<ScalarFunction<T>>& numbers() const { return numbers_; }
+  /// What is called for rows, a function for each call.
   std::vector<Elementwise<T>> row_kernels() const;
   /// Nothing planned yet, with room for everything.
   CallList<T> make_room() const;
@@ -242,6 +249,8 @@ class CallPlanner {
   /// What an instruction comes down to.
   enum class Way : std::uint8_t { product, sums, rows, number, moves };
 
+  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
+              std::size_t longest_chain, bool skip_zeros);
   Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
   Way way_of(std::uint32_t at) const;
   void find_transposed();
@@ -252,6 +261,7 @@ class CallPlanner {
   void bind_product(const Instruction& i, const Shape& s, const Instruction* before);
   /// `before`, if any, is the number that the runner computes just before.
   void bind_number(const Instruction& i, const Instruction* before);
+  void end_chain();
   // Of products.cpp.
   void bind_products(std::uint32_t at);
   void bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<T>& bound);
@@ -288,8 +298,10 @@ class CallPlanner {
   std::vector<RowCall<T>> rows_;
   std::vector<RowProduct<T>> row_products_;
   std::size_t products_at_ = 0;  // the latest of rows_ that adds products
-  std::vector<ScalarFunction<T>> numbers_;
-  std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
+  std::size_t longest_chain_;
+  std::vector<ScalarCode<T>> numbers_;  // each chain with its end
+  std::size_t chained_ = 0;             // in the latest chain, which has no end yet if there are any
+  std::map<Matrix, T*> transposed_;     // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;
   std::set<const T*> copied_;                                 // of these, those that a call has made already
   std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them

@@ -68,12 +68,10 @@ template <bool profiled>
 template <class T>
 template <bool profiled>
 void Runner<T>::run_numbers(const Call<T>& list, Stopwatch<profiled>& stopwatch) {
-  const Instruction* i = program_.instructions.data() + list.at;
-  const ScalarFunction<T>* function = list.numbers;
-  T last{};
-  for (std::uint32_t at = list.at; at != list.end; ++at, ++i, ++function) {
-    frequent_numbers_(*function, [&](auto f) { last = f(*i, view_.tile, last); });
-    stopwatch.lap(times_, at);
+  std::uint32_t at = list.at;
+  for (const ScalarCode<T>* code = list.numbers.begin; code != list.numbers.end;) {
+    code = code->run(code, view_.tile, T{});
+    stopwatch.lap(times_, at++);  // then every chain is one number
   }
 }
 
@@ -133,7 +131,7 @@ template <class T>
 OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
                           bool profiled, bool skip_zeros)
     : Runner<T>(program, kernels, scalar_kernels<T>(), buffers, profiled),
-      planner_(program, kernels, uniform_view(program, buffers), skip_zeros),
+      planner_(program, kernels, uniform_view(program, buffers), profiled, skip_zeros),
       calls_(planner_.make_room()) {
   this->view_ = uniform_view(program, buffers);
   planner_.plan(1, {}, calls_);
@@ -142,15 +140,13 @@ OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels,
     using Kind = typename Call<T>::Kind;
     if (call.kind == Kind::product || call.kind == Kind::sums) products.push_back(call.kernel.run);
   }
-  this->frequent_numbers_.choose(planner_.numbers());
   this->frequent_rows_.choose(planner_.row_kernels());
   this->frequent_products_.choose(std::move(products));
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     const auto list = calls_.of_stage(stage);
     Numbers& numbers = numbers_.emplace_back(Numbers{.are_all = list.empty()});
     if (profiled || list.size() != 1 || list[0].kind != Call<T>::Kind::numbers) continue;
-    const Call<T>& call = list[0];
-    numbers = {true, &program.instructions[call.at], call.numbers, call.numbers + (call.end - call.at)};
+    numbers = {true, list[0].numbers};
   }
 }
 

@@ -109,7 +109,6 @@ class Runner {
   std::vector<SampleRows<T>> sample_rows_;  // of each load: its rows of this tile, sample by sample, if they are
   std::vector<InstructionTime> times_;      // of each instruction, if it is profiled
   InstructionTime load_time_;
-  FrequentFunctions<ScalarFunction<T>> frequent_numbers_;
   FrequentFunctions<Elementwise<T>> frequent_rows_;
   FrequentFunctions<RunCall<T>> frequent_products_;
 
@@ -147,11 +146,7 @@ class OnceRunner : public Runner<T> {
   void run(std::size_t stage) {
     const Numbers& numbers = numbers_[stage];
     if (!numbers.are_all) return run_list(stage);
-    const Instruction* i = numbers.instructions;
-    T last{};
-    for (auto f = numbers.begin; f != numbers.end; ++f, ++i) {
-      this->frequent_numbers_(*f, [&](auto function) { last = function(*i, this->view_.tile, last); });
-    }
+    for (auto code = numbers.chains.begin; code != numbers.chains.end;) code = code->run(code, this->view_.tile, T{});
   }
 
  private:
@@ -159,9 +154,7 @@ class OnceRunner : public Runner<T> {
   /// 5% of a step of a net four wide.
   struct Numbers {
     bool are_all;  ///< and are not timed
-    const Instruction* instructions = nullptr;
-    const ScalarFunction<T>* begin = nullptr;
-    const ScalarFunction<T>* end = nullptr;
+    ScalarChains<T> chains = {};
   };
   void run_list(std::size_t stage);
 

@@ -216,12 +216,23 @@ KernelCall<T> whole_call(const Sums& s, RunCall<T> run) {
 template <class T>
 Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask);
 
-/// Computes an elementwise instruction of one row, all uniform: slots[i.out] = op(slots[i.x[0]], ...). Returns the
-/// result, which is handed to the next one: what follows from it need not wait until it can be read from memory.
+/// An elementwise instruction of one row, all uniform: slots[out] = op(slots[x[0]], ...). `run` computes it and then
+/// calls the next one's in place of returning, so that each is guessed from what came before it, until one that
+/// end_of_chain() has put there returns where it goes on. `last` is the result before: what follows from it need not
+/// wait until it can be read from memory.
 template <class T>
-using ScalarFunction = T (*)(const Instruction& instruction, T* slots, T last);
+struct ScalarCode {
+  using Run = const ScalarCode* (*)(const ScalarCode* code, T* slots, T last);
+  Run run;
+  std::uint32_t out = 0;
+  std::array<std::uint32_t, 3> x = {};
+};
 /// That which takes `last` for the operands whose bit is set.
 template <class T>
-ScalarFunction<T> scalar_function(Op op, unsigned last_mask);
+typename ScalarCode<T>::Run scalar_run(Op op, unsigned last_mask);
+template <class T>
+ScalarCode<T> end_of_chain();
+/// So many at most are chained: compilers that do not optimise have as many on the stack.
+inline constexpr std::size_t most_chained = 64;
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -208,18 +208,33 @@ template Elementwise<double> scalar_elementwise<double>(Op, unsigned);
 namespace {
 
 template <class F, class T, unsigned last_mask>
-T number(const Instruction& i, T* slots, T last) {
-  return slots[i.out] = apply<F, T>([&](unsigned k) { return (last_mask >> k & 1) != 0 ? last : slots[i.x[k]]; });
+const ScalarCode<T>* run_number(const ScalarCode<T>* code, T* slots, T last) {
+  const T result = apply<F, T>([&](unsigned k) { return (last_mask >> k & 1) != 0 ? last : slots[code->x[k]]; });
+  slots[code->out] = result;
+  return code[1].run(code + 1, slots, result);
+}
+
+template <class T>
+const ScalarCode<T>* run_end(const ScalarCode<T>* code, T*, T) {
+  return code + 1;
 }
 
 }  // namespace
 
 template <class T>
-ScalarFunction<T> scalar_function(Op op, unsigned last_mask) {
-  return of_mask<ScalarFunction<T>>(op, last_mask, []<class F, unsigned mask>() { return number<F, T, mask>; });
+typename ScalarCode<T>::Run scalar_run(Op op, unsigned last_mask) {
+  return of_mask<typename ScalarCode<T>::Run>(op, last_mask,
+                                              []<class F, unsigned mask>() { return run_number<F, T, mask>; });
 }
 
-template ScalarFunction<float> scalar_function<float>(Op, unsigned);
-template ScalarFunction<double> scalar_function<double>(Op, unsigned);
+template <class T>
+ScalarCode<T> end_of_chain() {
+  return {.run = run_end<T>};
+}
+
+template ScalarCode<float>::Run scalar_run<float>(Op, unsigned);
+template ScalarCode<double>::Run scalar_run<double>(Op, unsigned);
+template ScalarCode<float> end_of_chain();
+template ScalarCode<double> end_of_chain();
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime
