@@ -19,6 +19,7 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
       totals_(totals),
       scratch_(scratch),
       skip_zeros_(skip_zeros),
+      ways_(program.instructions.size()),
       longest_chain_(longest_chain),
       planned_(kernels) {
   if (view.once() && !skip_zeros) find_transposed();
@@ -26,6 +27,7 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
     const Range range = instructions_of(stage);
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
       if (view.once() && program.instructions[at].kind == InstructionKind::gather) find_moves(at);
+      ways_[at] = way_of(stage, at);
       bind(stage, at);
     }
   }
@@ -86,7 +88,7 @@ void CallPlanner<T>::find_moves(std::uint32_t at) {
 }
 
 template <class T>
-typename CallPlanner<T>::Way CallPlanner<T>::way_of(std::uint32_t at) const {
+typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Stage& stage, std::uint32_t at) const {
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
   switch (i.kind) {
@@ -101,10 +103,10 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(std::uint32_t at) const {
       return Way::sums;
     case InstructionKind::row_sum:
       // Neighbours are like the samples of one row.
-      return view_.once() && s.step[0] == 1 && s.rows > few_terms ? Way::sums : Way::rows;
+      if (view_.once() && s.step[0] == 1 && s.rows > few_terms) return Way::sums;
+      [[fallthrough]];
     case InstructionKind::elementwise:
-      // A vector kernel of one number takes longer than its function, and has other bits.
-      return view_.once() && s.rows == 1 ? Way::number : Way::rows;
+      return view_.once() && is_small(stage, at) ? Way::links : Way::rows;
     case InstructionKind::gather:
       return moves_.contains(at) ? Way::moves : Way::rows;
     case InstructionKind::row_extreme:
@@ -127,19 +129,18 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(std::uint32_t at) const {
 template <class T>
 void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
-  const Way way = way_of(at);
-  const bool goes_on = at > instructions_of(stage).begin && way_of(at - 1) == way;
-  const Instruction* before = goes_on ? &program_.instructions[at - 1] : nullptr;
+  const Way way = ways_[at];
+  const bool goes_on = at > instructions_of(stage).begin && ways_[at - 1] == way;
   switch (way) {
     case Way::product:
       return bind_products(at);
     case Way::sums:
       return bind_sums(at);
     case Way::rows:
-      bind_rows(i, program_.shapes[i.shape], before);
+      bind_rows(at, goes_on);
       break;
-    case Way::number:
-      bind_number(i, before);
+    case Way::links:
+      bind_links(i, program_.shapes[i.shape], goes_on);
       break;
     case Way::moves:
       ++most_calls_;
@@ -149,11 +150,12 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
 }
 
 template <class T>
-void CallPlanner<T>::bind_rows(const Instruction& i, const Shape& s, const Instruction* before) {
+void CallPlanner<T>::bind_rows(std::uint32_t at, bool goes_on) {
+  const Instruction& i = program_.instructions[at];
   rows_.emplace_back();
   if (i.kind != InstructionKind::elementwise) return;
-  if (!i.exact_rows) bind_long_row(i, s);
-  if (view_.once()) bind_product(i, s, before);
+  if (!i.exact_rows) bind_long_row(i, program_.shapes[i.shape]);
+  if (view_.once() && adds_product(at)) bind_product(at, goes_on);
 }
 
 template <class T>
@@ -174,50 +176,49 @@ void CallPlanner<T>::bind_long_row(const Instruction& i, const Shape& s) {
   call.rows = view_.once() ? static_cast<std::uint32_t>(round_up(s.rows, kernels_.vector_lanes)) : s.rows;
 }
 
-/// What adds a product to rows, or subtracts one, goes on with what the instructions before have added to the same
-/// rows. By itself it needs to be no such call, but where nothing after the rows may be written.
+/// A product of rows, or of a number and rows, that is added to rows that lie side by side, or subtracted.
 template <class T>
-void CallPlanner<T>::bind_product(const Instruction& i, const Shape& s, const Instruction* before) {
-  if ((i.op != Op::multiply_add && i.op != Op::subtract_product) || s.rows == 1 || s.step[2] != 1) return;
-  if (s.step[0] > 1 || s.step[1] > 1 || s.step[0] + s.step[1] == 0) return;
+bool CallPlanner<T>::adds_product(std::uint32_t at) const {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  if (i.kind != InstructionKind::elementwise || (i.op != Op::multiply_add && i.op != Op::subtract_product))
+    return false;
+  return s.rows > 1 && s.step[2] == 1 && s.step[0] <= 1 && s.step[1] <= 1 && s.step[0] + s.step[1] > 0;
+}
+
+/// To what the instruction before has added to, where neither factor is.
+template <class T>
+bool CallPlanner<T>::goes_on_adding(std::uint32_t at) const {
+  if (!adds_product(at - 1) || !adds_product(at)) return false;
+  const Instruction &i = program_.instructions[at], &before = program_.instructions[at - 1];
+  const Shape& s = program_.shapes[i.shape];
   const auto is_result = [&](std::size_t k) {
     const std::uint32_t rows = s.step[k] == 0 ? 1 : s.rows;
     return i.x[k] + rows > i.out && i.x[k] < i.out + s.rows;
   };
+  return before.out == i.out && i.x[2] == i.out && before.exact_rows == i.exact_rows &&
+         program_.shapes[before.shape].rows == s.rows && !is_result(0) && !is_result(1);
+}
+
+/// By itself it needs to be no such call, but where nothing after the rows may be written.
+template <class T>
+void CallPlanner<T>::bind_product(std::uint32_t at, bool goes_on) {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
   const std::size_t one = s.step[0] == 0 ? 0 : 1;  // that factor is a number, if one is
   row_products_.push_back({.x = view_.uniform_slot(i.x[one]),
                            .y = view_.uniform_slot(i.x[1 - one]),
                            .x_is_one = s.step[one] == 0,
                            .negative = i.op == Op::subtract_product});
   RowCall<T>& call = rows_.back();
-  call.product_rows = static_cast<std::uint32_t>(i.exact_rows ? s.rows : round_up(s.rows, kernels_.vector_lanes));
-  const bool same_rows = before != nullptr && rows_[rows_.size() - 2].product_rows > 0 && before->out == i.out &&
-                         i.x[2] == i.out && before->exact_rows == i.exact_rows &&
-                         program_.shapes[before->shape].rows == s.rows;
-  if (same_rows && !is_result(0) && !is_result(1)) {
+  if (goes_on && goes_on_adding(at)) {
     RowCall<T>& first = rows_[products_at_];
     ++first.product_count, first.rows = 0;
     return;
   }
+  call.product_rows = static_cast<std::uint32_t>(i.exact_rows ? s.rows : round_up(s.rows, kernels_.vector_lanes));
   products_at_ = rows_.size() - 1;
   call.out = view_.tile + i.out, call.x[2] = view_.uniform_slot(i.x[2]), call.product_count = 1;
-}
-
-template <class T>
-void CallPlanner<T>::bind_number(const Instruction& i, const Instruction* before) {
-  if (before == nullptr || chained_ == longest_chain_) end_chain();
-  unsigned last_mask = 0;
-  for (std::size_t k = 0; chained_ > 0 && k < op_arity(i.op); ++k) {
-    if (i.x[k] == before->out) last_mask |= 1u << k;
-  }
-  numbers_.push_back({.run = scalar_run<T>(i.op, last_mask), .out = i.out, .x = i.x});
-  ++chained_;
-}
-
-template <class T>
-void CallPlanner<T>::end_chain() {
-  if (chained_ > 0) numbers_.push_back(end_of_chain<T>());
-  chained_ = 0;
 }
 
 template <class T>
@@ -246,8 +247,8 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   auto product = products_.begin();
   auto sums = sums_.begin();
   const RowCall<T>* rows = rows_.data();
-  const ScalarCode<T>* numbers = numbers_.data();
-  const auto end = end_of_chain<T>().run;
+  const Link<T>* links = links_.data();
+  const std::uint32_t* links_end = link_ends_.data();
   using Kind = typename Call<T>::Kind;
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Range range = instructions_of(program_.stages[s]);
@@ -255,7 +256,7 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
       return calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == kind;
     };
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
-      switch (way_of(at)) {
+      switch (ways_[at]) {
         case Way::product:
           for (; product != products_.end() && product->at == at; ++product) add_product(*product, calls);
           break;
@@ -270,10 +271,11 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
           if (!goes_on(Kind::rows)) calls.calls.push_back({.kind = Kind::rows, .at = at, .rows = rows});
           calls.calls.back().end = at + 1, ++rows;
           break;
-        case Way::number:
-          if (!goes_on(Kind::numbers)) calls.calls.push_back({.kind = Kind::numbers, .at = at, .numbers = {numbers}});
-          if ((++numbers)->run == end) ++numbers;
-          calls.calls.back().end = at + 1, calls.calls.back().numbers.end = numbers;
+        case Way::links:
+          if (!goes_on(Kind::chains)) calls.calls.push_back({.kind = Kind::chains, .at = at, .chains = {links}});
+          links = links_.data() + *links_end++;
+          if (links->run == end_of_chain<T>().run) ++links;
+          calls.calls.back().end = at + 1, calls.calls.back().chains.end = links;
           break;
         case Way::moves:
           break;

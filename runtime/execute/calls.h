@@ -58,6 +58,8 @@ class PlannedCalls {
   std::size_t lanes_of(std::size_t columns) const {
     return columns <= narrow_.vector_lanes ? narrow_.vector_lanes : kernels_.vector_lanes;
   }
+  /// Those of shorter vectors, if there are any.
+  const KernelTable<T>& narrow() const { return narrow_; }
 
   /// For all products that have at most as many columns, and at most as large a k. Returns how many calls that are.
   std::size_t make_room(const Product<T>& largest) { return make_room(2 * plan_into(largest, nullptr)); }
@@ -175,11 +177,15 @@ struct MovedRows {
   bool adds;
 };
 
-/// Chains of numbers, one after another.
+/// Chains, one after another.
 template <class T>
-struct ScalarChains {
-  const ScalarCode<T>* begin = nullptr;
-  const ScalarCode<T>* end = nullptr;
+struct Chains {
+  const Link<T>* begin = nullptr;
+  const Link<T>* end = nullptr;
+
+  void run() const {
+    for (const Link<T>* link = begin; link != end;) link = link->run(link, T{});
+  }
 };
 
 /// One call, or what is done in its place.
@@ -190,7 +196,7 @@ struct Call {
     sums,          ///< runs it with result c in the first group's totals, those of another lie elsewhere
     rows,          ///< instructions [at, end), which are no products and no sums
     sums_of_load,  ///< sums with b in the rows of a load where they were bound
-    numbers,       ///< instructions [at, end), elementwise, of one number each
+    chains,        ///< instructions [at, end), small ones that run once a step
     products,      ///< runs `kernel` for as many columns, b_offset and c_offset apart
     transpose,     ///< of what later calls read
     moves,         ///< of rows that lie side by side
@@ -208,7 +214,7 @@ struct Call {
     KernelCall<T> kernel;
     Transposed<T> transposed;
     const RowCall<T>* rows;
-    ScalarChains<T> numbers;
+    Chains<T> chains;
     const MovedRows<T>* moves;
   };
 };
@@ -234,7 +240,7 @@ class CallPlanner {
   /// an adjoint of zero contributes nothing to products and sums, and neither do their gaps.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
               bool skip_zeros);
-  /// The same of what runs once, which has no loads and no totals. If `profiled`, a chain is one number.
+  /// The same of what runs once, which has no loads and no totals. If `profiled`, a chain is one instruction.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, bool profiled,
               bool skip_zeros);
 
@@ -247,20 +253,28 @@ class CallPlanner {
 
  private:
   /// What an instruction comes down to.
-  enum class Way : std::uint8_t { product, sums, rows, number, moves };
+  enum class Way : std::uint8_t { product, sums, rows, links, moves };
 
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
               std::size_t longest_chain, bool skip_zeros);
   Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
-  Way way_of(std::uint32_t at) const;
+  Way way_of(const Stage& stage, std::uint32_t at) const;
   void find_transposed();
   void find_moves(std::uint32_t at);
   void bind(const Stage& stage, std::uint32_t at);
-  void bind_rows(const Instruction& i, const Shape& s, const Instruction* before);
+  void bind_rows(std::uint32_t at, bool goes_on);
   void bind_long_row(const Instruction& i, const Shape& s);
-  void bind_product(const Instruction& i, const Shape& s, const Instruction* before);
-  /// `before`, if any, is the number that the runner computes just before.
-  void bind_number(const Instruction& i, const Instruction* before);
+  void bind_product(std::uint32_t at, bool goes_on);
+  bool adds_product(std::uint32_t at) const;
+  bool goes_on_adding(std::uint32_t at) const;
+  // Of links.cpp.
+  bool is_small(const Stage& stage, std::uint32_t at) const;
+  bool are_links_of_numbers(const Instruction& i, const Shape& s) const;
+  Link<T> link_of_rows(const Instruction& i, const Shape& s) const;
+  void bind_links(const Instruction& i, const Shape& s, bool goes_on);
+  void bind_sums_of_few(const Instruction& i, const Shape& s);
+  void bind_elementwise(const Instruction& i, const Shape& s);
+  void add_number(Op op, T* out, const std::array<const T*, 3>& x);
   void end_chain();
   // Of products.cpp.
   void bind_products(std::uint32_t at);
@@ -298,10 +312,13 @@ class CallPlanner {
   std::vector<RowCall<T>> rows_;
   std::vector<RowProduct<T>> row_products_;
   std::size_t products_at_ = 0;  // the latest of rows_ that adds products
+  std::vector<Way> ways_;        // of each instruction
   std::size_t longest_chain_;
-  std::vector<ScalarCode<T>> numbers_;  // each chain with its end
-  std::size_t chained_ = 0;             // in the latest chain, which has no end yet if there are any
-  std::map<Matrix, T*> transposed_;     // matrices that are read once a step as their transposes, and where these are
+  std::vector<Link<T>> links_;            // each chain with its end
+  std::vector<std::uint32_t> link_ends_;  // of each instruction that is links, its chain's end left out
+  std::size_t chained_ = 0;               // instructions in the latest chain, which has no end yet if there are any
+  const T* last_number_ = nullptr;        // where the link before puts its one number, if it is of that chain
+  std::map<Matrix, T*> transposed_;       // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;
   std::set<const T*> copied_;                                 // of these, those that a call has made already
   std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them

@@ -20,9 +20,9 @@ const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_sam
 }
 
 /// Whether what runs once a step reads its operand by OperandRows, and thus parameters where they really are.
-bool reads_in_place(const Instruction& i, const Shape& s, instructions::Source source) {
+bool reads_in_place(const Instruction& i, instructions::Source source) {
   if (source == instructions::Source::matrix || is_product(i)) return true;
-  return (i.kind == InstructionKind::elementwise && s.rows > 1) || i.kind == InstructionKind::outer ||
+  return i.kind == InstructionKind::elementwise || i.kind == InstructionKind::outer ||
          i.kind == InstructionKind::copy || i.kind == InstructionKind::add_at;
 }
 
@@ -40,7 +40,7 @@ std::vector<Range> find_copied_parameters(const Program& program) {
       for (std::size_t k = 0; k < operands.size(); ++k) {
         if (operands[k].source == instructions::Source::lists) {
           for (std::uint32_t n = 0; n < i.x[1]; ++n) mark(Program::slot_of(program.indices[i.x[0] + n]));
-        } else if (!reads_in_place(i, s, operands[k].source)) {
+        } else if (!reads_in_place(i, operands[k].source)) {
           mark(i.x[k], (operands[k].count - 1) * s.step[k] + 1);
         }
       }

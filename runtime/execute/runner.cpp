@@ -67,11 +67,12 @@ template <bool profiled>
 
 template <class T>
 template <bool profiled>
-void Runner<T>::run_numbers(const Call<T>& list, Stopwatch<profiled>& stopwatch) {
+void Runner<T>::run_chains(const Call<T>& list, Stopwatch<profiled>& stopwatch) {
+  if (!profiled) return list.chains.run();
   std::uint32_t at = list.at;
-  for (const ScalarCode<T>* code = list.numbers.begin; code != list.numbers.end;) {
-    code = code->run(code, view_.tile, T{});
-    stopwatch.lap(times_, at++);  // then every chain is one number
+  for (const Link<T>* link = list.chains.begin; link != list.chains.end;) {
+    link = link->run(link, T{});
+    stopwatch.lap(times_, at++);
   }
 }
 
@@ -105,8 +106,8 @@ template <bool profiled>
     } else if (call.kind == Kind::rows) {
       run_rows<profiled>(call, tile, totals, first, stopwatch);
       continue;
-    } else if (call.kind == Kind::numbers) {
-      run_numbers<profiled>(call, stopwatch);
+    } else if (call.kind == Kind::chains) {
+      run_chains<profiled>(call, stopwatch);
       continue;
     } else if (call.kind == Kind::sums_of_load) {
       const T* b = sample_rows_[call.load].data + call.kernel.b_offset;
@@ -144,9 +145,9 @@ OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels,
   this->frequent_products_.choose(std::move(products));
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     const auto list = calls_.of_stage(stage);
-    Numbers& numbers = numbers_.emplace_back(Numbers{.are_all = list.empty()});
-    if (profiled || list.size() != 1 || list[0].kind != Call<T>::Kind::numbers) continue;
-    numbers = {true, list[0].numbers};
+    Chained& chained = chained_.emplace_back(Chained{.is_all = list.empty()});
+    if (profiled || list.size() != 1 || list[0].kind != Call<T>::Kind::chains) continue;
+    chained = {true, list[0].chains};
   }
 }
 

@@ -117,7 +117,7 @@ class Runner {
   void run_rows(const Call<T>& call, const Tile& tile, T* totals, bool first, Stopwatch<profiled>& stopwatch);
   void move_rows(std::span<const MovedRows<T>> moves) const;
   template <bool profiled>
-  void run_numbers(const Call<T>& call, Stopwatch<profiled>& stopwatch);
+  void run_chains(const Call<T>& call, Stopwatch<profiled>& stopwatch);
   void elementwise(const Instruction& i, const Shape& s);
   void elementwise_once(const Instruction& i, const Shape& s);
   void copy(const Instruction& i, const Shape& s);
@@ -144,23 +144,23 @@ class OnceRunner : public Runner<T> {
   std::vector<Call<T>> take_calls(std::vector<HeldProduct>& products);
   /// A stage's instructions.
   void run(std::size_t stage) {
-    const Numbers& numbers = numbers_[stage];
-    if (!numbers.are_all) return run_list(stage);
-    for (auto code = numbers.chains.begin; code != numbers.chains.end;) code = code->run(code, this->view_.tile, T{});
+    const Chained& chained = chained_[stage];
+    if (!chained.is_all) return run_list(stage);
+    chained.chains.run();
   }
 
  private:
-  /// What a stage computes number by number. Mostly that is all, a few, and to go through a list of calls for them took
-  /// 5% of a step of a net four wide.
-  struct Numbers {
-    bool are_all;  ///< and are not timed
-    ScalarChains<T> chains = {};
+  /// What a stage computes in chains. Mostly that is all, a few numbers, and to go through a list of calls for them
+  /// took 5% of a step of a net four wide.
+  struct Chained {
+    bool is_all;  ///< and is not timed
+    Chains<T> chains = {};
   };
   void run_list(std::size_t stage);
 
   CallPlanner<T> planner_;
   CallList<T> calls_;
-  std::vector<Numbers> numbers_;  // of each stage
+  std::vector<Chained> chained_;  // of each stage
 };
 
 /// Runs tiles of samples, in tile slots of its own; what it runs is planned when a size of tiles is first seen.

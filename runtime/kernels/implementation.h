@@ -74,6 +74,8 @@ constexpr KernelTable<T> make_table(const char* name) {
   KernelTable<T> table{name,
                        Lanes<T>::count,
                        {},
+                       {},
+                       {},
                        plan<T>,
                        plan_sums<T>,
                        row_sum<T>,
@@ -89,8 +91,11 @@ constexpr KernelTable<T> make_table(const char* name) {
                        come_out<T>,
                        random_numbers<T>};
   const auto enter = [&]<class F, unsigned mask>(Op op) {
-    if constexpr (mask + 1 < (1u << F::arity))
+    if constexpr (mask + 1 < (1u << F::arity)) {
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;
+      table.link[static_cast<std::size_t>(op)][mask] = link<T, F, mask, false>;
+      table.link_of_one[static_cast<std::size_t>(op)][mask] = link<T, F, mask, true>;
+    }
   };
 #define TAPELOOM_OP(name, Struct)                      \
   enter.template operator()<ops::Struct, 0>(Op::name); \

@@ -122,6 +122,26 @@ struct RowProduct {
   bool x_is_one, negative;
 };
 
+/// One of a chain of small instructions that run once a step. `run` computes it and then calls the next link's in place
+/// of returning, so that each is guessed from what came before it, until one that end_of_chain() has put there returns
+/// where it goes on. `last` is the result before, if that was one number: what follows from it need not wait until it
+/// can be read from memory.
+template <class T>
+struct Link {
+  using Run = const Link* (*)(const Link* link, T last);
+  Run run = nullptr;
+  T* out = nullptr;
+  std::array<const T*, 3> x = {};
+  std::size_t lanes = 0;  ///< of KernelTable::link
+};
+/// *out = op(*x[0], ...), through the scalar functions, with `last` for the operands whose bit is set.
+template <class T>
+typename Link<T>::Run scalar_link(Op op, unsigned last_mask);
+template <class T>
+Link<T> end_of_chain();
+/// So many at most are chained: compilers that do not optimise have as many on the stack.
+inline constexpr std::size_t most_chained = 64;
+
 template <class T>
 struct KernelTable {
   using Rows = void (*)(const TileView<T>&, const Instruction&, const Shape&);
@@ -132,6 +152,8 @@ struct KernelTable {
   /// Operands of the mask are one number for all, those that the op does not have are not read. The result may be
   /// where an operand is.
   Elementwise<T> elementwise[op_count][8];
+  /// The same as links, of Link::lanes and of one vector.
+  typename Link<T>::Run link[op_count][8], link_of_one[op_count][8];
   /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. It takes twice as
   /// many at most as the same product with more columns or a larger k.
   std::size_t (*plan)(const Product<T>& product, KernelCall<T>* calls);
@@ -215,24 +237,5 @@ KernelCall<T> whole_call(const Sums& s, RunCall<T> run) {
 /// As KernelTable::elementwise, through the scalar functions, for any number of lanes.
 template <class T>
 Elementwise<T> scalar_elementwise(Op op, unsigned uniform_mask);
-
-/// An elementwise instruction of one row, all uniform: slots[out] = op(slots[x[0]], ...). `run` computes it and then
-/// calls the next one's in place of returning, so that each is guessed from what came before it, until one that
-/// end_of_chain() has put there returns where it goes on. `last` is the result before: what follows from it need not
-/// wait until it can be read from memory.
-template <class T>
-struct ScalarCode {
-  using Run = const ScalarCode* (*)(const ScalarCode* code, T* slots, T last);
-  Run run;
-  std::uint32_t out = 0;
-  std::array<std::uint32_t, 3> x = {};
-};
-/// That which takes `last` for the operands whose bit is set.
-template <class T>
-typename ScalarCode<T>::Run scalar_run(Op op, unsigned last_mask);
-template <class T>
-ScalarCode<T> end_of_chain();
-/// So many at most are chained: compilers that do not optimise have as many on the stack.
-inline constexpr std::size_t most_chained = 64;
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -208,33 +208,31 @@ template Elementwise<double> scalar_elementwise<double>(Op, unsigned);
 namespace {
 
 template <class F, class T, unsigned last_mask>
-const ScalarCode<T>* run_number(const ScalarCode<T>* code, T* slots, T last) {
-  const T result = apply<F, T>([&](unsigned k) { return (last_mask >> k & 1) != 0 ? last : slots[code->x[k]]; });
-  slots[code->out] = result;
-  return code[1].run(code + 1, slots, result);
+const Link<T>* link(const Link<T>* l, T last) {
+  *l->out = last = apply<F, T>([&](unsigned k) { return (last_mask >> k & 1) != 0 ? last : *l->x[k]; });
+  return l[1].run(l + 1, last);
 }
 
 template <class T>
-const ScalarCode<T>* run_end(const ScalarCode<T>* code, T*, T) {
-  return code + 1;
+const Link<T>* end_link(const Link<T>* l, T) {
+  return l + 1;
 }
 
 }  // namespace
 
 template <class T>
-typename ScalarCode<T>::Run scalar_run(Op op, unsigned last_mask) {
-  return of_mask<typename ScalarCode<T>::Run>(op, last_mask,
-                                              []<class F, unsigned mask>() { return run_number<F, T, mask>; });
+typename Link<T>::Run scalar_link(Op op, unsigned last_mask) {
+  return of_mask<typename Link<T>::Run>(op, last_mask, []<class F, unsigned mask>() { return link<F, T, mask>; });
 }
 
 template <class T>
-ScalarCode<T> end_of_chain() {
-  return {.run = run_end<T>};
+Link<T> end_of_chain() {
+  return {.run = end_link<T>};
 }
 
-template ScalarCode<float>::Run scalar_run<float>(Op, unsigned);
-template ScalarCode<double>::Run scalar_run<double>(Op, unsigned);
-template ScalarCode<float> end_of_chain();
-template ScalarCode<double> end_of_chain();
+template Link<float>::Run scalar_link<float>(Op, unsigned);
+template Link<double>::Run scalar_link<double>(Op, unsigned);
+template Link<float> end_of_chain();
+template Link<double> end_of_chain();
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,0 +1,131 @@
+// Small instructions that run once a step, as links of chains: what a call takes counts for more than what it computes.
+#include "tapeloom/runtime/execute/arena.h"
+#include "tapeloom/runtime/execute/calls.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+namespace {
+
+/// So many rows at most are computed number by number where their operands are no vectors. By a call that brings the
+/// operands together it took 15 to 28 ns for two rows; a number takes 1 to 2.
+constexpr std::uint32_t most_numbers = 8;
+
+bool overlap(std::uint32_t x, std::uint64_t x_count, std::uint32_t y, std::uint64_t y_count) {
+  return x < y + y_count && y < x + x_count;
+}
+
+}  // namespace
+
+/// Of an instruction that runs once a step.
+template <class T>
+bool CallPlanner<T>::is_small(const Stage& stage, std::uint32_t at) const {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  if (i.kind == InstructionKind::row_sum) {
+    const std::uint64_t terms = std::uint64_t{s.rows} * s.terms;
+    if (s.rows == 1 || terms - s.terms > few_terms) return false;
+    return terms == 2 || !overlap(i.out, s.terms, i.x[0], terms * s.step[0]);
+  }
+  if (s.rows == 1) return true;  // a vector kernel of one number takes longer than its function, and has other bits
+  const Range range = instructions_of(stage);
+  if (at > range.begin && goes_on_adding(at)) return false;
+  if (at + 1 < range.end && goes_on_adding(at + 1)) return false;
+  return link_of_rows(i, s).run != nullptr || are_links_of_numbers(i, s);
+}
+
+/// Whether no row of the result is written before an operand is read there.
+template <class T>
+bool CallPlanner<T>::are_links_of_numbers(const Instruction& i, const Shape& s) const {
+  if (s.rows > most_numbers) return false;
+  for (std::size_t k = 0; k < op_arity(i.op); ++k) {
+    if (s.step[k] == Shape::by_index) return false;
+    const bool in_place = s.step[k] == 1 && i.x[k] == i.out;
+    if (!in_place && overlap(i.out, s.rows, i.x[k], std::uint64_t{s.rows - 1} * s.step[k] + 1)) return false;
+  }
+  return true;
+}
+
+/// Of rows that lie side by side, which one link computes: in the shortest vector that holds them, or in several. Its
+/// operands are not known yet. Without a function if they are no such rows.
+template <class T>
+Link<T> CallPlanner<T>::link_of_rows(const Instruction& i, const Shape& s) const {
+  if (skip_zeros_ || i.exact_rows) return {};
+  unsigned one_for_all = 0;
+  for (std::size_t k = 0; k < op_arity(i.op); ++k) {
+    if (s.step[k] > 1) return {};
+    if (s.step[k] == 0) one_for_all |= 1u << k;
+  }
+  const KernelTable<T>& table = s.rows <= planned_.narrow().vector_lanes ? planned_.narrow() : kernels_;
+  const auto& links = s.rows <= table.vector_lanes ? table.link_of_one : table.link;
+  return {.run = links[static_cast<std::size_t>(i.op)][one_for_all],
+          .out = view_.tile + i.out,
+          .lanes = round_up(s.rows, table.vector_lanes)};
+}
+
+template <class T>
+void CallPlanner<T>::bind_links(const Instruction& i, const Shape& s, bool goes_on) {
+  if (!goes_on || chained_ == longest_chain_) end_chain();
+  ++chained_;
+  i.kind == InstructionKind::row_sum ? bind_sums_of_few(i, s) : bind_elementwise(i, s);
+  link_ends_.push_back(static_cast<std::uint32_t>(links_.size()));
+}
+
+template <class T>
+void CallPlanner<T>::bind_sums_of_few(const Instruction& i, const Shape& s) {
+  T* out = view_.tile + i.out;
+  const T* x = view_.tile + i.x[0];
+  for (std::uint32_t n = 0; n < s.terms; ++n, ++out) {
+    const T* sum = x;
+    x += s.step[0];
+    for (std::uint32_t r = 1; r < s.rows; ++r, x += s.step[0]) {
+      add_number(Op::add, out, {sum, x});
+      sum = out;
+    }
+  }
+}
+
+template <class T>
+void CallPlanner<T>::bind_elementwise(const Instruction& i, const Shape& s) {
+  std::array<const T*, 3> x = {};
+  std::array<std::size_t, 3> step = {};
+  for (std::size_t k = 0; k < op_arity(i.op); ++k) {
+    const OperandRows<T> rows(view_, i, s, k);
+    x[k] = rows.data, step[k] = rows.step;
+  }
+  if (Link<T> link = link_of_rows(i, s); s.rows > 1 && link.run != nullptr) {
+    link.x = x;
+    links_.push_back(link);
+    last_number_ = nullptr;
+    return;
+  }
+  for (std::uint32_t r = 0; r < s.rows; ++r) {
+    add_number(i.op, view_.tile + i.out + r, x);
+    for (std::size_t k = 0; k < 3; ++k) x[k] += step[k];
+  }
+}
+
+template <class T>
+void CallPlanner<T>::add_number(Op op, T* out, const std::array<const T*, 3>& x) {
+  unsigned last_mask = 0;
+  for (std::size_t k = 0; k < op_arity(op); ++k) {
+    if (x[k] == last_number_) last_mask |= 1u << k;
+  }
+  links_.push_back({.run = scalar_link<T>(op, last_mask), .out = out, .x = x});
+  last_number_ = out;
+}
+
+template <class T>
+void CallPlanner<T>::end_chain() {
+  if (chained_ > 0) links_.push_back(end_of_chain<T>());
+  chained_ = 0, last_number_ = nullptr;
+}
+
+#define TAPELOOM_INSTANTIATE(T)                                                     \
+  template bool CallPlanner<T>::is_small(const Stage&, std::uint32_t) const;        \
+  template void CallPlanner<T>::bind_links(const Instruction&, const Shape&, bool); \
+  template void CallPlanner<T>::end_chain();
+TAPELOOM_INSTANTIATE(float)
+TAPELOOM_INSTANTIATE(double)
+#undef TAPELOOM_INSTANTIATE
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime
