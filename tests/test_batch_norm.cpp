@@ -235,10 +235,16 @@ TEST_CASE("batch_norm: a trained program in a file predicts one row as it did") 
   predictor.step();
   const std::string path = "batch_norm.tapeloom";
   save_program(path, predictor);
-  Executor<double> loaded(load_program(path), {.max_samples = 1});
-  loaded.bind("x", std::span<const double>(row));
-  loaded.step();
-  CHECK(loaded.outputs()[0] == predictor.outputs()[0]);
+  const Program saved = load_program(path);
+  const auto predicted = [&](const ExecutorOptions& options) {
+    Executor<double> loaded(saved, options);
+    loaded.bind("x", std::span<const double>(row));
+    loaded.step();
+    return loaded.outputs()[0];
+  };
+  CHECK(predicted({}) == predictor.outputs()[0]);
+  // An executor of one sample may run instructions of its own, which round otherwise.
+  CHECK(std::abs(predicted({.max_samples = 1}) / predictor.outputs()[0] - 1.0) < 1e-14);
 
   // The whole of training, too: statistics go on.
   save_program(path, executor);

@@ -12,10 +12,10 @@ namespace tapeloom::inline TAPELOOM_ABI::cost {
 
 namespace {
 
-// So many samples do not fill half of the widest vectors, so shorter ones are taken; rows do.
-constexpr std::size_t bytes_of_samples = 32, bytes_of_rows = 64;
-/// Seconds of a multiplication of vectors of either kind.
-constexpr double shorter_vector = 0.25e-9, vector = 0.33e-9;
+// Rows fill the widest vectors; samples that do not fill half of one are in shorter ones.
+constexpr std::size_t bytes_of_rows = 64, bytes_of_few_samples = 32;
+/// Seconds of a multiplication of vectors, of rows or of samples; and of samples by a number, in a product of theirs.
+constexpr double vector = 0.2e-9, of_samples = 0.25e-9, by_number = 0.16e-9;
 /// To call a kernel for the rows of one sample.
 constexpr double call = 5e-9;
 /// Until a product can be added to the sum before.
@@ -42,14 +42,16 @@ double seconds_of(Op op, std::size_t numbers, std::size_t number_size) {
 }
 
 double with_samples_as_lanes(const Instruction& i, const Shape& s, std::size_t samples, std::size_t number_size) {
-  const std::size_t lanes = bytes_of_samples / number_size, filled = vectors_of(samples, lanes) * lanes;
+  const bool are_few = samples * number_size <= bytes_of_few_samples;
+  const std::size_t lanes = (are_few ? bytes_of_few_samples : bytes_of_rows) / number_size;
+  const std::size_t filled = vectors_of(samples, lanes) * lanes;
   if (i.kind == InstructionKind::reduce_outer) {
     const std::size_t multiplications =
         std::min(dots(s.rows, s.terms, samples, lanes), product_over_samples(s.rows, s.terms, samples, lanes, true));
-    return start + shorter_vector * static_cast<double>(multiplications * s.places);
+    return start + of_samples * static_cast<double>(multiplications * s.places);
   }
   if (i.kind == InstructionKind::reduce || i.kind == InstructionKind::reduce_products) {
-    return start + shorter_vector * static_cast<double>(dots(s.rows, 1, samples, lanes));
+    return start + of_samples * static_cast<double>(dots(s.rows, 1, samples, lanes));
   }
   const double seconds = seconds_a_tile(i, s, filled, number_size);
   if (i.kind == InstructionKind::elementwise && is_function(i.op)) {
@@ -59,7 +61,9 @@ double with_samples_as_lanes(const Instruction& i, const Shape& s, std::size_t s
   // Few sums at a time wait for one another.
   const Matrix w(i, s);
   const double finishing = is_function(i.then) ? seconds_of(i.then, w.results * s.places * filled, number_size) : 0.0;
-  return finishing + std::max(seconds, start + next_of_sum * static_cast<double>(w.terms * s.places));
+  const double multiplying =
+      (are_few ? by_number : vector) * static_cast<double>(w.results * vectors_of(samples, lanes));
+  return finishing + start + std::max(multiplying, next_of_sum) * static_cast<double>(w.terms * s.places);
 }
 
 /// Of the rows of a sample, where they lie side by side.
@@ -184,8 +188,8 @@ double once_a_step(const Instruction& i, const Shape& s, const std::set<Matrix>&
   switch (i.kind) {
     case InstructionKind::elementwise: {
       if (s.rows == 1) return is_function(i.op) ? function : number;
-      const double apart = has_rows_apart(i, s) ? moved * static_cast<double>(s.rows) : 0.0;
-      return start + in_vectors(i.op, s.rows, lanes, number_size) + apart;
+      const double apart = has_rows_apart(i, s) ? number * static_cast<double>(s.rows) : 0.0;
+      return number + seconds_of(i.op, vectors_of(s.rows, lanes) * lanes, number_size) + apart;
     }
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
@@ -320,9 +324,10 @@ double seconds_of_one_sample(const Program& program, std::size_t number_size) {
 }
 
 bool rows_are_lanes(const Program& program, std::size_t samples, std::size_t number_size) {
-  // Of 29 programs with 1 to 8 samples, in float and in double, rows took 0.35 to 1.35 times as long; where they are
-  // estimated to take less than this part, and more of it than it takes to begin, 0.35 to 1.06 times.
-  constexpr double better = 0.85;
+  // Of eight nets with 1 to 8 samples, in float and in double, rows took 0.2 to 5 times as long on an Intel Xeon of
+  // 2023; where they are estimated to take less than this part, 0.2 to 1.08 times, and where more, 0.9 times at least
+  // but for a few of three samples (0.6 to 0.8).
+  constexpr double better = 0.95;
   if (!may_have_rows_as_lanes(program) || !has_rows(program)) return false;
   const LaneCosts costs = lane_costs(program, samples, number_size);
   return costs.rows + beginning < better * costs.samples;
