@@ -234,7 +234,9 @@ Program make(const Source& source, const CompileOptions& options, const Pipeline
   Program program;
   describe(source, options, graph, pipeline.guards(), program);
   program.repeats_for_nan = pipeline.repeats_for_nan();
-  emit(graph, schedule(graph), {.reuse_slots = options.reuse_slots, .parts_by_cost = by_level}, program);
+  Schedule order = schedule(graph);
+  if (!options.exact) put_alike_together(graph, order);
+  emit(graph, std::move(order), {.reuse_slots = options.reuse_slots, .parts_by_cost = by_level}, program);
   separate_assignments(source, program);
   return program;
 }

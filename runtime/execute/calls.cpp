@@ -12,7 +12,7 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
-                            T* scratch, std::size_t longest_chain, bool skip_zeros)
+                            T* scratch, bool profiled, bool skip_zeros)
     : program_(program),
       kernels_(kernels),
       view_(view),
@@ -20,7 +20,7 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
       scratch_(scratch),
       skip_zeros_(skip_zeros),
       ways_(program.instructions.size()),
-      longest_chain_(longest_chain),
+      longest_chain_(profiled ? 1 : most_chained),
       planned_(kernels) {
   if (view.once() && !skip_zeros) find_transposed();
   for (const Stage& stage : program.stages) {
@@ -31,7 +31,6 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
       bind(stage, at);
     }
   }
-  end_chain();
   if (!copy_.empty()) scratch_ = copy_.data();
   const RowProduct<T>* product = row_products_.data();
   for (RowCall<T>& call : rows_) {
@@ -40,14 +39,9 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
 }
 
 template <class T>
-CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
-                            T* scratch, bool skip_zeros)
-    : CallPlanner(program, kernels, view, totals, scratch, 0, skip_zeros) {}
-
-template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
                             bool profiled, bool skip_zeros)
-    : CallPlanner(program, kernels, view, nullptr, nullptr, profiled ? 1 : most_chained, skip_zeros) {}
+    : CallPlanner(program, kernels, view, nullptr, nullptr, profiled, skip_zeros) {}
 
 /// Plans where they lie.
 template <class T>
@@ -137,16 +131,14 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
     case Way::sums:
       return bind_sums(at);
     case Way::rows:
-      bind_rows(at, goes_on);
-      break;
+      return bind_rows(at, goes_on);
     case Way::links:
-      bind_links(i, program_.shapes[i.shape], goes_on);
-      break;
+      most_links_ += count_links(i, program_.shapes[i.shape]) + 1;
+      return;
     case Way::moves:
       ++most_calls_;
       return;
   }
-  if (!goes_on) ++most_calls_;
 }
 
 template <class T>
@@ -154,26 +146,27 @@ void CallPlanner<T>::bind_rows(std::uint32_t at, bool goes_on) {
   const Instruction& i = program_.instructions[at];
   rows_.emplace_back();
   if (i.kind != InstructionKind::elementwise) return;
-  if (!i.exact_rows) bind_long_row(i, program_.shapes[i.shape]);
-  if (view_.once() && adds_product(at)) bind_product(at, goes_on);
+  if (view_.once()) {
+    if (adds_product(at)) bind_product(at, goes_on);
+  } else if (!skip_zeros_) {
+    bind_long_row(i, program_.shapes[i.shape]);
+  }
 }
 
 template <class T>
 void CallPlanner<T>::bind_long_row(const Instruction& i, const Shape& s) {
   RowCall<T>& call = rows_.back();
-  const std::size_t arity = op_arity(i.op);
-  unsigned one_for_all = 0;
-  for (std::size_t k = 0; k < arity; ++k) {
+  for (std::size_t k = 0; k < op_arity(i.op); ++k) {
     if (s.step[k] == Shape::by_index) return;
     const OperandRows<T> x(view_, i, s, k);
     if (s.rows > 1 && x.step != (x.lane_step == 0 ? 0 : view_.stride)) return;
-    if (x.lane_step == 0) one_for_all |= 1u << k;
-    call.x[k] = x.data;
+    call.link.x[k] = x.data;
   }
-  call.run = kernels_.elementwise[static_cast<std::size_t>(i.op)][one_for_all];
-  if (call.run == nullptr) return;  // nothing but numbers for all
-  call.out = view_.tile + i.out * view_.stride;
-  call.rows = view_.once() ? static_cast<std::uint32_t>(round_up(s.rows, kernels_.vector_lanes)) : s.rows;
+  // Null if there is nothing but numbers for all.
+  call.link.run = kernels_.link[static_cast<std::size_t>(i.op)][i.uniform_mask];
+  call.link.out = view_.tile + i.out * view_.stride;
+  call.rows = s.rows;
+  most_links_ += 2;
 }
 
 /// A product of rows, or of a number and rows, that is added to rows that lie side by side, or subtracted.
@@ -213,21 +206,30 @@ void CallPlanner<T>::bind_product(std::uint32_t at, bool goes_on) {
   RowCall<T>& call = rows_.back();
   if (goes_on && goes_on_adding(at)) {
     RowCall<T>& first = rows_[products_at_];
-    ++first.product_count, first.rows = 0;
+    ++first.product_count;
     return;
   }
   call.product_rows = static_cast<std::uint32_t>(i.exact_rows ? s.rows : round_up(s.rows, kernels_.vector_lanes));
   products_at_ = rows_.size() - 1;
-  call.out = view_.tile + i.out, call.x[2] = view_.uniform_slot(i.x[2]), call.product_count = 1;
+  call.link.out = view_.tile + i.out, call.link.x[2] = view_.uniform_slot(i.x[2]), call.product_count = 1;
 }
 
+/// Of calls that are rows, and of those that are chains.
 template <class T>
-std::vector<Elementwise<T>> CallPlanner<T>::row_kernels() const {
-  std::vector<Elementwise<T>> kernels;
-  for (const RowCall<T>& call : rows_) {
-    if (call.rows > 0) kernels.push_back(call.run);
+std::size_t CallPlanner<T>::count_runs(bool whole) const {
+  std::size_t runs = 0;
+  const RowCall<T>* rows = rows_.data();
+  for (const Stage& stage : program_.stages) {
+    Way before = Way::product;
+    const Range range = instructions_of(stage);
+    for (std::uint32_t at = range.begin; at < range.end; ++at) {
+      const bool chained = ways_[at] == Way::rows && is_link(*rows++, whole);
+      const Way way = chained ? Way::links : ways_[at];
+      if (way != before && (way == Way::rows || way == Way::links)) ++runs;
+      before = way;
+    }
   }
-  return kernels;
+  return runs;
 }
 
 template <class T>
@@ -235,7 +237,8 @@ CallList<T> CallPlanner<T>::make_room() const {
   CallList<T> calls;
   calls.load_strides.resize(view_.once() ? 0 : program_.loads.size());
   calls.stage_begins.resize(program_.stages.size() + 1);
-  calls.calls.reserve(most_calls_);
+  calls.calls.reserve(most_calls_ + std::max(count_runs(true), count_runs(false)));
+  calls.links.reserve(most_links_);
   return calls;
 }
 
@@ -247,13 +250,23 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   auto product = products_.begin();
   auto sums = sums_.begin();
   const RowCall<T>* rows = rows_.data();
-  const Link<T>* links = links_.data();
-  const std::uint32_t* links_end = link_ends_.data();
+  calls.links.clear();
+  ChainBuilder<T> chains(calls.links, longest_chain_);
+  const std::size_t lanes = round_up(samples, kernels_.vector_lanes);
   using Kind = typename Call<T>::Kind;
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Range range = instructions_of(program_.stages[s]);
     const auto goes_on = [&](Kind kind) {
       return calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == kind;
+    };
+    const auto begin_links = [&](std::uint32_t at) {
+      const bool on = goes_on(Kind::chains);
+      const Link<T>* begin = chains.begin_instruction(on);
+      if (!on) calls.calls.push_back({.kind = Kind::chains, .at = at, .chains = {begin}});
+    };
+    const auto end_links = [&](std::uint32_t at) {
+      calls.calls.back().end = at + 1;
+      calls.calls.back().chains.end = calls.links.data() + calls.links.size() + 1;
     };
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
       switch (ways_[at]) {
@@ -268,14 +281,19 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
           for (; sums != sums_.end() && sums->at == at; ++sums) add_sums(*sums, calls);
           break;
         case Way::rows:
-          if (!goes_on(Kind::rows)) calls.calls.push_back({.kind = Kind::rows, .at = at, .rows = rows});
-          calls.calls.back().end = at + 1, ++rows;
+          if (const RowCall<T>& call = *rows++; is_link(call, lanes == view_.stride)) {
+            begin_links(at);
+            add_link(program_.instructions[at], call, lanes, chains);
+            end_links(at);
+          } else {
+            if (!goes_on(Kind::rows)) calls.calls.push_back({.kind = Kind::rows, .at = at, .rows = &call});
+            calls.calls.back().end = at + 1;
+          }
           break;
         case Way::links:
-          if (!goes_on(Kind::chains)) calls.calls.push_back({.kind = Kind::chains, .at = at, .chains = {links}});
-          links = links_.data() + *links_end++;
-          if (links->run == end_of_chain<T>().run) ++links;
-          calls.calls.back().end = at + 1, calls.calls.back().chains.end = links;
+          begin_links(at);
+          add_links(program_.instructions[at], program_.shapes[program_.instructions[at].shape], chains);
+          end_links(at);
           break;
         case Way::moves:
           break;
@@ -284,6 +302,7 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
     }
     calls.stage_begins[s + 1] = calls.calls.size();
   }
+  chains.end();
   if (!view_.once()) return;
   // Never again.
   calls.calls.shrink_to_fit();

@@ -16,6 +16,7 @@
 #include "tapeloom/core/program/matrix.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/binding.h"
+#include "tapeloom/runtime/execute/chains.h"
 #include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
@@ -155,17 +156,15 @@ struct BoundSums {
   std::size_t product_a_place = 0, rows_place = 0, load_place = 0;  ///< so far apart are these from place to place
 };
 
-/// An elementwise instruction whose rows and operands' rows lie like one long row each where the lanes are the stride:
-/// one kernel call there. Those of one row are one call everywhere. Once a step, instructions that add a product each
-/// to the same rows are one call, and the rows stay in registers.
+/// An instruction that is no product and no sums. In tiles one that is elementwise may be a link, if its rows and its
+/// operands' rows lie like one long row each where the lanes are the stride; of one row it is one everywhere. Once a
+/// step, instructions that add a product each to the same rows are one call, and the rows stay in registers.
 template <class T>
 struct RowCall {
-  Elementwise<T> run = nullptr;
-  T* out = nullptr;
-  std::array<const T*, 3> x = {};
-  std::uint32_t rows = 0;  ///< 0 if it is no such instruction; once a step in whole vectors
+  Link<T> link = {};       ///< of one lane, as long as one row; without a function if it may be none
+  std::uint32_t rows = 0;  ///< of the link
   std::uint32_t product_count = 0, product_rows = 0;
-  const RowProduct<T>* products = nullptr;  ///< added to the rows x[2], for as many instructions as there are
+  const RowProduct<T>* products = nullptr;  ///< added to the rows link.x[2], for as many instructions as there are
 };
 
 /// Of a gather that runs once a step: rows that are those from `from` on, or to which these are added; or zeros.
@@ -177,17 +176,6 @@ struct MovedRows {
   bool adds;
 };
 
-/// Chains, one after another.
-template <class T>
-struct Chains {
-  const Link<T>* begin = nullptr;
-  const Link<T>* end = nullptr;
-
-  void run() const {
-    for (const Link<T>* link = begin; link != end;) link = link->run(link, T{});
-  }
-};
-
 /// One call, or what is done in its place.
 template <class T>
 struct Call {
@@ -196,7 +184,7 @@ struct Call {
     sums,          ///< runs it with result c in the first group's totals, those of another lie elsewhere
     rows,          ///< instructions [at, end), which are no products and no sums
     sums_of_load,  ///< sums with b in the rows of a load where they were bound
-    chains,        ///< instructions [at, end), small ones that run once a step
+    chains,        ///< instructions [at, end), which are links
     products,      ///< runs `kernel` for as many columns, b_offset and c_offset apart
     transpose,     ///< of what later calls read
     moves,         ///< of rows that lie side by side
@@ -226,6 +214,7 @@ struct CallList {
   std::vector<std::size_t> load_strides;
   std::vector<Call<T>> calls;             ///< of all stages
   std::vector<std::size_t> stage_begins;  ///< and the end
+  std::vector<Link<T>> links;             ///< of the calls that are chains
 
   std::span<const Call<T>> of_stage(std::size_t stage) const {
     return std::span(calls).subspan(stage_begins[stage], stage_begins[stage + 1] - stage_begins[stage]);
@@ -238,14 +227,13 @@ class CallPlanner {
   /// For all instructions that run in tiles of that view, or once if it is of that. `totals` are the first group's, and
   /// `scratch` has scratch_numbers(...). These, the view's slots and the program stay where they are. With `skip_zeros`
   /// an adjoint of zero contributes nothing to products and sums, and neither do their gaps.
+  /// If `profiled`, a chain is one instruction.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
-              bool skip_zeros);
-  /// The same of what runs once, which has no loads and no totals. If `profiled`, a chain is one instruction.
+              bool profiled, bool skip_zeros);
+  /// The same of what runs once, which has no loads and no totals.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, bool profiled,
               bool skip_zeros);
 
-  /// What is called for rows, a function for each call.
-  std::vector<Elementwise<T>> row_kernels() const;
   /// Nothing planned yet, with room for everything.
   CallList<T> make_room() const;
   /// Works the calls out. Allocates nothing where there is room.
@@ -255,8 +243,6 @@ class CallPlanner {
   /// What an instruction comes down to.
   enum class Way : std::uint8_t { product, sums, rows, links, moves };
 
-  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
-              std::size_t longest_chain, bool skip_zeros);
   Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
   Way way_of(const Stage& stage, std::uint32_t at) const;
   void find_transposed();
@@ -267,15 +253,18 @@ class CallPlanner {
   void bind_product(std::uint32_t at, bool goes_on);
   bool adds_product(std::uint32_t at) const;
   bool goes_on_adding(std::uint32_t at) const;
+  std::size_t count_runs(bool whole) const;
   // Of links.cpp.
   bool is_small(const Stage& stage, std::uint32_t at) const;
   bool are_links_of_numbers(const Instruction& i, const Shape& s) const;
   Link<T> link_of_rows(const Instruction& i, const Shape& s) const;
-  void bind_links(const Instruction& i, const Shape& s, bool goes_on);
-  void bind_sums_of_few(const Instruction& i, const Shape& s);
-  void bind_elementwise(const Instruction& i, const Shape& s);
-  void add_number(Op op, T* out, const std::array<const T*, 3>& x);
-  void end_chain();
+  std::size_t count_links(const Instruction& i, const Shape& s) const;
+  void add_links(const Instruction& i, const Shape& s, ChainBuilder<T>& chains) const;
+  void add_link(const Instruction& i, const RowCall<T>& call, std::size_t lanes, ChainBuilder<T>& chains) const;
+  /// Whether it is one in tiles of all lanes, or of any number.
+  static bool is_link(const RowCall<T>& call, bool whole) {
+    return call.link.run != nullptr && (whole || call.rows == 1);
+  }
   // Of products.cpp.
   void bind_products(std::uint32_t at);
   void bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<T>& bound);
@@ -313,19 +302,15 @@ class CallPlanner {
   std::vector<RowProduct<T>> row_products_;
   std::size_t products_at_ = 0;  // the latest of rows_ that adds products
   std::vector<Way> ways_;        // of each instruction
-  std::size_t longest_chain_;
-  std::vector<Link<T>> links_;            // each chain with its end
-  std::vector<std::uint32_t> link_ends_;  // of each instruction that is links, its chain's end left out
-  std::size_t chained_ = 0;               // instructions in the latest chain, which has no end yet if there are any
-  const T* last_number_ = nullptr;        // where the link before puts its one number, if it is of that chain
-  std::map<Matrix, T*> transposed_;       // matrices that are read once a step as their transposes, and where these are
+  std::size_t longest_chain_, most_links_ = 0;
+  std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;
   std::set<const T*> copied_;                                 // of these, those that a call has made already
   std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them
   std::deque<ProductGaps> gaps_;                              // which calls point to
   PlannedCalls<T> planned_;                                   // of one product or some sums
-  std::size_t most_calls_ = 0;
-  std::vector<T> copy_;  // of B, of what runs once; the products take turns
+  std::size_t most_calls_ = 0;                                // of others than rows and chains
+  std::vector<T> copy_;                                       // of B, of what runs once; the products take turns
 };
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -1,4 +1,6 @@
-// Small instructions that run once a step, as links of chains: what a call takes counts for more than what it computes.
+// Instructions as links of chains: for small ones, what a call takes counts for more than what it computes.
+#include <algorithm>
+
 #include "tapeloom/runtime/execute/arena.h"
 #include "tapeloom/runtime/execute/calls.h"
 
@@ -62,30 +64,26 @@ Link<T> CallPlanner<T>::link_of_rows(const Instruction& i, const Shape& s) const
           .lanes = round_up(s.rows, table.vector_lanes)};
 }
 
+/// At most.
 template <class T>
-void CallPlanner<T>::bind_links(const Instruction& i, const Shape& s, bool goes_on) {
-  if (!goes_on || chained_ == longest_chain_) end_chain();
-  ++chained_;
-  i.kind == InstructionKind::row_sum ? bind_sums_of_few(i, s) : bind_elementwise(i, s);
-  link_ends_.push_back(static_cast<std::uint32_t>(links_.size()));
+std::size_t CallPlanner<T>::count_links(const Instruction& i, const Shape& s) const {
+  if (i.kind == InstructionKind::row_sum) return std::size_t{s.terms} * (s.rows - 1);
+  return std::min(s.rows, most_numbers);
 }
 
+/// Of an instruction that is small.
 template <class T>
-void CallPlanner<T>::bind_sums_of_few(const Instruction& i, const Shape& s) {
+void CallPlanner<T>::add_links(const Instruction& i, const Shape& s, ChainBuilder<T>& chains) const {
   T* out = view_.tile + i.out;
-  const T* x = view_.tile + i.x[0];
-  for (std::uint32_t n = 0; n < s.terms; ++n, ++out) {
-    const T* sum = x;
-    x += s.step[0];
-    for (std::uint32_t r = 1; r < s.rows; ++r, x += s.step[0]) {
-      add_number(Op::add, out, {sum, x});
-      sum = out;
+  if (i.kind == InstructionKind::row_sum) {
+    const T* x = view_.tile + i.x[0];
+    for (std::uint32_t n = 0; n < s.terms; ++n, ++out) {
+      const T* sum = x;
+      x += s.step[0];
+      for (std::uint32_t r = 1; r < s.rows; ++r, x += s.step[0], sum = out) chains.add_number(Op::add, out, {sum, x});
     }
+    return;
   }
-}
-
-template <class T>
-void CallPlanner<T>::bind_elementwise(const Instruction& i, const Shape& s) {
   std::array<const T*, 3> x = {};
   std::array<std::size_t, 3> step = {};
   for (std::size_t k = 0; k < op_arity(i.op); ++k) {
@@ -94,36 +92,31 @@ void CallPlanner<T>::bind_elementwise(const Instruction& i, const Shape& s) {
   }
   if (Link<T> link = link_of_rows(i, s); s.rows > 1 && link.run != nullptr) {
     link.x = x;
-    links_.push_back(link);
-    last_number_ = nullptr;
-    return;
+    return chains.add(link);
   }
-  for (std::uint32_t r = 0; r < s.rows; ++r) {
-    add_number(i.op, view_.tile + i.out + r, x);
+  for (std::uint32_t r = 0; r < s.rows; ++r, ++out) {
+    chains.add_number(i.op, out, x);
     for (std::size_t k = 0; k < 3; ++k) x[k] += step[k];
   }
 }
 
+/// Of a tile of so many lanes.
 template <class T>
-void CallPlanner<T>::add_number(Op op, T* out, const std::array<const T*, 3>& x) {
-  unsigned last_mask = 0;
-  for (std::size_t k = 0; k < op_arity(op); ++k) {
-    if (x[k] == last_number_) last_mask |= 1u << k;
+void CallPlanner<T>::add_link(const Instruction& i, const RowCall<T>& call, std::size_t lanes,
+                              ChainBuilder<T>& chains) const {
+  Link<T> link = call.link;
+  link.lanes = lanes * call.rows;
+  if (link.lanes == kernels_.vector_lanes) {
+    link.run = kernels_.link_of_one[static_cast<std::size_t>(i.op)][i.uniform_mask];
   }
-  links_.push_back({.run = scalar_link<T>(op, last_mask), .out = out, .x = x});
-  last_number_ = out;
+  chains.add(link);
 }
 
-template <class T>
-void CallPlanner<T>::end_chain() {
-  if (chained_ > 0) links_.push_back(end_of_chain<T>());
-  chained_ = 0, last_number_ = nullptr;
-}
-
-#define TAPELOOM_INSTANTIATE(T)                                                     \
-  template bool CallPlanner<T>::is_small(const Stage&, std::uint32_t) const;        \
-  template void CallPlanner<T>::bind_links(const Instruction&, const Shape&, bool); \
-  template void CallPlanner<T>::end_chain();
+#define TAPELOOM_INSTANTIATE(T)                                                                      \
+  template bool CallPlanner<T>::is_small(const Stage&, std::uint32_t) const;                         \
+  template std::size_t CallPlanner<T>::count_links(const Instruction&, const Shape&) const;          \
+  template void CallPlanner<T>::add_links(const Instruction&, const Shape&, ChainBuilder<T>&) const; \
+  template void CallPlanner<T>::add_link(const Instruction&, const RowCall<T>&, std::size_t, ChainBuilder<T>&) const;
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)
 #undef TAPELOOM_INSTANTIATE

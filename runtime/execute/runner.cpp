@@ -47,16 +47,10 @@ template <class T>
 template <bool profiled>
 [[gnu::always_inline]] inline void Runner<T>::run_rows(const Call<T>& list, const Tile& tile, T* totals, bool first,
                                                        Stopwatch<profiled>& stopwatch) {
-  const std::size_t lanes = view_.lanes;
-  // Less one, so that 0 is never less.
-  const std::uint32_t most_rows = lanes == view_.stride ? UINT32_MAX : 1;
   const RowCall<T>* call = list.rows;
   for (std::uint32_t at = list.at; at != list.end; ++at, ++call) {
-    if (call->rows - 1 < most_rows) {
-      frequent_rows_(call->run,
-                     [&](auto run) { run(call->out, call->x[0], call->x[1], call->x[2], lanes * call->rows); });
-    } else if (call->product_count > 0) {
-      kernels_.add_products(call->out, call->x[2], call->products, call->product_count, call->product_rows);
+    if (call->product_count > 0) {
+      kernels_.add_products(call->link.out, call->link.x[2], call->products, call->product_count, call->product_rows);
       at += call->product_count - 1, call += call->product_count - 1;
     } else {
       run_instruction(program_.instructions[at], tile, totals, first);
@@ -141,7 +135,6 @@ OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels,
     using Kind = typename Call<T>::Kind;
     if (call.kind == Kind::product || call.kind == Kind::sums) products.push_back(call.kernel.run);
   }
-  this->frequent_rows_.choose(planner_.row_kernels());
   this->frequent_products_.choose(std::move(products));
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     const auto list = calls_.of_stage(stage);
@@ -204,9 +197,8 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view.parameters = buffers.parameters;
   view.parameter_count = program.parameters.size();
   view.indices = program.indices.data();
-  planner_.emplace(program, kernels, view, buffers.totals, arena_.data(scratch_), skip_zeros);
+  planner_.emplace(program, kernels, view, buffers.totals, arena_.data(scratch_), profiled, skip_zeros);
   for (CallList<T>& plan : plans_) plan = planner_->make_room();
-  this->frequent_rows_.choose(planner_->row_kernels());
 }
 
 template <class T>

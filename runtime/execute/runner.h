@@ -109,7 +109,6 @@ class Runner {
   std::vector<SampleRows<T>> sample_rows_;  // of each load: its rows of this tile, sample by sample, if they are
   std::vector<InstructionTime> times_;      // of each instruction, if it is profiled
   InstructionTime load_time_;
-  FrequentFunctions<Elementwise<T>> frequent_rows_;
   FrequentFunctions<RunCall<T>> frequent_products_;
 
  private:

@@ -1,0 +1,115 @@
+#include "tapeloom/compiler/graph/schedule.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace tapeloom::inline TAPELOOM_ABI::compiler {
+
+namespace {
+
+/// Single rows in another order: of those that come next, one that is computed as the one before goes first, if its
+/// operands are there. Other blocks stay where they are among these.
+class AlikeTogether {
+ public:
+  explicit AlikeTogether(const Graph& graph) : g_(graph), waits_(graph.size(), false) {}
+
+  void reorder(std::span<BlockId> order) {
+    auto begin = order.begin();
+    while (begin != order.end()) {
+      const auto end = std::find_if(begin, order.end(), [&](BlockId id) { return !is_single(id); });
+      if (static_cast<std::size_t>(end - begin) >= few) reorder_singles({begin, end});
+      begin = std::find_if(end, order.end(), [&](BlockId id) { return is_single(id); });
+    }
+  }
+
+ private:
+  /// Of so many a processor remembers what follows what.
+  static constexpr std::size_t few = 64;
+  /// So far ahead is looked, and so many of a kind are taken at most, so that numbers are not kept for long. Windows of
+  /// 16 to 64 took the same time.
+  static constexpr std::size_t window = 16;
+
+  bool is_single(BlockId id) const { return g_.kind(id) == BlockKind::elementwise && g_[id].rows == 1; }
+
+  /// The same for blocks that one function computes.
+  std::uint32_t function_of(BlockId id) const {
+    std::uint32_t function = static_cast<std::uint32_t>(g_[id].op) << 3, bit = 1;
+    for (const View& x : g_.operands(id)) {
+      if (!g_.varying(x)) function |= bit;
+      bit *= 2;
+    }
+    return function;
+  }
+  bool is_ready(BlockId id) const {
+    return std::ranges::none_of(g_.operands(id), [&](const View& x) { return waits_[x.block.index]; });
+  }
+
+  void reorder_singles(std::span<BlockId> order) {
+    struct Next {
+      BlockId id;
+      std::uint32_t function;
+    };
+    std::array<Next, window> next;
+    std::size_t waiting = 0, taken = 0, alike = 0;
+    std::uint32_t function = 0;
+    for (const BlockId id : order) waits_[id.index] = true;
+    for (BlockId& to : order) {
+      // What is put in order lies before what is still to be looked at.
+      for (; waiting < window && taken < order.size(); ++waiting, ++taken) {
+        next[waiting] = {order[taken], function_of(order[taken])};
+      }
+      const auto end = next.begin() + static_cast<std::ptrdiff_t>(waiting);
+      auto chosen = next.begin();
+      if (alike < window) {
+        chosen = std::find_if(chosen, end, [&](const Next& n) { return n.function == function && is_ready(n.id); });
+        if (chosen == end) chosen = next.begin();
+      }
+      alike = chosen->function == function ? alike + 1 : 1;
+      to = chosen->id, function = chosen->function;
+      waits_[to.index] = false;
+      std::copy(chosen + 1, end, chosen);
+      --waiting;
+    }
+  }
+
+  const Graph& g_;
+  LargeVector<bool> waits_;  // for an operand that is among those that are put in order
+};
+
+}  // namespace
+
+Schedule schedule(const Graph& graph) {
+  Schedule result;
+  result.phase.resize(graph.size());
+  std::uint32_t phases = 2;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const Block block = graph[BlockId(i)];
+    std::uint32_t behind = 0;
+    for (const View& x : graph.operands(BlockId(i))) behind = std::max(behind, result.phase[x.block.index] / 2);
+    if (is_total(graph, BlockId(i))) ++behind;
+    result.phase[i] = 2 * behind + (block.varying ? 1 : 0);
+    phases = std::max(phases, 2 * behind + 2);
+  }
+
+  // A counting sort by phase, batch sums before the others: stable, so ids stay in order.
+  const auto key = [&](std::size_t i) { return 2 * result.phase[i] + (is_total(graph, BlockId(i)) ? 0 : 1); };
+  std::vector<std::uint32_t> start(2 * phases + 1, 0);
+  for (std::size_t i = 0; i < graph.size(); ++i) ++start[key(i) + 1];
+  for (std::size_t k = 1; k < start.size(); ++k) start[k] += start[k - 1];
+  for (std::uint32_t p = 0; p < phases; ++p) result.phases.push_back({start[2 * p], start[2 * p + 2]});
+  result.order.resize(graph.size());
+  for (std::size_t i = 0; i < graph.size(); ++i) result.order[start[key(i)]++] = BlockId(i);
+  return result;
+}
+
+void put_alike_together(const Graph& graph, Schedule& schedule) {
+  AlikeTogether alike(graph);
+  for (std::size_t k = 1; k < schedule.phases.size(); k += 2) {
+    const Range phase = schedule.phases[k];
+    alike.reorder(std::span(schedule.order).subspan(phase.begin, phase.size()));
+  }
+}
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::compiler

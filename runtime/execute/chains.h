@@ -1,0 +1,62 @@
+// Chains of links (kernels.h), as a planner makes them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include "tapeloom/core/ops/op.h"
+#include "tapeloom/runtime/kernels/kernels.h"
+
+namespace tapeloom::inline TAPELOOM_ABI::runtime {
+
+/// Chains, one after another.
+template <class T>
+struct Chains {
+  const Link<T>* begin = nullptr;
+  const Link<T>* end = nullptr;
+
+  void run() const {
+    for (const Link<T>* link = begin; link != end;) link = link->run(link, T{});
+  }
+};
+
+/// Adds links to a list that has room for them, of some instructions a chain.
+template <class T>
+class ChainBuilder {
+ public:
+  ChainBuilder(std::vector<Link<T>>& links, std::size_t longest) : links_(links), longest_(longest) {}
+
+  /// Begins with the links of an instruction, in a new chain unless it goes on from the instruction before.
+  const Link<T>* begin_instruction(bool goes_on) {
+    if (!goes_on || instructions_ == longest_) end();
+    ++instructions_;
+    return links_.data() + links_.size();
+  }
+  void add(const Link<T>& link) {
+    links_.push_back(link);
+    last_number_ = nullptr;
+  }
+  /// *out = op(*x[0], ...)
+  void add_number(Op op, T* out, const std::array<const T*, 3>& x) {
+    unsigned last_mask = 0;
+    for (std::size_t k = 0; k < op_arity(op); ++k) {
+      if (x[k] == last_number_) last_mask |= 1u << k;
+    }
+    links_.push_back({.run = scalar_link<T>(op, last_mask), .out = out, .x = x});
+    last_number_ = out;
+  }
+  /// Of the latest chain, if there is one. Returns where the next one begins.
+  const Link<T>* end() {
+    if (instructions_ > 0) links_.push_back(end_of_chain<T>());
+    instructions_ = 0, last_number_ = nullptr;
+    return links_.data() + links_.size();
+  }
+
+ private:
+  std::vector<Link<T>>& links_;
+  std::size_t longest_, instructions_ = 0;
+  const T* last_number_ = nullptr;  // where the link before puts its one number
+};
+
+}  // namespace tapeloom::inline TAPELOOM_ABI::runtime
