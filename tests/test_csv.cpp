@@ -297,6 +297,11 @@ TEST_CASE("Decimal commas and thousands separators are read where options say so
     CHECK(failure_of(file_of("\"" + std::string(text) + "\""), english)
               .message.find("table.csv:1:1: \"" + std::string(text)) == 0);
   }
+  // Zeros are not grouped: this is a fraction of another format, a thousandth of what it would be read as.
+  for (const char* text : {"0,125", "-0,125", "00,125", "012,345"}) {
+    CHECK(failure_of(file_of("\"" + std::string(text) + "\""), english).message ==
+          "table.csv:1:1: \"" + std::string(text) + "\" has a decimal comma; there is CsvOptions::decimal");
+  }
   CsvOptions german = comma;
   german.thousands = '.';
   CHECK(read_csv(file_of("1.234,5;-1.234.567;1234,5\n"), german).values ==
@@ -331,6 +336,7 @@ TEST_CASE("Numbers in another format are named for what they are") {
   check("1,234",
         "\"1,234\" has a decimal comma or thousands separators; CsvOptions::decimal or CsvOptions::thousands tells "
         "which");
+  check("0,234", "\"0,234\" has a decimal comma; there is CsvOptions::decimal");
   check("1,234,567", "\"1,234,567\" has thousands separators; there is CsvOptions::thousands");
   check("1,234.5", "\"1,234.5\" has thousands separators; there is CsvOptions::thousands");
   check("1'234", "\"1'234\" has thousands separators; there is CsvOptions::thousands");

@@ -113,8 +113,8 @@ struct CsvOptions {
   char separator = ',';
   /// In numbers, between the whole and its fraction: . or ,
   char decimal = '.';
-  /// In numbers, between groups of three digits, as in "1,234.5" (in quotes where it is the separator, too); 0:
-  /// nothing. A space stands for no-break, narrow no-break and thin spaces, too.
+  /// In numbers, between groups of three digits, as in "1,234.5" (in quotes where it is the separator, too), but not in
+  /// those that begin with 0; 0: nothing. A space stands for no-break, narrow no-break and thin spaces, too.
   char thousands = '\0';
   /// Lines to leave out at the start.
   std::size_t skip_lines = 0;

@@ -174,6 +174,7 @@ std::string as_in_c(std::string_view text, const DecimalFormat& format) {
   std::size_t at = whole_end;
   if (format.thousands != '\0' && at < text.size() && text[at] == format.thousands) {
     if (at == signs || at > signs + 3) return {};
+    if (text[signs] == '0') return {};  // nobody groups "0,123", which is a fraction of another format
     while (at < text.size() && text[at] == format.thousands) {
       const std::string_view group = text.substr(at + 1, 3);
       if (group.size() < 3 || !std::all_of(group.begin(), group.end(), is_digit)) return {};
