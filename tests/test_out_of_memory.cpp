@@ -153,6 +153,45 @@ TEST_CASE("out of memory: files that are read") {
   CHECK(hash(program) == hash(some_program()));
 }
 
+TEST_CASE("out of memory: a file that there is not enough memory for is named by every reader") {
+  write_npy<double>("long-name-of-numbers.npy", some_numbers(12, 1), {12});
+  write_safetensors("long-name-of-tensors.safetensors", {{{"a", {3}, std::vector<float>{1, 2, 3}}}, {}, {}});
+  write_bytes("long-name-of-a-table.csv", "a,b\n1,x\n2,\"y\"\n");
+  write_bytes("long-name-of-bytes.idx", std::string("\0\0\x08\1", 4) + big_endian(5, 4) + "abcde");
+  save_program("long-name-of-a-program.tapeloom", some_program());
+  const auto named = [](const std::string& path, const auto& read) {
+    INFO(path);
+    constexpr std::size_t most = 100'000;
+    std::size_t failures = 0;
+    for (std::size_t n = 1; n < most; ++n) {
+      std::string message;
+      const std::size_t before = allocations;
+      failing_allocation = allocations + n;
+      try {
+        read(path);
+      } catch (const DataError& error) {
+        failing_allocation = 0;
+        message = error.what();
+      } catch (const std::bad_alloc&) {
+        failing_allocation = 0;
+        message = "std::bad_alloc";
+      }
+      failing_allocation = 0;
+      if (message.empty() && allocations < before + n) break;
+      if (message.empty()) continue;
+      ++failures;
+      if (message != path + ": there is not enough memory for it") FAIL("allocation " << n << ": " << message);
+    }
+    CHECK(failures > 3);
+  };
+  const CsvOptions options{.header = true, .categories = {"b"}};
+  named("long-name-of-a-table.csv", [&](const std::string& path) { read_csv(path, options); });
+  named("long-name-of-numbers.npy", [](const std::string& path) { read_npy<double>(path); });
+  named("long-name-of-bytes.idx", [](const std::string& path) { read_idx<float>(path); });
+  named("long-name-of-tensors.safetensors", [](const std::string& path) { read_safetensors(path); });
+  named("long-name-of-a-program.tapeloom", [](const std::string& path) { load_program(path); });
+}
+
 TEST_CASE("out of memory: files that are written are the old or the new ones, and nothing is beside them") {
   std::filesystem::remove_all("written");
   std::filesystem::create_directory("written");

@@ -185,7 +185,9 @@ std::size_t Table::column(std::string_view name) const {
   return static_cast<std::size_t>(found - names.begin());
 }
 
-Table read_csv(const std::string& path, const CsvOptions& options) {
+namespace {
+
+Table read(const std::string& path, const CsvOptions& options) {
   check_options(options);
   Table table;
   Parser parser(path, options, table);
@@ -204,6 +206,12 @@ Table read_csv(const std::string& path, const CsvOptions& options) {
   if (fields.open()) throw DataError(path, fields.line(), 0, "a quoted field is not closed");
   parser.end();
   return table;
+}
+
+}  // namespace
+
+Table read_csv(const std::string& path, const CsvOptions& options) {
+  return runtime::with_memory_for(path, [&] { return read(path, options); });
 }
 
 Categories::Categories(std::vector<std::string> texts) : texts_(std::move(texts)) {
