@@ -304,7 +304,9 @@ TEST_CASE("npz: archives that are none, or damaged, are refused") {
   const std::vector<Member> members = some_members();
   const std::string whole = zip_of(members);
   check_archive_refused("", "x", "its directory is not there");
-  check_archive_refused(read_bytes(path), "x", "its directory is not there");
+  check_archive_refused(npy_of(header_of("|u1", "(1,)"), "1"), "x", "; this is a NumPy array (.npy)");
+  check_archive_refused("a,b\n1,2\n", "x", "byte 0: an archive of NumPy (.npz) begins with PK; this is none");
+  CHECK_THROWS_SAYING(DataError, "cannot read: Is a directory", read_npz<float>(".", "x"));
   check_archive_refused(whole.substr(0, whole.size() - 1), "x", "its directory is not there");
   check_archive_refused(zip_of({}), "x", "which has none");
   check_archive_refused(zip_of({members[0], members[0]}), "x", "there are two arrays \"x\"");

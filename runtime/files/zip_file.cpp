@@ -49,6 +49,17 @@ struct Directory {
   std::uint64_t offset = 0, bytes = 0, entries = 0;
 };
 
+/// Says what the file is, if that is known. A directory of the file system fails here, too, as it cannot be read.
+[[noreturn]] void fail_without_directory(InputFile& file) {
+  char start[16];
+  file.seek(0);
+  const std::string_view beginning(start, file.read(start, sizeof start));
+  if (beginning.starts_with("PK") || beginning.empty()) {
+    fail(file.path(), "its directory is not there; the file is cut short or no archive");
+  }
+  fail_at(file.path(), 0, "an archive of NumPy (.npz) begins with PK" + but_it_is(beginning));
+}
+
 /// From the record at the end, behind which there may be a comment; in large archives from another one before it.
 Directory find_directory(InputFile& file) {
   const std::size_t tail = std::min(file.size(), end_bytes + longest_comment);
@@ -58,7 +69,7 @@ Directory find_directory(InputFile& file) {
   while (at != end.npos && at + end_bytes + number_at<std::uint16_t>(end, at + 20) != tail) {
     at = at == 0 ? end.npos : end.rfind(signature, at - 1);
   }
-  if (at == end.npos) fail(file.path(), "its directory is not there; the file is cut short or no archive");
+  if (at == end.npos) fail_without_directory(file);
   Directory directory{number_at<std::uint32_t>(end, at + 16), number_at<std::uint32_t>(end, at + 12),
                       number_at<std::uint16_t>(end, at + 10)};
   if (directory.offset == UINT32_MAX || directory.bytes == UINT32_MAX || directory.entries == UINT16_MAX) {
