@@ -297,14 +297,16 @@ Number number_at(std::string_view bytes, std::size_t at) {
   return number;
 }
 
+[[noreturn]] void fail_without_header(std::string_view bytes, const std::string& path) {
+  runtime::fail_at(path, 0,
+                   magic.starts_with(bytes.substr(0, magic.size()))
+                       ? "the file is cut short: no header"
+                       : "a saved program begins with TAPELOOM" + runtime::but_it_is(bytes));
+}
+
 /// Throws DataError unless these are a whole file of our version.
 void check_frame(std::string_view bytes, const std::string& path) {
-  if (bytes.size() < header_bytes || !bytes.starts_with(magic)) {
-    runtime::fail_at(path, 0,
-                     magic.starts_with(bytes.substr(0, magic.size()))
-                         ? "the file is cut short: no header"
-                         : "a saved program begins with TAPELOOM" + runtime::but_it_is(bytes));
-  }
+  if (bytes.size() < header_bytes || !bytes.starts_with(magic)) fail_without_header(bytes, path);
   const auto version = number_at<std::uint32_t>(bytes, magic.size());
   if (version != format_version) {
     runtime::fail_at(path, magic.size(),
@@ -393,7 +395,10 @@ void check_size(const std::string& path, std::size_t size, const LoadOptions& op
 Program load(const std::string& path, const LoadOptions& options) {
   runtime::InputFile in(path);
   std::string bytes;
-  runtime::append_bytes(in, options.max_bytes, bytes);
+  // What is no program is not read whole: it may be huge, or a device without an end.
+  runtime::append_bytes(in, std::min<std::uint64_t>(options.max_bytes, header_bytes), bytes);
+  if (bytes.size() == header_bytes && !bytes.starts_with(magic)) fail_without_header(bytes, path);
+  runtime::append_bytes(in, options.max_bytes - bytes.size(), bytes);
   char more = 0;
   if (bytes.size() == options.max_bytes && in.read(&more, 1) == 1) {
     check_size(path, std::max<std::size_t>(in.size(), bytes.size() + 1), options);
