@@ -249,6 +249,9 @@ TEST_CASE("functions: huber over lists of samples, weighted and not") {
   CHECK(huber_sum(y, t, 0.25).data() == 0.25 * (0.5 - 0.125) + 0.25 * (3.0 - 0.125));
   CHECK(huber(y[0], not_a_number, 1.0, 0.0).data() == 0.0);
   CHECK_THROWS_AS(huber_sum(y, std::vector<Value>{0.5}), RecordingError);
+  CHECK_THROWS_SAYING(RecordingError, "huber: delta must be zero or more; it is -1", huber(y[0], t[0], -1.0));
+  CHECK_THROWS_SAYING(RecordingError, "huber: delta must be zero or more; it is nan", huber_mean(y, t, not_a_number));
+  CHECK_THROWS_SAYING(RecordingError, "smooth_l1: beta must be zero or more; it is -1", smooth_l1(y[0], t[0], -1.0));
   huber_sum(y, t).backward();
   CHECK(y[0].grad() == 0.5);
   CHECK(y[1].grad() == -1.0);

@@ -119,7 +119,18 @@ Value l1(Value prediction, Value target, Value weight) {
 
 TAPELOOM_OVER_SAMPLES(l1)
 
+namespace {
+
+/// Of a computed one nothing is known before there are data.
+void check_delta(const char* what, Value delta) {
+  if (!delta.is_plain() || delta.data() >= 0.0) return;
+  throw RecordingError(std::string(what) + " must be zero or more; it is " + number_text(delta.data()));
+}
+
+}  // namespace
+
 Value huber(Value prediction, Value target, Value delta, Value weight) {
+  check_delta("huber: delta", delta);
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
   const Value y = w.masked(prediction), t = w.masked(target);
@@ -139,6 +150,7 @@ Value huber_mean(std::span<const Value> x, std::span<const Value> targets, Value
 }
 
 Value smooth_l1(Value prediction, Value target, Value beta, Value weight) {
+  check_delta("smooth_l1: beta", beta);
   if (beta.is_plain() && beta.data() == 0.0) return l1(prediction, target, weight);
   return huber(prediction, target, beta, weight) / beta;
 }

@@ -39,7 +39,8 @@ TAPELOOM_API Value l1_mean(std::span<const Value> predictions, std::span<const V
                            std::span<const Value> weights = {});
 
 /// w d^2 / 2 with d = prediction - target where |d| is at most delta, w delta (|d| - delta / 2) elsewhere. P. J. Huber,
-/// "Robust Estimation of a Location Parameter", 1964. Here delta stands before the weight.
+/// "Robust Estimation of a Location Parameter", 1964. Here delta stands before the weight. Throws RecordingError for a
+/// plain one that is negative or NaN.
 TAPELOOM_API Value huber(Value prediction, Value target, Value delta = 1.0, Value weight = 1.0);
 TAPELOOM_API Value huber_sum(std::span<const Value> predictions, std::span<const Value> targets, Value delta = 1.0,
                              std::span<const Value> weights = {});
