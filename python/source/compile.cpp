@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arguments.h"
 #include "executor.h"
 #include "owned.h"
 #include "recording.h"
@@ -82,25 +83,15 @@ Request take(py::handle loss, py::handle parameters, py::handle outputs, std::ui
   return taken;
 }
 
-bool truth_argument(py::handle value, const std::string& option) {
-  if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
-  const std::string type = Py_TYPE(value.ptr())->tp_name;
-  if (type != "numpy.bool_" && type != "numpy.bool") {
-    throw py::type_error("compile: " + option + " is True or False" + (option == "training" ? ", or None" : "") +
-                         ", not " + py::cast<std::string>(py::repr(value)));
-  }
-  return PyObject_IsTrue(value.ptr()) == 1;
-}
-
 CompileOptions options_of(const py::kwargs& named) {
   CompileOptions options;
   for (const auto& [key, value] : named) {
     const auto name = py::cast<std::string>(key);
     bool known = false;
-#define TAPELOOM_COMPILE_OPTION(option)           \
-  if (name == #option) {                          \
-    options.option = truth_argument(value, name); \
-    known = true;                                 \
+#define TAPELOOM_COMPILE_OPTION(option)                         \
+  if (name == #option) {                                        \
+    options.option = truth_argument(value, "compile: " + name); \
+    known = true;                                               \
   }
     TAPELOOM_COMPILE_OPTION(gradients)
     TAPELOOM_COMPILE_OPTION(input_gradients)
@@ -117,7 +108,7 @@ CompileOptions options_of(const py::kwargs& named) {
     TAPELOOM_COMPILE_OPTION(verify)
 #undef TAPELOOM_COMPILE_OPTION
     if (name == "training") {
-      if (!value.is_none()) options.training = truth_argument(value, name);
+      if (!value.is_none()) options.training = truth_argument(value, "compile: training", "True or False, or None");
       known = true;
     }
     if (!known) throw py::type_error("'" + name + "' is no option of compile");
@@ -246,12 +237,12 @@ constexpr const char* compile_doc =
 void add_compile(py::module_& module) {
   module.def("compile", compile_executor, py::arg("loss") = py::none(), py::arg("parameters") = py::none(),
              py::arg("outputs") = py::none(), py::kw_only(), py::arg("dtype") = py::none(),
-             py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite") = false,
-             py::arg("profile") = false, py::arg("parameters_of") = py::none(), py::arg("branches_from") = 0,
-             compile_doc);
+             py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite").noconvert() = false,
+             py::arg("profile").noconvert() = false, py::arg("parameters_of") = py::none(),
+             py::arg("branches_from") = 0, compile_doc);
   module.def(
       "compile_residuals", compile_residual_executor, py::arg("residuals"), py::arg("parameters") = py::none(),
-      py::kw_only(), py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite") = false,
+      py::kw_only(), py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite").noconvert() = false,
       py::arg("branches_from") = 0,
       "Compiles what least_squares fits and makes an Executor in float64 for it: the residuals of a sample (a Value or "
       "several, such as y - model) and their derivatives by each of the `parameters`; without them, by those that were "

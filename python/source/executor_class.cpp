@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arguments.h"
 #include "executor.h"
 #include "program_bytes.h"
 #include "value.h"
@@ -34,21 +35,6 @@ void bind(CompiledExecutor& executor, const py::args& positional, const py::kwar
   }
   for (const auto& item : named) data[item.first] = item.second;
   if (!data.empty()) executor.bind(arrays_for(executor.program(), data));
-}
-
-/// A whole number of 64 bits.
-std::uint64_t counter_argument(py::handle given, const std::string& what) {
-  if (PyIndex_Check(given.ptr()) == 0) {
-    throw py::type_error(what + " is an integer, not '" + Py_TYPE(given.ptr())->tp_name + "'");
-  }
-  const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
-  if (!number) throw py::error_already_set();
-  const std::uint64_t counter = PyLong_AsUnsignedLongLong(number.ptr());
-  if (PyErr_Occurred() != nullptr) {
-    PyErr_Clear();
-    throw BindError(what + " is from 0 to 2**64 - 1, not " + py::cast<std::string>(py::str(number)));
-  }
-  return counter;
 }
 
 void add_binding(Class& made) {
@@ -204,7 +190,7 @@ void add_parameters(Class& made) {
            "model.parameters() + model.buffers(). What was computed from them before keeps its number. Raises "
            "BindError where the Values "
            "are not known: of an executor that was unpickled or made of a program from a file.");
-  made.def("set_frozen", set_frozen, py::arg("parameters"), py::arg("frozen") = true,
+  made.def("set_frozen", set_frozen, py::arg("parameters"), py::arg("frozen").noconvert() = true,
            "Excludes parameters from training, or includes them again: Values of the list given to compile, numbers of "
            "parameters, ParameterTensors, or a list of these. Of frozen ones `gradients` has zeros from now on, and "
            "optimizers leave them alone, moments and decay included. Executors that share the parameters do not share "
@@ -349,7 +335,7 @@ void add_executors(py::module_& module) {
                  std::move(program), is_double, ExecutorOptions{max_samples, threads, check_finite, profile}, shared);
            }),
            py::arg("program"), py::arg("dtype") = py::none(), py::kw_only(), py::arg("max_samples") = 1024,
-           py::arg("threads") = 0, py::arg("check_finite") = false, py::arg("profile") = false,
+           py::arg("threads") = 0, py::arg("check_finite").noconvert() = false, py::arg("profile").noconvert() = false,
            py::arg("parameters_of") = py::none(),
            "An executor for a program. Without a dtype it is that of `parameters_of`, or float64.");
   add_step(made);

@@ -38,10 +38,23 @@ std::vector<Value> weights_of(PyObject* weights, const char* function) {
   return weights == nullptr || weights == Py_None ? std::vector<Value>() : values_of(weights, function);
 }
 
-bool is_list(PyObject* object) { return !is_value(object) && PySequence_Check(object) != 0; }
+/// An array of a single number has the methods of a sequence, and no length.
+bool is_list(PyObject* object) {
+  if (is_value(object) || PySequence_Check(object) == 0) return false;
+  if (PySequence_Size(object) >= 0) return true;
+  PyErr_Clear();
+  return false;
+}
 
 /// The number of a class that is a number and no Value. Throws ErrorIsSet.
 std::int64_t class_argument(PyObject* object) {
+  if (PyIndex_Check(object) == 0) {
+    PyErr_Format(
+        PyExc_TypeError,
+        "softmax_cross_entropy: the target is a list, a Value, or the number of a class as an integer, not '%s'",
+        Py_TYPE(object)->tp_name);
+    throw ErrorIsSet();
+  }
   const long long number = PyLong_AsLongLong(owned(PyNumber_Index(object)).ptr());
   if (number == -1 && PyErr_Occurred() != nullptr) throw ErrorIsSet();
   return number;

@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include "arguments.h"
+
 namespace tapeloom::python {
 
 namespace {
@@ -140,6 +142,10 @@ template <class T>
 class Written final : public Optimizer<T> {
  public:
   Written(py::handle optimizer, py::handle executor) : optimizer_(optimizer), executor_(executor) {
+    if (PyType_Check(optimizer.ptr()) != 0) {
+      const auto name = py::cast<std::string>(optimizer.attr("__name__"));
+      throw py::type_error("optimizer: the class " + name + " is given in place of one that it makes, " + name + "()");
+    }
     for (const char* name : {"update", "learning_rate", "steps", "state", "restore"}) {
       if (py::hasattr(optimizer, name)) continue;
       throw py::type_error(std::string("optimizer: '") + Py_TYPE(optimizer.ptr())->tp_name +
@@ -152,11 +158,11 @@ class Written final : public Optimizer<T> {
   }
   double learning_rate() const override {
     const py::gil_scoped_acquire lock;
-    return py::cast<double>(optimizer_.attr("learning_rate"));
+    return real_argument(optimizer_.attr("learning_rate"), "optimizer.learning_rate");
   }
   std::uint64_t steps() const override {
     const py::gil_scoped_acquire lock;
-    return py::cast<std::uint64_t>(optimizer_.attr("steps"));
+    return counter_argument(optimizer_.attr("steps"), "optimizer.steps");
   }
   OptimizerState<T> state() const override {
     const py::gil_scoped_acquire lock;

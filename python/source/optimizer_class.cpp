@@ -63,7 +63,7 @@ void add_sgd(py::module_& module) {
              return std::make_unique<SgdOptimizer>(SgdOptions{learning_rate, momentum, nesterov, weight_decay});
            }),
            py::arg("learning_rate") = SgdOptions{}.learning_rate, py::kw_only(), py::arg("momentum") = 0.0,
-           py::arg("nesterov") = false, py::arg("weight_decay") = 0.0);
+           py::arg("nesterov").noconvert() = false, py::arg("weight_decay") = 0.0);
   made.def(py::pickle(
       [](const SgdOptimizer& self) {
         const auto& o = std::get<SgdOptions>(self.options());
@@ -90,7 +90,7 @@ void add_adam(py::module_& module) {
       }),
       py::arg("learning_rate") = AdamOptions{}.learning_rate, py::kw_only(), py::arg("beta1") = AdamOptions{}.beta1,
       py::arg("beta2") = AdamOptions{}.beta2, py::arg("epsilon") = AdamOptions{}.epsilon, py::arg("weight_decay") = 0.0,
-      py::arg("l2") = false);
+      py::arg("l2").noconvert() = false);
   made.def(py::pickle(
       [](const AdamOptimizer& self) {
         const auto& o = std::get<AdamOptions>(self.options());

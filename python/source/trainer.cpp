@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "arguments.h"
+
 namespace tapeloom::python {
 
 namespace {
@@ -17,9 +19,12 @@ std::vector<std::uint32_t> row_list(py::handle rows, const char* what) {
 
 Split split_of(py::handle given) {
   if (given.is_none()) return {};
-  const auto parts = py::cast<std::pair<py::object, py::object>>(given);
-  return {row_list(parts.first, "split: the rows to train with"),
-          row_list(parts.second, "split: the rows to validate with")};
+  if (PySequence_Check(given.ptr()) == 0 || py::len(given) != 2) {
+    throw py::type_error("split is two lists of row numbers: to train with and to validate with");
+  }
+  const auto parts = py::reinterpret_borrow<py::sequence>(given);
+  return {row_list(py::object(parts[0]), "split: the rows to train with"),
+          row_list(py::object(parts[1]), "split: the rows to validate with")};
 }
 
 }  // namespace
@@ -60,19 +65,19 @@ void CompiledTrainer::make(const FitOptions& options) {
 
 FitOptions CompiledTrainer::read_options(const py::dict& given) {
   FitOptions o;
-  o.epochs = py::cast<std::size_t>(given["epochs"]);
-  o.batch = py::cast<std::size_t>(given["batch"]);
-  o.seed = py::cast<std::uint64_t>(given["seed"]);
-  o.shuffle = py::cast<bool>(given["shuffle"]);
-  o.validation_fraction = py::cast<double>(given["validation_fraction"]);
+  o.epochs = counter_argument(given["epochs"], "epochs");
+  o.batch = counter_argument(given["batch"], "batch");
+  o.seed = counter_argument(given["seed"], "seed");
+  o.shuffle = truth_argument(given["shuffle"], "shuffle");
+  o.validation_fraction = real_argument(given["validation_fraction"], "validation_fraction");
   o.split = split_of(given["split"]);
-  o.patience = py::cast<std::size_t>(given["patience"]);
-  o.min_delta = py::cast<double>(given["min_delta"]);
-  o.restore_best = py::cast<bool>(given["restore_best"]);
-  if (!given["monitor"].is_none()) o.monitor = py::cast<std::string>(given["monitor"]);
-  o.more_is_better = py::cast<bool>(given["more_is_better"]);
-  o.clip_norm = py::cast<double>(given["clip_norm"]);
-  o.clip_value = py::cast<double>(given["clip_value"]);
+  o.patience = counter_argument(given["patience"], "patience");
+  o.min_delta = real_argument(given["min_delta"], "min_delta");
+  o.restore_best = truth_argument(given["restore_best"], "restore_best");
+  if (!given["monitor"].is_none()) o.monitor = text_argument(given["monitor"], "monitor");
+  o.more_is_better = truth_argument(given["more_is_better"], "more_is_better");
+  o.clip_norm = real_argument(given["clip_norm"], "clip_norm");
+  o.clip_value = real_argument(given["clip_value"], "clip_value");
   on_step_ = callable_or_none(given["on_step"], "on_step");
   on_epoch_ = callable_or_none(given["on_epoch"], "on_epoch");
   schedule_ = callable_or_none(given["schedule"], "schedule");
@@ -90,7 +95,7 @@ void CompiledTrainer::read_callbacks(FitOptions& options) {
   if (!schedule_.is_none()) {
     options.schedule = [this](std::uint64_t step) {
       const py::gil_scoped_acquire lock;
-      return py::cast<double>(schedule_(step));
+      return real_argument(schedule_(step), "the result of schedule");
     };
   }
   options.on_step = [this](const StepReport& report) { return after_step(report); };
@@ -100,9 +105,10 @@ void CompiledTrainer::read_callbacks(FitOptions& options) {
 void CompiledTrainer::read_metrics(FitOptions& options, py::handle metrics) {
   auto names = std::make_shared<std::vector<std::string>>();
   if (!metrics.is_none()) {
-    for (const auto& [name, function] : py::cast<py::dict>(metrics)) {
+    if (!py::isinstance<py::dict>(metrics)) refuse_argument(metrics, "metrics", "a dict of functions by name");
+    for (const auto& [name, function] : py::reinterpret_borrow<py::dict>(metrics)) {
       if (PyCallable_Check(function.ptr()) == 0) throw py::type_error("metrics: a dict of functions by name");
-      names->push_back(py::cast<std::string>(name));
+      names->push_back(text_argument(name, "the name of a metric"));
       metrics_.push_back(py::reinterpret_borrow<py::object>(function));
     }
   }
@@ -113,8 +119,9 @@ void CompiledTrainer::read_metrics(FitOptions& options, py::handle metrics) {
            // Copies, which may be kept.
            const auto count = static_cast<py::ssize_t>(rows.size());
            const py::ssize_t columns = count == 0 ? 0 : static_cast<py::ssize_t>(outputs.size()) / count;
-           return py::cast<double>(metrics_[i](copy_of(std::vector(outputs.begin(), outputs.end()), {count, columns}),
-                                               copy_of(std::vector(rows.begin(), rows.end()))));
+           return real_argument(metrics_[i](copy_of(std::vector(outputs.begin(), outputs.end()), {count, columns}),
+                                            copy_of(std::vector(rows.begin(), rows.end()))),
+                                "the result of metric \"" + (*names_)[i] + '"');
          }});
   }
   names_ = std::move(names);

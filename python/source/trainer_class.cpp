@@ -52,7 +52,7 @@ NamedHistory fit_executor(py::object executor, py::handle data, const py::kwargs
   const py::object layout = options["layout"];
   std::string checkpoint;
   if (!options["checkpoint"].is_none()) {
-    checkpoint = py::cast<std::string>(py::module_::import("os").attr("fspath")(options["checkpoint"]));
+    checkpoint = py::cast<std::string>(py::module_::import("os").attr("fsencode")(options["checkpoint"]));
   }
   CompiledTrainer trainer(std::move(executor), data, options);
   if (!checkpoint.empty()) {

@@ -134,6 +134,11 @@ class Optimizers(unittest.TestCase):
                       lambda: tapeloom.Sgd(0.1, nesterov=True), lambda: tapeloom.Sgd(0.1, momentum=-0.5)]:
             with self.assertRaises(tapeloom.BindError):
                 wrong()
+        # Whoever writes l2=0.1 means a decay of 0.1, and would get none.
+        for wrong in [lambda: tapeloom.Adam(0.1, l2=0.1), lambda: tapeloom.Sgd(0.1, momentum=0.9, nesterov=0.9)]:
+            with self.assertRaises(TypeError):
+                wrong()
+        tapeloom.Sgd(0.1, momentum=0.9, nesterov=np.bool_(True))
         optimizer = tapeloom.Sgd(0.1)
         optimizer.learning_rate = 0.2
         self.assertEqual(optimizer.learning_rate, 0.2)
