@@ -2,27 +2,36 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "arguments.h"
 #include "compiled.h"
 
 namespace tapeloom::python {
 
 namespace {
 
-/// A column by number or name, or (column, Categories).
-CsvColumn column_of(py::handle given) {
-  if (py::isinstance<py::tuple>(given)) {
-    const auto pair = py::cast<std::pair<py::object, py::object>>(given);
-    const auto known = py::cast<Categories>(pair.second);
-    if (py::isinstance<py::str>(pair.first)) return {py::cast<std::string>(pair.first), known};
-    return {py::cast<std::ptrdiff_t>(pair.first), known};
+/// A column by number or name.
+CsvColumn place_of(py::handle given) {
+  if (py::isinstance<py::str>(given)) return bytes_of_text(py::reinterpret_borrow<py::str>(given));
+  if (PyIndex_Check(given.ptr()) == 0) {
+    refuse_argument(given, "categories: a column", "a number, a name, or (column, Categories)");
   }
-  if (py::isinstance<py::str>(given)) return py::cast<std::string>(given);
-  return py::cast<std::ptrdiff_t>(given);
+  const Py_ssize_t number = PyNumber_AsSsize_t(given.ptr(), PyExc_OverflowError);
+  if (number == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return number;
+}
+/// The same, or (column, Categories).
+CsvColumn column_of(py::handle given) {
+  if (!py::isinstance<py::tuple>(given)) return place_of(given);
+  const auto pair = py::reinterpret_borrow<py::tuple>(given);
+  if (pair.size() != 2) throw py::type_error("categories: (column, Categories) is expected");
+  if (!py::isinstance<Categories>(pair[1])) refuse_argument(pair[1], "categories: what is known", "a Categories");
+  return {place_of(pair[0]), py::cast<Categories>(pair[1])};
 }
 
 char character(const std::optional<std::string>& text, const char* option, char without) {
-  if (!text || text->empty()) return without;
-  if (text->size() != 1) throw py::value_error(std::string(option) + " is one character of ASCII");
+  if (!text) return without;
+  if (text->size() != 1 || (*text)[0] == '\0')
+    throw py::value_error(std::string(option) + " is one character of ASCII");
   return (*text)[0];
 }
 
@@ -58,7 +67,13 @@ void add_table(py::module_& module) {
   made.def_property_readonly(
       "columns", [](const Table& self) { return self.columns; }, "Numbers in a row.");
   made.def_property_readonly(
-      "names", [](const Table& self) { return self.names; }, "Of the columns; none without a line of them.");
+      "names",
+      [](const Table& self) {
+        py::list all;
+        for (const std::string& name : self.names) all.append(text_of_bytes(name));
+        return all;
+      },
+      "Of the columns; none without a line of them. Bytes that are no UTF-8 are surrogates, as in names of files.");
   made.def_property_readonly(
       "categories", [](const Table& self) { return self.categories; },
       "Of each column of texts, by its number: the Categories that its numbers stand for.");
@@ -70,8 +85,10 @@ void add_table(py::module_& module) {
         return all;
       },
       "A tuple (row, column, line of the file) for each missing value, whose number is NaN.");
-  made.def("column", &Table::column, py::arg("name"),
-           "The number of the column of that name, the first of several. Raises BindError if there is none.");
+  made.def(
+      "column", [](const Table& self, const py::str& name) { return self.column(bytes_of_text(name)); },
+      py::arg("name"),
+      "The number of the column of that name, the first of several. Raises BindError if there is none.");
 }
 
 py::array read_idx_file(const std::filesystem::path& path, const std::vector<std::size_t>& shape, py::handle dtype) {
@@ -91,8 +108,9 @@ void add_data_files(py::module_& module) {
   add_table(module);
   module.def(
       "read_csv", read_table, py::arg("path"), py::kw_only(), py::arg("separator") = ",", py::arg("decimal") = ".",
-      py::arg("thousands") = py::none(), py::arg("skip_lines") = 0, py::arg("header") = false,
-      py::arg("categories") = py::tuple(), py::arg("missing") = py::none(), py::arg("allow_missing") = false,
+      py::arg("thousands") = py::none(), py::arg("skip_lines") = 0, py::arg("header").noconvert() = false,
+      py::arg("categories") = py::tuple(), py::arg("missing") = py::none(),
+      py::arg("allow_missing").noconvert() = false,
       "Reads finite decimal numbers from text, plain or gzipped, whatever the locale, as a Table. `separator` None: "
       "one "
       "or more spaces and tabs between fields. `decimal` is . or , and `thousands` what stands between groups of three "

@@ -1,5 +1,6 @@
 #include "errors.h"
 
+#include <cstring>
 #include <exception>
 #include <new>
 
@@ -36,10 +37,25 @@ void set_attribute(PyObject* object, const char* name, std::size_t number) {
   Py_XDECREF(value);
 }
 
+/// The words of an error. Names of files in them may be in any encoding; Python has them in the same way.
+PyObject* message_of(const std::exception& error) {
+  const char* what = error.what();
+  return PyUnicode_DecodeUTF8(what, static_cast<Py_ssize_t>(std::strlen(what)), "surrogateescape");
+}
+
+void set(PyObject* type, const std::exception& error) {
+  PyObject* message = message_of(error);
+  if (message == nullptr) return;
+  PyErr_SetObject(type, message);
+  Py_DECREF(message);
+}
+
 /// An instance with two numbers about what happened.
 void set_with(PyObject* type, const std::exception& error, const char* name1, std::size_t number1, const char* name2,
               std::size_t number2) {
-  PyObject* instance = PyObject_CallFunction(type, "s", error.what());
+  PyObject* message = message_of(error);
+  PyObject* instance = message == nullptr ? nullptr : PyObject_CallOneArg(type, message);
+  Py_XDECREF(message);
   if (instance == nullptr) return;
   set_attribute(instance, name1, number1);
   set_attribute(instance, name2, number2);
@@ -81,19 +97,19 @@ void set_error() {
   } catch (const DataError& error) {
     set_with(classes.data, error, "line", error.line(), "column", error.column());
   } catch (const StaleValueError& error) {
-    PyErr_SetString(classes.stale, error.what());
+    set(classes.stale, error);
   } catch (const RecordingError& error) {
-    PyErr_SetString(classes.recording, error.what());
+    set(classes.recording, error);
   } catch (const CompileError& error) {
-    PyErr_SetString(classes.compile, error.what());
+    set(classes.compile, error);
   } catch (const BindError& error) {
-    PyErr_SetString(classes.bind, error.what());
+    set(classes.bind, error);
   } catch (const Error& error) {
-    PyErr_SetString(classes.error, error.what());
+    set(classes.error, error);
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
+    set(PyExc_RuntimeError, error);
   }
 }
 

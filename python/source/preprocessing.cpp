@@ -1,6 +1,7 @@
 // What is done to data before training and again before every prediction.
 #include <pybind11/stl.h>
 
+#include "arguments.h"
 #include "tensors.h"
 
 namespace tapeloom::python {
@@ -146,27 +147,43 @@ void add_one_hot(py::module_& module) {
       py::arg("values"), "A OneHot of all the different numbers of an array. Raises BindError for NaN.");
 }
 
+py::list texts_of(const Categories& categories) {
+  py::list all;
+  for (const std::string& text : categories.texts()) all.append(text_of_bytes(text));
+  return all;
+}
+Categories categories_of(const std::vector<py::str>& texts) {
+  std::vector<std::string> all;
+  for (const py::str& text : texts) all.push_back(bytes_of_text(text));
+  return all;
+}
+
 void add_categories(py::module_& module) {
-  py::class_<Categories> made(module, "Categories",
-                              "Texts, each once; the first one has the number 0, the next 1, and so on.");
+  py::class_<Categories> made(
+      module, "Categories",
+      "Texts, each once; the first one has the number 0, the next 1, and so on. Bytes of a file that are no UTF-8 are "
+      "surrogates, as in names of files: text.encode(errors=\"surrogateescape\") are those bytes.");
   publish(made);
-  made.def(py::init<std::vector<std::string>>(), py::arg("texts"));
-  made.def_property_readonly(
-      "texts", [](const Categories& self) { return self.texts(); }, "All of them, in order.");
+  made.def(py::init(&categories_of), py::arg("texts"));
+  made.def_property_readonly("texts", texts_of, "All of them, in order.");
   made.def("__len__", &Categories::size);
   made.def(
       "__getitem__",
       [](const Categories& self, std::size_t number) {
         if (number >= self.size()) throw py::index_error(std::to_string(number) + " is no text's number");
-        return self[number];
+        return text_of_bytes(self[number]);
       },
       py::arg("number"));
   made.def(
-      "__contains__", [](const Categories& self, const std::string& text) { return self.find(text).has_value(); },
+      "__contains__",
+      [](const Categories& self, const py::str& text) { return self.find(bytes_of_text(text)).has_value(); },
       py::arg("text"));
-  made.def("find", &Categories::find, py::arg("text"), "The number of a text; None for an unknown one.");
-  made.def("index", &Categories::index, py::arg("text"),
-           "The number of a text. Raises BindError, naming the known ones, for another.");
+  made.def(
+      "find", [](const Categories& self, const py::str& text) { return self.find(bytes_of_text(text)); },
+      py::arg("text"), "The number of a text; None for an unknown one.");
+  made.def(
+      "index", [](const Categories& self, const py::str& text) { return self.index(bytes_of_text(text)); },
+      py::arg("text"), "The number of a text. Raises BindError, naming the known ones, for another.");
   made.def(
       "tensors", [](const Categories& self, const std::string& name) { return dict_of(self.tensors(name)); },
       py::arg("name"), "As one array of that name, to be saved in a file with weights.");
@@ -178,10 +195,10 @@ void add_categories(py::module_& module) {
       "__eq__", [](const Categories& a, const Categories& b) { return a == b; }, py::is_operator());
   made.attr("__hash__") = py::none();
   made.def("__repr__", [](const Categories& self) {
-    return "Categories(" + py::cast<std::string>(py::repr(py::cast(self.texts()))) + ")";
+    return "Categories(" + py::cast<std::string>(py::repr(texts_of(self))) + ")";
   });
-  made.def(py::pickle([](const Categories& self) { return py::make_tuple(self.texts()); },
-                      [](const py::tuple& state) { return Categories(py::cast<std::vector<std::string>>(state[0])); }));
+  made.def(py::pickle([](const Categories& self) { return py::make_tuple(texts_of(self)); },
+                      [](const py::tuple& state) { return categories_of(py::cast<std::vector<py::str>>(state[0])); }));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "arguments.h"
+
 namespace tapeloom::python {
 
 namespace {
@@ -53,7 +55,14 @@ py::dict metadata_of(const TensorFile& file) { return py::cast(file.metadata); }
 
 void write(const std::filesystem::path& path, py::handle tensors, py::handle metadata) {
   TensorFile file = tensor_file_of(tensors);
-  if (!metadata.is_none()) file.metadata = py::cast<std::map<std::string, std::string>>(metadata);
+  if (!metadata.is_none()) {
+    if (!py::isinstance<py::dict>(metadata)) refuse_argument(metadata, "metadata", "a dict of strings by name");
+    file.metadata.clear();
+    for (const auto& [name, text] : py::reinterpret_borrow<py::dict>(metadata)) {
+      const std::string key = text_argument(name, "metadata: a name");
+      file.metadata[key] = text_argument(text, "metadata[\"" + key + "\"]");
+    }
+  }
   write_safetensors(path.string(), file);
 }
 

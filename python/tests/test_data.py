@@ -50,11 +50,44 @@ class Files(unittest.TestCase):
             tapeloom.read_csv(self.folder / "none.csv")
         with self.assertRaises(tapeloom.BindError):
             tapeloom.read_csv(self.write("1,2\n"), thousands=".")
-        with self.assertRaises(ValueError):
-            tapeloom.read_csv(self.write("1,2\n"), separator="ab")
+        for wrong in ("ab", "", "\0"):
+            with self.assertRaises(ValueError):
+                tapeloom.read_csv(self.write("1,2\n"), separator=wrong)
+        a_column = "categories: a column is a number, a name, or (column, Categories), not 'float'"
+        for categories, words in [([1.5], a_column),
+                                  ([(0, ["a"])], "categories: what is known is a Categories, not 'list'"),
+                                  ([(0,)], "categories: (column, Categories) is expected")]:
+            with self.assertRaises(TypeError) as caught:
+                tapeloom.read_csv(self.write("1,2\n"), categories=categories)
+            self.assertEqual(str(caught.exception), words)
         with self.assertRaises(TypeError):
             tapeloom.read_csv(self.write("1,2\n"), separators=",")
         self.assertIn("NA", tapeloom.usual_missing_texts())
+
+    def test_texts_in_other_encodings_come_back_as_names_of_files_do(self):
+        path = self.folder / "latin.csv"
+        path.write_bytes(b"gr\xf6\xdfe,kind\n1,K\xe4fer\n2,Ameise\n")
+        table = tapeloom.read_csv(path, header=True, categories=["kind"])
+        size = "gr\udcf6\udcdfe"
+        self.assertEqual(table.names, [size, "kind"])
+        self.assertEqual(table.column(size), 0)
+        known = table.categories[1]
+        self.assertEqual([text.encode(errors="surrogateescape").decode("latin-1") for text in known.texts],
+                         ["Ameise", "K\xe4fer"])
+        beetle = "K\udce4fer"
+        self.assertEqual((known[1], known.find(beetle), known.index(beetle), beetle in known), (beetle, 1, 1, True))
+        self.assertEqual(pickle.loads(pickle.dumps(known)), known)
+        self.assertEqual(tapeloom.Categories(known.texts), known)
+        self.assertIn("K\\udce4fer", repr(known))
+        again = tapeloom.read_csv(path, header=True, categories=[("kind", known)])
+        np.testing.assert_array_equal(again.values, [[1, 1], [2, 0]])
+
+    def test_a_file_whose_name_is_no_utf_8_is_named(self):
+        name = os.fsdecode(b"\xff\xfe.csv")
+        for read in (tapeloom.read_csv, tapeloom.read_idx, tapeloom.read_safetensors, tapeloom.load_program):
+            with self.assertRaises(tapeloom.DataError) as caught:
+                read(self.folder / name)
+            self.assertIn(name + ": cannot open", str(caught.exception))
 
     def test_idx(self):
         numbers = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -95,6 +128,9 @@ class Files(unittest.TestCase):
             tapeloom.write_safetensors(path, {"a": np.arange(3)})
         with self.assertRaises(TypeError):
             tapeloom.write_safetensors(path, [np.zeros(3)])
+        with self.assertRaises(TypeError) as caught:
+            tapeloom.write_safetensors(path, {"a": np.zeros(3)}, {"epochs": 3})
+        self.assertEqual(str(caught.exception), 'metadata["epochs"] is a string, not \'int\'')
         with self.assertRaises(tapeloom.DataError):
             tapeloom.read_safetensors(self.folder / "none")
 
@@ -306,6 +342,12 @@ class Losses(unittest.TestCase):
         smoothed = lambda x, y: log_sum(x, y) - 0.9 * x - 0.1 * y
         for target in [0, [1, 0]]:
             self.check(tapeloom.softmax_cross_entropy([a, b], target, label_smoothing=0.2), smoothed, [a, b])
+        self.assertEqual(tapeloom.softmax_cross_entropy([a, b], np.array(1)).data,
+                         tapeloom.softmax_cross_entropy([a, b], 1).data)
+        for target in (1.0, None):
+            with self.assertRaises(TypeError) as caught:
+                tapeloom.softmax_cross_entropy([a, b], target)
+            self.assertIn("softmax_cross_entropy: ", str(caught.exception))
         self.check(tapeloom.softmax_cross_entropy_sum([[a, b]], [0], label_smoothing=0.2), smoothed, [a, b])
         self.check(tapeloom.softmax_cross_entropy_mean([[a, b]], [0], None, 0.2), smoothed, [a, b])
         self.check(tapeloom.hinge(a, -1.0), lambda x, y: max(0.0, 1 + x), [a, b])
