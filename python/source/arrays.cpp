@@ -20,11 +20,21 @@ std::string type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
 
 }  // namespace
 
+void refuse_masked(py::handle array, const std::string& what) {
+  if (type_name(array.ptr()) == "numpy.ndarray" || !py::hasattr(array, "mask")) return;
+  const py::object mask = array.attr("mask");
+  if (!py::hasattr(mask, "any") || !py::cast<bool>(py::bool_(mask.attr("any")()))) return;
+  throw BindError(what +
+                  ": the array has masked numbers, and what lies below the mask would be read; array.filled(number) "
+                  "puts a number there, and numpy.ma.compress_rows(array) leaves out such rows");
+}
+
 ArrayMemory::ArrayMemory(py::handle array, const std::string& what, bool writable) : watch_(nullptr) {
   if (PyObject_CheckBuffer(array.ptr()) == 0 || PyBytes_Check(array.ptr()) != 0) {
     throw_type_error(what + ": an array of NumPy's is expected, not '" + type_name(array.ptr()) +
                      "'; numpy.asarray(numbers, dtype=numpy.float64) makes one, to be kept while it is bound");
   }
+  refuse_masked(array, what);
   const int flags = PyBUF_FORMAT | PyBUF_STRIDES | (writable ? PyBUF_WRITABLE : 0);
   if (PyObject_GetBuffer(array.ptr(), &buffer_, flags) != 0) {
     if (writable && PyErr_ExceptionMatches(PyExc_MemoryError) == 0) {

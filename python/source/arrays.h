@@ -20,6 +20,9 @@ namespace tapeloom::python {
 
 namespace py = pybind11;
 
+/// Throws a BindError, naming `what`, for an array of numpy.ma with a number that is masked: its memory has one.
+void refuse_masked(py::handle array, const std::string& what);
+
 /// The memory of an array (or of whatever else exports a buffer), which stays where it is while this lives. Made and
 /// destroyed with the interpreter's lock held.
 class ArrayMemory {

@@ -25,6 +25,7 @@ py::array native_floats(const py::array& array) {
 }
 
 Tensor tensor_of(const std::string& name, py::handle array, const std::string& what) {
+  refuse_masked(array, what + ": tensor \"" + name + '"');
   const auto numpy = py::module_::import("numpy");
   const py::array given = native_floats(numpy.attr("asarray")(array));
   const bool is_float = given.dtype().is(py::dtype::of<float>());
@@ -100,6 +101,7 @@ TensorFile file_to_import(py::handle object) {
   py::dict floats;
   std::vector<OtherTensor> others;
   for (const auto& [name, value] : py::reinterpret_borrow<py::dict>(object)) {
+    refuse_masked(value, "tensor " + py::cast<std::string>(py::repr(name)));
     const py::array array = numpy.attr("asarray")(value);
     if (is_of_floats(array) || !py::isinstance<py::str>(name)) {
       floats[name] = array;

@@ -89,6 +89,17 @@ class Files(unittest.TestCase):
                 read(self.folder / name)
             self.assertIn(name + ": cannot open", str(caught.exception))
 
+    def test_masked_numbers_are_refused(self):
+        executor = Net().compile()
+        rows = np.ma.masked_array(np.ones((2, 2)), mask=[[False, True], [False, False]])
+        for use in (lambda: executor.bind(x=rows), lambda: tapeloom.standardise(rows), lambda: tapeloom.one_hot(rows),
+                    lambda: tapeloom.write_safetensors(self.folder / "masked", {"a": rows}),
+                    lambda: tapeloom.import_weights(executor, {"a": rows})):
+            with self.assertRaises(tapeloom.BindError) as caught:
+                use()
+            self.assertIn("masked numbers", str(caught.exception))
+        tapeloom.standardise(np.ma.masked_array(np.ones((2, 2))))
+
     def test_idx(self):
         numbers = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
         path = self.folder / "images.gz"
