@@ -151,6 +151,17 @@ TEST_CASE("executor: wrong bindings are refused with the group's name") {
   CHECK_THROWS_SAYING(BindError, "max_samples", executor_of<double>(net, 0));
 }
 
+TEST_CASE("executor: a group that only a branch reads is said to be such a one") {
+  Tape tape;
+  const Value x = tape.input(1.0, "x"), w = tape.parameter(2.0, "w");
+  const Value loss = x > 0.0 ? w * w : w;
+  Executor<double> guarded(compile(loss));
+  CHECK_THROWS_SAYING(BindError, "\"x\" is not bound; if no result needs it, a branch", guarded.step());
+  Executor<double> other(compile(w * w, {.branches_from = tape.mark()}));
+  other.step();
+  CHECK(other.loss() == 4.0);
+}
+
 TEST_CASE("executor: rows without a name are refused where they could be of two widths") {
   SmallNet net;
   const std::vector<Value> outputs = {net.prediction};

@@ -72,6 +72,14 @@ void check_numbers(std::string_view name, std::span<const T> rows, std::size_t c
   }
 }
 
+/// Guards belong to all that was recorded, so a program may read a group that its own results have nothing to do with.
+[[noreturn]] void fail_unbound(const Program& program, const ProgramInputGroup& group) {
+  throw BindError("input group " + quoted(group.name) + " is not bound" +
+                  (program.guards.empty() ? ""
+                                          : "; if no result needs it, a branch that was decided while recording does: "
+                                            "branches_from leaves out those decided before a mark()"));
+}
+
 }  // namespace
 
 Binding::Binding(const Program& program) : program_(&program), groups_(program.input_groups.size() + 1) {
@@ -161,7 +169,7 @@ std::size_t Binding::common_rows() const {
   for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (!group.used) continue;
-    if (!groups_[g].bound()) throw BindError("input group " + quoted(group.name) + " is not bound");
+    if (!groups_[g].bound()) fail_unbound(*program_, group);
     if (first == program_->input_groups.size()) first = g;
     if (groups_[g].rows != groups_[first].rows) {
       throw BindError("input group " + quoted(group.name) + " has " + std::to_string(groups_[g].rows) + " rows, but " +
@@ -183,7 +191,7 @@ void Binding::check_each(const BatchRows& batch) const {
   for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (!group.used) continue;
-    if (!groups_[g].bound()) throw BindError("input group " + quoted(group.name) + " is not bound");
+    if (!groups_[g].bound()) fail_unbound(*program_, group);
     if (last < batch.first || last >= groups_[g].rows) {
       throw BindError("the batch reads row " + std::to_string(std::max(last, batch.first)) + ", but input group " +
                       quoted(group.name) + " has " + std::to_string(groups_[g].rows) + " rows");
