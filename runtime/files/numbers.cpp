@@ -251,6 +251,8 @@ std::optional<double> read_decimal(std::string_view text, const DecimalFormat& f
 
 std::string describe_no_decimal(std::string_view text, const DecimalFormat& format) {
   if (parse(text, format).too_large) return "does not fit into a double";
+  constexpr std::size_t longest = 1 << 20;  // a line of many numbers; a dozen copies are made of it below
+  if (text.size() > longest) return {};
   const std::string spaced = with_spaces(text);
   bool always_grouped = true, always_marked = true;
   const std::vector<DecimalFormat> formats = formats_of(spaced);
