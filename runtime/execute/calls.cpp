@@ -31,6 +31,7 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
       bind(stage, at);
     }
   }
+  bind_links();
   if (!copy_.empty()) scratch_ = copy_.data();
   const RowProduct<T>* product = row_products_.data();
   for (RowCall<T>& call : rows_) {
@@ -100,7 +101,9 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Stage& stage, std::uin
       if (view_.once() && s.step[0] == 1 && s.rows > few_terms) return Way::sums;
       [[fallthrough]];
     case InstructionKind::elementwise:
-      return view_.once() && is_small(stage, at) ? Way::links : Way::rows;
+      if (view_.once()) return is_small(stage, at) ? Way::links : Way::rows;
+      if (link_in_tile(i, s).run == nullptr) return Way::rows;
+      return s.rows == 1 ? Way::links : Way::links_if_whole;
     case InstructionKind::gather:
       return moves_.contains(at) ? Way::moves : Way::rows;
     case InstructionKind::row_extreme:
@@ -122,7 +125,6 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Stage& stage, std::uin
 
 template <class T>
 void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
-  const Instruction& i = program_.instructions[at];
   const Way way = ways_[at];
   const bool goes_on = at > instructions_of(stage).begin && ways_[at - 1] == way;
   switch (way) {
@@ -131,42 +133,22 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
     case Way::sums:
       return bind_sums(at);
     case Way::rows:
-      return bind_rows(at, goes_on);
+    case Way::links_if_whole:
+      bind_rows(at, goes_on);
+      break;
     case Way::links:
-      most_links_ += count_links(i, program_.shapes[i.shape]) + 1;
-      return;
+      break;
     case Way::moves:
       ++most_calls_;
       return;
   }
+  if (!goes_on) ++most_calls_;
 }
 
 template <class T>
 void CallPlanner<T>::bind_rows(std::uint32_t at, bool goes_on) {
-  const Instruction& i = program_.instructions[at];
   rows_.emplace_back();
-  if (i.kind != InstructionKind::elementwise) return;
-  if (view_.once()) {
-    if (adds_product(at)) bind_product(at, goes_on);
-  } else if (!skip_zeros_) {
-    bind_long_row(i, program_.shapes[i.shape]);
-  }
-}
-
-template <class T>
-void CallPlanner<T>::bind_long_row(const Instruction& i, const Shape& s) {
-  RowCall<T>& call = rows_.back();
-  for (std::size_t k = 0; k < op_arity(i.op); ++k) {
-    if (s.step[k] == Shape::by_index) return;
-    const OperandRows<T> x(view_, i, s, k);
-    if (s.rows > 1 && x.step != (x.lane_step == 0 ? 0 : view_.stride)) return;
-    call.link.x[k] = x.data;
-  }
-  // Null if there is nothing but numbers for all.
-  call.link.run = kernels_.link[static_cast<std::size_t>(i.op)][i.uniform_mask];
-  call.link.out = view_.tile + i.out * view_.stride;
-  call.rows = s.rows;
-  most_links_ += 2;
+  if (view_.once() && adds_product(at)) bind_product(at, goes_on);
 }
 
 /// A product of rows, or of a number and rows, that is added to rows that lie side by side, or subtracted.
@@ -211,25 +193,7 @@ void CallPlanner<T>::bind_product(std::uint32_t at, bool goes_on) {
   }
   call.product_rows = static_cast<std::uint32_t>(i.exact_rows ? s.rows : round_up(s.rows, kernels_.vector_lanes));
   products_at_ = rows_.size() - 1;
-  call.link.out = view_.tile + i.out, call.link.x[2] = view_.uniform_slot(i.x[2]), call.product_count = 1;
-}
-
-/// Of calls that are rows, and of those that are chains.
-template <class T>
-std::size_t CallPlanner<T>::count_runs(bool whole) const {
-  std::size_t runs = 0;
-  const RowCall<T>* rows = rows_.data();
-  for (const Stage& stage : program_.stages) {
-    Way before = Way::product;
-    const Range range = instructions_of(stage);
-    for (std::uint32_t at = range.begin; at < range.end; ++at) {
-      const bool chained = ways_[at] == Way::rows && is_link(*rows++, whole);
-      const Way way = chained ? Way::links : ways_[at];
-      if (way != before && (way == Way::rows || way == Way::links)) ++runs;
-      before = way;
-    }
-  }
-  return runs;
+  call.to = view_.tile + i.out, call.from = view_.uniform_slot(i.x[2]), call.product_count = 1;
 }
 
 template <class T>
@@ -237,8 +201,7 @@ CallList<T> CallPlanner<T>::make_room() const {
   CallList<T> calls;
   calls.load_strides.resize(view_.once() ? 0 : program_.loads.size());
   calls.stage_begins.resize(program_.stages.size() + 1);
-  calls.calls.reserve(most_calls_ + std::max(count_runs(true), count_runs(false)));
-  calls.links.reserve(most_links_);
+  calls.calls.reserve(most_calls_);
   return calls;
 }
 
@@ -250,23 +213,13 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   auto product = products_.begin();
   auto sums = sums_.begin();
   const RowCall<T>* rows = rows_.data();
-  calls.links.clear();
-  ChainBuilder<T> chains(calls.links, longest_chain_);
-  const std::size_t lanes = round_up(samples, kernels_.vector_lanes);
+  const bool whole = view_.once() || round_up(samples, kernels_.vector_lanes) == view_.stride;
+  const Link<T>* link = (whole || links_of_part_.empty() ? links_ : links_of_part_).data();
   using Kind = typename Call<T>::Kind;
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Range range = instructions_of(program_.stages[s]);
     const auto goes_on = [&](Kind kind) {
       return calls.calls.size() > calls.stage_begins[s] && calls.calls.back().kind == kind;
-    };
-    const auto begin_links = [&](std::uint32_t at) {
-      const bool on = goes_on(Kind::chains);
-      const Link<T>* begin = chains.begin_instruction(on);
-      if (!on) calls.calls.push_back({.kind = Kind::chains, .at = at, .chains = {begin}});
-    };
-    const auto end_links = [&](std::uint32_t at) {
-      calls.calls.back().end = at + 1;
-      calls.calls.back().chains.end = calls.links.data() + calls.links.size() + 1;
     };
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
       switch (ways_[at]) {
@@ -281,19 +234,18 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
           for (; sums != sums_.end() && sums->at == at; ++sums) add_sums(*sums, calls);
           break;
         case Way::rows:
-          if (const RowCall<T>& call = *rows++; is_link(call, lanes == view_.stride)) {
-            begin_links(at);
-            add_link(program_.instructions[at], call, lanes, chains);
-            end_links(at);
-          } else {
-            if (!goes_on(Kind::rows)) calls.calls.push_back({.kind = Kind::rows, .at = at, .rows = &call});
-            calls.calls.back().end = at + 1;
-          }
-          break;
+        case Way::links_if_whole:
         case Way::links:
-          begin_links(at);
-          add_links(program_.instructions[at], program_.shapes[program_.instructions[at].shape], chains);
-          end_links(at);
+          if (is_link(at, whole)) {
+            if (!goes_on(Kind::chains)) calls.calls.push_back({.kind = Kind::chains, .at = at, .chains = {link}});
+            link += count_links(program_.instructions[at], program_.shapes[program_.instructions[at].shape]);
+            if (link->run == end_of_chain<T>().run) ++link;
+            calls.calls.back().chains.end = link;
+          } else if (!goes_on(Kind::rows)) {
+            calls.calls.push_back({.kind = Kind::rows, .at = at, .rows = rows});
+          }
+          calls.calls.back().end = at + 1;
+          if (ways_[at] != Way::links) ++rows;
           break;
         case Way::moves:
           break;
@@ -302,7 +254,6 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
     }
     calls.stage_begins[s + 1] = calls.calls.size();
   }
-  chains.end();
   if (!view_.once()) return;
   // Never again.
   calls.calls.shrink_to_fit();

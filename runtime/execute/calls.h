@@ -156,15 +156,14 @@ struct BoundSums {
   std::size_t product_a_place = 0, rows_place = 0, load_place = 0;  ///< so far apart are these from place to place
 };
 
-/// An instruction that is no product and no sums. In tiles one that is elementwise may be a link, if its rows and its
-/// operands' rows lie like one long row each where the lanes are the stride; of one row it is one everywhere. Once a
-/// step, instructions that add a product each to the same rows are one call, and the rows stay in registers.
+/// An instruction that is no product, no sums and no link. Once a step, some that add a product each to the same rows
+/// are one call, and the rows stay in registers.
 template <class T>
 struct RowCall {
-  Link<T> link = {};       ///< of one lane, as long as one row; without a function if it may be none
-  std::uint32_t rows = 0;  ///< of the link
+  T* to = nullptr;
+  const T* from = nullptr;  ///< to which the products are added
   std::uint32_t product_count = 0, product_rows = 0;
-  const RowProduct<T>* products = nullptr;  ///< added to the rows link.x[2], for as many instructions as there are
+  const RowProduct<T>* products = nullptr;  ///< for as many instructions as there are
 };
 
 /// Of a gather that runs once a step: rows that are those from `from` on, or to which these are added; or zeros.
@@ -214,7 +213,6 @@ struct CallList {
   std::vector<std::size_t> load_strides;
   std::vector<Call<T>> calls;             ///< of all stages
   std::vector<std::size_t> stage_begins;  ///< and the end
-  std::vector<Link<T>> links;             ///< of the calls that are chains
 
   std::span<const Call<T>> of_stage(std::size_t stage) const {
     return std::span(calls).subspan(stage_begins[stage], stage_begins[stage + 1] - stage_begins[stage]);
@@ -240,8 +238,9 @@ class CallPlanner {
   void plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, CallList<T>& calls);
 
  private:
-  /// What an instruction comes down to.
-  enum class Way : std::uint8_t { product, sums, rows, links, moves };
+  /// What an instruction comes down to. Rows of a tile that are links lie like one long row each where the lanes are
+  /// the stride.
+  enum class Way : std::uint8_t { product, sums, rows, links, links_if_whole, moves };
 
   Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
   Way way_of(const Stage& stage, std::uint32_t at) const;
@@ -249,22 +248,20 @@ class CallPlanner {
   void find_moves(std::uint32_t at);
   void bind(const Stage& stage, std::uint32_t at);
   void bind_rows(std::uint32_t at, bool goes_on);
-  void bind_long_row(const Instruction& i, const Shape& s);
   void bind_product(std::uint32_t at, bool goes_on);
   bool adds_product(std::uint32_t at) const;
   bool goes_on_adding(std::uint32_t at) const;
-  std::size_t count_runs(bool whole) const;
+  bool is_link(std::uint32_t at, bool whole) const {
+    return ways_[at] == Way::links || (whole && ways_[at] == Way::links_if_whole);
+  }
   // Of links.cpp.
   bool is_small(const Stage& stage, std::uint32_t at) const;
   bool are_links_of_numbers(const Instruction& i, const Shape& s) const;
   Link<T> link_of_rows(const Instruction& i, const Shape& s) const;
+  Link<T> link_in_tile(const Instruction& i, const Shape& s) const;
   std::size_t count_links(const Instruction& i, const Shape& s) const;
   void add_links(const Instruction& i, const Shape& s, ChainBuilder<T>& chains) const;
-  void add_link(const Instruction& i, const RowCall<T>& call, std::size_t lanes, ChainBuilder<T>& chains) const;
-  /// Whether it is one in tiles of all lanes, or of any number.
-  static bool is_link(const RowCall<T>& call, bool whole) {
-    return call.link.run != nullptr && (whole || call.rows == 1);
-  }
+  void bind_links();
   // Of products.cpp.
   void bind_products(std::uint32_t at);
   void bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<T>& bound);
@@ -302,15 +299,16 @@ class CallPlanner {
   std::vector<RowProduct<T>> row_products_;
   std::size_t products_at_ = 0;  // the latest of rows_ that adds products
   std::vector<Way> ways_;        // of each instruction
-  std::size_t longest_chain_, most_links_ = 0;
+  std::size_t longest_chain_;
+  std::vector<Link<T>> links_, links_of_part_;  // in tiles that are whole, and where others have other ones
   std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;
   std::set<const T*> copied_;                                 // of these, those that a call has made already
   std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them
   std::deque<ProductGaps> gaps_;                              // which calls point to
   PlannedCalls<T> planned_;                                   // of one product or some sums
-  std::size_t most_calls_ = 0;                                // of others than rows and chains
-  std::vector<T> copy_;                                       // of B, of what runs once; the products take turns
+  std::size_t most_calls_ = 0;
+  std::vector<T> copy_;  // of B, of what runs once; the products take turns
 };
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

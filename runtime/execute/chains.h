@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/core/ops/op.h"
@@ -16,22 +17,21 @@ struct Chains {
   const Link<T>* begin = nullptr;
   const Link<T>* end = nullptr;
 
-  void run() const {
-    for (const Link<T>* link = begin; link != end;) link = link->run(link, T{});
+  void run(std::size_t lanes) const {
+    for (const Link<T>* link = begin; link != end;) link = link->run(link, T{}, lanes);
   }
 };
 
-/// Adds links to a list that has room for them, of some instructions a chain.
+/// A list of chains, of so many instructions each at most.
 template <class T>
 class ChainBuilder {
  public:
-  ChainBuilder(std::vector<Link<T>>& links, std::size_t longest) : links_(links), longest_(longest) {}
+  explicit ChainBuilder(std::size_t longest) : longest_(longest) {}
 
   /// Begins with the links of an instruction, in a new chain unless it goes on from the instruction before.
-  const Link<T>* begin_instruction(bool goes_on) {
+  void begin_instruction(bool goes_on) {
     if (!goes_on || instructions_ == longest_) end();
     ++instructions_;
-    return links_.data() + links_.size();
   }
   void add(const Link<T>& link) {
     links_.push_back(link);
@@ -46,15 +46,20 @@ class ChainBuilder {
     links_.push_back({.run = scalar_link<T>(op, last_mask), .out = out, .x = x});
     last_number_ = out;
   }
-  /// Of the latest chain, if there is one. Returns where the next one begins.
-  const Link<T>* end() {
-    if (instructions_ > 0) links_.push_back(end_of_chain<T>());
-    instructions_ = 0, last_number_ = nullptr;
-    return links_.data() + links_.size();
+  /// Once there are all; the builder is empty then.
+  std::vector<Link<T>> take() {
+    end();
+    return std::move(links_);
   }
 
  private:
-  std::vector<Link<T>>& links_;
+  /// Of the latest chain, if there is one.
+  void end() {
+    if (instructions_ > 0) links_.push_back(end_of_chain<T>());
+    instructions_ = 0, last_number_ = nullptr;
+  }
+
+  std::vector<Link<T>> links_;
   std::size_t longest_, instructions_ = 0;
   const T* last_number_ = nullptr;  // where the link before puts its one number
 };

@@ -61,19 +61,35 @@ Link<T> CallPlanner<T>::link_of_rows(const Instruction& i, const Shape& s) const
   const auto& links = s.rows <= table.vector_lanes ? table.link_of_one : table.link;
   return {.run = links[static_cast<std::size_t>(i.op)][one_for_all],
           .out = view_.tile + i.out,
-          .lanes = round_up(s.rows, table.vector_lanes)};
+          .rows = round_up(s.rows, table.vector_lanes)};
 }
 
-/// At most.
+/// Likewise of rows in tiles, which lie one after the other there, or are one number for all.
+template <class T>
+Link<T> CallPlanner<T>::link_in_tile(const Instruction& i, const Shape& s) const {
+  if (skip_zeros_) return {};
+  Link<T> link = {.out = view_.tile + i.out * view_.stride, .rows = s.rows};
+  for (std::size_t k = 0; k < op_arity(i.op); ++k) {
+    if (s.step[k] == Shape::by_index) return {};
+    const OperandRows<T> x(view_, i, s, k);
+    if (s.rows > 1 && x.step != (x.lane_step == 0 ? 0 : view_.stride)) return {};
+    link.x[k] = x.data;
+  }
+  // Null if there is nothing but numbers for all.
+  link.run = kernels_.link[static_cast<std::size_t>(i.op)][i.uniform_mask];
+  return link;
+}
+
 template <class T>
 std::size_t CallPlanner<T>::count_links(const Instruction& i, const Shape& s) const {
+  if (!view_.once()) return 1;
   if (i.kind == InstructionKind::row_sum) return std::size_t{s.terms} * (s.rows - 1);
-  return std::min(s.rows, most_numbers);
+  return s.rows > 1 && link_of_rows(i, s).run != nullptr ? 1 : s.rows;
 }
 
-/// Of an instruction that is small.
 template <class T>
 void CallPlanner<T>::add_links(const Instruction& i, const Shape& s, ChainBuilder<T>& chains) const {
+  if (!view_.once()) return chains.add(link_in_tile(i, s));
   T* out = view_.tile + i.out;
   if (i.kind == InstructionKind::row_sum) {
     const T* x = view_.tile + i.x[0];
@@ -100,23 +116,32 @@ void CallPlanner<T>::add_links(const Instruction& i, const Shape& s, ChainBuilde
   }
 }
 
-/// Of a tile of so many lanes.
+/// Those of whole tiles, and of others if they are not the same. A chain ends where another instruction, or a stage,
+/// comes between.
 template <class T>
-void CallPlanner<T>::add_link(const Instruction& i, const RowCall<T>& call, std::size_t lanes,
-                              ChainBuilder<T>& chains) const {
-  Link<T> link = call.link;
-  link.lanes = lanes * call.rows;
-  if (link.lanes == kernels_.vector_lanes) {
-    link.run = kernels_.link_of_one[static_cast<std::size_t>(i.op)][i.uniform_mask];
-  }
-  chains.add(link);
+void CallPlanner<T>::bind_links() {
+  const auto links_of = [&](bool whole) {
+    ChainBuilder<T> chains(longest_chain_);
+    for (const Stage& stage : program_.stages) {
+      const Range range = instructions_of(stage);
+      for (std::uint32_t at = range.begin; at < range.end; ++at) {
+        if (!is_link(at, whole)) continue;
+        const Instruction& i = program_.instructions[at];
+        chains.begin_instruction(at > range.begin && is_link(at - 1, whole));
+        add_links(i, program_.shapes[i.shape], chains);
+      }
+    }
+    return chains.take();
+  };
+  links_ = links_of(true);
+  if (std::find(ways_.begin(), ways_.end(), Way::links_if_whole) != ways_.end()) links_of_part_ = links_of(false);
 }
 
-#define TAPELOOM_INSTANTIATE(T)                                                                      \
-  template bool CallPlanner<T>::is_small(const Stage&, std::uint32_t) const;                         \
-  template std::size_t CallPlanner<T>::count_links(const Instruction&, const Shape&) const;          \
-  template void CallPlanner<T>::add_links(const Instruction&, const Shape&, ChainBuilder<T>&) const; \
-  template void CallPlanner<T>::add_link(const Instruction&, const RowCall<T>&, std::size_t, ChainBuilder<T>&) const;
+#define TAPELOOM_INSTANTIATE(T)                                                             \
+  template bool CallPlanner<T>::is_small(const Stage&, std::uint32_t) const;                \
+  template Link<T> CallPlanner<T>::link_in_tile(const Instruction&, const Shape&) const;    \
+  template std::size_t CallPlanner<T>::count_links(const Instruction&, const Shape&) const; \
+  template void CallPlanner<T>::bind_links();
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)
 #undef TAPELOOM_INSTANTIATE

@@ -50,7 +50,7 @@ template <bool profiled>
   const RowCall<T>* call = list.rows;
   for (std::uint32_t at = list.at; at != list.end; ++at, ++call) {
     if (call->product_count > 0) {
-      kernels_.add_products(call->link.out, call->link.x[2], call->products, call->product_count, call->product_rows);
+      kernels_.add_products(call->to, call->from, call->products, call->product_count, call->product_rows);
       at += call->product_count - 1, call += call->product_count - 1;
     } else {
       run_instruction(program_.instructions[at], tile, totals, first);
@@ -62,10 +62,10 @@ template <bool profiled>
 template <class T>
 template <bool profiled>
 void Runner<T>::run_chains(const Call<T>& list, Stopwatch<profiled>& stopwatch) {
-  if (!profiled) return list.chains.run();
+  if (!profiled) return list.chains.run(view_.lanes);
   std::uint32_t at = list.at;
   for (const Link<T>* link = list.chains.begin; link != list.chains.end;) {
-    link = link->run(link, T{});
+    link = link->run(link, T{}, view_.lanes);
     stopwatch.lap(times_, at++);
   }
 }

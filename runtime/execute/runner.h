@@ -145,7 +145,7 @@ class OnceRunner : public Runner<T> {
   void run(std::size_t stage) {
     const Chained& chained = chained_[stage];
     if (!chained.is_all) return run_list(stage);
-    chained.chains.run();
+    chained.chains.run(1);
   }
 
  private:

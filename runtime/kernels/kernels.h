@@ -122,17 +122,17 @@ struct RowProduct {
   bool x_is_one, negative;
 };
 
-/// One of a chain of small instructions that run once a step. `run` computes it and then calls the next link's in place
-/// of returning, so that each is guessed from what came before it, until one that end_of_chain() has put there returns
-/// where it goes on. `last` is the result before, if that was one number: what follows from it need not wait until it
-/// can be read from memory.
+/// One of a chain of elementwise instructions. `run` computes it and then calls the next link's in place of returning,
+/// so that each is guessed from what came before it, until one that end_of_chain() has put there returns where it goes
+/// on. `last` is the result before, if that was one number: what follows from it need not wait until it can be read
+/// from memory. `lanes` are those of a row.
 template <class T>
 struct Link {
-  using Run = const Link* (*)(const Link* link, T last);
+  using Run = const Link* (*)(const Link* link, T last, std::size_t lanes);
   Run run = nullptr;
   T* out = nullptr;
   std::array<const T*, 3> x = {};
-  std::size_t lanes = 0;  ///< of KernelTable::link
+  std::size_t rows = 0;  ///< of KernelTable::link, one after another
 };
 /// *out = op(*x[0], ...), through the scalar functions, with `last` for the operands whose bit is set.
 template <class T>
@@ -152,7 +152,7 @@ struct KernelTable {
   /// Operands of the mask are one number for all, those that the op does not have are not read. The result may be
   /// where an operand is.
   Elementwise<T> elementwise[op_count][8];
-  /// The same as links, of Link::lanes and of one vector.
+  /// The same as links, of all lanes of Link::rows and of one vector.
   typename Link<T>::Run link[op_count][8], link_of_one[op_count][8];
   /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. It takes twice as
   /// many at most as the same product with more columns or a larger k.

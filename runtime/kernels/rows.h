@@ -46,9 +46,9 @@ void elementwise(T* out, const T* x, const T* y, const T* z, std::size_t lanes) 
 }
 
 template <class T, class F, unsigned mask, bool of_one>
-const Link<T>* link(const Link<T>* l, T) {
-  elementwise<T, F, mask>(l->out, l->x[0], l->x[1], l->x[2], of_one ? Lanes<T>::count : l->lanes);
-  return l[1].run(l + 1, T{});
+const Link<T>* link(const Link<T>* l, T, std::size_t lanes) {
+  elementwise<T, F, mask>(l->out, l->x[0], l->x[1], l->x[2], of_one ? Lanes<T>::count : l->rows * lanes);
+  return l[1].run(l + 1, T{}, lanes);
 }
 
 /// then(c) or op(operand, c) for rows of C.
