@@ -1,6 +1,7 @@
 // The notebooks record all samples in one graph, with constants as data. Such a recording compiles to the program of
 // one sample with inputs; the results are the reference's.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <random>
@@ -323,5 +324,22 @@ TEST_CASE("fold samples: a sum whose alike terms are not as many of each sample 
     options.simplify = simplify;
     Executor<double> executor(compile(loss, options));
     CHECK(executor.step() == 0.75);
+  }
+}
+
+TEST_CASE("fold samples: a sum that ends before what another sample adds up is there is not folded") {
+  // The second one's 1.0 * 1.0 is computed after where the first one's sum ends.
+  Tape tape;
+  const std::vector<std::vector<double>> rows = {{0.0, 0.0, 0.0, 0.0}, {0.0, 1.0, 0.0, 0.0}};
+  Value loss = 0.0;
+  for (const std::vector<double>& row : rows) {
+    std::vector<Value> v;
+    for (const double number : row) v.push_back(tape.constant(number));
+    const Value sum = round(0.0 * v[0] + 1.0 * v[1] + 0.0 * v[2] + 0.0 * v[3]);
+    loss += binary_cross_entropy(0.0, v[2], 1.0) + sum + binary_cross_entropy(0.0, v[0], 1.0);
+  }
+  for (const bool gradients : {true, false}) {
+    Executor<double> executor(compile(loss, {.gradients = gradients}));
+    CHECK(std::abs(executor.step() - (4.0 * std::log(2.0) + 1.0)) < 1e-14);
   }
 }

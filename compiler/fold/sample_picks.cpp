@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "tapeloom/core/base/check.h"
+
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
@@ -60,6 +62,8 @@ bool SamplePicks::collect(const std::function<std::uint32_t(std::vector<double>)
   for (const Reader& reader : readers) {
     const Positions read = positions(reader);
     const std::uint32_t end = end_of(reader);
+    // A sum may end in one sample before what it adds up in another is computed there.
+    if (std::ranges::any_of(read, [&](std::uint32_t position) { return position >= end; })) return false;
     if (const auto known = same_.find(read); known != same_.end() && picks_[known->second].end <= end) {
       of_reader_[reader] = known->second;
       continue;
@@ -77,6 +81,7 @@ bool SamplePicks::collect(const std::function<std::uint32_t(std::vector<double>)
       std::vector<double> numbers;
       for (const std::uint32_t position : read) {
         const auto at = std::ranges::lower_bound(pick.candidates, position);
+        TAPELOOM_CHECK(at != pick.candidates.end() && *at == position);
         numbers.push_back(static_cast<double>(at - pick.candidates.begin()));
       }
       pick.input = add_input(std::move(numbers));

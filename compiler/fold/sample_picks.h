@@ -38,7 +38,8 @@ class SamplePicks {
 
   SamplePicks(const SampleSums& sums, const SampleColumns& columns) : sums_(sums), columns_(columns) {}
 
-  /// `add_input` makes an input of numbers, one a sample. False if more were computed than there is now.
+  /// `add_input` makes an input of numbers, one a sample. False if more were computed than there is now, or a sum would
+  /// end before something that it picks from is there.
   bool collect(const std::function<std::uint32_t(std::vector<double>)>& add_input);
 
   /// What is picked there, as a number below size(), or none.
