@@ -123,7 +123,8 @@ void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
     const std::span<NodeId> operands = rows_.add(node);
     std::copy(x.begin(), x.end(), operands.begin());
     // That products are alike does not tell their factors' order.
-    if (out_of_order(node, operands[0], operands[1], mixed)) std::swap(operands[0], operands[1]);
+    const bool product = sums_.is(node, Op::mul);
+    if (product && out_of_order(node, operands[0], operands[1], mixed)) std::swap(operands[0], operands[1]);
   }
   if (mixed) {
     cut_mixed(rows_, sums_.tape().varying(members[0]), ends_);
@@ -142,7 +143,6 @@ void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
 
 /// Whether the factors of a product are to change places, to lie as those of others do.
 bool ElementwiseRows::out_of_order(NodeId node, NodeId a, NodeId b, bool mixed) const {
-  if (!sums_.is(node, Op::mul)) return false;
   if (!mixed) return c_.kind_of(a) > c_.kind_of(b);
   const auto rank = [&](NodeId x) {
     if (p_.is_constant(x)) return 0;
