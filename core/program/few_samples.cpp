@@ -15,6 +15,7 @@ namespace {
 // Rows fill the widest vectors; samples that do not fill half of one are in shorter ones.
 constexpr std::size_t bytes_of_rows = 64, bytes_of_few_samples = 32;
 /// Seconds of a multiplication of vectors, of rows or of samples; and of samples by a number, in a product of theirs.
+/// As steps of eight nets took on an Intel Xeon of 2023; those known of an AMD EPYC with AVX-512 agree with the first.
 constexpr double vector = 0.2e-9, of_samples = 0.25e-9, by_number = 0.16e-9;
 /// To call a kernel for the rows of one sample.
 constexpr double call = 5e-9;
