@@ -115,6 +115,12 @@ Applied apply_bounded(Op op, const std::array<Bounded, 3>& x, const Arithmetic& 
     }
     visit(there);
   }
+  for (std::size_t k = 0; k < inexact_count && !unknown; ++k) {
+    // Where derivatives of atan, erf and the like are largest.
+    std::array<Real, 3> there = at;
+    there[inexact[k]] = 0.0L;
+    if (std::fabs(at[inexact[k]]) < error[inexact[k]]) visit(there);
+  }
   const Real apart = std::fabs(at[0] - at[1]);
   if ((op == Op::equal || op == Op::not_equal) && inexact_count > 0 && apart <= error[0] + error[1]) spread = 1.0L;
   if (op == Op::where && error[0] > 0 && std::fabs(at[0]) <= error[0]) {
