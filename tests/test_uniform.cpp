@@ -1,5 +1,6 @@
 // What runs once a step, of every instruction set, against plain loops. Numbers are small whole ones, so that every
 // order of additions gives the same, and what no result is must be left alone.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -158,6 +159,99 @@ TEMPLATE_TEST_CASE("uniform: elementwise rows at any distance", "", float, doubl
       // Rows are written in whole vectors.
       slots.resize(result + s.rows), expected.resize(result + s.rows);
       CHECK(slots == expected);
+    }
+  });
+}
+
+namespace {
+
+/// Instructions on few rows, one after another, and what loops make of the same slots. Results lie in places of their
+/// own, of whose rows so many are known.
+template <class T>
+struct FewRows {
+  static constexpr std::uint32_t places = 6, apart = 48, most = 12;
+  Program program;
+  std::vector<T> slots = std::vector<T>(some_slots), expected;
+  std::vector<std::uint32_t> known = std::vector<std::uint32_t>(places, apart / 2);
+
+  static std::uint32_t place(std::uint32_t p) { return result + p * apart; }
+
+  explicit FewRows(Random& random) {
+    for (T& number : slots) number = static_cast<T>(between(random, -1.0, 1.0));
+    expected = slots;
+    program.uniform_slots = some_slots;
+    std::uint32_t at = 0;
+    for (std::uint32_t n = 1 + draw(random, 150); n-- > 0;) {
+      if (draw(random, 3) == 0) at = draw(random, places);
+      add(random, at);
+    }
+    program.stages.resize(1);
+    program.stages[0].uniform = {0, static_cast<std::uint32_t>(program.instructions.size())};
+  }
+
+  void add(Random& random, std::uint32_t at) {
+    constexpr Op ops[] = {Op::neg, Op::sub, Op::max, Op::mul, Op::multiply_add, Op::subtract_product};
+    Instruction i{.op = ops[draw(random, 6)], .uniform_mask = 7, .out = place(at)};
+    Shape s{.rows = 1 + draw(random, draw(random, 2) == 0 ? 3 : most)};
+    i.exact_rows = draw(random, 4) == 0;
+    i.shape = static_cast<std::uint32_t>(program.shapes.size());
+    for (std::size_t k = 0; k < op_arity(i.op); ++k) {
+      const std::uint32_t other = draw(random, places);
+      i.x[k] = draw(random, 400), s.step[k] = draw(random, 4);
+      switch (draw(random, 4)) {
+        case 0:  // in place
+          if (s.rows <= known[at]) i.x[k] = i.out, s.step[k] = 1;
+          break;
+        case 1:  // another result, or a number of it
+          if (other != at && s.rows <= known[other]) i.x[k] = place(other), s.step[k] = draw(random, 2);
+          break;
+        case 2:  // rows that lie apart, of which some are written before they would be read
+          if (2 * s.rows <= known[at]) i.x[k] = i.out - 3, s.step[k] = 2;
+          break;
+        default:
+          break;
+      }
+    }
+    const std::vector<T> before = expected;
+    for (std::uint32_t r = 0; r < s.rows; ++r) {
+      const auto x = [&](std::size_t k) { return before[i.x[k] + r * s.step[k]]; };
+      expected[i.out + r] = i.op == Op::neg   ? -x(0)
+                            : i.op == Op::sub ? x(0) - x(1)
+                            : i.op == Op::max ? std::max(x(0), x(1))
+                            : i.op == Op::mul ? x(0) * x(1)
+                                              : by_product(i.op, x(0), x(1), x(2));
+    }
+    known[at] = i.exact_rows ? std::max(known[at], s.rows) : s.rows;
+    program.instructions.push_back(i), program.shapes.push_back(s);
+  }
+
+  static T by_product(Op op, T a, T b, T c) {
+    const volatile T product = a * b;
+    return op == Op::multiply_add ? product + c : c - product;
+  }
+
+  /// The first that is another one.
+  std::uint32_t difference() const {
+    for (std::uint32_t p = 0; p < places; ++p) {
+      for (std::uint32_t r = 0; r < known[p]; ++r) {
+        if (slots[place(p) + r] != expected[place(p) + r]) return place(p) + r;
+      }
+    }
+    return 0;
+  }
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("uniform: instructions on few rows, one after another", "", float, double) {
+  Random random(5);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (int n = 0; n < 400; ++n) {
+      FewRows<TestType> rows(random);
+      const bool profiled = n % 4 == 0, skips_zeros = n % 5 == 0;
+      OnceRunner<TestType>(rows.program, table, {.uniform = rows.slots.data()}, profiled, skips_zeros).run(0);
+      INFO(rows.program.instructions.size() << " instructions");
+      REQUIRE(rows.difference() == 0);
     }
   });
 }
