@@ -1,7 +1,10 @@
 // Products, sums over samples and transposes of every instruction set against plain loops. All numbers are small whole
 // ones, so that every order of additions gives the same and results must be equal. Arrays are as long as their
 // contracts say, for the address sanitizer, and what lies between rows must keep its numbers.
+#include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,13 @@ template <class T>
 std::vector<T> whole_numbers(Random& random, std::size_t count) {
   std::vector<T> numbers(count);
   for (T& number : numbers) number = static_cast<T>(static_cast<int>(below(random, 9)) - 4);
+  return numbers;
+}
+
+template <class T>
+std::vector<T> fractions(Random& random, std::size_t count) {
+  std::vector<T> numbers(count);
+  for (T& number : numbers) number = static_cast<T>(between(random, -1, 1));
   return numbers;
 }
 
@@ -235,6 +245,54 @@ TEMPLATE_TEST_CASE("matrix kernels: sums over samples, and of products", "", flo
         check_sums(table, random, rows, 0, samples);
         for (std::size_t terms = 1; terms <= std::min<std::size_t>(rows, 11); ++terms) {
           check_sums(table, random, rows, terms, samples);
+        }
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("matrix kernels: sums of products have the same bits wherever rows begin", "", float, double) {
+  Random random(11);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (const std::size_t samples : {96u, 99u, 129u, 784u}) {
+      for (const std::size_t extra : {0u, 1u, 2u, 3u, 4u, 8u, 17u}) {
+        for (const std::size_t rows : {15u, 40u, 67u, 100u}) {
+          const std::size_t terms = 1 + below(random, 6), b_step = samples + below(random, 40);
+          const std::size_t first = below(random, 20), b_first = below(random, 20);
+          const std::vector<TestType> b = fractions<TestType>(random, b_first + terms * b_step + 16);
+          const std::vector<TestType> a = fractions<TestType>(random, rows * samples);
+          const auto sums_of = [&](std::size_t stride, std::size_t begin) {
+            // What lies between the rows must not count.
+            std::vector<TestType> apart(begin + rows * stride + 16, std::numeric_limits<TestType>::infinity());
+            for (std::size_t r = 0; r < rows; ++r) {
+              std::copy_n(a.begin() + static_cast<std::ptrdiff_t>(r * samples), samples,
+                          apart.begin() + static_cast<std::ptrdiff_t>(begin + r * stride));
+            }
+            std::vector<TestType> c(rows * terms, TestType(untouched));
+            const Sums sums{.a_rows = rows,
+                            .a_stride = stride,
+                            .b_rows = terms,
+                            .b_stride = b_step,
+                            .c_row_step = terms,
+                            .c_column_step = 1,
+                            .samples = samples};
+            run_planned(table, sums, apart.data() + begin, b.data() + b_first, c.data(), false);
+            return c;
+          };
+          const std::vector<TestType> found = sums_of(samples + extra, first);
+          INFO(rows << " rows of " << samples << ", " << extra << " apart, " << terms << " terms");
+          CHECK(std::ranges::equal(found, sums_of(rounded(samples, 16), 0), same_bits<TestType>));
+          for (std::size_t r = 0; r < rows; ++r) {
+            for (std::size_t t = 0; t < terms; ++t) {
+              double sum = 0, sizes = 0;
+              for (std::size_t n = 0; n < samples; ++n) {
+                const double product = double(a[r * samples + n]) * double(b[b_first + t * b_step + n]);
+                sum += product, sizes += std::abs(product);
+              }
+              const double bound = 100 * double(std::numeric_limits<TestType>::epsilon()) * sizes;
+              if (!(std::abs(double(found[r * terms + t]) - sum) <= bound)) FAIL("row " << r << ", term " << t);
+            }
+          }
         }
       }
     }

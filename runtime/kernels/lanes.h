@@ -127,6 +127,63 @@ class FirstLanes<double> {
 };
 #endif
 
+/// Reads a vector's last lanes alone, `count` of them; the others are zeros.
+template <class T>
+class LastLanes {
+ public:
+  explicit LastLanes(std::size_t count) : count_(count) {}
+  Lanes<T> load(const T* from) const {
+    Lanes<T> lanes;
+    for (std::size_t i = 0; i < count_; ++i) lanes.v[Lanes<T>::count - count_ + i] = from[i];
+    return lanes;
+  }
+
+ private:
+  std::size_t count_;
+};
+
+/// Lane l of the result is lane l + by, and after the last comes the first.
+template <class T>
+inline Lanes<T> rotated(Lanes<T> lanes, std::size_t by) {
+  Lanes<T> result;
+  for (std::size_t l = 0; l < Lanes<T>::count; ++l) result.v[l] = lanes.v[(l + by) % Lanes<T>::count];
+  return result;
+}
+
+#if TAPELOOM_VECTOR_BYTES == 64
+template <>
+class LastLanes<float> {
+ public:
+  explicit LastLanes(std::size_t count) : mask_(static_cast<__mmask16>(0xffff0000u >> count)) {}
+  Lanes<float> load(const float* from) const { return Lanes<float>(_mm512_maskz_expandloadu_ps(mask_, from)); }
+
+ private:
+  __mmask16 mask_;
+};
+template <>
+class LastLanes<double> {
+ public:
+  explicit LastLanes(std::size_t count) : mask_(static_cast<__mmask8>(0xff00u >> count)) {}
+  Lanes<double> load(const double* from) const { return Lanes<double>(_mm512_maskz_expandloadu_pd(mask_, from)); }
+
+ private:
+  __mmask8 mask_;
+};
+
+template <>
+inline Lanes<float> rotated(Lanes<float> lanes, std::size_t by) {
+  const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return Lanes<float>(
+      _mm512_maskz_permutexvar_ps(0xffff, _mm512_add_epi32(first, _mm512_set1_epi32(static_cast<int>(by))), lanes.v));
+}
+template <>
+inline Lanes<double> rotated(Lanes<double> lanes, std::size_t by) {
+  const __m512i first = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+  return Lanes<double>(_mm512_maskz_permutexvar_pd(
+      0xff, _mm512_add_epi64(first, _mm512_set1_epi64(static_cast<long long>(by))), lanes.v));
+}
+#endif
+
 template <class T>
 struct LaneMask {
   typename Lanes<T>::Mask m;
