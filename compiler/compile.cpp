@@ -2,7 +2,6 @@
 #include "tapeloom/compiler/compile.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -88,25 +87,11 @@ class Pipeline {
     bool by_level;
   };
 
-  /// What is rolled by classes of history, or not at all.
-  Graph run() {
-    if (!rolls()) return run_from(import(request_), "import", false);
-    start_rolling();
-    Graph rolled = std::move(*rolling_).by_history().graph;
-    rolling_.reset();
-    keep(rolled, false);
-    return run_from(std::move(rolled), "roll", false);
-  }
-
-  /// What is rolled by classes of level, if there is something to roll so; with `always`, also where there is little.
-  std::optional<RolledByLevel> run_by_level(bool always) {
-    if (!rolls()) return std::nullopt;
-    start_rolling();
-    std::optional<RolledByLevel> rolled = rolling_->by_level(always);
-    if (!rolled) return rolled;
-    keep(rolled->graph, true);
-    rolled->graph = run_from(std::move(rolled->graph), "roll", true);
-    return rolled;
+  bool rolls() const { return options_.roll && !options_.exact; }
+  /// The passes after rolling. `name` is that of what the graph comes from.
+  Graph run(Graph rolled, const char* name, bool by_level) {
+    if (rolls()) keep(rolled, by_level);
+    return run_from(std::move(rolled), name, by_level);
   }
 
   /// What was rolled last, for steps of one sample, if it is little beside what was recorded. After it guards() are
@@ -126,12 +111,6 @@ class Pipeline {
   const std::string& report() const { return report_; }
 
  private:
-  /// Both ways of rolling begin with the same sums and classes.
-  void start_rolling() {
-    if (!rolling_) rolling_.emplace(request_);
-  }
-  bool rolls() const { return options_.roll && !options_.exact; }
-
   void keep(const Graph& rolled, bool by_level) {
     const bool has_rows = !folded_ && !request_.tape().input_nodes().empty();
     const bool takes_little = rolled.size() * least_nodes_a_block <= request_.live_nodes().all;
@@ -203,7 +182,6 @@ class Pipeline {
   const CompileOptions& options_;
   bool folded_;
   std::uint32_t differentiated_inputs_;
-  std::optional<Rolling> rolling_;
   std::optional<Kept> kept_;  ///< see run_of_one_sample
   GuardNumbers ungrouped_;    ///< which of the recording's guards those of the request are
   GuardNumbers guards_;       ///< and those of the last graph
@@ -260,23 +238,41 @@ void add_one_sample(const Source& source, const CompileOptions& options, Pipelin
   program.of_one_sample = std::make_shared<const Program>(std::move(one));
 }
 
+/// Seconds that a step takes for the values alone, if nothing of the graph is simplified.
+double seconds_of_values(const Source& source, const Graph& rolled, bool by_level) {
+  Program program;
+  describe(source, {.gradients = false}, rolled, source.guards(), program);
+  emit(rolled, schedule(rolled), {.reuse_slots = false, .parts_by_cost = by_level}, program);
+  return cost::seconds_a_step(program);
+}
+
 /// The program by history or by level, whichever is estimated to be faster, unless `ways` say it.
 Made choose(const Value* loss, std::span<const Value> outputs, const CompileOptions& options, bool reports,
             const Ways& ways) {
   check_options(loss, options);
   const Source source = find_source(loss, outputs, options);
   Pipeline pipeline(source, options, reports, ways.one_sample);
-  const auto made = [&](const Graph& graph, bool levelled) {
-    return Made{make(source, options, pipeline, graph, levelled), pipeline.report()};
+  const auto made = [&](Graph rolled, const char* name, bool by_level) {
+    const Graph graph = pipeline.run(std::move(rolled), name, by_level);
+    return Made{make(source, options, pipeline, graph, by_level), pipeline.report()};
   };
+  const auto by_history = [&](Graph rolled) { return made(std::move(rolled), "roll", false); };
+  const auto by_level = [&](Graph rolled) { return made(std::move(rolled), "roll", true); };
   const auto of_rolled = [&] {
-    const std::optional<RolledByLevel> levels = pipeline.run_by_level(ways.by_level);
-    if (!levels) return made(pipeline.run(), false);
-    Made of_levels = made(levels->graph, true);
-    if (std::isinf(levels->share_of_time)) return of_levels;
-    Made of_history = made(pipeline.run(), false);
-    const double least = levels->share_of_time * cost::seconds_a_step(of_history.program);
-    return cost::seconds_a_step(of_levels.program) <= least ? of_levels : of_history;
+    if (!pipeline.rolls()) return made(import(source.request()), "import", false);
+    Rolling rolling(source.request());
+    std::optional<RolledByLevel> levels = rolling.by_level(ways.by_level);
+    if (!levels) return by_history(std::move(rolling).by_history().graph);
+    if (levels->at_once) return by_level(std::move(levels->graph));
+    Graph history = std::move(rolling).by_history().graph;
+    // All the passes twice are to be spared.
+    const double share = seconds_of_values(source, levels->graph, true) / seconds_of_values(source, history, false);
+    if (share <= levels->shares.sure) return by_level(std::move(levels->graph));
+    if (share >= choices::sure_by_history) return by_history(std::move(history));
+    Made of_levels = by_level(std::move(levels->graph));
+    Made of_history = by_history(std::move(history));
+    const double least = levels->shares.better * cost::seconds_a_step(of_history.program);
+    return std::move(cost::seconds_a_step(of_levels.program) <= least ? of_levels : of_history);
   };
   Made result = of_rolled();
   add_one_sample(source, options, pipeline, ways.one_sample, result.program);

@@ -19,10 +19,16 @@ constexpr std::size_t least_samples = 2;
 
 bool SampleSums::find(bool any_parameters, bool outer) {
   if (is_result_.empty()) find_results();
-  if (hash_.empty() || any_parameters != any_parameters_) hash_nodes(any_parameters);
-  groups.clear(), looked_at_.clear();
-  samples = 0;
-  any_parameters || outer ? find_outer_groups() : find_groups();
+  const Asked asked{any_parameters, any_parameters || outer};
+  if (found_ != asked) {
+    if (!found_ || found_->any_parameters != any_parameters) hash_nodes(any_parameters);
+    groups.clear(), looked_at_.clear();
+    samples = 0;
+    asked.outer ? find_outer_groups() : find_groups();
+    found_ = asked, found_groups_ = groups, found_samples_ = samples;
+  } else {
+    groups = found_groups_, samples = found_samples_;
+  }
   return !groups.empty();
 }
 
@@ -39,7 +45,6 @@ void SampleSums::find_results() {
 
 void SampleSums::hash_nodes(bool any_parameters) {
   constexpr std::uint64_t start = 0x243f6a8885a308d3;  // with a small number, op and index could make up for each other
-  any_parameters_ = any_parameters;
   hash_.assign(sums_.size(), 0);
   has_data_.assign(sums_.size(), false);
   for (std::uint32_t i = 0; i < sums_.size(); ++i) {

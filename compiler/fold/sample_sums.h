@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -60,7 +61,13 @@ class SampleSums {
   void find_same();
 
   Sums& sums_;
-  bool any_parameters_ = false;         // what the hashes are of
+  struct Asked {
+    bool any_parameters, outer;
+    bool operator==(const Asked&) const = default;
+  };
+  std::optional<Asked> found_;       // what the hashes are of, and what was found for it
+  std::vector<Group> found_groups_;  // before anything is done with them
+  std::uint32_t found_samples_ = 0;
   LargeVector<std::uint64_t> hash_;     // of each node
   LargeVector<std::uint8_t> has_data_;  // depends on a constant, or is one
   LargeVector<std::uint8_t> is_result_;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 #include <map>
 #include <span>
 #include <utility>
@@ -369,11 +368,9 @@ std::optional<RolledByLevel> Rolling::by_level(bool always) const {
   for (std::size_t i = 0; i < request_.size() && !varies; ++i) {
     varies = request_.live(NodeId(i)) && request_.tape().varying(NodeId(i));
   }
-  const bool at_once = always || (merged == Merged::most && !varies);
   return RolledByLevel{roll(request_, sums_, Candidates(sums_, std::move(classes))).graph,
-                       at_once  ? std::numeric_limits<double>::infinity()
-                       : varies ? choices::better_by_level_varying
-                                : choices::better_by_level};
+                       always || (merged == Merged::most && !varies),
+                       varies ? choices::by_level_varying : choices::by_level};
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

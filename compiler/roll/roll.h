@@ -5,6 +5,7 @@
 
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/request/request.h"
+#include "tapeloom/compiler/roll/choices.h"
 #include "tapeloom/compiler/roll/levels.h"
 #include "tapeloom/compiler/roll/rows.h"
 
@@ -24,9 +25,8 @@ struct Rolled {
 
 struct RolledByLevel {
   Graph graph;
-  /// It is better where it is estimated to take at most this share of the time of that by history; infinite where so
-  /// many classes have become one that nothing else need be tried.
-  double share_of_time;
+  bool at_once;            ///< so many classes have become one that nothing else need be tried
+  choices::Shares shares;  ///< of the time of that by history
 };
 
 /// The live nodes, with scalars that compute alike gathered into the rows of blocks: sums of products with parameters
