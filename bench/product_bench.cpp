@@ -136,8 +136,9 @@ class Contest {
         p.c_stride = row_step;
         a_ = arena_.data(y), b_ = scratch_;
         kernels.transpose(terms, shape.samples, x_, step, scratch_, p.b_stride);
-        by_sums_ = cost::dots(rows, terms, shape.samples, kernels.vector_lanes) <=
-                   cost::product_over_samples(rows, terms, shape.samples, kernels.vector_lanes, transposes_);
+        by_sums_ =
+            cost::dots(rows, terms, shape.samples, kernels.vector_lanes) <=
+            cost::product_over_samples(rows, terms, shape.samples, kernels.vector_lanes, transposes_ ? terms : 0);
         if (by_sums_) {
           const bool swapped = terms > rows;
           sums_of_ = swapped ? x_ : a_, by_ = swapped ? a_ : x_;

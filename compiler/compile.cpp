@@ -154,6 +154,7 @@ class Pipeline {
          [&](Graph graph) { return group_guards(std::move(graph), guards_, recorded_guards_); });
     pass("fuse", options.fuse && may_round, fuse);
     pass("contract_products", options.fuse && may_round, contract_products);
+    pass("slide_windows", options.fuse && may_round && has_places(graph_), slide_windows);
     return std::move(graph_);
   }
 

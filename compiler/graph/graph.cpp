@@ -150,7 +150,8 @@ View Graph::add_dense_reverse(const View& first_weight, const Weights& weights, 
 View Graph::add_outer(const View& y, const View& x, const Weights& like) {
   const View operands[] = {y, x};
   Weights weights = like;  // which may be one of those that are about to move
-  const std::uint32_t places = weights.places, rows = y.rows / places, terms = x.rows / places;
+  const std::uint32_t places = weights.places, rows = y.rows / places;
+  const std::uint32_t terms = weights.window_step == 0 ? x.rows / places : weights.matrix.terms;
   const std::uint32_t blocks = weights.own ? places : 1;
   weights.matrix = {rows, terms, terms, 1};
   weights_.push_back(std::move(weights));
@@ -164,6 +165,14 @@ View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op th
   std::vector<View> all = {this->operand(id, 0), this->operand(id, 1)};
   all.insert(all.end(), operand.begin(), operand.end());
   return append(block, all);
+}
+
+View Graph::add_dense_like(const Graph& from, BlockId id, std::span<const View> operands, const Weights& weights) {
+  weights_.push_back(weights);
+  Block copy = from[id];
+  copy.varying = false, copy.nodes = 0;
+  copy.payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  return append(copy, operands);
 }
 
 View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operands) {
@@ -192,13 +201,8 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
     case BlockKind::assemble:
       return add_assemble(block.rows, operands, {from.destinations_.data() + block.payload, operands.size()});
     case BlockKind::dense:
-    case BlockKind::dense_reverse: {
-      weights_.push_back(from.weights(id));
-      Block copy = block;
-      copy.varying = false, copy.nodes = 0;
-      copy.payload = static_cast<std::uint32_t>(weights_.size() - 1);
-      return append(copy, operands);
-    }
+    case BlockKind::dense_reverse:
+      return add_dense_like(from, id, operands, from.weights(id));
     case BlockKind::outer:
       return add_outer(operands[0], operands[1], from.weights(id));
   }
@@ -219,6 +223,13 @@ LargeVector<bool> find_matrices(const Graph& graph) {
 bool has_gaps(const Graph& graph) {
   for (std::size_t i = 0; i < graph.size(); ++i) {
     if (graph.kind(BlockId(i)) == BlockKind::dense && graph.weights(BlockId(i)).gaps) return true;
+  }
+  return false;
+}
+
+bool has_places(const Graph& graph) {
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph.kind(BlockId(i)) == BlockKind::dense && graph.weights(BlockId(i)).places > 1) return true;
   }
   return false;
 }

@@ -59,6 +59,9 @@ struct Weights {
   Matrix matrix;  ///< of the first place
   std::uint32_t places = 1;
   bool own = false;  ///< each place has its own
+  /// Of a dense or outer block: from the rows of X of one place to those of the next, which may be among them; 0 where
+  /// they follow one another.
+  std::uint32_t window_step = 0;
   /// Whether place p lacks term j, at p * terms + j, if any does: there X has a 0 that is not to be multiplied.
   std::shared_ptr<const std::vector<bool>> gaps = nullptr;
 
@@ -67,6 +70,10 @@ struct Weights {
   /// All there are.
   Matrix all() const {
     return {own ? places * matrix.rows : matrix.rows, matrix.terms, matrix.row_step, matrix.term_step};
+  }
+  /// The rows of X.
+  std::uint32_t x_rows() const {
+    return window_step == 0 ? places * matrix.terms : (places - 1) * window_step + matrix.terms;
   }
   /// How far apart those of neighbouring places are.
   std::uint32_t place_step() const { return own ? matrix.rows * matrix.row_step : 0; }
@@ -233,6 +240,8 @@ class Graph {
   View add_outer(const View& y, const View& x, const Weights& like);
   /// The product of that block, finished as Block::op and Block::then say; `operand` is empty without an op.
   View add_finished(BlockId product, Op op, std::span<const View> operand, Op then);
+  /// A dense block like `block` of `from`, with other operands and weights.
+  View add_dense_like(const Graph& from, BlockId block, std::span<const View> operands, const Weights& weights);
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
   /// The same rows as neighbours in a block. Products name the first entry of a matrix and its layout in that block, so
@@ -316,6 +325,9 @@ LargeVector<bool> find_live(const Graph& graph);
 
 /// Whether a product has gaps.
 bool has_gaps(const Graph& graph);
+
+/// Whether there is a product at several places.
+bool has_places(const Graph& graph);
 
 /// Leaves out the others.
 void drop_dead(Graph& graph, const LargeVector<bool>& live);

@@ -70,6 +70,7 @@ std::string shape(const Matrix& matrix) {
 
 std::string places(const Weights& weights) {
   return " at " + std::to_string(weights.places) + " places" + (weights.own ? ", each its own" : "") +
+         (weights.window_step > 0 ? ", " + std::to_string(weights.window_step) + " rows apart" : "") +
          (weights.gaps ? ", with gaps" : "");
 }
 

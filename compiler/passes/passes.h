@@ -83,6 +83,10 @@ Graph fuse(Graph graph);
 /// product may not be rounded before it is added.
 Graph contract_products(const Graph& graph);
 
+/// Lets products at places read windows of the rows that they are copied from, where those of neighbouring places
+/// overlap, as a convolution's do. requires: no derivatives are taken after it. maintains: every root up to rounding.
+Graph slide_windows(Graph graph);
+
 /// Makes one guard over rows of those on rows of one block, and one of equal ones. `numbers` says for each of the
 /// graph's guards, and then for each of their rows, which of the tape's it stands for. requires: guards of one row
 /// each. maintains: order, every bit; whichever guards fail, the first of them is among those that are left.

@@ -63,9 +63,10 @@ std::size_t dots(std::size_t rows, std::size_t terms, std::size_t samples, std::
 }
 
 std::size_t product_over_samples(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes,
-                                 bool transposes) {
+                                 std::size_t transposed) {
   constexpr std::size_t starting = 60, transposing = 4;  // the latter as many rows
-  return (rows + (transposes ? transposing : 0)) * vectors_of(terms, vector_lanes) * samples + starting;
+  const auto times = [&](std::size_t numbers) { return vectors_of(numbers, vector_lanes) * samples; };
+  return rows * times(terms) + transposing * times(transposed) + starting;
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::cost

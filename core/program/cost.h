@@ -64,10 +64,11 @@ std::size_t transposing_rows(std::size_t results, std::size_t terms, std::size_t
 std::set<Matrix> transposed_once(const Program& program, std::size_t vector_lanes);
 
 /// `rows` x `terms` sums of products over the samples, in multiplications of vectors: one by one, which adds up the
-/// lanes of each, and as a matrix product, for which the terms may have to be transposed. Measured for 1,204 shapes of
-/// 1 to 128 rows with AVX2 and AVX-512, where the cheaper of these is 1.7% from the best on the geometric mean.
+/// lanes of each, and as a matrix product, for which so many of the terms have to be transposed. Measured for 1,204
+/// shapes of 1 to 128 rows with AVX2 and AVX-512, where the cheaper of these is 1.7% from the best on the geometric
+/// mean.
 std::size_t dots(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes);
 std::size_t product_over_samples(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t vector_lanes,
-                                 bool transposes);
+                                 std::size_t transposed);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::cost

@@ -48,7 +48,7 @@ double with_samples_as_lanes(const Instruction& i, const Shape& s, std::size_t s
   const std::size_t filled = vectors_of(samples, lanes) * lanes;
   if (i.kind == InstructionKind::reduce_outer) {
     const std::size_t multiplications =
-        std::min(dots(s.rows, s.terms, samples, lanes), product_over_samples(s.rows, s.terms, samples, lanes, true));
+        std::min(dots(s.rows, s.terms, samples, lanes), product_over_samples(s.rows, s.terms, samples, lanes, s.terms));
     return start + of_samples * static_cast<double>(multiplications * s.places);
   }
   if (i.kind == InstructionKind::reduce || i.kind == InstructionKind::reduce_products) {

@@ -68,12 +68,18 @@ std::string text_of(const Instruction& i, const Shape& shape, const Texts& x) {
   return visit(i, shape, [&](const auto& of) { return of.text(x); });
 }
 
+std::uint32_t window_step(const Instruction& i, const Shape& shape) {
+  if (shape.window_step != 0) return shape.window_step;
+  return i.kind == InstructionKind::dense_reverse ? shape.rows : shape.terms;
+}
+
 Instruction at_place(Instruction i, const Shape& shape, std::uint32_t place) {
   const Facts facts = facts_of(i, shape);
   const auto in_place = [&](std::uint64_t count) { return static_cast<std::uint32_t>(count / shape.places); };
   for (std::size_t k = 0; k < facts.operands.size(); ++k) {
     const auto [source, count, by_index] = facts.operands[k];
-    i.x[k] += place * (source == Source::matrix ? shape.place_step : in_place(count) * shape.step[k]);
+    const std::uint32_t apart = (k == 1 ? window_step(i, shape) : in_place(count)) * shape.step[k];
+    i.x[k] += place * (source == Source::matrix ? shape.place_step : apart);
   }
   i.out += place * (facts.result.target == Target::rows ? in_place(facts.result.count) : shape.place_step);
   return i;

@@ -154,6 +154,10 @@ struct Entries : View {
   std::uint32_t places() const { return s.places; }
   std::uint64_t all_rows() const { return std::uint64_t{places()} * rows(); }
   std::uint64_t all_columns() const { return std::uint64_t{places()} * columns(); }
+  /// The rows of x1, of which places may share some.
+  std::uint64_t window_rows() const {
+    return s.window_step == 0 ? all_columns() : (places() - std::uint64_t{1}) * s.window_step + columns();
+  }
   std::uint64_t all_entries() const { return all_rows() * columns(); }
   std::array<std::uint64_t, 2> extent() const { return {all_rows(), columns()}; }
 };
@@ -255,7 +259,7 @@ struct Dense : FinishedProduct {
   std::uint32_t result_step() const { return s.row_step; }
   std::uint32_t term_step() const { return s.term_step; }
   std::string title() const { return finished_title("dense"); }
-  Operands operands() const { return operands_of(all_rows(), all_columns()); }
+  Operands operands() const { return operands_of(all_rows(), window_rows()); }
   Result result() const { return {Target::rows, all_rows()}; }
   std::uint64_t flops() const { return 2 * all_entries() + all_rows() * (has_op() + has_then()); }
   std::string text(const Texts& x) const { return finished(x[0] + " * " + x[1], x[2]); }
@@ -276,7 +280,7 @@ struct DenseReverse : FinishedProduct {
 struct Outer : MatrixProduct {
   static constexpr Rules rules{Runs::once, InExact::no, OpUse::none, refused};
   std::string title() const { return "outer"; }
-  Operands operands() const { return {{Source::numbers, all_rows()}, {Source::numbers, all_columns()}}; }
+  Operands operands() const { return {{Source::numbers, all_rows()}, {Source::numbers, window_rows()}}; }
   Result result() const { return {Target::entries, all_entries()}; }
   std::uint64_t flops() const { return all_entries(); }
   std::string text(const Texts& x) const { return x[0] + " outer " + x[1]; }
@@ -310,7 +314,7 @@ struct ReduceOuter : MatrixProduct {
   static void set_load(Instruction& i, std::uint32_t load) { i.x[2] = load + 1; }
   static constexpr Rules rules{Runs::in_tiles, InExact::no, OpUse::none, refused};
   std::string title() const { return "total outer"; }
-  Operands operands() const { return {{Source::lanes, all_rows()}, {Source::lanes, all_columns()}}; }
+  Operands operands() const { return {{Source::lanes, all_rows()}, {Source::lanes, window_rows()}}; }
   Result result() const { return {Target::total_entries, all_entries(), true}; }
   std::uint64_t flops() const { return 2 * all_entries(); }
   std::string text(const Texts& x) const { return x[0] + " outer " + x[1]; }
@@ -379,6 +383,8 @@ std::string title_of(const Instruction& i, const Shape& shape);
 /// The right side of its equation.
 std::string text_of(const Instruction& i, const Shape& shape, const Texts& x);
 
+/// From the rows of x1 that a product reads at one place to those at the next.
+std::uint32_t window_step(const Instruction& i, const Shape& shape);
 /// A product at one of its places.
 Instruction at_place(Instruction i, const Shape& shape, std::uint32_t place);
 

@@ -177,6 +177,11 @@ class Checker {
     require((i.kind == InstructionKind::elementwise && !in_tile) || !i.exact_rows,
             "a flag that does not fit its instruction");
     check_gaps(i, s);
+    require(s.window_step == 0 || reads_windows(i), "windows where there are no terms");
+  }
+  static bool reads_windows(const Instruction& i) {
+    return i.kind == InstructionKind::dense || i.kind == InstructionKind::outer ||
+           i.kind == InstructionKind::reduce_outer;
   }
 
   void check_place(const Shape& s, const Rules& rules, bool in_tile) const {
@@ -192,9 +197,7 @@ class Checker {
 
   void check_gaps(const Instruction& i, const Shape& s) const {
     if (s.gaps == Shape::no_gaps) return;
-    const bool may =
-        i.kind == InstructionKind::dense || i.kind == InstructionKind::outer || i.kind == InstructionKind::reduce_outer;
-    require(may, "gaps where there are no terms");
+    require(reads_windows(i), "gaps where there are no terms");
     require(s.gaps + instructions::Gaps::words(s.places, s.terms) <= p_.indices.size(), "gaps that are not there");
   }
 
@@ -327,7 +330,7 @@ class Checker {
       require(after != loaded_.begin(), "columns that are not those of the load");
       const auto [slot, load] = *std::prev(after);
       require(
-          load == outer.load() && outer.s.step[1] == 1 && i.x[1] + outer.all_columns() <= slot + p_.loads[load].count,
+          load == outer.load() && outer.s.step[1] == 1 && i.x[1] + outer.window_rows() <= slot + p_.loads[load].count,
           "columns that are not those of the load");
     }
     if (!i.follows_row_sums) return;

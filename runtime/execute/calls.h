@@ -47,6 +47,24 @@ struct OperandRows {
   const T* row(std::size_t r) const { return data + r * step; }
 };
 
+/// Rows that are multiplied with others, how far apart their results are, and how far apart the rows of neighbouring
+/// places.
+template <class T>
+struct Side {
+  OperandRows<T> of;
+  std::size_t rows, result_step, place_step;
+};
+/// Those of an outer product.
+template <class T>
+struct Sides {
+  Side<T> y, x;
+
+  Sides(const TileView<T>& view, const Instruction& i, const Shape& s)
+      : y{{view, i, s, 0}, s.rows, s.row_step, 0}, x{{view, i, s, 1}, s.terms, s.term_step, 0} {
+    y.place_step = y.rows * y.of.step, x.place_step = instructions::window_step(i, s) * x.of.step;
+  }
+};
+
 /// Cuts products and sums into calls, one after another. Products of so few columns that a vector would not be half
 /// full are computed by kernels of vectors half as long, which take half the time where a processor does long ones in
 /// halves.
@@ -154,6 +172,15 @@ struct BoundSums {
   std::uint32_t load = no_load;  ///< whose rows they are, if any; then B is where they were bound
   std::uint32_t load_column = 0;
   std::size_t product_a_place = 0, rows_place = 0, load_place = 0;  ///< so far apart are these from place to place
+
+  /// The same, of the rows that are transposed, in rows.
+  std::size_t rows_apart() const { return rows_step == 0 ? 0 : rows_place / rows_step; }
+  /// How many of them so many neighbouring places have.
+  std::size_t rows_of(std::size_t places) const { return (places - 1) * rows_apart() + product.n; }
+  /// Places that are transposed together, since they share rows.
+  std::size_t places_together() const {
+    return rows_apart() < product.n ? std::min(sums.places, places_transposed_together) : 1;
+  }
 };
 
 /// An instruction that is no product, no sums and no link. Once a step, some that add a product each to the same rows

@@ -12,13 +12,6 @@ namespace {
 /// From here on it is worth while to copy a matrix for them.
 constexpr std::size_t least_rows_for_a_copy = 4;
 
-/// Rows that are multiplied with others, and how far apart their results are.
-template <class T>
-struct Side {
-  OperandRows<T> of;
-  std::size_t rows, result_step;
-};
-
 }  // namespace
 
 /// Once a step the product of a matrix and a vector is a sum of products for each row, if these and the vector are
@@ -159,7 +152,7 @@ BoundProduct<T> CallPlanner<T>::bound_places(const Instruction& i, const Shape& 
           .product = {.m = s.place_step == 0 ? s.places : 1,
                       .n = of_w.results,
                       .k = of_w.terms,
-                      .a_row_step = of_w.terms * y.step,
+                      .a_row_step = instructions::window_step(i, s) * y.step,
                       .a_column_step = y.step,
                       .b_stride = of_w.term_step,
                       .c_stride = of_w.results,
@@ -173,7 +166,7 @@ BoundProduct<T> CallPlanner<T>::bound_places(const Instruction& i, const Shape& 
 /// Once a step: out(i, j) = x(i) y(j), or its sum over the places.
 template <class T>
 BoundProduct<T> CallPlanner<T>::bound_outer(const Instruction& i, const Shape& s) const {
-  Side<T> a = {{view_, i, s, 0}, s.rows, s.row_step}, b = {{view_, i, s, 1}, s.terms, s.term_step};
+  auto [a, b] = Sides<T>(view_, i, s);
   const bool swapped = b.rows > 1 && b.result_step != 1 && (a.rows == 1 || a.result_step == 1);
   if (swapped) std::swap(a, b);
   const bool side_by_side = b.rows == 1 || b.result_step == 1;
@@ -183,8 +176,8 @@ BoundProduct<T> CallPlanner<T>::bound_outer(const Instruction& i, const Shape& s
                       .n = columns,
                       .k = s.place_step == 0 ? s.places : 1,
                       .a_row_step = a.of.step,
-                      .a_column_step = a.rows * a.of.step,
-                      .b_stride = b.rows * b.of.step,
+                      .a_column_step = a.place_step,
+                      .b_stride = b.place_step,
                       .c_stride = a.result_step,
                       .adjoints = swapped ? Adjoints::b : Adjoints::a},
           .a = a.of.data,
@@ -246,7 +239,7 @@ BoundSums<T> CallPlanner<T>::bound_sums(const Instruction& i, const Shape& s) co
 
 template <class T>
 BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape& s) const {
-  const Side<T> y = {{view_, i, s, 0}, s.rows, s.row_step}, x = {{view_, i, s, 1}, s.terms, s.term_step};
+  const auto [y, x] = Sides<T>(view_, i, s);
   const Side<T>&more = x.rows > y.rows ? x : y, &fewer = x.rows > y.rows ? y : x;
   // A matrix that is stored column by column is the transpose of one that is not.
   const bool by_columns = s.terms > 1 && s.term_step != 1 && s.row_step == 1;
@@ -258,8 +251,8 @@ BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape&
                               .b_stride = fewer.of.step,
                               .c_row_step = more.result_step,
                               .c_column_step = fewer.result_step,
-                              .a_place_step = more.rows * more.of.step,
-                              .b_place_step = fewer.rows * fewer.of.step},
+                              .a_place_step = more.place_step,
+                              .b_place_step = fewer.place_step},
                      .a = more.of.data,
                      .b = fewer.of.data,
                      .c = totals_ + i.out};
@@ -273,14 +266,15 @@ BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape&
                    .c_stride = a.result_step};
   bound.product_a = a.of.data;
   bound.rows = b.of.data, bound.rows_step = b.of.step;
-  bound.product_a_place = a.rows * a.of.step, bound.rows_place = b.rows * b.of.step;
+  bound.product_a_place = a.place_step, bound.rows_place = b.place_step;
   if (skip_zeros_) {
     bound.sums.adjoints = &more == &y ? Adjoints::a : Adjoints::b;
     bound.product.adjoints = by_columns ? Adjoints::b : Adjoints::a;
   }
   const std::uint32_t load = instructions::ReduceOuter{i, s}.load();
   if (!by_columns && load != no_load) {
-    bound.load = load, bound.load_column = i.x[1] - program_.loads[load].slot, bound.load_place = s.terms;
+    bound.load = load, bound.load_column = i.x[1] - program_.loads[load].slot,
+    bound.load_place = instructions::window_step(i, s);
   }
   return bound;
 }

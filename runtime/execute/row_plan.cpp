@@ -7,17 +7,6 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
-namespace {
-
-/// Rows of a total of products of rows, and how far apart its results are.
-template <class T>
-struct Side {
-  OperandRows<T> of;
-  std::size_t rows, result_step;
-};
-
-}  // namespace
-
 template <class T>
 RowPlanner<T>::RowPlanner(const Program& program, const KernelTable<T>& kernels)
     : program_(program), kernels_(kernels), planned_(kernels) {
@@ -157,7 +146,7 @@ void RowPlanner<T>::plan_product(std::uint32_t at, std::size_t samples, std::siz
     Product<T> product{.m = together ? s.places : samples,
                        .n = w.results,
                        .k = w.terms,
-                       .a_row_step = together ? w.terms * x.step : x_apart,
+                       .a_row_step = together ? instructions::window_step(here, s) * x.step : x_apart,
                        .a_column_step = x.step,
                        .b_stride = w.term_step,
                        .c_stride = together ? w.results : at_.apart};
@@ -235,7 +224,7 @@ void RowPlanner<T>::plan_columns(std::uint32_t at, const Instruction& here, cons
   for (std::size_t n = 0; n < samples; ++n) {
     for (std::size_t p = 0; p < places; ++p) {
       add_calls(at, calls, at_.slots.uniform_slot(w.slot),
-                x.data + (here.is_uniform(1) ? 0 : n * at_.apart) + p * w.terms * x.step,
+                x.data + (here.is_uniform(1) ? 0 : n * at_.apart) + p * instructions::window_step(here, s) * x.step,
                 at_.slots.tile + here.out + n * at_.apart + p * w.results, false);
     }
   }
@@ -294,7 +283,7 @@ void RowPlanner<T>::plan_total(std::uint32_t at, std::size_t samples) {
   const bool together = s.places > 1 && s.place_step == 0;
   for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
     const Instruction here = instructions::at_place(i, s, p);
-    Side<T> a = {{at_.slots, here, s, 0}, s.rows, s.row_step}, b = {{at_.slots, here, s, 1}, s.terms, s.term_step};
+    auto [a, b] = Sides<T>(at_.slots, here, s);
     // A matrix that is stored column by column is the transpose of one that is not.
     if (b.rows > 1 && b.result_step != 1) std::swap(a, b);
     const bool side_by_side = b.rows == 1 || (b.result_step == 1 && b.of.step == 1);
@@ -303,8 +292,8 @@ void RowPlanner<T>::plan_total(std::uint32_t at, std::size_t samples) {
                        .n = columns,
                        .k = together ? s.places : samples,
                        .a_row_step = a.of.step,
-                       .a_column_step = together ? a.rows * a.of.step : at_.apart,
-                       .b_stride = together ? b.rows * b.of.step : at_.apart,
+                       .a_column_step = together ? a.place_step : at_.apart,
+                       .b_stride = together ? b.place_step : at_.apart,
                        .c_stride = a.result_step};
     const PlannedCalls<T>& calls = planned(product);
     for (std::size_t n = 0; n < (together ? samples : 1); ++n) {
