@@ -10,9 +10,11 @@
 #include "catch.h"
 #include "compare.h"
 #include "op_oracle.h"
+#include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/core/record/functions.h"
 #include "tapeloom/core/record/print.h"
+#include "tapeloom/runtime/execute/executor.h"
 
 using namespace tapeloom;
 using test::close;
@@ -206,6 +208,26 @@ TEST_CASE("an adjoint of zero hides nothing of the next order, and meets nothing
   CHECK(numbers(gradient(w * sqrt(zero), {zero})) == std::vector<double>{0.0});
   const std::vector<double> corner = numbers(hessian(w * sqrt(zero), {w, zero}));
   CHECK(corner == std::vector<double>{0.0, inf, inf, 0.0});
+}
+
+TEST_CASE("an exponent of zero hides nothing of the next order") {
+  Tape tape;
+  const Value a = tape.parameter(2.0), b = tape.parameter(0.0);
+  const double log_2 = std::log(2.0);
+  const std::vector<Value> second = hessian(pow(a, b), {a, b});
+  const std::vector<double> expected = {0.0, 0.5, 0.5, log_2 * log_2};
+  CHECK(numbers(second) == expected);
+  // a^(b-1) (1 + b log(a)), once more by b.
+  for (const Value& mixed : {second[1], second[2]}) CHECK(close(gradient(mixed, {b})[0].data(), log_2, 1e-15, 0.0));
+  for (const bool exact : {true, false}) {
+    Executor<double> executor(compile_inference(second, {.exact = exact}));
+    executor.step();
+    CHECK(close(executor.outputs()[1], 0.5, 1e-15, 0.0));
+    CHECK(close(executor.outputs()[2], 0.5, 1e-15, 0.0));
+  }
+  // Nothing comes from where it is not differentiated, also at a = 0.
+  const Value zero = tape.parameter(0.0);
+  CHECK(numbers(hessian(pow(zero, 0.0) + pow(zero, 1.0) + pow(zero, 2.0), {zero})) == std::vector<double>{2.0});
 }
 
 TEST_CASE("a branch that where() does not take contributes nothing to derivatives of any order") {

@@ -802,8 +802,9 @@ struct Pow : Arity<2> {
   /// d/da = b a^(b-1), zero for b = 0 even at a = 0; d/db = a^b log(a), whose limit at a = 0 is zero for b >= 0.
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
-    const T by_a = scaled(b * pow(a, b - T(1.0)), adjoint);
-    const T da = select(b == T(0.0), T(0.0), by_a);
+    // Linear in b, as products are in an adjoint: zero for b = 0, where the derivative by b is a^(b-1) all the same. A
+    // `select` would have none there.
+    const T by_a = mul_adjoint(pow(a, b - T(1.0)), b), da = scaled(by_a, adjoint);
     const T by_b = scaled(y * log(a), adjoint), infinite = scaled(y * log(a), adjoint);
     const T at_zero = select(b < T(0.0), infinite, T(0.0));
     const T db = select(a == T(0.0), at_zero, by_b);
