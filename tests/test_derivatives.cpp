@@ -11,6 +11,7 @@
 #include "compare.h"
 #include "op_oracle.h"
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/core/record/functions.h"
 #include "tapeloom/core/record/print.h"
@@ -228,6 +229,23 @@ TEST_CASE("an exponent of zero hides nothing of the next order") {
   // Nothing comes from where it is not differentiated, also at a = 0.
   const Value zero = tape.parameter(0.0);
   CHECK(numbers(hessian(pow(zero, 0.0) + pow(zero, 1.0) + pow(zero, 2.0), {zero})) == std::vector<double>{2.0});
+}
+
+TEST_CASE("huber has the second derivative of its parabola, also at its lowest point") {
+  for (const double distance : {0.0, -0.0, 0.75, -0.75, 1.5, -1.5}) {
+    Tape tape;
+    const Value y = tape.parameter(distance), delta = tape.parameter(1.0);
+    const bool near = std::abs(distance) <= 1.0;
+    const double slope = near ? distance : std::copysign(1.0, distance);
+    CHECK(numbers(gradient(huber(y, 0.0), {y})) == std::vector<double>{slope});
+    CHECK(numbers(hessian(huber(y, 0.0), {y})) == std::vector<double>{near ? 1.0 : 0.0});
+    CHECK(numbers(hessian(smooth_l1(y, 0.0, 0.5), {y})) == std::vector<double>{std::abs(distance) <= 0.5 ? 2.0 : 0.0});
+    const Value learned = huber(y, 0.0, delta);
+    CHECK(numbers(gradient(learned, {y, delta})) == std::vector<double>{slope, near ? 0.0 : std::abs(distance) - 1.0});
+    const double sign = near ? 0.0 : std::copysign(1.0, distance);
+    CHECK(numbers(hessian(learned, {y, delta})) ==
+          std::vector<double>{near ? 1.0 : 0.0, sign, sign, near ? 0.0 : -1.0});
+  }
 }
 
 TEST_CASE("a branch that where() does not take contributes nothing to derivatives of any order") {

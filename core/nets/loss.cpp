@@ -134,9 +134,10 @@ Value huber(Value prediction, Value target, Value delta, Value weight) {
   const Weight w(weight);
   if (w.leaves_out()) return 0.0;
   const Value y = w.masked(prediction), t = w.masked(target);
-  const Value size = abs(y - t), c = min(size, delta);
-  // |d|^2 / 2 where c is |d|, which is small then: no square of what is large.
-  return w.times(c * (size - 0.5 * c));
+  const Value d = y - t, c = clamp(d, -delta, delta);
+  // d^2 / 2 where c is d, which is small then: no square of what is large. With |d| in place of d there would be no
+  // second derivative at 0.
+  return w.times(c * (d - 0.5 * c));
 }
 
 Value huber_sum(std::span<const Value> x, std::span<const Value> targets, Value delta, std::span<const Value> weights) {
