@@ -32,10 +32,13 @@
 /// What namespace std has besides the functions of one name in namespace tapeloom.
 namespace tapeloom::inline TAPELOOM_ABI::standard {
 
-/// sqrt(a^2 + b^2 + c^2)
+/// sqrt(a^2 + b^2 + c^2). The larger of a and c is among the first two: hypot(0, 0) has no second derivatives, but
+/// hypot(0, 0, c) has.
 inline Value hypot(Value a, Value b, Value c) {
-  const Value of_two = tapeloom::hypot(a, b);
-  return tapeloom::hypot(of_two, c);
+  const Condition swapped = abs(c) > abs(a);
+  const Value larger = where(swapped, c, a), smaller = where(swapped, a, c);
+  const Value of_two = tapeloom::hypot(larger, b);
+  return tapeloom::hypot(of_two, smaller);
 }
 
 /// Of a list that is not empty.

@@ -14,6 +14,7 @@
 #include "generic_programs.h"
 #include "random_numbers.h"
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/core/record/derivatives.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/runtime/execute/executor.h"
 
@@ -188,6 +189,27 @@ static_assert(CanClamp<Value, int, double>);
 static_assert(std::is_same_v<decltype(std::isnan(Value())), Condition>);
 
 }  // namespace
+
+TEST_CASE("std::hypot of three numbers has its second derivatives wherever one of them is not zero") {
+  for (std::size_t of = 0; of < 3; ++of) {
+    Tape tape;
+    std::vector<Value> x;
+    for (std::size_t i = 0; i < 3; ++i) x.push_back(tape.parameter(i == of ? -4.0 : 0.0));
+    const Value y = std::hypot(x[0], x[1], x[2]);
+    CHECK(y.data() == 4.0);
+    const std::vector<Value> first = gradient(y, x), second = hessian(y, x);
+    for (std::size_t i = 0; i < 3; ++i) {
+      INFO("along " << of << ", by " << i);
+      CHECK(first[i].data() == (i == of ? -1.0 : 0.0));
+      for (std::size_t j = 0; j < 3; ++j) CHECK(second[3 * i + j].data() == (i == j && i != of ? 0.25 : 0.0));
+    }
+  }
+  Tape tape;
+  const Value zero = tape.parameter(0.0), infinite = tape.parameter(-inf), nothing = tape.parameter(not_a_number);
+  CHECK(gradient(std::hypot(zero, zero, zero), {zero})[0].data() == 0.0);
+  CHECK(std::hypot(nothing, 1.0, infinite).data() == inf);
+  CHECK(std::hypot(infinite, 1.0, nothing).data() == inf);
+}
 
 TEST_CASE("std: a Value is printed as a double is, and a condition as 1 or 0 without a guard") {
   Tape tape;
