@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "small_training.h"
@@ -128,6 +129,32 @@ TEST_CASE("trainer: the norm of many gradients, and of ones that are not finite"
   CHECK(gradients[1001] == 0.25f);
   CHECK(std::isnan(gradients[3]));
   CHECK(gradients[4] == 0.25f);
+}
+
+TEST_CASE("trainer: gradients whose squares, or whose quotient of norms, are out of range are clipped like others") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (const double scale : {1e200, 1e307, 1.0, 1e-160, 1e-200}) {
+    std::vector<double> gradients = {3.0 * scale, -4.0 * scale, 0.0};
+    CHECK(gradient_norm(gradients) == Approx(5.0 * scale).epsilon(1e-15));
+    const double most = std::min(1e-3, scale);
+    CHECK(clip_by_norm(gradients, most) == Approx(5.0 * scale).epsilon(1e-15));
+    CHECK(gradients[0] == Approx(0.6 * most).epsilon(1e-15));
+    CHECK(gradients[1] == Approx(-0.8 * most).epsilon(1e-15));
+    CHECK(gradients[2] == 0.0);
+  }
+  for (const double most : {1.0, 1e-3, 1e-8}) {
+    std::vector<float> gradients = {3e37f, -4e37f};
+    CHECK(clip_by_norm(gradients, most) == Approx(5e37).epsilon(1e-7));
+    CHECK(gradients[0] == Approx(0.6 * most).epsilon(3e-7));
+    CHECK(gradients[1] == Approx(-0.8 * most).epsilon(3e-7));
+  }
+  // The norm itself is no double.
+  std::vector<double> largest(5, std::numeric_limits<double>::max());
+  CHECK(clip_by_norm(largest, 1.0) == infinity);
+  CHECK(largest[0] == std::numeric_limits<double>::max());
+  std::vector<double> none(3, 0.0), odd = {1e200, std::nan(""), infinity};
+  CHECK(gradient_norm(none) == 0.0);
+  CHECK(std::isnan(gradient_norm(odd)));
 }
 
 TEST_CASE("trainer: a run that a callback stopped goes on as if nothing had been") {

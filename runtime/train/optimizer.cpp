@@ -1,8 +1,10 @@
 #include "tapeloom/runtime/train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
 #include <numbers>
 #include <string>
 #include <type_traits>
@@ -226,17 +228,34 @@ double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step) {
 
 namespace {
 
+/// From here on, a sum of squares in double has all its digits: what was lost of squares below the normal numbers is
+/// less than a last place, of however many.
+constexpr double smallest_squares = 1e-270;
+
 template <class T>
 double norm_of(std::span<const T> numbers) {
-  return std::sqrt(runtime::dot(numbers, numbers));
+  const double sum = runtime::dot(numbers, numbers);
+  if (sum >= smallest_squares && std::isfinite(sum)) return std::sqrt(sum);
+  double largest = 0.0;
+  for (const T number : numbers) largest = std::max(largest, std::abs(static_cast<double>(number)));
+  if (std::isnan(sum) || largest == 0.0 || std::isinf(largest)) return std::sqrt(sum);
+  double squares = 0.0;
+  for (const T number : numbers) {
+    const double part = static_cast<double>(number) / largest;
+    squares += part * part;
+  }
+  return largest * std::sqrt(squares);
 }
 
 template <class T>
 double clip_norm_of(std::span<T> gradients, double max_norm) {
   const double norm = norm_of(std::span<const T>(gradients));
-  if (norm > max_norm && std::isfinite(norm)) {
+  if (!(norm > max_norm) || !std::isfinite(norm)) return norm;
+  if (max_norm / norm >= static_cast<double>(std::numeric_limits<T>::min())) {
     const T factor = static_cast<T>(max_norm / norm);
     for (T& g : gradients) g *= factor;
+  } else {  // it would be zero, or have few digits
+    for (T& g : gradients) g = static_cast<T>(static_cast<double>(g) / norm * max_norm);
   }
   return norm;
 }

@@ -169,7 +169,8 @@ TAPELOOM_API double linear_decay(double rate, double floor, std::uint64_t steps,
 /// rate * (step + 1) / steps up to `steps`, then `rate`.
 TAPELOOM_API double linear_warmup(double rate, std::uint64_t steps, std::uint64_t step);
 
-/// sqrt(g0^2 + g1^2 + ...), added up in double in an order that depends on the length only.
+/// sqrt(g0^2 + g1^2 + ...), added up in double in an order that depends on the length only. Squares that are no doubles
+/// any more make no difference.
 TAPELOOM_API double gradient_norm(std::span<const float> gradients);
 TAPELOOM_API double gradient_norm(std::span<const double> gradients);
 
