@@ -236,6 +236,31 @@ TEST_CASE("lbfgs: the units of a loss make no difference but rounding") {
   }
 }
 
+namespace {
+
+/// From a start at which a step of the size of the gradients changes no digit of the loss.
+template <class T>
+void expect_minimum_in_units(double of_loss, double of_parameters) {
+  Tape tape;
+  const Value x = tape.parameter(0.0), y = tape.parameter(5.0 * of_parameters);
+  const Value p = x / of_parameters, q = y / of_parameters;
+  Executor<T> executor(compile(of_loss * (square(p - 3.0) + 10.0 * square(q - 1.0 - p))));
+  const LbfgsResult result = lbfgs(executor);
+  INFO("units " << of_loss << " and " << of_parameters << ": " << to_string(result.end));
+  CHECK(converged(result.end));
+  CHECK(executor.parameters()[0] / of_parameters == Approx(3.0).epsilon(1e-3));
+  CHECK(executor.parameters()[1] / of_parameters == Approx(4.0).epsilon(1e-3));
+}
+
+}  // namespace
+
+TEST_CASE("lbfgs: gradients that are small in their units are no minimum") {
+  for (const double unit : {1e-40, 1e-20, 1e-10, 1.0}) expect_minimum_in_units<double>(unit, 1.0);
+  for (const double unit : {1e5, 1e10, 1e20}) expect_minimum_in_units<double>(1.0, unit);
+  for (const double unit : {1e-15, 1e-10, 1e-5, 1.0}) expect_minimum_in_units<float>(unit, 1.0);
+  for (const double unit : {1e3, 1e6, 1e9}) expect_minimum_in_units<float>(1.0, unit);
+}
+
 TEST_CASE("lbfgs: frozen parameters stay, and the others find their minimum beside them") {
   Tape tape;
   const Value a = tape.parameter(3.0), b = tape.parameter(5.0), c = tape.parameter(-4.0), d = tape.parameter(1.0);

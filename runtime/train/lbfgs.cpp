@@ -30,6 +30,9 @@ constexpr std::size_t most_line_steps = 40;
 
 /// Losses of T differ in so many of their last places by rounding alone.
 constexpr double rounded_places = 4.0;
+/// By how many times that the first step is to decrease the loss, as far as its slope tells: enough to be seen, and far
+/// less than a decrease that is believed not to be there when it is not seen (ten thousand times, in LineSearch).
+constexpr double seen_decrease = 16.0;
 
 void check_options(const LbfgsOptions& options) {
   if (options.history == 0) throw BindError("LbfgsOptions::history is 0; one iteration at least must be remembered");
@@ -146,13 +149,19 @@ class Lbfgs {
     }
   }
 
+  /// Without an estimate: moves the parameters by 1 at most, but so far that rounding does not hide what becomes of the
+  /// loss. Where gradients are small in the units that they have, nothing nearer tells anything.
+  static double first_step(double slope, double noise) {
+    const double near = std::min(1.0, 1.0 / std::sqrt(-slope)), seen = seen_decrease * noise / -slope;
+    return std::isfinite(seen) ? std::max(near, seen) : near;
+  }
+
   /// Whether a step along the direction decreases the loss.
   bool search(double slope) {
     const double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
-    runtime::LineSearch search({0.0, result_.loss, slope}, rounded_places * epsilon * std::fabs(result_.loss),
-                               [this](double step) { return try_step(step); });
-    // The estimate's own step is 1. Without one, the first step moves the parameters by 1 at most.
-    const double first = changes_.empty() ? std::min(1.0, 1.0 / std::sqrt(-slope)) : 1.0;
+    const double noise = rounded_places * epsilon * std::fabs(result_.loss);
+    runtime::LineSearch search({0.0, result_.loss, slope}, noise, [this](double step) { return try_step(step); });
+    const double first = changes_.empty() ? first_step(slope, noise) : 1.0;  // the estimate's own step is 1
     const std::size_t most = std::min(most_line_steps, options_.max_evaluations - result_.evaluations);
     const LinePoint found = search.run(first, most);
     if (found.step != tried_) {
