@@ -301,6 +301,21 @@ TEST_CASE("least squares: what the residuals do not determine has no error") {
   CHECK(std::isnan(interpolated.standard_errors[0]));
 }
 
+TEST_CASE("least squares: from nearly nothing, and in any units, a fit ends at its minimum") {
+  for (const double start : {0.0, 1e-12, 1e-20, 1e-100}) {
+    for (const double unit : {1e-100, 1e-20, 1.0, 1e14, 1e100}) {
+      Tape tape;
+      const Value p = tape.parameter(start), q = tape.parameter(0.0);
+      Executor<double> executor(compile_residuals({unit * (p - 3.0), unit * (p + q - 1.0), unit * (2.0 * q - 6.0)}));
+      const LeastSquaresResult result = least_squares(executor);
+      INFO("from " << start << ", unit " << unit << ": " << to_string(result.end));
+      CHECK(converged(result.end));
+      CHECK(executor.parameters()[0] == Approx(7.0 / 9.0).epsilon(1e-6));
+      CHECK(executor.parameters()[1] == Approx(22.0 / 9.0).epsilon(1e-6));
+    }
+  }
+}
+
 TEST_CASE("least squares: steps to where a residual is not finite or a guard fails are taken back") {
   Tape tape;
   const Value b = tape.parameter(0.01), x = tape.input(1.0, "x");

@@ -34,6 +34,10 @@ void check_options(const LeastSquaresOptions& options) {
                   number_text(options.first_step));
 }
 
+/// How long the first step may be at least, as a part of the residuals: both have one unit. Of parameters that are
+/// nearly 0 a multiple is so short that it changes nothing, which would look like a minimum.
+constexpr double least_first_step = 1e-3;
+
 class LevenbergMarquardt {
  public:
   LevenbergMarquardt(Executor<double>& executor, const LeastSquaresOptions& options)
@@ -64,7 +68,7 @@ class LevenbergMarquardt {
     scale_ = column_norms();
     for (double& scale : scale_) scale = scale == 0.0 ? 1.0 : scale;
     const double length = scale_.cwiseProduct(at_).stableNorm();
-    bound_ = length > 0.0 ? options_.first_step * length : options_.first_step;
+    bound_ = std::max(options_.first_step * (length > 0.0 ? length : 1.0), least_first_step * norm_);
   }
 
   bool evaluate(const VectorXd& parameters) {

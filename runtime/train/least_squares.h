@@ -24,7 +24,8 @@ struct LeastSquaresOptions {
   /// never.
   double gradient_tolerance = 1e-12;
   /// How long the first step may be, as a multiple of the parameters (of 1 where these are all 0), both scaled by the
-  /// derivatives. Smaller ones, down to 0.1, keep a fit near where it starts.
+  /// derivatives; and a thousandth of the residuals at least. Smaller ones, down to 0.1, keep a fit near where it
+  /// starts.
   double first_step = 100.0;
   Callback<SolverReport> on_iteration = {};
 };
