@@ -1,4 +1,5 @@
 // What a run is judged by: rows that are not trained on, metrics, patience, and the best parameters.
+#include <cmath>
 #include <map>
 
 #include "small_training.h"
@@ -123,6 +124,25 @@ TEST_CASE("trainer: rows of their own, or named ones, to validate with") {
   const History of_named = fit(named, DataView(rows()), with_split);
   CHECK(of_named.epochs[0].steps == 2);
   CHECK(seen == std::vector<std::uint32_t>{7, 5});
+}
+
+TEST_CASE("trainer: the best parameters come back from a run that diverges, too") {
+  Tape tape;
+  const Value p = tape.parameter(3.0, "p"), loss = square(p);
+  Executor<double> executor(compile(loss, {.outputs = {loss}}));
+  FitOptions options{.epochs = 20, .optimizer = SgdOptions{}, .patience = 10, .monitor = "loss after"};
+  options.metrics = {{"loss after", [](std::span<const double> outputs, auto) { return outputs[0]; }}};
+  options.more_is_better = false;
+  options.schedule = [](std::uint64_t step) { return step < 5 ? 0.1 : 1e120; };
+  const History history = fit(executor, DataView(), options);
+  CHECK(history.end == FitEnd::diverged);
+  CHECK(history.best_epoch == 5);
+  CHECK(executor.parameters()[0] == Approx(3.0 * std::pow(0.8, 5)));
+
+  executor.parameters()[0] = 3.0;
+  options.restore_best = false;
+  fit(executor, DataView(), options);
+  CHECK(std::abs(executor.parameters()[0]) > 1e100);
 }
 
 TEST_CASE("trainer: patience ends the run and the best parameters come back") {

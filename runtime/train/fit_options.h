@@ -101,7 +101,7 @@ struct FitOptions {
   std::size_t patience = 0;
   /// By how much a number must be better to count as better.
   double min_delta = 0.0;
-  /// With patience: leave the parameters of the best epoch behind, not of the last.
+  /// With patience: leave the parameters of the best epoch behind, not of the last; also where the run diverges.
   bool restore_best = true;
   /// The name of the metric to monitor. Empty: the validation loss, or the training loss where nothing is validated.
   std::string monitor = {};

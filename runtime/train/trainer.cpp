@@ -38,6 +38,12 @@ std::size_t find_metric(const FitOptions& options) {
   return found;
 }
 
+/// The best parameters and the last ones.
+template <class T>
+void exchange(std::span<T> parameters, std::vector<T>& spare) {
+  std::swap_ranges(spare.begin(), spare.end(), parameters.begin());
+}
+
 }  // namespace
 
 template <class T>
@@ -209,6 +215,10 @@ void Trainer<T>::diverge(const StepReport& report, std::span<const std::uint32_t
                                                   .learning_rate = report.learning_rate});
   data_.bind(*executor_);
   train_on(rows);  // its results are there to be looked at
+  if (has_spare_ && options_.restore_best && !restored_) {
+    exchange(executor_->parameters(), spare_);
+    restored_ = true;
+  }
 }
 
 template <class T>
@@ -281,8 +291,7 @@ void Trainer<T>::settle() {
   history_.end = epoch_ >= options_.epochs ? FitEnd::epochs : tired ? FitEnd::patience : FitEnd::not_yet;
   const bool wants_best = history_.end != FitEnd::not_yet && options_.patience > 0 && options_.restore_best;
   if (has_spare_ && wants_best != restored_) {
-    const std::span<T> parameters = executor_->parameters();
-    std::swap_ranges(spare_.begin(), spare_.end(), parameters.begin());
+    exchange(executor_->parameters(), spare_);
     restored_ = wants_best;
   }
 }
