@@ -53,18 +53,42 @@ inline Value min(std::initializer_list<Value> list) {
   return least;
 }
 
-/// Two types of built-in numbers: as without this header, an error, and not Values.
+/// With T said, as in std::max<T>(x, 0.0). Constraints make these the better ones of two that are otherwise alike.
+template <std::same_as<Value> T>
+T max(const T& a, const T& b) {
+  return tapeloom::max(a, b);
+}
+template <std::same_as<Value> T>
+T min(const T& a, const T& b) {
+  return tapeloom::min(a, b);
+}
+template <std::same_as<Value> T>
+T max(std::initializer_list<T> list) {
+  return standard::max(list);
+}
+template <std::same_as<Value> T>
+T min(std::initializer_list<T> list) {
+  return standard::min(list);
+}
+template <std::same_as<Value> T>
+T clamp(const T& x, const T& low, const T& high) {
+  return tapeloom::clamp(x, low, high);
+}
+
+/// Two types of built-in numbers: as without this header, an error, and not Values. A type that is said, as in
+/// std::max<long>(1, 2L), is no argument for `deduced`, so that these are none of the candidates there.
+template <class T>
+concept BuiltInNumber = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 template <class A, class B>
-concept MixedNumbers = std::is_arithmetic_v<A> && std::is_arithmetic_v<B> && !std::same_as<A, B>;
-template <class A, class B>
+concept MixedNumbers = BuiltInNumber<A> && BuiltInNumber<B> && !std::same_as<A, B>;
+template <int deduced = 0, class A, class B>
 requires MixedNumbers<A, B>
 void max(A, B) = delete;
-template <class A, class B>
+template <int deduced = 0, class A, class B>
 requires MixedNumbers<A, B>
 void min(A, B) = delete;
-template <class A, class B, class C>
-requires(MixedNumbers<A, B>&& std::is_arithmetic_v<C>) ||
-    (MixedNumbers<A, C> && std::is_arithmetic_v<B>)void clamp(A, B, C) = delete;
+template <int deduced = 0, class A, class B, class C>
+requires(MixedNumbers<A, B>&& BuiltInNumber<C>) || (MixedNumbers<A, C> && BuiltInNumber<B>)void clamp(A, B, C) = delete;
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::standard
 

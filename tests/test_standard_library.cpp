@@ -97,6 +97,10 @@ TAPELOOM_TEST_CALL(CanChainBack, x >= 1.0)
 TAPELOOM_TEST_CALL(CanChoose, where(x, 1.0, 2.0))
 TAPELOOM_TEST_CALL(CanCount, x += 1.0)
 TAPELOOM_TEST_CALL(CanBranch, x ? 1 : 2)
+TAPELOOM_TEST_CALL(CanStep, ++x, x++, --x, x--)
+TAPELOOM_TEST_CALL(CanBeCounted, std::declval<int&>() += x, std::declval<std::size_t&>() -= x)
+TAPELOOM_TEST_CALL(CanBeJoined, std::declval<bool&>() |= x, std::declval<bool&>() &= x)
+TAPELOOM_TEST_CALL(CanBeAddedToNumber, std::declval<double&>() += x)
 #undef TAPELOOM_TEST_CALL
 
 template <class T>
@@ -129,7 +133,10 @@ static_assert(CanBranch<Condition> && CanAndTruth<Condition>);
 static_assert(CanChoose<Value> && CanChoose<Condition> && !CanChoose<bool>);
 // a < b < c is not what it looks like, and what is added to a condition makes it none.
 static_assert(CanChain<Value> && CanChainBack<Value> && !CanChain<Condition> && !CanChainBack<Condition>);
-static_assert(CanCount<Value> && !CanCount<Condition>);
+static_assert(CanCount<Value> && !CanCount<Condition> && CanStep<Value> && !CanStep<Condition>);
+// A count and a truth of C++ take the truth of a condition, and nothing else does.
+static_assert(CanBeCounted<Condition> && CanBeJoined<Condition> && !CanBeAddedToNumber<Condition>);
+static_assert(!CanBeCounted<Value> && !CanBeJoined<Value> && !CanBeAddedToNumber<Value>);
 
 // A condition is a truth or a Value, but no number of another kind.
 static_assert(std::is_convertible_v<Condition, bool> && std::is_convertible_v<Condition, Value>);
@@ -161,6 +168,76 @@ TEST_CASE("standard library: a comparison becomes a bool with a guard, and a Val
   text << (x < y);  // as a number, which is no decision
   CHECK(text.str() == "1");
   CHECK(tape.guards().size() == 5);
+}
+
+TEST_CASE("standard library: counts and truths of C++ take comparisons, each with its guard") {
+  const auto count_of = []<class T>(const std::vector<T>& x) {
+    int above = 0;
+    unsigned below = 9;
+    bool any = false, all = true, none = true;
+    for (const T& each : x) {
+      above += each > 0.5;
+      below -= each < -0.5;
+      any |= each > 0.8;
+      all &= each > -0.8;
+      none &= !(each > 0.8);
+    }
+    return above + 10 * static_cast<int>(below) + 100 * (any ? 1 : 0) + 1000 * (all ? 1 : 0) + 10000 * (none ? 1 : 0);
+  };
+  const std::vector<std::vector<double>> lists = {
+      {0.1, 0.6, -0.6}, {0.9, 0.95, 0.9}, {-0.9, -0.95, 0.0}, {0.9, -0.9, 0.55}};
+  for (const std::vector<double>& recorded : lists) {
+    Tape tape;
+    const std::vector<Value> x = tape.inputs("x", recorded);
+    const int count = count_of(x);
+    CHECK(count == count_of(recorded));
+    CHECK(tape.guards().size() == 5 * x.size());  // whether or not it is known already what comes out
+    const Value y = x[0] * static_cast<double>(count);
+    Executor<double> executor(compile_inference(y));
+    for (const std::vector<double>& other : lists) {
+      executor.bind(other);
+      if (&other == &recorded) {
+        executor.step();
+        CHECK(executor.outputs()[0] == recorded[0] * count);
+      } else {
+        CHECK_THROWS_AS(executor.step(), GuardError);
+      }
+    }
+  }
+}
+
+TEST_CASE("standard library: conditions that are joined with others stay conditions, without a guard") {
+  Tape tape;
+  const Value x = tape.input(1.0, "x"), y = tape.input(2.0, "y");
+  const bool off = false;
+  auto any = x > y, all = x < y;
+  any |= off;
+  any |= x == 1.0;
+  all &= y < 0.0;
+  all &= true;
+  CHECK(where(any, 1.0, 2.0).data() == 1.0);
+  CHECK(where(all, 1.0, 2.0).data() == 2.0);
+  CHECK(tape.guards().empty());
+}
+
+TEST_CASE("standard library: ++ and -- add and subtract one, in std::iota as well") {
+  Tape tape;
+  const Value start = tape.parameter(2.0, "start");
+  Value x = start;
+  const Value before = x++, after = ++x, again = x--;
+  --x;
+  CHECK(before.data() == 2.0);
+  CHECK(after.data() == 4.0);
+  CHECK(again.data() == 4.0);
+  CHECK(x.data() == 2.0);
+  CHECK(start.data() == 2.0);
+  std::vector<Value> list(4);
+  std::iota(list.begin(), list.end(), start);
+  Value y = 0.0;
+  for (const Value& each : list) y += each * each;
+  CHECK(y.data() == 4.0 + 9.0 + 16.0 + 25.0);
+  y.backward();
+  CHECK(start.grad() == 2.0 * (2.0 + 3.0 + 4.0 + 5.0));
 }
 
 TEST_CASE("standard library: conditions meet C++ truths, numbers and each other without a guard") {

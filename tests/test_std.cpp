@@ -145,6 +145,27 @@ TEST_CASE("std: max, min and clamp of Values are ops, and NaN comes through") {
 
 namespace {
 
+template <class T>
+T hinge(const T& x) {
+  const T most = std::max<T>(x, 0.0) + std::max<T>({x, 0.5, 0.25}) * std::min<T>({x, 2.0});
+  return std::clamp<T>(most, 0.0, 6.0) + std::min<T>(0.0, x);
+}
+
+}  // namespace
+
+TEST_CASE("std: max, min and clamp are ops also where their type is said") {
+  Tape tape;
+  const Value x = tape.input(1.0, "x"), y = hinge(x);
+  CHECK(tape.guards().empty());
+  Executor<double> executor(compile_inference(y));
+  const std::vector<double> rows = {1.0, -2.0, 0.3, 5.0};
+  executor.bind(rows);
+  executor.step();
+  for (std::size_t s = 0; s < rows.size(); ++s) CHECK(executor.outputs()[s] == hinge(rows[s]));
+}
+
+namespace {
+
 template <class A, class B>
 concept CanMax = requires(A a, B b) {
   std::max(a, b);
@@ -186,6 +207,13 @@ static_assert(CanMax<int, int> && !CanMax<int, double> && !CanMax<std::size_t, i
 static_assert(CanMax<Value, double> && CanMax<int, Value> && CanMax<Value, Condition>);
 static_assert(CanClamp<double, double, double> && !CanClamp<int, double, double> && !CanClamp<int, int, double>);
 static_assert(CanClamp<Value, int, double>);
+enum Unscoped { one };
+static_assert(!CanMax<Unscoped, int> && !CanMax<double, Unscoped> && CanMax<Unscoped, Unscoped>);
+// With the type said, as Eigen does, arguments may be mixed.
+static_assert(std::max<long>(1L, 2UL) == 2 && std::min<double>(1, 2.5) == 1.0);
+static_assert(std::is_same_v<decltype(std::max<std::size_t>(1, 2U)), const std::size_t&>);
+static_assert(std::is_same_v<decltype(std::clamp<double>(0.5, 0, 1)), const double&>);
+static_assert(std::max<double>({1, 2.5}) == 2.5);
 static_assert(std::is_same_v<decltype(std::isnan(Value())), Condition>);
 
 }  // namespace

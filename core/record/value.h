@@ -63,6 +63,18 @@ class TAPELOOM_API Value {
   Value& operator-=(Value other);
   Value& operator*=(Value other);
   Value& operator/=(Value other);
+  Value& operator++() { return *this += 1.0; }
+  Value& operator--() { return *this -= 1.0; }
+  Value operator++(int) {
+    const Value before = *this;
+    *this += 1.0;
+    return before;
+  }
+  Value operator--(int) {
+    const Value before = *this;
+    *this -= 1.0;
+    return before;
+  }
 
 #define TAPELOOM_UNARY(name, Struct) Value name() const;
 #include "tapeloom/core/ops/ops.def"
@@ -110,6 +122,10 @@ class TAPELOOM_API Condition : public Value {
   Condition& operator-=(Value) = delete;
   Condition& operator*=(Value) = delete;
   Condition& operator/=(Value) = delete;
+  Condition& operator++() = delete;
+  Condition& operator--() = delete;
+  Condition operator++(int) = delete;
+  Condition operator--(int) = delete;
 
  private:
   bool decide() const;
@@ -135,6 +151,40 @@ Condition operator|(Condition a, Truth b) {
 template <std::same_as<bool> Truth>
 Condition operator|(Truth a, Condition b) {
   return b | a;
+}
+
+inline Condition& operator&=(Condition& a, Condition b) { return a = a & b; }
+inline Condition& operator|=(Condition& a, Condition b) { return a = a | b; }
+template <std::same_as<bool> Truth>
+Condition& operator&=(Condition& a, Truth b) {
+  return a = a & b;
+}
+template <std::same_as<bool> Truth>
+Condition& operator|=(Condition& a, Truth b) {
+  return a = a | b;
+}
+
+/// What C++ counts, and a truth of its own that others are joined with, take a condition as a bool, with its guard:
+/// `count += x > 0.0`, `any |= x > 0.0`.
+template <std::integral Count>
+requires(!std::same_as<Count, bool>) Count& operator+=(Count& count, Condition c) {
+  const bool one = c;
+  return count = static_cast<Count>(count + (one ? 1 : 0));
+}
+template <std::integral Count>
+requires(!std::same_as<Count, bool>) Count& operator-=(Count& count, Condition c) {
+  const bool one = c;
+  return count = static_cast<Count>(count - (one ? 1 : 0));
+}
+template <std::same_as<bool> Truth>
+Truth& operator&=(Truth& all, Condition c) {
+  const bool one = c;
+  return all = all && one;
+}
+template <std::same_as<bool> Truth>
+Truth& operator|=(Truth& any, Condition c) {
+  const bool one = c;
+  return any = any || one;
 }
 
 #define TAPELOOM_OPERATOR(name, Struct, sign) TAPELOOM_API Value operator sign(Value a, Value b);
