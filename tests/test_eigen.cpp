@@ -1,15 +1,23 @@
 // Eigen's maps of an executor show what its spans do, and Eigen's matrices are read in place, whatever their order.
+// Eigen's own matrices may be of Values. std.h comes first, since Eigen calls std::max<Index>.
+#include "tapeloom/std.h"
+
 #include "tapeloom/eigen.h"
 
+#include <Eigen/Dense>
+#include <cmath>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "catch.h"
+#include "compare.h"
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
+#include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/runtime/train/metrics.h"
 #include "tapeloom/runtime/train/shuffle.h"
 
@@ -201,4 +209,47 @@ TEST_CASE("eigen: matrices of another shape than the program's are refused") {
   DataView data;
   CHECK_THROWS_SAYING(BindError, "5 numbers a sample for input group \"x\"",
                       eigen::add(data, net.executor.program(), "x", wrong));
+}
+
+namespace {
+
+/// Decompositions of a matrix of nine numbers, blocked products among them.
+template <class T>
+T decomposed(const std::vector<T>& x) {
+  using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+  using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+  Matrix a(3, 3);
+  for (Eigen::Index i = 0; i < a.size(); ++i) a(i / 3, i % 3) = x[static_cast<std::size_t>(i)];
+  const Vector ones = Vector::Ones(3);
+  const Matrix square = a * a.transpose() + Matrix::Identity(3, 3);
+  const Eigen::FullPivLU<Matrix> lu(a);
+  const Eigen::FullPivHouseholderQR<Matrix> qr(a);
+  return square.llt().solve(ones).sum() + square.ldlt().solve(ones).prod() + lu.solve(ones).squaredNorm() +
+         a.determinant() + a.inverse().norm() + a.partialPivLu().solve(ones)[1] + qr.solve(ones)[2] +
+         static_cast<double>(lu.rank() + 10 * qr.rank());
+}
+
+}  // namespace
+
+TEST_CASE("eigen: decompositions of matrices of Values have the numbers and slopes of doubles") {
+  const std::vector<double> numbers = {2.0, -0.5, 0.25, 0.5, 3.0, -1.0, 0.75, 0.125, -2.5};
+  Tape tape;
+  std::vector<Value> x;
+  for (double number : numbers) x.push_back(tape.parameter(number));
+  const Value y = decomposed(x);
+  CHECK(test::close(y.data(), decomposed(numbers), 1e-13, 1e-13));
+  const Evaluation reference = evaluate(y, {});
+  Executor<double> executor(compile(y));
+  CHECK(test::close(executor.step(), y.data(), 1e-12, 1e-12));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto shifted = [&](double by) {
+      std::vector<double> other = numbers;
+      other[i] += by;
+      return decomposed(other);
+    };
+    constexpr double h = 1e-3;
+    const double slope = (8.0 * (shifted(h) - shifted(-h)) - (shifted(2.0 * h) - shifted(-2.0 * h))) / (12.0 * h);
+    CHECK(test::close(reference.gradients[i], slope, 1e-8, 1e-8));
+    CHECK(test::close(executor.gradients()[i], reference.gradients[i], 1e-10, 1e-10));
+  }
 }
