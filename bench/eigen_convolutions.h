@@ -174,5 +174,99 @@ class ConvolutionNet {
   Matrix<T> flat_, flat_d_, z_;
 };
 
+/// Windows of lists; a column of n lists is list * length + place.
+template <class T>
+class ListConvolution {
+ public:
+  ListConvolution(Index length, Index n)
+      : w(list_channels, list_channels * list_kernel),
+        b(list_channels),
+        length_(length),
+        out_(length - list_kernel + 1),
+        n_(n),
+        windows_(list_channels * list_kernel, out_ * n),
+        a(list_channels, out_ * n),
+        d(list_channels, out_ * n) {}
+
+  Index length() const { return out_; }
+
+  void forward(const Matrix<T>& x) {
+    each_window([&](Index column, Index k, Index from) {
+      for (Index c = 0; c < list_channels; ++c) windows_(c * list_kernel + k, column) = x(c, from);
+    });
+    a.noalias() = w * windows_;
+    a.colwise() += b;
+    a = a.cwiseMax(T(0));
+  }
+
+  /// As Convolution::backward.
+  void backward(Matrix<T>* dx) {
+    d.array() = (a.array() > T(0)).select(d.array(), T(0));
+    if (dx != nullptr) {
+      back_.noalias() = w.transpose() * d;
+      dx->setZero();
+      each_window([&](Index column, Index k, Index from) {
+        for (Index c = 0; c < list_channels; ++c) (*dx)(c, from) += back_(c * list_kernel + k, column);
+      });
+    }
+    w.noalias() -= d * windows_.transpose();
+    b -= d.rowwise().sum();
+  }
+
+  Matrix<T> w;
+  Column<T> b;
+
+ private:
+  template <class F>
+  void each_window(F function) const {
+    for (Index list = 0, column = 0; list < n_; ++list) {
+      for (Index place = 0; place < out_; ++place, ++column) {
+        for (Index k = 0; k < list_kernel; ++k) function(column, k, list * length_ + place + k);
+      }
+    }
+  }
+
+  Index length_, out_, n_;
+  Matrix<T> windows_, back_;
+
+ public:
+  Matrix<T> a, d;
+};
+
+/// Three convolutions of lists with relu; the squares of the last one's numbers.
+template <class T>
+class ListNet {
+ public:
+  ListNet(const double* x, Index n) : n_(n), x_(list_channels, list_length * n) {
+    layers_.reserve(3);
+    layers_.emplace_back(list_length, n);
+    for (int i = 1; i < 3; ++i) layers_.emplace_back(layers_.back().length(), n);
+    for (Index list = 0; list < n; ++list) {
+      for (Index c = 0; c < list_channels; ++c) {
+        for (Index place = 0; place < list_length; ++place) x_(c, list * list_length + place) = static_cast<T>(*x++);
+      }
+    }
+  }
+
+  T step(T lr) {
+    layers_[0].forward(x_);
+    layers_[1].forward(layers_[0].a), layers_[2].forward(layers_[1].a);
+    const T loss = layers_[2].a.squaredNorm() / static_cast<T>(n_);
+    layers_[2].d = (2 * lr / static_cast<T>(n_)) * layers_[2].a;
+    layers_[2].backward(&layers_[1].d), layers_[1].backward(&layers_[0].d), layers_[0].backward(nullptr);
+    return loss;
+  }
+
+  template <class F>
+  void each_parameter(F function) {
+    for (ListConvolution<T>& layer : layers_) each_of(layer.w, function), each_of(layer.b, function);
+  }
+
+ private:
+  Index n_;
+  Matrix<T> x_;
+  std::vector<ListConvolution<T>> layers_;
+};
+
 }  // namespace
 }  // namespace tapeloom::bench::by_hand

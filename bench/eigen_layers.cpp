@@ -237,6 +237,7 @@ Handle make(std::string_view net, const double* x, const double* y, std::size_t 
   if (net == "lstm") return handle_of<Handle, T>(new Lstm<T>(x, n));
   if (net == "conv") return handle_of<Handle, T>(new ConvolutionNet<T>(0, x, y, n));
   if (net == "conv padded") return handle_of<Handle, T>(new ConvolutionNet<T>(1, x, y, n));
+  if (net == "conv list") return handle_of<Handle, T>(new ListNet<T>(x, n));
   if (net == "adam") return handle_of<Handle, T>(new SmallNet<T>(x, y, n));
   return {};
 }

@@ -9,8 +9,8 @@ struct tapeloom_bench_eigen_double;
 
 extern "C" {
 
-/// `net` is "rnn", "lstm", "conv", "conv padded" or "adam", x and y rows of samples, copied. Parameters are those of
-/// PyTorch's layers, in its order. The state is null for another name.
+/// `net` is "rnn", "lstm", "conv", "conv padded", "conv list" or "adam", x and y rows of samples, copied. Parameters
+/// are those of PyTorch's layers, in its order. The state is null for another name.
 tapeloom_bench_eigen_float tapeloom_bench_make_layers_float(const char* net, const double* x, const double* y,
                                                             std::size_t samples);
 tapeloom_bench_eigen_double tapeloom_bench_make_layers_double(const char* net, const double* x, const double* y,
@@ -21,5 +21,6 @@ namespace tapeloom::bench {
 
 inline constexpr int sequence_steps = 32, sequence_inputs = 8, sequence_hidden = 64;
 inline constexpr int image_side = 8, image_channels = 8, image_classes = 10;
+inline constexpr int list_length = 64, list_channels = 16, list_kernel = 5;
 
 }  // namespace tapeloom::bench

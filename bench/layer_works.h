@@ -81,6 +81,16 @@ inline Value record_convolutions(Tape& tape, std::size_t padding, const Initiali
   return batch_mean(softmax_cross_entropy(logits, tape.inputs("y", 1)[0]));
 }
 
+inline Value record_lists(Tape& tape, const Initializer& initializer) {
+  Signal list{list_channels, list_length, tape.inputs("x", list_channels * list_length)};
+  for (int layer = 0; layer < 3; ++layer) {
+    list = Conv1d(tape, list_channels, list_channels, {.kernel = list_kernel, .activation = relu}, initializer)(list);
+  }
+  Value loss = 0.0;
+  for (const Value v : list.values) loss += square(v);
+  return batch_mean(loss);
+}
+
 inline Value record_small(Tape& tape, const Initializer& initializer) {
   std::vector<Value> h = tape.inputs("x", 4);
   for (const std::size_t width : {32, 16, 4}) {
@@ -112,6 +122,7 @@ inline Value record_work(Tape& tape, const LayerWork& work, std::span<const doub
   if (work.net == "lstm") return record_sequence<LSTMCell>(tape, initializer);
   if (work.net == "conv") return record_convolutions(tape, 0, initializer);
   if (work.net == "conv padded") return record_convolutions(tape, 1, initializer);
+  if (work.net == "conv list") return record_lists(tape, initializer);
   return record_small(tape, initializer);
 }
 
@@ -181,6 +192,15 @@ inline double flops_of_convolutions(std::size_t padding) {
   return 2.0 * first + 3.0 * (second + dense);
 }
 
+inline double flops_of_lists() {
+  double flops = 0.0;
+  for (int layer = 0; layer < 3; ++layer) {
+    const double places = list_length - (layer + 1) * (list_kernel - 1);
+    flops += (layer == 0 ? 2.0 : 3.0) * 2.0 * places * list_channels * list_channels * list_kernel;
+  }
+  return flops;
+}
+
 inline LayerWork with_data(LayerWork work) {
   std::mt19937_64 generator(2);
   work.x.resize(work.samples * work.inputs), work.y.resize(work.samples * work.targets);
@@ -224,6 +244,7 @@ inline std::vector<LayerWork> all_layer_works(bool for_check) {
   add("lstm", "LSTM 32 x 64", in_sequence, 0, flops_of_sequence(4), {1, 2, 4, 8, 32});
   add("conv", "conv 8 x 8, unpadded", pixels, 1, flops_of_convolutions(0), {1, 8, 64});
   add("conv padded", "conv 8 x 8, padded", pixels, 1, flops_of_convolutions(1), {1, 8, 64});
+  add("conv list", "conv 16 x 64, kernel 5", list_channels * list_length, 0, flops_of_lists(), {1, 8, 64});
   add("adam", "4-32-16-4 tanh, Adam", 4, 4, 4.0 * 4 * 32 + 6.0 * (32 * 16 + 16 * 4), {10000});
   return works;
 }

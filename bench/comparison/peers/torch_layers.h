@@ -119,6 +119,29 @@ class Convolutions {
   at::Tensor x_, y_;
 };
 
+class Lists {
+ public:
+  Lists(const tapeloom_bench_layers& net, at::ScalarType type)
+      : x_(tensor_of(net.x, {static_cast<std::int64_t>(net.samples), list_channels, list_length}, type)) {}
+
+  Shapes shapes() const {
+    Shapes all;
+    for (int layer = 0; layer < 3; ++layer) {
+      all.push_back({list_channels, list_channels, list_kernel});
+      all.push_back({list_channels});
+    }
+    return all;
+  }
+  at::Tensor loss(const Tensors& p) const {
+    at::Tensor h = x_;
+    for (std::size_t i = 0; i < p.size(); i += 2) h = at::conv1d(h, p[i], p[i + 1]).relu_();
+    return h.square().sum().div(static_cast<double>(x_.size(0)));
+  }
+
+ private:
+  at::Tensor x_;
+};
+
 /// 4-32-16-4, tanh but for the last layer, the mean of squared errors.
 class SmallNet {
  public:
@@ -179,6 +202,8 @@ class TorchLayers {
       take(Lstm(net, type), net.parameters, type);
     } else if (name == "conv" || name == "conv padded") {
       take(Convolutions(name == "conv" ? 0 : 1, net, type), net.parameters, type);
+    } else if (name == "conv list") {
+      take(Lists(net, type), net.parameters, type);
     } else if (name == "adam") {
       take(SmallNet(net, type), net.parameters, type);
       adam_.emplace(parameters_);
