@@ -215,14 +215,17 @@ TEST_CASE("a sample of weight 0 contributes nothing, whatever its numbers") {
         return softmax_cross_entropy(std::vector<Value>{p, q}, 1, w);
       },
   };
-  for (std::size_t i = 0; i < std::size(losses); ++i) {
-    for (double bad : {not_a_number, inf, -inf, 1e200}) {
+  for (std::size_t i = 0; i < 2 * std::size(losses); ++i) {
+    const bool computed = i >= std::size(losses);  // the weight
+    for (double bad : {not_a_number, inf, -inf, 1e200, 7.0}) {
       INFO("loss " << i << ", bad number " << bad);
       Tape tape;
       const Value scale = tape.parameter(1.5);
       const Value x = tape.input(0.0, "x"), other = tape.input(0.0, "other"), offset = tape.input(0.0, "offset");
-      const Value target = tape.input(0.0, "target"), weight = tape.input(0.0, "weight");
-      const Value loss = batch_sum(losses[i](scale * x + offset, other, target, weight)) / batch_sum(weight);
+      const Value target = tape.input(0.0, "target"), input = tape.input(0.0, "weight");
+      const Value weight = computed ? max(input, 0.0) : input;
+      const Loss& loss_of = losses[i % std::size(losses)];
+      const Value loss = batch_sum(loss_of(scale * x + offset, other, target, weight)) / batch_sum(weight);
       // The second sample has weight 0 and bad predictions, logits and target; the features stay finite.
       const std::vector<double> rows{0.5, 0.25, 0.0, 1.0, 2.0, /**/ 0.5, bad, bad, bad, 0.0};
       const Evaluation with = evaluate(loss, {.rows = rows, .samples = 2});
@@ -234,6 +237,42 @@ TEST_CASE("a sample of weight 0 contributes nothing, whatever its numbers") {
       CHECK(with.input_gradients[5 + 1] == 0.0);  // of the other logit
       CHECK(with.input_gradients[5 + 2] == 0.0);  // of what the prediction is offset by
     }
+  }
+}
+
+TEST_CASE("the derivative of a weighted loss by its weight is the loss, also where that is 0") {
+  using Loss = Value (*)(Value x, Value w);
+  const Loss losses[] = {
+      [](Value x, Value w) { return squared_error(x, 0.5, w); },
+      [](Value x, Value w) { return l1(x, 0.5, w); },
+      [](Value x, Value w) { return huber(x, 0.5, 1.0, w); },
+      [](Value x, Value w) { return hinge(x, -1.0, w); },
+      [](Value x, Value w) { return binary_cross_entropy(x, 1.0, w); },
+      [](Value x, Value w) {
+        return softmax_cross_entropy(std::vector<Value>{x, 0.25}, std::vector<Value>{0.25, 0.75}, w);
+      },
+      [](Value x, Value w) {
+        return softmax_cross_entropy(std::vector<Value>{x, 0.25}, x.tape()->constant(1.0), w);
+      },
+      [](Value x, Value w) {
+        return kl_div(std::vector<Value>{-x, -2.0 * x}, std::vector<Value>{0.25, 0.75}, w);
+      },
+  };
+  for (std::size_t i = 0; i < std::size(losses); ++i) {
+    INFO("loss " << i);
+    Tape tape;
+    const Value x = tape.parameter(1.5), none = tape.parameter(0.0), one = tape.parameter(1.0);
+    const Value total = losses[i](x, none) + losses[i](x, exp(none) * one - 1.0);
+    const double plain = losses[i](x, 1.0).data();
+    CHECK(plain != 0.0);
+    CHECK(total.data() == 0.0);
+    const std::vector<double> found = evaluate(total, {}).gradients;
+    CHECK(found[0] == 0.0);
+    CHECK(std::fabs(found[1] - 2.0 * plain) <= 1e-14);
+    CHECK(std::fabs(found[2] - plain) <= 1e-14);
+    Executor<double> executor(compile(total));
+    executor.step();
+    for (std::size_t p = 0; p < 3; ++p) CHECK(std::fabs(executor.gradients()[p] - found[p]) <= 1e-14);
   }
 }
 

@@ -17,18 +17,30 @@ namespace {
 class Weight {
  public:
   explicit Weight(Value weight) : weight_(weight), recorded_(!weight.is_plain()) {
-    if (recorded_) off_ = weight_ == 0.0;
+    if (!recorded_) return;
+    off_ = weight_ == 0.0;
+    const Op op = weight_.tape()->op(weight_.id());
+    learned_ = op == Op::parameter || op_arity(op) > 0;
   }
 
   bool leaves_out() const { return leaves_out(weight_); }
   /// A plain 0: nothing is to be recorded.
   static bool leaves_out(Value weight) { return weight.is_plain() && weight.data() == 0.0; }
-  /// x, or 0 for samples of weight 0, so that neither its value nor an adjoint passes.
+  /// x, or 0 for samples of weight 0, so that neither its value nor an adjoint passes. The derivative by a weight is
+  /// the loss, also where the weight is 0: where there may be one, what does no harm stays.
   Value masked(Value x) const {
     const bool harmless = x.is_plain() && std::abs(x.data()) <= most_harmless;
     return masked(x, harmless);
   }
-  Value masked(Value x, bool harmless) const { return recorded_ && !harmless ? where(off_, 0.0, x) : x; }
+  Value masked(Value x, bool harmless) const {
+    if (!recorded_ || harmless) return x;
+    return where(learned_ ? off_ > (abs(x) <= most_harmless) : off_, 0.0, x);
+  }
+  /// The loss of what has none: NaN, but 0 for samples of weight 0 of which not everything is replaced.
+  Value of_none() const {
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    return learned_ ? where(off_, 0.0, none) : Value(none);
+  }
   std::vector<Value> masked(std::span<const Value> list) const {
     std::vector<Value> result;
     result.reserve(list.size());
@@ -43,6 +55,7 @@ class Weight {
 
   Value weight_;
   bool recorded_;
+  bool learned_ = false;  ///< perhaps
   Value off_;
 };
 
@@ -222,7 +235,7 @@ Value softmax_cross_entropy(std::span<const Value> logits, Value class_number, V
     chosen.push_back(where(one_hot[k], z.shifted[k], 0.0));
   }
   const Value loss = smoothed(z.log_sum - sum(chosen), z, label_smoothing);
-  return w.times(where(sum(one_hot), loss, std::numeric_limits<double>::quiet_NaN()));
+  return w.times(where(sum(one_hot), loss, w.of_none()));
 }
 
 Value softmax_cross_entropy_of_class(std::span<const Value> logits, std::int64_t class_number, Value weight,
