@@ -27,29 +27,67 @@ void each_of(M& matrix, F& function) {
   }
 }
 
-/// 3 x 3 windows of images of some channels; a column of an image of n samples is sample * places + place.
-template <class T>
+/// 3 x 3 windows of images; a column of n images is image * places + place.
+struct ImageWindows {
+  static constexpr Index size = 9;
+  Index side, padding, n;
+
+  Index out() const { return side + 2 * padding - 2; }
+  Index columns() const { return out() * out() * n; }
+  /// f(row of a window, its column, the images' column or -1 in the padding).
+  template <class F>
+  void each(F function) const {
+    for (Index image = 0, column = 0; image < n; ++image) {
+      for (Index y = 0; y < out(); ++y) {
+        for (Index x = 0; x < out(); ++x, ++column) {
+          for (Index k = 0; k < size; ++k) {
+            const Index from_y = y + k / 3 - padding, from_x = x + k % 3 - padding;
+            const bool inside = from_y >= 0 && from_y < side && from_x >= 0 && from_x < side;
+            function(k, column, inside ? (image * side + from_y) * side + from_x : -1);
+          }
+        }
+      }
+    }
+  }
+};
+
+/// Windows of lists; a column of n lists is list * length + place.
+struct ListWindows {
+  static constexpr Index size = list_kernel;
+  Index length, n;
+
+  Index out() const { return length - size + 1; }
+  Index columns() const { return out() * n; }
+  template <class F>
+  void each(F function) const {
+    for (Index list = 0, column = 0; list < n; ++list) {
+      for (Index place = 0; place < out(); ++place, ++column) {
+        for (Index k = 0; k < size; ++k) function(k, column, list * length + place + k);
+      }
+    }
+  }
+};
+
+/// With relu.
+template <class T, class Windows>
 class Convolution {
  public:
-  Convolution(Index channels, Index side, Index padding, Index n)
-      : w(image_channels, channels * 9),
-        b(image_channels),
-        side_(side),
-        padding_(padding),
-        out_(side + 2 * padding - 2),
-        n_(n),
-        windows_(channels * 9, out_ * out_ * n),
-        a(image_channels, out_ * out_ * n),
-        d(image_channels, out_ * out_ * n) {}
+  Convolution(Index channels, Index outputs, Windows windows)
+      : w(outputs, channels * Windows::size),
+        b(outputs),
+        of_(windows),
+        windows_(channels * Windows::size, windows.columns()),
+        a(outputs, windows.columns()),
+        d(outputs, windows.columns()) {}
 
-  Index side() const { return out_; }
+  Index out() const { return of_.out(); }
 
   void forward(const Matrix<T>& x) {
-    each_window([&](Index row, Index column, Index from) {
+    of_.each([&](Index row, Index column, Index from) {
       if (from < 0) {
-        for (Index c = 0; c < x.rows(); ++c) windows_(c * 9 + row, column) = T(0);
+        for (Index c = 0; c < x.rows(); ++c) windows_(c * Windows::size + row, column) = T(0);
       } else {
-        for (Index c = 0; c < x.rows(); ++c) windows_(c * 9 + row, column) = x(c, from);
+        for (Index c = 0; c < x.rows(); ++c) windows_(c * Windows::size + row, column) = x(c, from);
       }
     });
     a.noalias() = w * windows_;
@@ -63,9 +101,9 @@ class Convolution {
     if (dx != nullptr) {
       back_.noalias() = w.transpose() * d;
       dx->setZero();
-      each_window([&](Index row, Index column, Index from) {
+      of_.each([&](Index row, Index column, Index from) {
         if (from < 0) return;
-        for (Index c = 0; c < dx->rows(); ++c) (*dx)(c, from) += back_(c * 9 + row, column);
+        for (Index c = 0; c < dx->rows(); ++c) (*dx)(c, from) += back_(c * Windows::size + row, column);
       });
     }
     w.noalias() -= d * windows_.transpose();
@@ -76,23 +114,7 @@ class Convolution {
   Column<T> b;
 
  private:
-  /// f(row of a window, its column, the image's column or -1 in the padding).
-  template <class F>
-  void each_window(F function) const {
-    for (Index sample = 0, column = 0; sample < n_; ++sample) {
-      for (Index y = 0; y < out_; ++y) {
-        for (Index x = 0; x < out_; ++x, ++column) {
-          for (Index k = 0; k < 9; ++k) {
-            const Index from_y = y + k / 3 - padding_, from_x = x + k % 3 - padding_;
-            const bool inside = from_y >= 0 && from_y < side_ && from_x >= 0 && from_x < side_;
-            function(k, column, inside ? (sample * side_ + from_y) * side_ + from_x : -1);
-          }
-        }
-      }
-    }
-  }
-
-  Index side_, padding_, out_, n_;
+  Windows of_;
   Matrix<T> windows_, back_;
 
  public:
@@ -107,9 +129,9 @@ class ConvolutionNet {
       : n_(n),
         x_(1, image_side * image_side * n),
         y_(y, y + n),
-        first_(1, image_side, padding, n),
-        second_(image_channels, first_.side(), padding, n),
-        places_(second_.side() * second_.side()),
+        first_(1, image_channels, {image_side, padding, n}),
+        second_(image_channels, image_channels, {first_.out(), padding, n}),
+        places_(second_.out() * second_.out()),
         w_(image_classes, image_channels * places_),
         b_(image_classes),
         flat_(image_channels * places_, n),
@@ -167,70 +189,11 @@ class ConvolutionNet {
   Index n_;
   Matrix<T> x_;
   std::vector<double> y_;
-  Convolution<T> first_, second_;
+  Convolution<T, ImageWindows> first_, second_;
   Index places_;
   Matrix<T> w_;
   Column<T> b_;
   Matrix<T> flat_, flat_d_, z_;
-};
-
-/// Windows of lists; a column of n lists is list * length + place.
-template <class T>
-class ListConvolution {
- public:
-  ListConvolution(Index length, Index n)
-      : w(list_channels, list_channels * list_kernel),
-        b(list_channels),
-        length_(length),
-        out_(length - list_kernel + 1),
-        n_(n),
-        windows_(list_channels * list_kernel, out_ * n),
-        a(list_channels, out_ * n),
-        d(list_channels, out_ * n) {}
-
-  Index length() const { return out_; }
-
-  void forward(const Matrix<T>& x) {
-    each_window([&](Index column, Index k, Index from) {
-      for (Index c = 0; c < list_channels; ++c) windows_(c * list_kernel + k, column) = x(c, from);
-    });
-    a.noalias() = w * windows_;
-    a.colwise() += b;
-    a = a.cwiseMax(T(0));
-  }
-
-  /// As Convolution::backward.
-  void backward(Matrix<T>* dx) {
-    d.array() = (a.array() > T(0)).select(d.array(), T(0));
-    if (dx != nullptr) {
-      back_.noalias() = w.transpose() * d;
-      dx->setZero();
-      each_window([&](Index column, Index k, Index from) {
-        for (Index c = 0; c < list_channels; ++c) (*dx)(c, from) += back_(c * list_kernel + k, column);
-      });
-    }
-    w.noalias() -= d * windows_.transpose();
-    b -= d.rowwise().sum();
-  }
-
-  Matrix<T> w;
-  Column<T> b;
-
- private:
-  template <class F>
-  void each_window(F function) const {
-    for (Index list = 0, column = 0; list < n_; ++list) {
-      for (Index place = 0; place < out_; ++place, ++column) {
-        for (Index k = 0; k < list_kernel; ++k) function(column, k, list * length_ + place + k);
-      }
-    }
-  }
-
-  Index length_, out_, n_;
-  Matrix<T> windows_, back_;
-
- public:
-  Matrix<T> a, d;
 };
 
 /// Three convolutions of lists with relu; the squares of the last one's numbers.
@@ -239,8 +202,10 @@ class ListNet {
  public:
   ListNet(const double* x, Index n) : n_(n), x_(list_channels, list_length * n) {
     layers_.reserve(3);
-    layers_.emplace_back(list_length, n);
-    for (int i = 1; i < 3; ++i) layers_.emplace_back(layers_.back().length(), n);
+    for (int i = 0; i < 3; ++i) {
+      const Index length = i == 0 ? list_length : layers_.back().out();
+      layers_.emplace_back(list_channels, list_channels, ListWindows{length, n});
+    }
     for (Index list = 0; list < n; ++list) {
       for (Index c = 0; c < list_channels; ++c) {
         for (Index place = 0; place < list_length; ++place) x_(c, list * list_length + place) = static_cast<T>(*x++);
@@ -259,13 +224,13 @@ class ListNet {
 
   template <class F>
   void each_parameter(F function) {
-    for (ListConvolution<T>& layer : layers_) each_of(layer.w, function), each_of(layer.b, function);
+    for (auto& layer : layers_) each_of(layer.w, function), each_of(layer.b, function);
   }
 
  private:
   Index n_;
   Matrix<T> x_;
-  std::vector<ListConvolution<T>> layers_;
+  std::vector<Convolution<T, ListWindows>> layers_;
 };
 
 }  // namespace
