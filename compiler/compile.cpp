@@ -247,6 +247,23 @@ double seconds_of_values(const Source& source, const Graph& rolled, bool by_leve
   return cost::seconds_a_step(program);
 }
 
+struct Rolls {
+  std::optional<Graph> by_level;    ///< if there is something to roll so
+  std::optional<Graph> by_history;  ///< unless that by level is taken at once
+  choices::Shares shares = {};
+};
+
+Rolls roll(const Request& request, bool always_by_level) {
+  Rolls rolls;
+  Rolling rolling(request);
+  if (std::optional<RolledByLevel> levels = rolling.by_level(always_by_level)) {
+    rolls.by_level = std::move(levels->graph), rolls.shares = levels->shares;
+    if (levels->at_once) return rolls;
+  }
+  rolls.by_history = std::move(rolling).by_history().graph;
+  return rolls;
+}
+
 /// The program by history or by level, whichever is estimated to be faster, unless `ways` say it.
 Made choose(const Value* loss, std::span<const Value> outputs, const CompileOptions& options, bool reports,
             const Ways& ways) {
@@ -261,18 +278,18 @@ Made choose(const Value* loss, std::span<const Value> outputs, const CompileOpti
   const auto by_level = [&](Graph rolled) { return made(std::move(rolled), "roll", true); };
   const auto of_rolled = [&] {
     if (!pipeline.rolls()) return made(import(source.request()), "import", false);
-    Rolling rolling(source.request());
-    std::optional<RolledByLevel> levels = rolling.by_level(ways.by_level);
-    if (!levels) return by_history(std::move(rolling).by_history().graph);
-    if (levels->at_once) return by_level(std::move(levels->graph));
-    Graph history = std::move(rolling).by_history().graph;
-    // All the passes twice are to be spared.
-    const double share = seconds_of_values(source, levels->graph, true) / seconds_of_values(source, history, false);
-    if (share <= levels->shares.sure) return by_level(std::move(levels->graph));
-    if (share >= choices::sure_by_history) return by_history(std::move(history));
-    Made of_levels = by_level(std::move(levels->graph));
-    Made of_history = by_history(std::move(history));
-    const double least = levels->shares.better * cost::seconds_a_step(of_history.program);
+    auto [levels, history, shares] = roll(source.request(), ways.by_level);
+    if (levels && history) {
+      // All the passes twice are to be spared, and memory.
+      const double share = seconds_of_values(source, *levels, true) / seconds_of_values(source, *history, false);
+      if (share <= shares.sure) history.reset();
+      if (share >= choices::sure_by_history) levels.reset();
+    }
+    if (!levels) return by_history(std::move(*history));
+    Made of_levels = by_level(std::move(*levels));
+    if (!history) return of_levels;
+    Made of_history = by_history(std::move(*history));
+    const double least = shares.better * cost::seconds_a_step(of_history.program);
     return std::move(cost::seconds_a_step(of_levels.program) <= least ? of_levels : of_history);
   };
   Made result = of_rolled();

@@ -82,7 +82,7 @@ void each_run(std::span<const std::uint32_t> places, F&& f) {
   for (std::uint32_t i = 0; i < end; ++i) {
     if (places[i] != next) continue;
     const std::uint32_t from = i, to = next;
-    while (i < end && places[i] == next) ++i, ++next;
+    for (; i < end && places[i] == next; ++i) ++next;
     f(from, to, next - to);
   }
 }

@@ -64,7 +64,7 @@ double fraction(std::uint64_t step, std::uint64_t steps) {
 template <class T>
 void Optimizer<T>::update(Executor<T>& executor) {
   check_trains(executor);
-  apply(executor);
+  apply_own(executor);
   executor.apply_assignments();
 }
 
@@ -131,7 +131,7 @@ bool Sgd<T>::is_plain(const Executor<T>& executor) const {
 }
 
 template <class T>
-void Sgd<T>::apply(Executor<T>& executor) {
+void Sgd<T>::apply_own(Executor<T>& executor) {
   if (!is_plain(executor)) return apply(executor, executor.gradients());
   this->begin_update(executor, std::as_const(executor).parameters().size());
   executor.descend(static_cast<T>(StandardOptimizer<T>::learning_rate()));

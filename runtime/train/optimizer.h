@@ -58,7 +58,7 @@ class TAPELOOM_API Optimizer {
   /// `gradients` has one number a parameter.
   virtual void apply(Executor<T>& executor, std::span<const T> gradients) = 0;
   /// By the executor's own.
-  virtual void apply(Executor<T>& executor) { apply(executor, executor.gradients()); }
+  virtual void apply_own(Executor<T>& executor) { apply(executor, executor.gradients()); }
 };
 
 /// What the optimizers here have in common: a learning rate, the number of updates, and moments.
@@ -114,7 +114,7 @@ class TAPELOOM_API Sgd final : public StandardOptimizer<T> {
  private:
   bool is_plain(const Executor<T>& executor) const;
   void apply(Executor<T>& executor, std::span<const T> gradients) override;
-  void apply(Executor<T>& executor) override;
+  void apply_own(Executor<T>& executor) override;
 
   SgdOptions options_;
 };

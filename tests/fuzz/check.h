@@ -47,6 +47,7 @@ struct Statistics {
   std::size_t programs = 0, numbers = 0, unknown = 0, refused = 0, doubtful = 0, not_recorded = 0;
   std::size_t of_one_sample = 0;    ///< programs that were run by their program of one sample
   std::size_t held = 0;             ///< programs of one sample some of whose gradients were held
+  std::size_t windows = 0;          ///< programs whose products read rows that neighbouring places share
   std::size_t by_rows = 0;          ///< programs whose samples were few, with rows as lanes
   std::size_t derivatives = 0;      ///< numbers that were recorded as derivatives
   std::size_t guarded_samples = 0;  ///< programs of recorded samples, folded with guards in them

@@ -89,6 +89,10 @@ bool thorough(const Statistics& s, bool derivatives) {
     std::printf("fuzz: only %zu programs had rows as lanes\n", s.by_rows);
     good = false;
   }
+  if (s.windows * 1000 < s.programs) {
+    std::printf("fuzz: only %zu programs had windows that share rows\n", s.windows);
+    good = false;
+  }
   if (s.guarded_samples * 50 < s.programs) {
     std::printf("fuzz: only %zu programs had guards in folded samples\n", s.guarded_samples);
     good = false;

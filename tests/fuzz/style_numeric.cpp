@@ -118,7 +118,8 @@ List Styles::rounds_of_scan(const List& x) {
 /// out, or a plain 0 that weights meet.
 List Styles::windows(const List& x) {
   const std::size_t layers = 1 + b_.below(2), act = some_activation();
-  const std::size_t columns = std::min<std::size_t>(x.size(), b_.chance(0.4) ? 3 : 8);
+  // Windows of long lists are not copied.
+  const std::size_t columns = std::min<std::size_t>(x.size(), b_.chance(0.4) ? 3 : b_.chance(0.7) ? 8 : 40);
   const bool zeros = b_.chance(0.3), biases = b_.chance(0.7), ragged = b_.chance(0.1);
   List y = x;
   for (std::size_t layer = 0; layer < layers; ++layer) {
