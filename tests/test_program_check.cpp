@@ -57,6 +57,21 @@ Shape& shape_of(Program& program, Instruction& i) {
 
 constexpr std::uint32_t far = 1U << 31;
 
+/// Of parameters, so that they run once a step.
+Program filters_at_1025_places() {
+  constexpr std::size_t places = 1025, terms = 9;
+  Tape tape;
+  std::vector<Value> x, w;
+  for (std::size_t i = 0; i < places + terms - 1; ++i) x.push_back(tape.parameter(0.5));
+  for (std::size_t i = 0; i < 2 * terms; ++i) w.push_back(tape.parameter(0.5));
+  Value sum = 0.0;
+  for (std::size_t p = 0; p < places; ++p) {
+    const std::span window = std::span(x).subspan(p, terms);
+    sum += tanh(dot(std::span(w).first(terms), window)) * tanh(dot(std::span(w).last(terms), window));
+  }
+  return compile_inference(sum);
+}
+
 }  // namespace
 
 TEST_CASE("program check: what would be read or written outside is found") {
@@ -83,6 +98,14 @@ TEST_CASE("program check: what would be read or written outside is found") {
   check_fault("no size", [](Program& p) { p.shapes[0].terms = 0; });
   check_fault("no size", [](Program& p) { p.shapes[0].places = 0; });
   check_fault("no size", [](Program& p) { p.shapes[0].rows = p.shapes[0].terms = UINT32_MAX; });
+  // Windows of which the last begins 2^64 numbers after the first.
+  check_fault(
+      "no size",
+      [](Program& p) {
+        Shape& s = shape_of(p, first_of(p, InstructionKind::dense));
+        s.terms = 1, s.window_step = 1U << 23, s.step[1] = far;
+      },
+      filters_at_1025_places());
   check_fault("a load outside", [](Program& p) { p.loads[0].slot = p.tile_slots; });
   check_fault("of one group", [](Program& p) {
     p.loads[0].count = 4;

@@ -40,6 +40,9 @@ class Checker {
       require(shape.rows > 0 && shape.terms > 0 && Wide{shape.rows} * shape.terms <= UINT32_MAX, "a shape of no size");
       const Wide longer = std::max(shape.rows, shape.terms);
       require(shape.places > 0 && longer * shape.places <= UINT32_MAX, "a shape of no size");
+      // Else the product with a step, which says where the last row is, might not be in range.
+      const Wide windows = (shape.places - Wide{1}) * shape.window_step + shape.terms;
+      require(windows <= UINT32_MAX, "a shape of no size");
     }
     for (const Load& load : p_.loads) check(load);
     for (const Stage& stage : p_.stages) check(stage);
