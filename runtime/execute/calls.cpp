@@ -97,9 +97,10 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Stage& stage, std::uin
     case InstructionKind::reduce_outer:
       return Way::sums;
     case InstructionKind::row_sum:
+      if (!view_.once()) return Way::rows;
       // Neighbours are like the samples of one row.
-      if (view_.once() && s.step[0] == 1 && s.rows > few_terms) return Way::sums;
-      [[fallthrough]];
+      if (s.step[0] == 1 && s.rows > few_terms) return Way::sums;
+      return is_small(stage, at) ? Way::links : Way::rows;
     case InstructionKind::elementwise:
       if (view_.once()) return is_small(stage, at) ? Way::links : Way::rows;
       if (link_in_tile(i, s).run == nullptr) return Way::rows;
