@@ -102,8 +102,9 @@ class Threads(unittest.TestCase):
         sys.setswitchinterval(60.0)  # so that nothing but a step gives it back
         try:
             thread.start()
-            before = counted[0]
-            executor.step()
+            before, deadline = counted[0], time.monotonic() + 10.0
+            while counted[0] == before and time.monotonic() < deadline:
+                executor.step()  # during one of these, a busy machine may let nobody else run
             during = counted[0] - before
         finally:
             done.set()

@@ -22,6 +22,9 @@ constexpr std::size_t tile_bytes = 576 * 1024;
 // 32, 64 and 128 samples, or took 1.06 times as long, in float and in double.
 constexpr std::size_t most_tile_bytes = 16 * 1024 * 1024, samples_to_start = 64;
 constexpr std::size_t nearer_bytes = 4 * 1024 * 1024, most_samples_to_start = 128;
+// Of one vector of samples, a product reads a number of the matrix for each multiplication: a step of a convolutional
+// net takes 1.15 times as long in tiles of 16 floats as in tiles of 32. Two of AVX-512, for every machine.
+constexpr std::size_t two_vector_bytes = 128;
 constexpr std::size_t most_group_totals = std::size_t{1} << 24;
 
 /// How many numbers take as long as an instruction takes for a sample: a product computes each of its own from many,
@@ -65,10 +68,8 @@ std::size_t preferred_tile_samples(const Program& program, std::size_t number_si
   const std::size_t affordable = std::max(nearer_bytes / (slots * number_size),
                                           std::min(most_tile_bytes / (slots * number_size), samples_to_start));
   const std::size_t started = std::bit_floor(std::min(samples_worth_starting(program, number_size), affordable));
-  // Of one vector of samples, a product reads a number of the matrix for each multiplication: a step of a convolutional
-  // net takes 1.15 times as long in tiles of 16 floats as in tiles of 32.
-  const std::size_t two_vectors = std::min(has_products(program) ? 128 / number_size : 0, affordable);
-  const std::size_t least = std::max(started, two_vectors);
+  const std::size_t multiplied = std::min(has_products(program) ? two_vector_bytes / number_size : 0, affordable);
+  const std::size_t least = std::max(started, multiplied);
   const std::size_t fitting = std::max(tile_bytes / (slots * number_size), least) / lane_unit * lane_unit;
   // Each tile reads all weights, and adds to all of their gradients. Where they are more than what a tile computes, it
   // is better to read them less often.
