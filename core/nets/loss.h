@@ -9,7 +9,8 @@
 // and NaN can mark a missing target. Of a plain 0 nothing is recorded. For a recorded weight the predictions and
 // targets are replaced by 0 wherever it is 0: 0 * loss alone would be NaN. Where the weight is a parameter or computed,
 // and may have a derivative, which is the loss also where it is 0, that is done to those alone that are NaN or larger
-// than 1e15. Features of such a sample may be NaN as well, for its adjoints are zero, and those contribute nothing
+// than 1e15. (The derivative by an input weight of 0, which CompileOptions::input_gradients asks for, is the loss of
+// those zeros.) Features of such a sample may be NaN as well, for its adjoints are zero, and those contribute nothing
 // whatever they meet (docs/numerics.md); a step then takes several times as long.
 //
 // Everything throws RecordingError for an empty list and for lists of different lengths, naming both.
