@@ -119,18 +119,18 @@ class WindowFinder {
       result_.terms[position[order_[k]]] = order_[k];
     }
     std::vector<std::uint32_t> placed(result_.count, zero);
-    bool has_zeros = false;
-    for (std::uint32_t p = 0; p < places_; ++p) {
-      for (std::uint32_t t = 0; t < terms_; ++t) {
-        const std::uint32_t at = p * result_.step + position[t];
-        row(p, t) == zero ? void(has_zeros = true) : void(placed[at] = row(p, t));
+    const auto each = [&](auto&& function) {
+      for (std::uint32_t p = 0; p < places_; ++p) {
+        for (std::uint32_t t = 0; t < terms_; ++t) function(row(p, t), placed[p * result_.step + position[t]]);
       }
-    }
-    for (std::uint32_t p = 0; has_zeros && p < places_; ++p) {
-      for (std::uint32_t t = 0; t < terms_; ++t) {
-        if (row(p, t) == zero && placed[p * result_.step + position[t]] != zero) return false;
-      }
-    }
+    };
+    bool has_zeros = false, fits = true;
+    each([&](std::uint32_t from, std::uint32_t& to) {
+      has_zeros = has_zeros || from == zero;
+      if (from != zero) to = from;
+    });
+    if (has_zeros) each([&](std::uint32_t from, std::uint32_t to) { fits = fits && (from != zero || to == zero); });
+    if (!fits) return false;
     if (std::ranges::is_sorted(result_.terms)) result_.terms.clear();
     if (runs == 1 && !has_zeros) {
       result_.first = placed[0];
