@@ -105,6 +105,17 @@ TEST_CASE("windows: filters of all kinds") {
   }
 }
 
+TEST_CASE("windows: rows that places share are transposed for some of them together") {
+  // So many sums of products that matrix products are faster, for which samples lie side by side.
+  for (const bool side_by_side : {false, true}) {
+    const Filtered net({16, 48, 5, 1, 16, 0, side_by_side});
+    CHECK(count_windows(compile(net.loss)) == 2);
+    for (const std::size_t samples : {32, 45}) {
+      expect_programs_like_evaluate(net.loss, {}, some_numbers(net.columns * samples, samples), samples, 400);
+    }
+  }
+}
+
 TEST_CASE("windows: nothing is copied where they lie side by side, and each number once elsewhere") {
   const auto rows_copied = [](const Filter& f) {
     const Filtered net(f);
