@@ -1,5 +1,7 @@
 #include "value.h"
 
+#include <string_view>
+
 namespace tapeloom::python {
 
 PyTypeObject value_type{};
@@ -153,6 +155,19 @@ PyObject* object_of(Value value) {
   return is_comparison(recording().tape().op(node)) ? new_object(Condition(value)) : new_object(value);
 }
 
+namespace {
+
+/// Those of Python have no float(), but NumPy's do, which drops the imaginary part.
+bool is_complex(PyObject* object) {
+  if (PyComplex_Check(object)) return true;
+  for (const PyTypeObject* type = Py_TYPE(object); type != nullptr; type = type->tp_base) {
+    if (std::string_view(type->tp_name) == "numpy.complexfloating") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Operand read_operand(PyObject* object, Value& value) {
   if (Py_TYPE(object) == &value_type) {
     value = value_of(object);
@@ -177,6 +192,7 @@ Operand read_operand(PyObject* object, Value& value) {
   const PyNumberMethods* methods = Py_TYPE(object)->tp_as_number;
   if (methods == nullptr || (methods->nb_float == nullptr && methods->nb_index == nullptr)) return Operand::other;
   if (PySequence_Check(object) != 0 && PyObject_HasAttrString(object, "__len__") != 0) return Operand::other;
+  if (is_complex(object)) return Operand::other;
   const double number = PyFloat_AsDouble(object);
   if (number == -1.0 && PyErr_Occurred() != nullptr) throw ErrorIsSet();
   value = Value(number);

@@ -4,6 +4,7 @@ import unittest
 
 import numpy as np
 
+import tapeloom
 from tapeloom.engine import Value
 
 
@@ -24,6 +25,19 @@ class Scalars(unittest.TestCase):
         a.grad = np.int64(2)
         self.assertEqual((a.data, a.grad), (0.5, 2.0))
         self.assertEqual(Value(np.float64(2.5)).data, 2.5)
+
+    def test_complex_numbers_are_refused(self):
+        # NumPy's have a float(), which is the real part.
+        a = Value(3.0)
+        for number in [np.complex64(2 + 1j), np.complex128(2 + 1j), np.clongdouble(2 + 1j), 2 + 1j]:
+            with self.subTest(type=type(number)):
+                for use in [
+                    lambda: number * a, lambda: a * number, lambda: a + number, lambda: number - a, lambda: a**number,
+                    lambda: a < number, lambda: Value(number), lambda: tapeloom.exp(number),
+                    lambda: tapeloom.where(a > 1.0, number, a), lambda: np.array([number]) * a,
+                ]:
+                    with self.assertRaises(TypeError):
+                        use()
 
     def test_gradients(self):
         a = Value(3.0)
