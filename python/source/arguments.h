@@ -18,11 +18,16 @@ namespace py = pybind11;
   throw py::type_error(what + " is " + expected + ", not '" + Py_TYPE(given.ptr())->tp_name + "'");
 }
 
+/// Whether it is True or False, of Python or NumPy.
+inline bool is_truth(py::handle given) {
+  if (PyBool_Check(given.ptr())) return true;
+  const std::string_view type = Py_TYPE(given.ptr())->tp_name;
+  return type == "numpy.bool_" || type == "numpy.bool";
+}
+
 /// True or False, NumPy's too. Other objects have a truth as well, but whoever gives a number means that number.
 inline bool truth_argument(py::handle given, const std::string& what, const char* expected = "True or False") {
-  if (PyBool_Check(given.ptr())) return given.ptr() == Py_True;
-  const std::string type = Py_TYPE(given.ptr())->tp_name;
-  if (type != "numpy.bool_" && type != "numpy.bool") {
+  if (!is_truth(given)) {
     throw py::type_error(what + " is " + expected + ", not " + py::cast<std::string>(py::repr(given)));
   }
   return PyObject_IsTrue(given.ptr()) == 1;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "arguments.h"
 #include "errors.h"
 
 namespace tapeloom::python {
@@ -165,6 +166,11 @@ void append_rows(const ArrayMemory& memory, const std::string& what, std::vector
   }
 }
 
+/// Whoever gives truths means those rows that are true, and not the rows 0 and 1.
+[[noreturn]] void refuse_truths(const std::string& what) {
+  throw_type_error(what + ": truths are no row numbers; numpy.flatnonzero(mask) has those of the true ones");
+}
+
 void append_items(py::handle list, const std::string& what, std::vector<std::uint32_t>& rows) {
   if (py::isinstance<py::str>(list) || PyObject_CheckBuffer(list.ptr()) != 0) {
     throw_type_error(what + ": a list of integers is expected, not '" + type_name(list.ptr()) + "'");
@@ -173,6 +179,7 @@ void append_items(py::handle list, const std::string& what, std::vector<std::uin
       py::reinterpret_steal<py::object>(PySequence_Fast(list.ptr(), "a list of integers is expected"));
   if (!sequence) throw py::error_already_set();
   for (const py::handle item : py::reinterpret_borrow<py::sequence>(sequence)) {
+    if (is_truth(item)) refuse_truths(what);
     const auto integer = py::reinterpret_steal<py::object>(PyNumber_Index(item.ptr()));
     if (!integer) throw py::error_already_set();
     const long long number = PyLong_AsLongLong(integer.ptr());
@@ -192,9 +199,7 @@ RowNumbers::RowNumbers(py::handle rows, const std::string& what) {
   }
   memory_ = std::make_shared<ArrayMemory>(rows, what);
   const ArrayMemory& memory = *memory_;
-  if (memory.type() == '?') {
-    throw_type_error(what + ": truths are no row numbers; numpy.flatnonzero(mask) has those of the true ones");
-  }
+  if (memory.type() == '?') refuse_truths(what);
   if (memory.dimensions() != 1 || !memory.is_integer()) {
     throw_type_error(what + ": an array of one dimension and of integers is expected");
   }

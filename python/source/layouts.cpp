@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "arguments.h"
 #include "executor.h"
 #include "tensors.h"
 #include "value.h"
@@ -41,6 +42,10 @@ void append(Numbers& numbers, py::handle parameters, const std::string& what, st
     ids.insert(ids.end(), tensor.parameters.begin(), tensor.parameters.end());
   } else if (is_value(parameters.ptr())) {
     ids.push_back(numbers.of(parameters, what));
+  } else if (is_truth(parameters)) {
+    throw py::type_error(what +
+                         ": truths are no numbers of parameters; numpy.flatnonzero(mask) has those of the true "
+                         "ones");
   } else if (PyIndex_Check(parameters.ptr()) != 0 && PySequence_Check(parameters.ptr()) == 0) {
     const Py_ssize_t number = PyNumber_AsSsize_t(parameters.ptr(), PyExc_IndexError);
     if (number == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();

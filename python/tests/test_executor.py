@@ -74,6 +74,9 @@ class Steps(unittest.TestCase):
         for rows in ["12", 3, [1.5], np.zeros(10, dtype=bool), np.zeros(2), np.zeros((2, 2), dtype=int), None]:
             with self.assertRaises(TypeError):
                 executor.step(rows)
+        for mask in [[True, False], (True, 1), [np.bool_(True)], np.zeros(10, dtype=bool)]:
+            with self.assertRaisesRegex(TypeError, "truths are no row numbers; numpy.flatnonzero"):
+                executor.step(mask)
         for wrong in [lambda: executor.step(1, 2, 3), lambda: executor.step(1, 2, rows=[1]),
                       lambda: executor.step(number=3), lambda: executor.step(first=1)]:
             with self.assertRaises(TypeError):
@@ -327,6 +330,10 @@ class Parameters(unittest.TestCase):
             self.executor.set_frozen(tapeloom.Value(1.0))
         with self.assertRaises(TypeError):
             self.executor.set_frozen("w")
+        for mask in [[True, False], np.array([True, False]), True, np.bool_(True)]:
+            with self.assertRaisesRegex(TypeError, "truths are no numbers of parameters"):
+                self.executor.set_frozen(mask)
+        self.assertEqual(self.executor.trained, [3, 4] + list(range(16, 21)))
 
 
 if __name__ == "__main__":
