@@ -59,7 +59,10 @@ inline double real_argument(py::handle given, const std::string& what) {
 
 inline std::string text_argument(py::handle given, const std::string& what) {
   if (!py::isinstance<py::str>(given)) refuse_argument(given, what, "a string");
-  return py::cast<std::string>(given);
+  Py_ssize_t length = 0;
+  const char* characters = PyUnicode_AsUTF8AndSize(given.ptr(), &length);
+  if (characters == nullptr) throw py::error_already_set();  // half a surrogate pair, which has no UTF-8
+  return {characters, static_cast<std::size_t>(length)};
 }
 
 /// Text that may be in any encoding, as Python has the names of files: what is no UTF-8 becomes surrogates, which

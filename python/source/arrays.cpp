@@ -281,7 +281,7 @@ BoundArrays arrays_for(const Program& program, py::handle data) {
     for (const py::handle item : data.attr("items")()) {
       const auto pair = py::cast<std::pair<py::object, py::object>>(item);
       if (!py::isinstance<py::str>(pair.first)) throw_type_error("the names of input groups are strings");
-      const auto name = py::cast<std::string>(pair.first);
+      const std::string name = text_argument(pair.first, "the name of an input group");
       const ProgramInputGroup& group = group_of(program, name);
       const auto memory = std::make_shared<ArrayMemory>(pair.second, "input group \"" + name + "\"");
       const Rows rows = rows_of(*memory, "input group \"" + name + "\"");
@@ -300,7 +300,7 @@ BoundArrays arrays_for(const Program& program, py::handle data) {
 
 bool says_double(py::handle dtype) {
   if (py::isinstance<py::str>(dtype)) {  // without NumPy
-    const auto name = py::cast<std::string>(dtype);
+    const std::string name = text_argument(dtype, "dtype");
     if (name == "float64" || name == "float32") return name == "float64";
   } else if (dtype.ptr() == reinterpret_cast<PyObject*>(&PyFloat_Type)) {
     return true;

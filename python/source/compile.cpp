@@ -86,7 +86,7 @@ Request take(py::handle loss, py::handle parameters, py::handle outputs, std::ui
 CompileOptions options_of(const py::kwargs& named) {
   CompileOptions options;
   for (const auto& [key, value] : named) {
-    const auto name = py::cast<std::string>(key);
+    const std::string name = text_argument(key, "the name of an option");
     bool known = false;
 #define TAPELOOM_COMPILE_OPTION(option)                         \
   if (name == #option) {                                        \

@@ -30,8 +30,10 @@ CsvColumn column_of(py::handle given) {
 
 char character(const std::optional<std::string>& text, const char* option, char without) {
   if (!text) return without;
-  if (text->size() != 1 || (*text)[0] == '\0')
-    throw py::value_error(std::string(option) + " is one character of ASCII");
+  if (text->size() != 1 || (*text)[0] == '\0') {
+    throw py::value_error(std::string(option) + " is one character of ASCII" +
+                          (std::string_view(option) == "separator" ? ", or None for runs of blanks" : ""));
+  }
   return (*text)[0];
 }
 

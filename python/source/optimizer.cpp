@@ -14,6 +14,14 @@ void check_keys(const py::dict& state) {
   }
 }
 
+py::dict moments_of(const py::dict& state) {
+  const py::object moments = state["moments"];
+  if (!py::isinstance<py::dict>(moments)) {
+    refuse_argument(moments, "an optimizer's \"moments\"", "a dict of arrays by name");
+  }
+  return moments;
+}
+
 }  // namespace
 
 template <class T>
@@ -80,7 +88,7 @@ void restore_one(const py::dict& state, const OptimizerOptions& options, std::un
 void CompiledOptimizer::restore(const py::dict& state) {
   usage_.check_idle();
   check_keys(state);
-  const auto moments = py::cast<py::dict>(state["moments"]);
+  const py::dict moments = moments_of(state);
   const bool is_float = !moments.empty() && ArrayMemory((*moments.begin()).second, "moments").type() == 'f';
   is_float ? restore_one(state, options_, floats_, doubles_) : restore_one(state, options_, doubles_, floats_);
 }
@@ -102,12 +110,12 @@ template py::dict dict_of(const OptimizerState<double>&);
 template <class T>
 OptimizerState<T> state_of(const py::dict& state) {
   check_keys(state);
-  OptimizerState<T> result{.kind = py::cast<std::string>(state["kind"]),
-                           .steps = py::cast<std::uint64_t>(state["steps"]),
-                           .learning_rate = py::cast<double>(state["learning_rate"]),
+  OptimizerState<T> result{.kind = text_argument(state["kind"], "an optimizer's \"kind\""),
+                           .steps = counter_argument(state["steps"], "an optimizer's \"steps\""),
+                           .learning_rate = real_argument(state["learning_rate"], "an optimizer's \"learning_rate\""),
                            .moments = {}};
-  for (const auto& [name, array] : py::cast<py::dict>(state["moments"])) {
-    const auto text = py::cast<std::string>(name);
+  for (const auto& [name, array] : moments_of(state)) {
+    const std::string text = text_argument(name, "the name of an optimizer's moment");
     const ArrayMemory memory(array, text);
     std::vector<T> numbers;
     std::visit([&](auto given) { numbers.assign(given.begin(), given.end()); }, numbers_of(memory, text));

@@ -1,6 +1,7 @@
 // The classes of optimizers, learning-rate schedules and clipping.
 #include <pybind11/stl.h>
 
+#include "arguments.h"
 #include "optimizer.h"
 
 namespace tapeloom::python {
@@ -31,8 +32,10 @@ void add_base(py::module_& module) {
       "Updates the executor's parameters by the gradients of its last step, or by others, such as clipped ones: an "
       "array with one number a parameter. Raises BindError for an executor with another number or type of parameters "
       "than at the first update, or without gradients.");
-  made.def_property("learning_rate", &CompiledOptimizer::learning_rate, &CompiledOptimizer::set_learning_rate,
-                    "From the next update on. Raises BindError for a negative rate.");
+  made.def_property(
+      "learning_rate", &CompiledOptimizer::learning_rate,
+      [](CompiledOptimizer& self, py::handle rate) { self.set_learning_rate(real_argument(rate, "learning_rate")); },
+      "From the next update on. Raises BindError for a negative rate.");
   made.def_property_readonly("steps", &CompiledOptimizer::steps, "The number of updates.");
   made.def(
       "state", &CompiledOptimizer::state,

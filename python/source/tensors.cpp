@@ -84,8 +84,7 @@ std::vector<Tensor> tensors_of(py::handle dict, const std::string& what) {
   }
   std::vector<Tensor> tensors;
   for (const auto& [name, array] : py::reinterpret_borrow<py::dict>(dict)) {
-    if (!py::isinstance<py::str>(name)) throw py::type_error(what + ": the names of tensors are strings");
-    tensors.push_back(tensor_of(py::cast<std::string>(name), array, what));
+    tensors.push_back(tensor_of(text_argument(name, what + ": a tensor's name"), array, what));
   }
   return tensors;
 }

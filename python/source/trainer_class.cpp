@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "arguments.h"
 #include "trainer.h"
 
 namespace tapeloom::python {
@@ -38,7 +39,8 @@ py::dict default_options() {
 void take(py::dict& options, const py::dict& given, const char* function) {
   for (const auto& [name, value] : given) {
     if (!options.contains(name)) {
-      throw py::type_error(std::string(function) + " has no option '" + py::cast<std::string>(name) + "'");
+      throw py::type_error(std::string(function) + " has no option '" + text_argument(name, "the name of an option") +
+                           "'");
     }
     options[name] = value;
   }

@@ -53,6 +53,10 @@ class Files(unittest.TestCase):
         for wrong in ("ab", "", "\0"):
             with self.assertRaises(ValueError):
                 tapeloom.read_csv(self.write("1,2\n"), separator=wrong)
+        with self.assertRaisesRegex(ValueError, "^separator is one character of ASCII, or None for runs of blanks$"):
+            tapeloom.read_csv(self.write("1 2\n"), separator="blank_runs")  # as it is called in messages
+        with self.assertRaisesRegex(ValueError, "^thousands is one character of ASCII$"):
+            tapeloom.read_csv(self.write("1 2\n"), thousands="..")
         a_column = "categories: a column is a number, a name, or (column, Categories), not 'float'"
         for categories, words in [([1.5], a_column),
                                   ([(0, ["a"])], "categories: what is known is a Categories, not 'list'"),
@@ -142,6 +146,9 @@ class Files(unittest.TestCase):
         with self.assertRaises(TypeError) as caught:
             tapeloom.write_safetensors(path, {"a": np.zeros(3)}, {"epochs": 3})
         self.assertEqual(str(caught.exception), 'metadata["epochs"] is a string, not \'int\'')
+        for tensors, metadata in [({"\ud800": np.zeros(3)}, None), ({"a": np.zeros(3)}, {"\ud800": "b"})]:
+            with self.assertRaises(UnicodeEncodeError):  # half a pair of surrogates
+                tapeloom.write_safetensors(path, tensors, metadata)
         with self.assertRaises(tapeloom.DataError):
             tapeloom.read_safetensors(self.folder / "none")
 

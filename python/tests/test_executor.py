@@ -334,6 +334,8 @@ class Parameters(unittest.TestCase):
             with self.assertRaisesRegex(TypeError, "truths are no numbers of parameters"):
                 self.executor.set_frozen(mask)
         self.assertEqual(self.executor.trained, [3, 4] + list(range(16, 21)))
+        with self.assertRaises(UnicodeEncodeError):  # half a pair of surrogates
+            self.executor.bind({"\ud800": self.x})
 
 
 if __name__ == "__main__":

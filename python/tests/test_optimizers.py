@@ -96,6 +96,21 @@ class Optimizers(unittest.TestCase):
             tapeloom.Adam().restore({"kind": "adam", "steps": 1, "learning_rate": 0.1, "moments": {}})
         with self.assertRaises(tapeloom.BindError):
             tapeloom.Adam().restore({"kind": "adam"})
+        for key, wrong, error, said in [
+            ("kind", 3, TypeError, "an optimizer's \"kind\" is a string, not 'int'"),
+            ("steps", 1.5, TypeError, "an optimizer's \"steps\" is an integer, not 'float'"),
+            ("steps", -1, tapeloom.BindError, "an optimizer's \"steps\" is from 0 to 2**64 - 1, not -1"),
+            ("learning_rate", "high", TypeError, "an optimizer's \"learning_rate\" is a number, not 'str'"),
+            ("moments", None, TypeError, "an optimizer's \"moments\" is a dict of arrays by name, not 'NoneType'"),
+            ("moments", {1: half}, TypeError, "the name of an optimizer's moment is a string, not 'int'"),
+        ]:
+            with self.subTest(key=key, wrong=wrong):
+                with self.assertRaises(error) as caught:
+                    optimizer.restore({**state, key: wrong})
+                self.assertEqual(str(caught.exception), said)
+        with self.assertRaises(TypeError) as caught:
+            optimizer.learning_rate = "high"
+        self.assertEqual(str(caught.exception), "learning_rate is a number, not 'str'")
 
     def test_other_gradients(self):
         self.executor.step()
