@@ -8,6 +8,7 @@
 #include "tapeloom/runtime/train/optimizer.h"
 
 #include <cmath>
+#include <limits>
 #include <set>
 #include <string>
 #include <utility>
@@ -277,4 +278,26 @@ TEST_CASE("Learning-rate schedules") {
   CHECK(linear_warmup(0.8, 4, 3) == 0.8);
   CHECK(linear_warmup(0.8, 4, 4) == 0.8);
   CHECK(linear_warmup(0.8, 0, 0) == 0.8);
+}
+
+TEST_CASE("Gradients are clipped to limits of zero or more, and others are refused") {
+  const auto clipped = [](double max_norm, double limit) {
+    std::vector<double> gradients = {3.0, -4.0};
+    clip_by_norm(gradients, max_norm);
+    clip_by_value(gradients, limit);
+    return gradients;
+  };
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  CHECK(clipped(infinity, infinity) == std::vector<double>{3.0, -4.0});
+  CHECK(clipped(infinity, 3.5) == std::vector<double>{3.0, -3.5});
+  CHECK(clipped(0.0, infinity) == std::vector<double>{0.0, 0.0});
+  CHECK(clipped(infinity, 0.0) == std::vector<double>{0.0, 0.0});
+  std::vector<float> gradients = {3.0F, -4.0F};
+  for (const double limit : {-1.0, -infinity, std::numeric_limits<double>::quiet_NaN()}) {
+    INFO(limit);
+    CHECK_THROWS_SAYING(BindError, "clip_by_norm: max_norm must be zero or more; it is",
+                        clip_by_norm(gradients, limit));
+    CHECK_THROWS_SAYING(BindError, "clip_by_value: limit must be zero or more; it is", clip_by_value(gradients, limit));
+  }
+  CHECK(gradients == std::vector<float>{3.0F, -4.0F});
 }

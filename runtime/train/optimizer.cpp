@@ -247,8 +247,15 @@ double norm_of(std::span<const T> numbers) {
   return largest * std::sqrt(squares);
 }
 
+/// Gradients would be turned around by a limit below zero, and not limited by NaN. Infinity limits nothing.
+void check_limit(const char* name, double limit) {
+  if (limit >= 0.0) return;
+  throw BindError(std::string(name) + " must be zero or more; it is " + number_text(limit));
+}
+
 template <class T>
 double clip_norm_of(std::span<T> gradients, double max_norm) {
+  check_limit("clip_by_norm: max_norm", max_norm);
   const double norm = norm_of(std::span<const T>(gradients));
   if (!(norm > max_norm) || !std::isfinite(norm)) return norm;
   if (max_norm / norm >= static_cast<double>(std::numeric_limits<T>::min())) {
@@ -262,6 +269,7 @@ double clip_norm_of(std::span<T> gradients, double max_norm) {
 
 template <class T>
 void clip_value_of(std::span<T> gradients, double limit) {
+  check_limit("clip_by_value: limit", limit);
   const T high = static_cast<T>(limit), low = -high;
   for (T& g : gradients) g = g > high ? high : g < low ? low : g;
 }
