@@ -90,6 +90,10 @@ TEST_CASE("npy: shapes, orders and versions") {
   CHECK(read_npy<float>(path).values == std::vector<float>{7});
   write_bytes(path, npy_of(header_of("|u1", "(3, 0)", "True"), ""));
   CHECK(read_npy<float>(path).shape == Shape{3, 0});
+  // Truths are seen as NumPy sees them, whatever byte is there.
+  write_bytes(path, npy_of(header_of("|b1", "(4,)"), std::string("\x01\x00\x02\xff", 4)));
+  CHECK(read_npy<float>(path).values == std::vector<float>{1, 0, 1, 1});
+  CHECK(read_npy<double>(path).values == std::vector<double>{1, 0, 1, 1});
   // Another order of the members, other quotes and blanks, and Python 2's long numbers.
   write_bytes(path, npy_of("{\"shape\":(2L,),'fortran_order':False , \"descr\" : \"|u1\"}", "\x01\x02"));
   CHECK(read_npy<float>(path).shape == Shape{2});

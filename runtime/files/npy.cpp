@@ -27,7 +27,7 @@ constexpr std::size_t alignment = 64;  // of the numbers
 
 struct Header {
   runtime::NumberType type = runtime::NumberType::u1;
-  bool big_endian = false, fortran_order = false;
+  bool big_endian = false, fortran_order = false, of_truths = false;
   std::vector<std::size_t> shape;
 };
 
@@ -44,6 +44,7 @@ bool read_type(std::string_view text, Header& header) {
     if (text.substr(1) != name) continue;
     header.type = type;
     header.big_endian = order == '>';
+    header.of_truths = name == "b1";
     return order == '<' || order == '>' || order == '=' || (order == '|' && runtime::bytes_of(type) == 1);
   }
   return false;
@@ -197,6 +198,9 @@ NumberArray<T> read_array(runtime::NumberReader&& file) {
   const auto count = runtime::element_count(header.shape);
   if (!count) file.fail(0, "a shape of more numbers than there can be: " + runtime::shape_text(header.shape));
   NumberArray<T> array{header.shape, file.numbers<T>(header.type, header.big_endian, *count)};
+  if (header.of_truths) {  // any byte but zero is true to NumPy, which keeps those of arrays that are seen as truths
+    for (T& number : array.values) number = number != T(0) ? T(1) : T(0);
+  }
   file.end();
   if (header.fortran_order && header.shape.size() > 1) {
     std::vector<T> ordered(array.values.size());
