@@ -333,3 +333,37 @@ TEST_CASE("guards: a condition that constants decide holds in every step; condit
     CHECK(error.sample() == 1);
   }
 }
+
+TEST_CASE("guards: a value is never less than the same value recorded again, in whichever order sums are added up") {
+  // Shortest paths, relaxed again and again: each edge of a shortest path is a tie in the later rounds.
+  constexpr std::size_t places = 5;
+  Tape tape;
+  std::vector<Value> weights, nearest(places, std::numeric_limits<double>::infinity());
+  for (std::size_t i = 0; i < 2 * places; ++i)
+    weights.push_back(tape.parameter(std::sin(3.0 * static_cast<double>(i))));
+  nearest[0] = 0.0;
+  for (int round = 0; round < 4; ++round) {
+    for (std::size_t i = 0; i < places; ++i) {
+      for (std::size_t edge : {0, 1}) {
+        Value& there = nearest[edge == 0 ? (i + 1) % places : (i * i + 2) % places];
+        const Value way = nearest[i] + exp(weights[2 * i + edge]);
+        if (way < there) there = way;
+      }
+    }
+  }
+  Value loss = 0.0;
+  for (const Value& way : nearest) {
+    if (way.data() < std::numeric_limits<double>::infinity()) loss += square(way);
+  }
+  Executor<double> executor(compile(loss));
+  for (int k = 0; k < 300; ++k) {
+    std::vector<double> numbers;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      numbers.push_back(weights[i].data() + 1e-4 * std::cos(1.7 * static_cast<double>(i) + k));
+    }
+    const Evaluation reference = evaluate(loss, {.rows = {}, .parameters = numbers});
+    executor.set_parameters(numbers);
+    REQUIRE_NOTHROW(executor.step());
+    REQUIRE(std::abs(executor.loss() - reference.root[0]) < 1e-12);
+  }
+}

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <functional>
 #include <utility>
 
+#include "tapeloom/compiler/graph/tables.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/record/evaluate.h"
 
@@ -46,18 +48,83 @@ class ConstantNodes {
   LargeVector<double> number_;
 };
 
+/// For each node the first one that computes the same from the same leaves.
+class FirstRecorded {
+ public:
+  FirstRecorded(const Tape& tape, std::uint32_t end) : tape_(tape), first_(end), table_(end) {
+    for (std::uint32_t i = 0; i < end; ++i) {
+      first_[i] = i;  // entered, it stands for itself
+      std::uint32_t latest = UniqueTable::no_parts;
+      for (NodeId operand : tape.operands(node(i))) {
+        const std::uint32_t part = first_[operand.index];
+        latest = latest == UniqueTable::no_parts ? part : std::max(latest, part);
+      }
+      first_[i] = table_.find_or_enter(
+          i, latest, [&](std::uint32_t other) { return equal(other, i); },
+          [&](std::uint32_t other) { return hash(other); });
+    }
+  }
+
+  bool same(NodeId a, NodeId b) const { return first_[a.index] == first_[b.index]; }
+
+ private:
+  static NodeId node(std::uint32_t index) { return NodeId(std::size_t{index}); }
+  std::uint64_t number(std::uint32_t i) const { return std::bit_cast<std::uint64_t>(tape_.data(node(i))); }
+
+  std::uint64_t hash(std::uint32_t i) const {
+    const Op op = tape_.op(node(i));
+    std::uint64_t h = mix(0, static_cast<std::uint64_t>(op));
+    if (op_kind(op) == OpKind::leaf) return mix(h, op == Op::constant ? number(i) : i);
+    for (NodeId operand : tape_.operands(node(i))) h = mix(h, first_[operand.index]);
+    return h;
+  }
+
+  bool equal(std::uint32_t a, std::uint32_t b) const {
+    const Op op = tape_.op(node(a));
+    if (op != tape_.op(node(b))) return false;
+    if (op_kind(op) == OpKind::leaf) return a == b || (op == Op::constant && number(a) == number(b));
+    const Operands left = tape_.operands(node(a)), right = tape_.operands(node(b));
+    for (std::size_t k = 0; k < left.count; ++k) {
+      if (!same(left.node[k], right.node[k])) return false;
+    }
+    return true;
+  }
+
+  const Tape& tape_;
+  LargeVector<std::uint32_t> first_;
+  UniqueTable table_;
+};
+
+/// Whether it asks if one number is less than another that is equal now: what is recorded twice is. NaN is not less
+/// than itself either, so for such a pair the answer is always no.
+bool may_compare_same(const Tape& tape, NodeId condition) {
+  const Op op = tape.op(condition);
+  if (op != Op::less && op != Op::greater) return false;
+  const Operands operands = tape.operands(condition);
+  return tape.data(operands.node[0]) == tape.data(operands.node[1]);
+}
+
 std::vector<std::size_t> held_guards(const Tape& tape, Tape::Mark from) {
   const std::size_t first = tape.first_guard(from);
   const std::span<const Guard> guards = tape.guards();
   std::uint32_t end = 0;
   for (const Guard& guard : guards.subspan(first)) end = std::max(end, guard.condition.index + 1);
   const ConstantNodes constants(tape, end);
+  // Both of a pair would be computed, in sums added up in other orders, and a last bit could make one of them less.
+  std::optional<FirstRecorded> recorded;
+  const auto compares_same = [&](NodeId condition) {
+    if (!may_compare_same(tape, condition)) return false;
+    if (!recorded) recorded.emplace(tape, end);
+    const Operands operands = tape.operands(condition);
+    return recorded->same(operands.node[0], operands.node[1]);
+  };
   std::vector<std::size_t> held;
   std::vector<std::array<bool, 2>> known(end);  // of each condition, by what is expected: whether it is held
   for (std::size_t g = first; g < guards.size(); ++g) {
     const auto& [condition, expected] = guards[g];
     if (!constants.has(condition)) {
-      if (!std::exchange(known[condition.index][expected ? 1 : 0], true)) held.push_back(g);
+      if (std::exchange(known[condition.index][expected ? 1 : 0], true)) continue;
+      if (expected || !compares_same(condition)) held.push_back(g);
     } else if ((constants.number(condition) != 0.0) != expected) {
       throw GuardError(tape.describe_guard(g), g, 0);
     }

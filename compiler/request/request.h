@@ -56,7 +56,8 @@ class Request {
 };
 
 /// The request for a loss, which may be null, outputs, and the guards taken since `branches_from`, but for those on
-/// constants alone, which no data can change, and those that an earlier one equals. A guard taken after the last node
+/// constants alone, which no data can change, those that an earlier one equals, and those that found a value not less
+/// than the same value recorded again. A guard taken after the last node
 /// that a program needs counts as well: what a branch chooses may be older than the branch. Throws CompileError for a
 /// loss that differs from sample to sample and if there is nothing to compile, RecordingError for outputs of another
 /// tape and for a mark that is not one of this tape any more, GuardError where constants have been set since to numbers
