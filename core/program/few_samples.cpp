@@ -243,7 +243,9 @@ bool has_rows(const Program& program) {
 }  // namespace
 
 std::size_t dots_of_rows(std::size_t samples, std::size_t results, std::size_t terms, std::size_t vector_lanes) {
-  constexpr std::size_t starting = 10, adding_lanes = 4;  // of each, where many are added together
+  // Of each sum, where many are added together; those of one sample are stored in vectors.
+  const std::size_t adding_lanes = samples == 1 ? 2 : 3;
+  constexpr std::size_t starting = 10;
   return starting + results * samples * (vectors_of(terms, vector_lanes) + adding_lanes);
 }
 

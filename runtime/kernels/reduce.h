@@ -18,16 +18,19 @@ inline constexpr std::size_t most_sums = 16;
 inline constexpr std::size_t most_sums = 8;
 #endif
 
+template <class T>
+using VectorOf = typename Lanes<T>::Vector;
+
 /// Lane i of rows[0] becomes the sum of the lanes of rows[i], for at most as many rows as lanes.
 template <class T, std::size_t count, std::size_t distance = 1>
-inline void add_lanes(Lanes<T>* rows) {
+inline void add_lanes(VectorOf<T>* rows) {
   constexpr std::size_t width = Lanes<T>::count;
   if constexpr (distance < width) {
 #pragma GCC unroll 16
     for (std::size_t i = 0; i < count; i += 2) {
-      const Lanes<T> a = rows[i], b = rows[i + 1 < count ? i + 1 : i];
-      rows[i / 2] = low_halves<T, distance>(a, b, std::make_index_sequence<width>()) +
-                    high_halves<T, distance>(a, b, std::make_index_sequence<width>());
+      const Lanes<T> a(rows[i]), b(rows[i + 1 < count ? i + 1 : i]);
+      rows[i / 2] = low_halves<T, distance>(a, b, std::make_index_sequence<width>()).v +
+                    high_halves<T, distance>(a, b, std::make_index_sequence<width>()).v;
     }
     add_lanes<T, (count + 1) / 2, distance * 2>(rows);
   }
@@ -35,8 +38,8 @@ inline void add_lanes(Lanes<T>* rows) {
 
 /// Adds the samples from `from` on, of which `count` are in the vector, to the partial sums.
 template <class T, std::size_t rows, std::size_t terms, bool whole>
-inline void add_samples(const T* a, std::size_t a_step, const T* b, std::size_t b_step, std::size_t count,
-                        Lanes<T>* sums) {
+inline void add_samples(const T* a, std::size_t a_step, std::size_t three_steps, const T* b, std::size_t b_step,
+                        std::size_t count, VectorOf<T>* sums) {
   const auto load = [&](const T* data) {
     const Lanes<T> lanes = Lanes<T>::load(data);
     return whole ? lanes : first_lanes(lanes, count, Lanes<T>(0.0));
@@ -46,46 +49,64 @@ inline void add_samples(const T* a, std::size_t a_step, const T* b, std::size_t 
   for (std::size_t t = 0; t < terms; ++t) of_b[t] = load(b + t * b_step).v;
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < rows; ++r) {
-    const Lanes<T> of_a = load(a + r * a_step);
+    // An address every four rows, and three steps from it, which are one register each.
+    if (r > 0 && r % 4 == 0) a += 4 * a_step, here(a);
+    const Lanes<T> of_a = load(a + (r % 4 == 3 ? three_steps : r % 4 * a_step));
     if constexpr (terms == 0) {
-      sums[r] = sums[r] + of_a;
+      sums[r] += of_a.v;
     } else {
 #pragma GCC unroll 16
-      for (std::size_t t = 0; t < terms; ++t) sums[r * terms + t].v += of_a.v * of_b[t];
+      for (std::size_t t = 0; t < terms; ++t) sums[t * rows + r] += of_a.v * of_b[t];
     }
+  }
+}
+
+/// Stores the first `count` lanes, or adds them to what is there.
+template <class T, std::size_t count>
+inline void store_lanes(Lanes<T> lanes, T* to, bool accumulate) {
+  if constexpr (count == Lanes<T>::count) {
+    if (accumulate) lanes = lanes + Lanes<T>::load(to);
+    lanes.store(to);
+  } else {
+    const FirstLanes<T> first(count);
+    if (accumulate) lanes = lanes + first.load(to);
+    first.store(lanes, to);
   }
 }
 
 /// Writes rows x terms sums, the lanes of a vector each, or adds them to what is there.
 template <class T, std::size_t rows, std::size_t terms>
-inline void store_sums(Lanes<T>* sums, T* c, std::size_t row_step, std::size_t column_step, bool accumulate) {
+inline void store_sums(VectorOf<T>* sums, T* c, std::size_t row_step, std::size_t column_step, bool accumulate) {
   constexpr std::size_t width = Lanes<T>::count, count = rows * terms;
-  T results[(count + width - 1) / width * width];
-  const auto finish = [&]<std::size_t begin>() {
-    if constexpr (begin < count) {
-      add_lanes<T, (count - begin < width ? count - begin : width)>(sums + begin);
-      sums[begin].store(results + begin);
-    }
-  };
-  finish.template operator()<0>();
-  finish.template operator()<width>();
-  finish.template operator()<2 * width>();
-  finish.template operator()<3 * width>();
   static_assert(count <= 4 * width);
-  const auto each = [&](auto&& function) {
+  const auto each_vector = [&](auto&& function) {
+    const auto call = [&]<std::size_t begin>() {
+      if constexpr (begin < count)
+        function.template operator()<begin, (count - begin < width ? count - begin : width)>();
+    };
+    call.template operator()<0>();
+    call.template operator()<width>();
+    call.template operator()<2 * width>();
+    call.template operator()<3 * width>();
+  };
+  each_vector([&]<std::size_t begin, std::size_t left>() { add_lanes<T, left>(sums + begin); });
+  if (terms == 1 && row_step == 1) {
+    each_vector([&]<std::size_t begin, std::size_t left>() {
+      store_lanes<T, left>(Lanes<T>(sums[begin]), c + begin, accumulate);
+    });
+    return;
+  }
+  T results[(count + width - 1) / width * width];
+  each_vector([&]<std::size_t begin, std::size_t>() { Lanes<T>(sums[begin]).store(results + begin); });
+  const auto store_terms = [&](std::size_t step) __attribute__((always_inline)) {
+    T* to = c;
+    const T* result = results;
+    for (std::size_t t = 0; t < terms; ++t, to += column_step, result += rows) {
 #pragma GCC unroll 16
-    for (std::size_t r = 0; r < rows; ++r) {
-#pragma GCC unroll 16
-      for (std::size_t t = 0; t < terms; ++t) {
-        function(c[r * row_step + t * column_step], results[r * terms + t]);
-      }
+      for (std::size_t r = 0; r < rows; ++r) to[r * step] = accumulate ? to[r * step] + result[r] : result[r];
     }
   };
-  if (accumulate) {
-    each([](T& total, T sum) { total += sum; });
-  } else {
-    each([](T& total, T sum) { total = sum; });
-  }
+  row_step == 1 ? store_terms(1) : store_terms(row_step);
 }
 
 /// The sums of `rows` rows of A, or of their products with `terms` rows of B if there are any.
@@ -94,13 +115,15 @@ void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
   constexpr std::size_t width = Lanes<T>::count, totals = terms == 0 ? 1 : terms;
   if constexpr (terms == 0) b = a;
   const std::size_t a_step = call.a_row_step, b_step = call.b_stride;
-  Lanes<T> sums[rows * totals] = {};
+  std::size_t three_steps = 3 * a_step;
+  here(three_steps);
+  VectorOf<T> sums[rows * totals] = {};
   const auto add_place = [&]() __attribute__((always_inline)) {
     std::size_t i = 0;
     for (; i + width <= call.k; i += width) {
-      add_samples<T, rows, terms, true>(a + i, a_step, b + i, b_step, width, sums);
+      add_samples<T, rows, terms, true>(a + i, a_step, three_steps, b + i, b_step, width, sums);
     }
-    if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, b + i, b_step, call.k - i, sums);
+    if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, three_steps, b + i, b_step, call.k - i, sums);
   };
   // Mostly there is one place, and the sums take little.
   if (call.blocks == 1) {
@@ -137,7 +160,7 @@ template <class T, std::size_t rows, std::size_t terms>
 void sum_lines(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
   constexpr std::size_t width = Lanes<T>::count;
   const std::size_t before = reinterpret_cast<std::uintptr_t>(a) / sizeof(T) % width;
-  Lanes<T> sums[rows * terms] = {};
+  VectorOf<T> sums[rows * terms] = {};
   const auto add = [&](std::size_t from, const auto& load) __attribute__((always_inline)) {
     Lanes<T> of_b[terms];
 #pragma GCC unroll 4
@@ -146,7 +169,7 @@ void sum_lines(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
     for (std::size_t r = 0; r < rows; ++r) {
       const Lanes<T> of_a = load(a + r * call.a_row_step + from);
 #pragma GCC unroll 4
-      for (std::size_t t = 0; t < terms; ++t) sums[r * terms + t].v += of_a.v * of_b[t].v;
+      for (std::size_t t = 0; t < terms; ++t) sums[t * rows + r] += of_a.v * of_b[t].v;
     }
   };
   const LastLanes<T> first(width - before);
@@ -156,7 +179,7 @@ void sum_lines(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
   const FirstLanes<T> last(call.k - i);
   if (i < call.k) add(i, [&](const T* data) { return last.load(data); });
 #pragma GCC unroll 16
-  for (std::size_t n = 0; n < rows * terms; ++n) sums[n] = rotated(sums[n], before);
+  for (std::size_t n = 0; n < rows * terms; ++n) sums[n] = rotated(Lanes<T>(sums[n]), before).v;
   store_sums<T, rows, terms>(sums, c, call.c_stride, call.c_column_step, accumulate);
 }
 

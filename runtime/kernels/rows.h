@@ -320,7 +320,7 @@ inline void sum_products(const TileView<T>& view, const Instruction& i, const Sh
     const bool indexed = shape.step[k] == Shape::by_index;
     return view.tile + (indexed ? view.indices[i.x[k] + r] : i.x[k] + r * shape.step[k]) * view.stride;
   };
-  Lanes<T> sums[rows];
+  VectorOf<T> sums[rows];
   for (std::size_t r = 0; r < rows; ++r) {
     const T *a = operand(0, row + r), *b = operand(1, row + r);
     Lanes<T> sum;
@@ -330,7 +330,7 @@ inline void sum_products(const TileView<T>& view, const Instruction& i, const Sh
       const Lanes<T> product = Lanes<T>::load(a + l) * Lanes<T>::load(b + l);
       sum = sum + first_lanes(product, samples - l, Lanes<T>(0.0));
     }
-    sums[r] = sum;
+    sums[r] = sum.v;
   }
   store_sums<T, rows, 1>(sums, totals + row * shape.row_step, shape.row_step, 0, accumulate);
 }
