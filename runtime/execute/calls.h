@@ -307,11 +307,16 @@ class CallPlanner {
   bool are_dots(const Instruction& i, const Shape& s) const;
   BoundSums<T> bound_dots(const Instruction& i, const Shape& s) const;
 
+  static const T* matrix_of(const BoundProduct<T>& bound) { return bound.b_copy == nullptr ? bound.b : bound.b_copy; }
+  void count_reads();
+  bool reads_from_end(const T* matrix);
+  std::size_t parts_of(const BoundProduct<T>& bound) const;
   void add_moves(std::uint32_t at, CallList<T>& calls) const;
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
   void add_sums(BoundSums<T>& bound, CallList<T>& calls);
   void add_product_of_sums(BoundSums<T>& bound, CallList<T>& calls);
   bool multiplies(const BoundSums<T>& bound, std::size_t samples) const;
+  bool may_sum_rows(const BoundSums<T>& bound, std::size_t samples) const;
   bool sums_rows(const BoundSums<T>& bound, std::size_t samples) const;
 
   const Program& program_;
@@ -330,6 +335,10 @@ class CallPlanner {
   std::vector<Link<T>> links_, links_of_part_;  // in tiles that are whole, and where others have other ones
   std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;
+  struct Reads {
+    std::uint32_t count = 0, turn = 0;
+  };
+  std::map<const T*, Reads> reads_;                           // of what runs once: by matrix
   std::set<const T*> copied_;                                 // of these, those that a call has made already
   std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them
   std::deque<ProductGaps> gaps_;                              // which calls point to
