@@ -90,8 +90,10 @@ class Pipeline {
   bool rolls() const { return options_.roll && !options_.exact; }
   /// The passes after rolling. `name` is that of what the graph comes from.
   Graph run(Graph rolled, const char* name, bool by_level) {
-    if (rolls()) keep(rolled, by_level);
-    return run_from(std::move(rolled), name, by_level);
+    begin(std::move(rolled), name);
+    pass("add_parameters_first", rolls() && options_.simplify, add_parameters_first);
+    if (rolls()) keep(graph_, by_level);
+    return run_rest(by_level);
   }
 
   /// What was rolled last, for steps of one sample, if it is little beside what was recorded. After it guards() are
@@ -100,7 +102,8 @@ class Pipeline {
     if (!kept_) return std::nullopt;
     Kept kept = std::move(*kept_);
     kept_.reset();
-    kept.graph = run_from(std::move(kept.graph), "of_one_sample", kept.by_level);
+    begin(std::move(kept.graph), "of_one_sample");
+    kept.graph = run_rest(kept.by_level);
     return kept;
   }
 
@@ -118,13 +121,16 @@ class Pipeline {
     kept_.emplace(Kept{of_one_sample(rolled), by_level});
   }
 
-  Graph run_from(Graph rolled, const char* name, bool by_level) {
-    const CompileOptions& options = options_;
-    const bool may_round = !options.exact, differentiates = request_.loss() && options.gradients;
+  void begin(Graph graph, const char* name) {
     report_.clear(), shown_.clear();
-    graph_ = std::move(rolled);
+    graph_ = std::move(graph);
     guards_ = ungrouped_;
     finished(name);
+  }
+
+  Graph run_rest(bool by_level) {
+    const CompileOptions& options = options_;
+    const bool may_round = !options.exact, differentiates = request_.loss() && options.gradients;
     // clang-format off
     bool before = differentiates;
     const auto simplified = [&](Graph graph) { return simplify(graph, before); };

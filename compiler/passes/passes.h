@@ -69,6 +69,11 @@ Graph move_factors(Graph graph);
 /// that is used again and again. requires: a valid graph. maintains: order; the sum is rounded in another order.
 Graph merge_products(Graph graph);
 
+/// Adds two parameters once a step, rather than one and then the other to what varies, as to a product for a layer's
+/// input and its state with a bias each. requires: a valid graph, not differentiated yet. maintains: order; a sum is
+/// rounded in another order.
+Graph add_parameters_first(Graph graph);
+
 /// Makes one product of a row and a vector of a sum over products of rows, once a step, which nobody else reads.
 /// requires: a valid graph. maintains: order; the sum is rounded in another order.
 Graph find_dots(Graph graph);
