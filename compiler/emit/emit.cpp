@@ -31,8 +31,8 @@ class Emitter {
         p_(program),
         totals_(place_totals(graph, s_, !program.exact)),
         sinks_(find_sinks(graph, s_, program.recorded_samples)),
-        indexed_(graph, s_, sinks_),
         placed_(program.exact ? PlacedParts() : place_parts(graph, s_, totals_)),
+        indexed_(graph, s_, sinks_, placed_),
         options_(options),
         uniforms_(0, options.reuse_slots),
         writer_(graph, slot_, program) {
@@ -43,6 +43,7 @@ class Emitter {
     place_leaves();
     p_.batch_slots = sinks_.batch_slots;
     last_use_ = find_last_uniform_uses(g_, s_, sinks_);
+    for (const BlockId id : s_.order) pass_on_use(id);
     of_phase_.assign(g_.size(), false);
     p_.instructions.reserve(most_instructions(g_, p_.exact) + sinks_.list.size());
     use_large_pages(p_.instructions.data(), p_.instructions.capacity() * sizeof(Instruction));
@@ -110,7 +111,7 @@ class Emitter {
       const BlockId id = s_.order[i];
       if (!is_leaf(id) && !total(id)) {
         if (placed_.part(id) != nullptr) {
-          place_part(id);
+          place_part(id, uniforms_);
         } else if (owns_uniform_slots(id) && !placed_.has_parts(id)) {
           if (may_be_in_place(id)) release_uniforms(id, i, true);
           slot_[id.index] = uniforms_.take(uniform_length(id));
@@ -124,7 +125,7 @@ class Emitter {
       for (const Instruction& sink : emitted_) {
         (sink.kind == InstructionKind::guard ? p_.instructions : deferred_).push_back(sink);
       }
-      if (last_use_[id.index] == none && owns_uniform_slots(id)) {
+      if (is_read_no_more(id, i) && owns_uniform_slots(id)) {
         uniforms_.give_back(slot_[id.index], uniform_length(id));
       }
     }
@@ -139,8 +140,12 @@ class Emitter {
       const BlockId id = s_.order[i];
       if (!is_leaf(id)) {
         // Slots are read until the instruction is emitted, and only then forgotten.
-        const bool in_place = may_be_in_place(id);
-        if (!in_place && !indexed_.contains(id)) slot_[id.index] = tiles.take(g_[id].rows);
+        const bool is_part = placed_.part(id) != nullptr, in_place = !is_part && may_be_in_place(id);
+        if (is_part) {
+          place_part(id, tiles);
+        } else if (!in_place && !indexed_.contains(id) && !placed_.has_parts(id)) {
+          slot_[id.index] = tiles.take(g_[id].rows);
+        }
         emit_block(id, slot_[id.index]);
         if (in_place) {
           release_tiles(id, i, tiles, true);
@@ -151,7 +156,7 @@ class Emitter {
       }
       emit_sinks(id, p_.instructions);
       release_sink_operands(id, i, tiles);
-      if (last_use_[id.index] == none) release_tile(id, tiles);
+      if (is_read_no_more(id, i) && placed_.part(id) == nullptr) release_tile(id, tiles);
     }
     p_.tile_slots = std::max(p_.tile_slots, tiles.size());
   }
@@ -184,6 +189,7 @@ class Emitter {
       }
     }
     mark(false);
+    for (std::uint32_t i = phase.begin; i < phase.end; ++i) pass_on_use(s_.order[i]);
     for (BlockId id : outside) {
       const Block block = g_[id];
       const bool input = block.kind == BlockKind::input;
@@ -233,6 +239,7 @@ class Emitter {
       case BlockKind::outer:
         return add(InstructionKind::outer, of_outer(id), x, out);
       case BlockKind::concat:
+        if (placed_.has_parts(id)) return;
         if (indexed_.contains(id)) return writer_.list_rows(id);
         if (writer_.gathers(id)) return writer_.add_gather(id, out);
         for (const View& part : x) {
@@ -269,6 +276,7 @@ class Emitter {
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       if (!lies_in(id, g_.operand(id, k))) others.push_back(k);
     }
+    if (begun && others.empty()) return;
     const bool may_be_listed = !p_.exact && (plan == nullptr || plan->may_be_listed);
     if (may_be_listed && (g_[id].varying || writer_.better_as_lists(id, others, options_.parts_by_cost))) {
       return writer_.add_assembled(id, others, begun, out);
@@ -276,7 +284,7 @@ class Emitter {
     const std::uint32_t nodes = writer_.nodes_of(id);
     if (!begun && (plan == nullptr || plan->zeros)) writer_.add_zeros(id, out);
     for (const std::size_t k : others) writer_.add_part(id, k, plan == nullptr || !plan->is_put[k], out);
-    if (!begun || !others.empty()) p_.instructions.back().nodes = nodes;
+    p_.instructions.back().nodes = nodes;
   }
 
   /// True if those rows are computed inside the assemble block: totals, or what was placed there.
@@ -287,15 +295,25 @@ class Emitter {
     return place >= begin && place < begin + g_[assemble].rows;
   }
 
-  /// Before the first of its parts that is computed in place, an assemble block gets its slots.
-  void place_part(BlockId id) {
-    const PlacedParts::Part& part = *placed_.part(id);
-    std::uint32_t& slot = slot_[part.assembled.index];
-    if (slot == none) {
-      slot = uniforms_.take(uniform_length(part.assembled));
-      if (placed_.plan(part.assembled)->zeros) writer_.add_zeros(part.assembled, slot);
+  /// Before the first of its parts that is computed in place, a block gets its slots; it may be a part itself.
+  void place_part(BlockId id, SlotPool& pool) {
+    chain_.assign(1, id);
+    for (const PlacedParts::Part* part = placed_.part(id); part != nullptr; part = placed_.part(chain_.back())) {
+      chain_.push_back(part->assembled);
+      if (slot_[part->assembled.index] != none) break;
     }
-    slot_[id.index] = slot + part.to.row;
+    for (std::size_t i = chain_.size(); i-- > 0;) {
+      const BlockId at = chain_[i];
+      const PlacedParts::Part* part = placed_.part(at);
+      const bool is_there = slot_[at.index] != none;
+      if (i + 1 < chain_.size()) {
+        slot_[at.index] = slot_[part->assembled.index] + part->to.row;
+      } else if (!is_there) {
+        slot_[at.index] = pool.take(g_[at].varying ? g_[at].rows : uniform_length(at));
+      }
+      const PlacedParts::Assembled* plan = placed_.plan(at);
+      if (i > 0 && !is_there && plan != nullptr && plan->zeros) writer_.add_zeros(at, slot_[at.index]);
+    }
   }
 
   void emit_sinks(BlockId id, std::vector<Instruction>& to) {
@@ -319,20 +337,51 @@ class Emitter {
     const OperandList all = g_.operands(id);
     return std::none_of(all.begin(), all.end(), [&](const View& x) { return indexed_.contains(x.block); });
   }
+  /// What is part of another block is needed as long as that, and the other way round.
+  void pass_on_use(BlockId id) {
+    const PlacedParts::Part* part = placed_.part(id);
+    if (part == nullptr || last_use_[id.index] == none) return;
+    std::uint32_t& last = last_use_[part->assembled.index];
+    last = last == none ? last_use_[id.index] : std::max(last, last_use_[id.index]);
+  }
+
+  /// After its own position, where it may have been put together of parts.
+  bool is_read_no_more(BlockId id, std::uint32_t position) const {
+    return last_use_[id.index] == none || last_use_[id.index] == position;
+  }
+
+  /// Whether the slots that a block's rows are in may be given back, or taken by the result, `in_order` with them.
+  bool may_release(BlockId holder, BlockId user, std::uint32_t position, bool in_order) const {
+    if (last_use_[holder.index] != position || holder == user) return false;
+    return !in_order || (!placed_.has_parts(holder) && reads_in_order(g_, user, holder));
+  }
+
   /// With `in_order`, those that the result may take.
   void release_uniforms(BlockId user, std::uint32_t position, bool in_order = false) {
     for (const View& x : g_.operands(user)) {
-      if (g_.varying(x) || !owns_uniform_slots(x.block) || last_use_[x.block.index] != position) continue;
-      if (in_order && !reads_in_order(g_, user, x.block)) continue;
-      last_use_[x.block.index] = to_the_end;  // an operand that stands twice is given back once
-      uniforms_.give_back(slot_[x.block.index], uniform_length(x.block));
+      const BlockId holder = placed_.holder(x.block);
+      if (g_.varying(x) || !owns_uniform_slots(holder) || !may_release(holder, user, position, in_order)) continue;
+      last_use_[holder.index] = to_the_end;  // an operand that stands twice is given back once
+      uniforms_.give_back(slot_[holder.index], uniform_length(holder));
     }
+  }
+
+  /// Whether a total that is added up right after `user` still reads rows there.
+  bool is_read_for_total(BlockId user, BlockId holder) const {
+    for (std::uint32_t at = sinks_.first[user.index]; at != none; at = sinks_.list[at].next) {
+      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
+      for (const View& x : g_.operands(sinks_.list[at].total)) {
+        if (placed_.holder(x.block) == holder) return true;
+      }
+    }
+    return false;
   }
 
   void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles, bool in_order = false) {
     const auto release = [&](BlockId x) {
-      if (last_use_[x.index] != position || reads_for_total(g_, sinks_, user, x)) return;
-      if (!in_order || reads_in_order(g_, user, x)) release_tile(x, tiles);
+      const BlockId holder = placed_.holder(x);
+      if (is_read_for_total(user, holder) || !may_release(holder, user, position, in_order)) return;
+      release_tile(holder, tiles);
     };
     for (const View& x : g_.operands(user)) {
       if (g_.varying(x)) release(x.block);
@@ -349,7 +398,8 @@ class Emitter {
     for (std::uint32_t at = sinks_.first[after.index]; at != none; at = sinks_.list[at].next) {
       if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
       for (const View& x : g_.operands(sinks_.list[at].total)) {
-        if (last_use_[x.block.index] == position) release_tile(x.block, tiles);
+        const BlockId holder = placed_.holder(x.block);
+        if (last_use_[holder.index] == position) release_tile(holder, tiles);
       }
     }
   }
@@ -365,8 +415,8 @@ class Emitter {
   Program& p_;
   Totals totals_;
   Sinks sinks_;
-  IndexedRows indexed_;
   PlacedParts placed_;
+  IndexedRows indexed_;
   EmitOptions options_;
   SlotPool uniforms_;
   LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
@@ -375,6 +425,7 @@ class Emitter {
   InstructionWriter writer_;
   std::size_t tile_begin_ = 0;                 // the first instruction of the stage's tiles
   std::unordered_set<std::uint32_t> started_;  // places of totals that something has been added to
+  std::vector<BlockId> chain_;                 // a part, what it is part of, and so on
   std::vector<Instruction> emitted_;           // sinks of the uniform value at hand
   std::vector<Instruction> deferred_;          // sinks of uniform values, for the stage's tiles
 };

@@ -50,7 +50,7 @@ bool reads_products(const Graph& g, BlockId user) {
 
 }  // namespace
 
-IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& sinks) {
+IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& sinks, const PlacedParts& placed) {
   LargeVector<bool> indexed(g.size(), false), all_vary(g.size(), false);
   LargeVector<std::uint64_t> rows_read;  // of products
   bool any = false;
@@ -58,6 +58,7 @@ IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& 
     const BlockId id(i);
     const bool product = is_listed_product(g, id);
     if (!g[id].varying || (g[id].kind != BlockKind::concat && !product)) continue;
+    if (placed.part(id) != nullptr || placed.has_parts(id)) continue;
     const std::uint32_t sink = sinks.first[i];
     indexed[i] = sink == Sinks::none || (product && is_total_of(sinks.list[sink], g.all(id)));
     any = any || indexed[i];

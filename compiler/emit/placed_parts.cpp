@@ -13,6 +13,9 @@ namespace {
 /// More rows than these that are written by others than parts are better added as lists.
 constexpr std::size_t most_others = 8;
 
+/// Parts of fewer rows than these are better listed together than computed one by one.
+constexpr std::uint32_t least_rows = 8;
+
 /// Goes through the rows of an assemble block in the order in which its parts are computed, to find which of these
 /// write rows first, which add to what is there, and whether anything has to be there before.
 class PartPlacer {
@@ -22,8 +25,13 @@ class PartPlacer {
 
   PlacedParts run() {
     for (const BlockId id : s_.order) {
-      const bool once = g_[id].kind == BlockKind::assemble && !g_[id].varying;
-      if (once && !totals_.first_of.contains(id.index)) place(id);
+      if (totals_.first_of.contains(id.index)) continue;
+      const BlockKind kind = g_[id].kind;
+      if (kind == BlockKind::assemble && !g_[id].varying) {
+        place(id);
+      } else if (kind == BlockKind::assemble || kind == BlockKind::concat) {
+        place_all(id);
+      }
     }
     return std::move(placed_);
   }
@@ -140,6 +148,79 @@ class PartPlacer {
     std::size_t rows = 0;
     for (const Found& part : parts_) rows += g_.operand(id, part.operand).rows;
     return cost::listed * static_cast<double>(rows) > cost::start + cost::listed * static_cast<double>(touched_.size());
+  }
+
+  // --- in tiles, and lists
+  // --------------------------------------------------------------------------------------------
+
+  /// Whether all of a block is computed by an instruction that can write it anywhere, or put together there.
+  bool may_be_anywhere(BlockId id) const {
+    if (is_total(g_, id) || totals_.first_of.contains(id.index) || g_[id].rows < least_rows) return false;
+    switch (g_[id].kind) {
+      case BlockKind::elementwise:
+      case BlockKind::assemble:
+      case BlockKind::concat:
+        return true;
+      case BlockKind::dense:
+      case BlockKind::dense_reverse:
+        return g_[id].varying || g_[id].op == no_op;
+      case BlockKind::constant:
+      case BlockKind::parameter:
+      case BlockKind::input:
+      case BlockKind::row:
+      case BlockKind::uniform_input:
+      case BlockKind::samples:
+      case BlockKind::batch_sum:
+      case BlockKind::row_sum:
+      case BlockKind::row_extreme:
+      case BlockKind::row_extreme_reverse:
+      case BlockKind::outer:
+        return false;
+    }
+    return false;
+  }
+
+  /// Where operand k lies in a concat block, or is added in an assemble block.
+  Destination place_of(BlockId id, std::size_t k, std::uint32_t row) const {
+    if (g_[id].kind == BlockKind::assemble) return g_.destination(id, k);
+    return {row, {.rows = 1, .terms = g_.operand(id, k).rows}};
+  }
+
+  /// If all operands can be parts of this block alone, which write each row once, they are.
+  void place_all(BlockId id) {
+    const std::size_t count = g_.operands(id).size();
+    touched_.assign(g_[id].rows, false), left_ = g_[id].rows;
+    std::vector<std::pair<BlockId, Destination>> found;
+    std::uint32_t row = 0;
+    for (std::size_t k = 0; k < count; row += g_.operand(id, k++).rows) {
+      const View x = g_.operand(id, k);
+      const auto [first, shape] = place_of(id, k, row);
+      if (x != g_.all(x.block) || shape.rows != 1 || shape.term_step != 1 || !may_be_anywhere(x.block)) return;
+      const bool here = g_[x.block].varying == g_[id].varying && s_.phase[x.block.index] == s_.phase[id.index];
+      if (!here || placed_.part(x.block) != nullptr || touched_[first]) return;
+      for (std::uint32_t r = 0; r < x.rows; ++r) left_ -= touched_[first + r] ? 0 : 1, touched_[first + r] = true;
+      found.emplace_back(x.block, Destination{first, shape});
+    }
+    // Each row once, and no block twice.
+    std::ranges::sort(found, {}, [](const auto& part) { return part.first.index; });
+    const auto twice = std::ranges::adjacent_find(found, {}, [](const auto& part) { return part.first; });
+    if (left_ > 0 || row != g_[id].rows || twice != found.end()) return;
+    for (const auto& [block, to] : found) {
+      placed_.parts[block.index] = {id, to, false, !g_[id].varying && g_[block].rows % uniform_unit != 0};
+      make_exact(block);
+    }
+    placed_.assembled[id.index] = {.has_parts = true, .zeros = false, .may_be_listed = true, .is_put = {}};
+  }
+
+  /// What is there behind a block that becomes a part may be written before its own parts.
+  void make_exact(BlockId assembled) {
+    if (g_[assembled].varying) return;
+    for (const View& x : g_.operands(assembled)) {
+      const auto part = placed_.parts.find(x.block.index);
+      if (part != placed_.parts.end() && part->second.assembled == assembled) {
+        part->second.exact = x.rows % uniform_unit != 0;
+      }
+    }
   }
 
   void place(BlockId id) {

@@ -1,5 +1,5 @@
-// What is computed where it is assembled: the parts of what is put together once a step, as the gradients of a layer's
-// weights are, or the adjoints of rows that many read.
+// What is computed where it is put together: the parts of the gradients of a layer's weights, of the adjoints of rows
+// that many read, or of what is one list because a product reads it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
-/// What is written where its only reader, an assemble block, has its rows, or is added to what is there, and needs no
-/// rows of its own.
+/// What is written where an assemble or concat block has its rows, or is added to what is there, and needs no rows of
+/// its own.
 struct PlacedParts {
   struct Part {
     BlockId assembled;
@@ -42,6 +42,11 @@ struct PlacedParts {
     return at == assembled.end() ? nullptr : &at->second;
   }
   bool has_parts(BlockId id) const { return plan(id) != nullptr && plan(id)->has_parts; }
+  /// Whose slots a block's rows are in: its own, if it is no part.
+  BlockId holder(BlockId id) const {
+    for (const Part* placed = part(id); placed != nullptr; placed = part(id)) id = placed->assembled;
+    return id;
+  }
   /// Whether operand x is computed there already when the block is.
   bool is_in_place(const View& x, BlockId assemble) const {
     const Part* placed = part(x.block);
@@ -49,7 +54,8 @@ struct PlacedParts {
   }
 };
 
-/// Of what runs once a step and does not lie on totals. requires: a schedule of this graph, and its totals.
+/// Of what does not lie on totals. In tiles, and of concat blocks, either all operands are parts or none. requires: a
+/// schedule of this graph, and its totals.
 PlacedParts place_parts(const Graph& graph, const Schedule& schedule, const Totals& totals);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

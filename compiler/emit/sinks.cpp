@@ -103,14 +103,4 @@ Sinks find_sinks(const Graph& graph, const Schedule& schedule, std::uint32_t rec
   return SinkFinder(graph, schedule, recorded_samples).run();
 }
 
-bool reads_for_total(const Graph& graph, const Sinks& sinks, BlockId user, BlockId block) {
-  for (std::uint32_t at = sinks.first[user.index]; at != Sinks::none; at = sinks.list[at].next) {
-    if (sinks.list[at].kind != InstructionKind::reduce_outer) continue;
-    for (const View& x : graph.operands(sinks.list[at].total)) {
-      if (x.block == block) return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

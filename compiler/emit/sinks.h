@@ -32,7 +32,4 @@ struct Sinks {
 /// requires: a schedule of this graph.
 Sinks find_sinks(const Graph& graph, const Schedule& schedule, std::uint32_t recorded_samples);
 
-/// Whether a total that is added up right after `user` still reads the block.
-bool reads_for_total(const Graph& graph, const Sinks& sinks, BlockId user, BlockId block);
-
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -43,7 +43,7 @@ class ProductMerger {
     all.x.insert(all.x.end(), more.x.begin(), more.x.end());
     all.at.gaps = joined_gaps(all, more);
     all.at.places += more.at.places;
-    if (!inner_[id.index]) return out.add_outer(out.add_concat(all.y), out.add_concat(all.x), all.at);
+    if (!inner_[id.index]) return out.add_outer(list_of(out, all.y), list_of(out, all.x), all.at);
     // Stands for its products until the sum is complete; then nobody reads it.
     const View sum = out.add_copy(old_, id, operands);
     pending_.emplace(sum.block.index, std::move(all));
@@ -55,6 +55,13 @@ class ProductMerger {
     std::vector<View> y, x;
     Weights at;  // the places they stand at
   };
+
+  /// Of one list where several products read it: adjoints meet a layer's input and its state.
+  View list_of(Graph& out, const std::vector<View>& parts) {
+    auto& [of, list] = lists_[parts.front().block.index];
+    if (of != parts) of = parts, list = out.add_concat(parts);
+    return list;
+  }
 
   Factors take_factors(const Graph& out, const View& x) {
     if (out[x.block].kind == BlockKind::outer) {
@@ -78,6 +85,7 @@ class ProductMerger {
   LargeVector<const Matrix*> matrices_;                 // that such a product or sum is, or null
   LargeVector<bool> inner_;                             // which of them such a sum reads
   std::unordered_map<std::uint32_t, Factors> pending_;  // by block of the new graph; looked up, never walked
+  std::unordered_map<std::uint32_t, std::pair<std::vector<View>, View>> lists_;  // by the first block; likewise
   bool any_ = false;
 };
 
