@@ -17,13 +17,20 @@ GradientWatch::GradientWatch(const Program& program, std::span<const HeldProduct
   // All other gradients, one by one.
   for (const GradientPiece& piece : program.gradients) {
     for (std::uint32_t slot = piece.slot; slot < piece.slot + piece.count; ++slot) {
-      if (watched[slot]) continue;
-      if (!runs_.empty() && runs_.back().step == 1 && runs_.back().slot + runs_.back().count == slot) {
-        ++runs_.back().count;
-      } else {
-        runs_.push_back({slot, 1, 1});
-      }
+      if (!watched[slot]) watch(slot);
     }
+  }
+}
+
+/// As one run with those before it, if they are evenly spaced, as the biases behind rows of weights are.
+void GradientWatch::watch(std::uint32_t slot) {
+  if (runs_.empty() || slot <= runs_.back().slot) return runs_.push_back({slot, 1, 1});
+  Run& last = runs_.back();
+  if (last.count == 1) last.step = slot - last.slot;
+  if (slot == last.slot + last.count * last.step) {
+    ++last.count;
+  } else {
+    runs_.push_back({slot, 1, 1});
   }
 }
 

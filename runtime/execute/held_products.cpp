@@ -154,12 +154,17 @@ HeldProducts<T>::HeldProducts(const Program& program, const KernelTable<T>& kern
   }
   scaled_.resize(most);
   for (const GradientPiece& piece : program.gradients) {
-    bool goes_on = false;
+    const std::size_t first = formed_.size();
     for (std::uint32_t n = 0; n < piece.count; ++n) {
-      const bool formed = !is_left_out[piece.first.index + n];
-      if (formed && !goes_on) formed_.push_back({piece.first.index + n, piece.slot + n, 0});
-      if (formed) ++formed_.back().count;
-      goes_on = formed;
+      const std::uint32_t parameter = piece.first.index + n;
+      if (is_left_out[parameter]) continue;
+      Formed* const last = formed_.size() > first ? &formed_.back() : nullptr;
+      if (last != nullptr && last->count == 1) last->step = parameter - last->parameter;
+      if (last != nullptr && parameter == last->parameter + last->count * last->step) {
+        ++last->count;
+      } else {
+        formed_.push_back({parameter, piece.slot + n, 1, 1});
+      }
     }
   }
 }
@@ -200,10 +205,10 @@ void HeldProducts<T>::descend(T rate, T* parameters) {
   for (const Formed& formed : formed_) {
     T* const p = parameters + formed.parameter;
     const T* const gradient = uniform_ + formed.slot;
-    if (formed.count > few) {
+    if (formed.step == 1 && formed.count > few) {
       kernels_.subtract_scaled(p, rate, gradient, formed.count);
     } else {
-      for (std::uint32_t n = 0; n < formed.count; ++n) p[n] -= rate * gradient[n];
+      for (std::uint32_t n = 0; n < formed.count; ++n) p[n * formed.step] -= rate * gradient[n * formed.step];
     }
   }
 }

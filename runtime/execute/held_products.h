@@ -56,9 +56,9 @@ class HeldProducts {
   bool all_finite() const;
 
  private:
-  /// Neighbouring parameters that are trained and whose gradients are not held.
+  /// Parameters that are trained and whose gradients are not held, `step` apart, as the slots of these are.
   struct Formed {
-    std::uint32_t parameter, slot, count;
+    std::uint32_t parameter, slot, count, step;
   };
   struct Factor {
     const T* numbers;

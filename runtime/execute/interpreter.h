@@ -58,6 +58,7 @@ class GradientWatch {
     friend auto operator<=>(const Run&, const Run&) = default;
   };
 
+  void watch(std::uint32_t slot);
   void watch_product(const instructions::MatrixProduct& product, std::uint32_t slot, std::vector<bool>& watched);
   void watch_products(const Program& program, std::vector<bool>& watched);
   void watch_products_once(const Program& program, std::span<const HeldProduct> held, std::vector<bool>& watched);
