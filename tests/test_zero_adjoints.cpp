@@ -3,7 +3,9 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <span>
 
+#include "against_evaluate.h"
 #include "catch.h"
 #include "compare.h"
 #include "gamma_oracle.h"
@@ -295,6 +297,31 @@ TEST_CASE("zero adjoints: what is added once a step to the gradients of a layer'
     for (std::size_t p = 0; p < right.gradients.size(); ++p) {
       INFO("parameter " << p);
       CHECK(executor.gradients()[p] == Approx(right.gradients[p]).margin(1e-12));
+    }
+  }
+}
+
+TEST_CASE(
+    "zero adjoints: whichever parameter it is, evenly spaced with others or not, whose gradient is NaN at first") {
+  constexpr std::size_t rows = 5, columns = 4;  // of weights and a bias, one row after another
+  for (std::size_t bad = 0; bad < rows * columns; ++bad) {
+    for (const std::size_t samples : {1, 3}) {
+      INFO("parameter " << bad << ", " << samples << " samples");
+      Tape tape;
+      const std::vector<Value> x = tape.inputs("x", columns - 1);
+      std::vector<Value> p;
+      for (std::size_t i = 0; i < rows * columns; ++i) p.push_back(tape.parameter(0.25 + 0.5 * static_cast<double>(i)));
+      Value loss = 0.0;
+      for (std::size_t r = 0; r < rows; ++r) {
+        const std::span<const Value> row(p.begin() + static_cast<std::ptrdiff_t>(r * columns), columns);
+        loss += square(dot(row.first(columns - 1), x, row[columns - 1]));
+      }
+      const Value apart = p[bad] - 0.25 - 0.5 * static_cast<double>(bad);
+      loss += where(apart > 0.0, sqrt(apart), 0.5 * x[0]);  // the derivative of sqrt is infinite at 0, times 0
+      const Program program = compile(batch_mean(loss));
+      Executor<double> executor(program, {.max_samples = samples});
+      const std::vector<double> numbers = some_numbers((columns - 1) * samples, bad + 1);
+      expect_step_like_evaluate(executor, batch_mean(loss), {}, numbers, samples, 64);
     }
   }
 }
