@@ -42,17 +42,24 @@ double seconds_of(Op op, std::size_t numbers, std::size_t number_size) {
   return is_function(op) ? of_function * seconds : seconds;
 }
 
+/// Sums over few samples, in units of `of_samples`: as they were measured together with what surrounds them, where each
+/// lane that is added counts for more than it takes among many (see dots).
+std::size_t dots_of_few(std::size_t rows, std::size_t terms, std::size_t samples, std::size_t lanes) {
+  constexpr std::size_t adding_lanes = 14;
+  return rows * terms * (vectors_of(samples, lanes) + adding_lanes);
+}
+
 double with_samples_as_lanes(const Instruction& i, const Shape& s, std::size_t samples, std::size_t number_size) {
   const bool are_few = samples * number_size <= bytes_of_few_samples;
   const std::size_t lanes = (are_few ? bytes_of_few_samples : bytes_of_rows) / number_size;
   const std::size_t filled = vectors_of(samples, lanes) * lanes;
   if (i.kind == InstructionKind::reduce_outer) {
-    const std::size_t multiplications =
-        std::min(dots(s.rows, s.terms, samples, lanes), product_over_samples(s.rows, s.terms, samples, lanes, s.terms));
+    const std::size_t multiplications = std::min(dots_of_few(s.rows, s.terms, samples, lanes),
+                                                 product_over_samples(s.rows, s.terms, samples, lanes, s.terms));
     return start + of_samples * static_cast<double>(multiplications * s.places);
   }
   if (i.kind == InstructionKind::reduce || i.kind == InstructionKind::reduce_products) {
-    return start + of_samples * static_cast<double>(dots(s.rows, 1, samples, lanes));
+    return start + of_samples * static_cast<double>(dots_of_few(s.rows, 1, samples, lanes));
   }
   const double seconds = seconds_a_tile(i, s, filled, number_size);
   if (i.kind == InstructionKind::elementwise && is_function(i.op)) {
