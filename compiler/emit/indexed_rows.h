@@ -15,8 +15,7 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 /// The blocks that are not computed by an instruction of their own, as all that read them do so row by row. Concat
 /// blocks, whose rows are read where they are: by elementwise blocks, sums of rows, and concat and assemble blocks. And
 /// products of two blocks, row by row, which sums of rows and assemble blocks add up, or a total alone over the
-/// samples. All in the tiles of one stage, and none
-/// of what is placed.
+/// samples. All in the tiles of one stage, and none of what is placed.
 class IndexedRows {
  public:
   IndexedRows(const Graph& graph, const Schedule& schedule, const Sinks& sinks, const PlacedParts& placed);

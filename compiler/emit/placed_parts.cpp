@@ -150,8 +150,7 @@ class PartPlacer {
     return cost::listed * static_cast<double>(rows) > cost::start + cost::listed * static_cast<double>(touched_.size());
   }
 
-  // --- in tiles, and lists
-  // --------------------------------------------------------------------------------------------
+  // --- in tiles, and lists -------------------------------------------------------------------------------------------
 
   /// Whether all of a block is computed by an instruction that can write it anywhere, or put together there.
   bool may_be_anywhere(BlockId id) const {
@@ -188,6 +187,7 @@ class PartPlacer {
 
   /// If all operands can be parts of this block alone, which write each row once, they are.
   void place_all(BlockId id) {
+    if (g_[id].rows < least_rows) return;
     const std::size_t count = g_.operands(id).size();
     touched_.assign(g_[id].rows, false), left_ = g_[id].rows;
     std::vector<std::pair<BlockId, Destination>> found;
