@@ -13,8 +13,8 @@ namespace {
 /// More rows than these that are written by others than parts are better added as lists.
 constexpr std::size_t most_others = 8;
 
-/// Parts of fewer rows than these are better listed together than computed one by one.
-constexpr std::uint32_t least_rows = 8;
+/// Products of fewer rows than these are better listed together, where they are read, than computed one by one.
+constexpr std::uint32_t least_product_rows = 4;
 
 /// Goes through the rows of an assemble block in the order in which its parts are computed, to find which of these
 /// write rows first, which add to what is there, and whether anything has to be there before.
@@ -154,7 +154,8 @@ class PartPlacer {
 
   /// Whether all of a block is computed by an instruction that can write it anywhere, or put together there.
   bool may_be_anywhere(BlockId id) const {
-    if (is_total(g_, id) || totals_.first_of.contains(id.index) || g_[id].rows < least_rows) return false;
+    if (is_total(g_, id) || totals_.first_of.contains(id.index) || g_[id].rows == 1) return false;
+    if (may_add(id) && g_[id].rows < least_product_rows) return false;
     switch (g_[id].kind) {
       case BlockKind::elementwise:
       case BlockKind::assemble:
@@ -187,7 +188,7 @@ class PartPlacer {
 
   /// If all operands can be parts of this block alone, which write each row once, they are.
   void place_all(BlockId id) {
-    if (g_[id].rows < least_rows) return;
+    if (g_[id].rows == 1) return;
     const std::size_t count = g_.operands(id).size();
     touched_.assign(g_[id].rows, false), left_ = g_[id].rows;
     std::vector<std::pair<BlockId, Destination>> found;
