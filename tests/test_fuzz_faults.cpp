@@ -28,7 +28,6 @@ TEST_CASE("fuzz: planted faults are caught, each by name") {
     }
     std::printf("fuzz: %2zu of %2zu times caught: %s\n", caught, there, fault.name);
     CHECK(there >= 5);
-    // Fewest of all where a tie is needed: a branch on a value and the same recorded again holds no guard.
-    CHECK(caught * 15 >= there);
+    CHECK(caught * 10 >= there);
   }
 }

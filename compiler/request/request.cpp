@@ -101,7 +101,9 @@ bool may_compare_same(const Tape& tape, NodeId condition) {
   const Op op = tape.op(condition);
   if (op != Op::less && op != Op::greater) return false;
   const Operands operands = tape.operands(condition);
-  return tape.data(operands.node[0]) == tape.data(operands.node[1]);
+  // One Value with itself is the same in every order.
+  const bool twice = operands.node[0] != operands.node[1];
+  return twice && tape.data(operands.node[0]) == tape.data(operands.node[1]);
 }
 
 std::vector<std::size_t> held_guards(const Tape& tape, Tape::Mark from) {
