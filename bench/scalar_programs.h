@@ -371,6 +371,127 @@ T hand(std::span<const T> x, std::size_t n) {
   return total;
 }
 
+/// The determinant of the last n - row rows of a matrix, without the columns taken, by minors of each row.
+template <class T>
+T determinant(std::span<const T> x, std::size_t n, std::size_t row = 0, std::size_t taken = 0) {
+  T total = T(0.0);
+  bool adds = true;
+  for (std::size_t j = 0; j < n; ++j) {
+    if ((taken >> j & 1) != 0) continue;
+    const T& here = x[row * n + j];
+    const T part = row + 1 == n ? here : here * determinant(x, n, row + 1, taken | std::size_t{1} << j);
+    total = adds ? total + part : total - part;
+    adds = !adds;
+  }
+  return total;
+}
+
+/// The logarithm of a sum of exponentials, which the greatest number is taken out of.
+template <class T, class Most>
+T log_sum_exp(std::span<const T> x, Most most) {
+  using std::exp;
+  using std::log;
+  T greatest = x[0];
+  for (std::size_t i = 1; i < x.size(); ++i) greatest = most(greatest, x[i]);
+  T sum = exp(x[0] - greatest);
+  for (std::size_t i = 1; i < x.size(); ++i) sum = sum + exp(x[i] - greatest);
+  return log(sum) + greatest;
+}
+
+/// The squared distances of a polynomial from n numbers at n places between -1 and 1; x are its coefficients.
+template <class T>
+T polynomial(std::span<const T> x, std::size_t n) {
+  T total = T(0.0);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double t = 2.0 * static_cast<double>(i) / static_cast<double>(n - 1) - 1.0;
+    double power = 1.0;
+    T apart = T(datum(i));
+    for (const T& coefficient : x) apart = apart - power * coefficient, power *= t;
+    total = total + apart * apart;
+  }
+  return total;
+}
+
+/// How unlikely n letters of d are to a stack of cells with a memory, each of which sees one number of the cell below.
+/// Of each cell and gate a weight and a bias; of the letters a weight into the stack, and two out of it.
+template <class T>
+T letters(std::span<const T> x, std::size_t d, std::size_t layers, std::size_t n) {
+  using std::exp;
+  using std::log;
+  using std::tanh;
+  const auto sigmoid = [](const T& z) { return 1.0 / (1.0 + exp(-z)); };
+  const std::size_t each = 8 * d;
+  const std::span<const T> ends = x.subspan(layers * each);
+  std::vector<Numbers<T>> hidden(layers, Numbers<T>(d, T(0.1))), memory = hidden;
+  T total = T(0.0);
+  const auto letter = [&](std::size_t step) { return static_cast<std::size_t>(datum(step) * static_cast<double>(d)); };
+  for (std::size_t step = 0; step < n; ++step) {
+    Numbers<T> below(d);
+    for (std::size_t i = 0; i < d; ++i) below[i] = ends[i] * (letter(step) == i ? 1.0 : 0.0);
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      for (std::size_t i = 0; i < d; ++i) {
+        const auto gate = [&](std::size_t which, const T& of) {
+          return x[layer * each + 2 * which * d + i] * of + x[layer * each + (2 * which + 1) * d + i];
+        };
+        T& h = hidden[layer][i];
+        T& c = memory[layer][i];
+        const T forget = sigmoid(gate(0, below[i])), in = sigmoid(gate(1, h)), out = sigmoid(gate(2, below[i]));
+        c = c * forget + in * tanh(gate(3, h));
+        h = out * tanh(c);
+      }
+      below = hidden[layer];
+    }
+    T sum = T(0.0), right = T(0.0);
+    for (std::size_t i = 0; i < d; ++i) {
+      const T score = below[i] * ends[d + i] + ends[2 * d + i];
+      sum = sum + exp(score);
+      if (i == letter(step + 1)) right = score;
+    }
+    total = total + log(sum) - right;
+  }
+  return total;
+}
+
+/// The squared distances of points in space, as cameras see them, from where they were seen. Of each camera an axis
+/// times an angle, its place, focal length, the middle of its picture, and two coefficients by which its lens bends;
+/// then the points.
+template <class T>
+T cameras(std::span<const T> x, std::size_t count, std::size_t points, std::size_t seen) {
+  using std::cos;
+  using std::sin;
+  using std::sqrt;
+  constexpr std::size_t each = 11;
+  T total = T(0.0);
+  for (std::size_t s = 0; s < seen; ++s) {
+    const std::span<const T> camera = x.subspan(s % count * each, each);
+    const std::span<const T> point = x.subspan(count * each + (s * 7 + s / points) % points * 3, 3);
+    T from[3], turned[3];
+    for (std::size_t i = 0; i < 3; ++i) from[i] = point[i] - camera[3 + i];
+    const T squared = camera[0] * camera[0] + camera[1] * camera[1] + camera[2] * camera[2];
+    if (squared > 0.0) {
+      const T angle = sqrt(squared), c = cos(angle), along = 1.0 / angle, w = sin(angle) * along;
+      const T axis[3] = {camera[0] * along, camera[1] * along, camera[2] * along};
+      const T part = (axis[0] * from[0] + axis[1] * from[1] + axis[2] * from[2]) * (1.0 - c);
+      for (std::size_t i = 0; i < 3; ++i) {
+        const std::size_t j = (i + 1) % 3, k = (i + 2) % 3;
+        turned[i] = from[i] * c + (camera[j] * from[k] - camera[k] * from[j]) * w + axis[i] * part;
+      }
+    } else {
+      for (std::size_t i = 0; i < 3; ++i) {
+        const std::size_t j = (i + 1) % 3, k = (i + 2) % 3;
+        turned[i] = from[i] + (camera[j] * from[k] - camera[k] * from[j]);
+      }
+    }
+    const T a = turned[0] / (turned[2] + 4.0), b = turned[1] / (turned[2] + 4.0);
+    const T radius = a * a + b * b, bent = 1.0 + camera[9] * radius + camera[10] * radius * radius;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const T apart = (i == 0 ? a : b) * bent * camera[6] + camera[7 + i] - datum(2 * s + i);
+      total = total + apart * apart;
+    }
+  }
+  return total;
+}
+
 /// How a program is called: with a scale of its size. A scale of 1 is what is measured.
 struct Named {
   std::string_view name;
@@ -395,6 +516,11 @@ inline constexpr Named all[] = {
     {"particle", 8},
     {"saddle", 4},
     {"hand", 26},
+    {"determinant", 49},
+    {"log-sum-exp", 40000},
+    {"polynomial", 128},
+    {"letters", 266},
+    {"cameras", 1731},
 };
 inline constexpr std::size_t count = std::size(all);
 
@@ -434,8 +560,18 @@ T run(std::size_t i, std::span<const T> x, Least least, Most most) {
       return particle(x, 2, 200);
     case 15:
       return saddle(x, 20, 20);
-    default:
+    case 16:
       return hand(x, 500);
+    case 17:
+      return determinant(x, 7);
+    case 18:
+      return log_sum_exp(x, most);
+    case 19:
+      return polynomial(x, 256);
+    case 20:
+      return letters(x, 14, 2, 32);
+    default:
+      return cameras(x, 21, 500, 2000);
   }
 }
 

@@ -74,8 +74,8 @@ class Emitter {
     p_.total_count = totals_.count;
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const BlockId id(i);
-      if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.at(id.index).first;
-      if (lies_on_totals(id)) slot_[i] = p_.first_total() + totals_.first_of.at(id.index);
+      if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.find(id.index)->first;
+      if (lies_on_totals(id)) slot_[i] = p_.first_total() + *totals_.first_of.find(id.index);
     }
     uniforms_ = SlotPool(p_.first_computed(), options_.reuse_slots, uniform_unit, p_.first_total());
     for (std::size_t i = 0; i < g_.size(); ++i) {
@@ -320,7 +320,7 @@ class Emitter {
     for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
       const Sink& sink = sinks_.list[at];
       if (sink.kind == InstructionKind::reduce || sink.kind == InstructionKind::reduce_outer) {
-        const TotalSlots& total_slots = totals_.of_block.at(sink.total.index);
+        const TotalSlots& total_slots = *totals_.of_block.find(sink.total.index);
         const Instruction* before = p_.instructions.size() > tile_begin_ ? &p_.instructions.back() : nullptr;
         to.push_back(writer_.of_total(sink, total_slots, !started_.insert(total_slots.first).second, before));
       } else {

@@ -207,20 +207,18 @@ class PartPlacer {
     const auto twice = std::ranges::adjacent_find(found, {}, [](const auto& part) { return part.first; });
     if (left_ > 0 || row != g_[id].rows || twice != found.end()) return;
     for (const auto& [block, to] : found) {
-      placed_.parts[block.index] = {id, to, false, !g_[id].varying && g_[block].rows % uniform_unit != 0};
+      placed_.parts.set(block.index, {id, to, false, !g_[id].varying && g_[block].rows % uniform_unit != 0});
       make_exact(block);
     }
-    placed_.assembled[id.index] = {.has_parts = true, .zeros = false, .may_be_listed = true, .is_put = {}};
+    placed_.assembled.set(id.index, {.has_parts = true, .zeros = false, .may_be_listed = true, .is_put = {}});
   }
 
   /// What is there behind a block that becomes a part may be written before its own parts.
   void make_exact(BlockId assembled) {
     if (g_[assembled].varying) return;
     for (const View& x : g_.operands(assembled)) {
-      const auto part = placed_.parts.find(x.block.index);
-      if (part != placed_.parts.end() && part->second.assembled == assembled) {
-        part->second.exact = x.rows % uniform_unit != 0;
-      }
+      PlacedParts::Part* part = placed_.parts.find(x.block.index);
+      if (part != nullptr && part->assembled == assembled) part->exact = x.rows % uniform_unit != 0;
     }
   }
 
@@ -236,9 +234,9 @@ class PartPlacer {
     if (zeros) find_parts(id, true);
     if (zeros && !pays_zeros(id, count)) return;
     for (const auto& [k, adds, exact] : parts_) {
-      placed_.parts[g_.operand(id, k).block.index] = {id, g_.destination(id, k), adds, exact};
+      placed_.parts.set(g_.operand(id, k).block.index, {id, g_.destination(id, k), adds, exact});
     }
-    placed_.assembled[id.index] = {!parts_.empty(), zeros, may_be_listed_, is_put_};
+    placed_.assembled.set(id.index, {!parts_.empty(), zeros, may_be_listed_, is_put_});
   }
 
   const Graph& g_;

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "tapeloom/compiler/emit/totals.h"
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/graph/schedule.h"
+#include "tapeloom/compiler/graph/tables.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -28,19 +28,13 @@ struct PlacedParts {
     std::vector<bool> is_put;    ///< of each operand that is no part: its rows are put there, and not added
   };
 
-  // By the index of a block; looked up, never walked.
-  std::unordered_map<std::uint32_t, Part> parts;
-  std::unordered_map<std::uint32_t, Assembled> assembled;
+  // By the index of a block.
+  PartialTable<Part> parts;
+  PartialTable<Assembled> assembled;
 
-  const Part* part(BlockId id) const {
-    const auto at = parts.find(id.index);
-    return at == parts.end() ? nullptr : &at->second;
-  }
+  const Part* part(BlockId id) const { return parts.find(id.index); }
   /// Null for an assemble block that begins as zeros, to which all operands are added, or that is a list.
-  const Assembled* plan(BlockId id) const {
-    const auto at = assembled.find(id.index);
-    return at == assembled.end() ? nullptr : &at->second;
-  }
+  const Assembled* plan(BlockId id) const { return assembled.find(id.index); }
   bool has_parts(BlockId id) const { return plan(id) != nullptr && plan(id)->has_parts; }
   /// Whose slots a block's rows are in: its own, if it is no part.
   BlockId holder(BlockId id) const {

@@ -21,7 +21,7 @@ class TotalPlacer {
     for (std::uint32_t i = 0; merge && i < graph.size(); ++i) {
       const BlockId id(std::size_t{i});
       if (!adds_totals(id)) continue;
-      sums_[i] = terms(g_.operand(id, 0).block);
+      sums_.set(i, terms(g_.operand(id, 0).block));
       for (const View& x : g_.operands(id)) inside_.insert(x.block.index);
     }
   }
@@ -52,7 +52,7 @@ class TotalPlacer {
 
   /// How many terms the rows of a total, or of a sum of some, have.
   std::uint32_t terms(BlockId id) const {
-    if (const auto sum = sums_.find(id.index); sum != sums_.end()) return sum->second;
+    if (const std::uint32_t* sum = sums_.find(id.index)) return *sum;
     return g_[id].kind == BlockKind::outer ? g_.weights(id).matrix.terms : 1;
   }
 
@@ -94,7 +94,7 @@ class TotalPlacer {
 
   void place_assembled(BlockId id) {
     if (g_[id].varying || !may_lie_on_totals(id)) return;
-    totals_.first_of[id.index] = totals_.count;
+    totals_.first_of.set(id.index, totals_.count);
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       const View x = g_.operand(id, k);
       const auto& [row, shape] = g_.destination(id, k);
@@ -116,10 +116,10 @@ class TotalPlacer {
       const BlockId next = stack.back();
       stack.pop_back();
       if (!sums_.contains(next.index)) {
-        totals_.of_block[next.index] = at;
+        totals_.of_block.set(next.index, at);
         continue;
       }
-      totals_.first_of[next.index] = at.first;
+      totals_.first_of.set(next.index, at.first);
       for (const View& x : g_.operands(next)) stack.push_back(x.block);
     }
   }
@@ -127,8 +127,8 @@ class TotalPlacer {
   const Graph& g_;
   const Schedule& s_;
   LargeVector<std::uint32_t> uses_;
-  std::unordered_map<std::uint32_t, std::uint32_t> sums_;  // of totals, that lie on them, and how many terms rows have
-  std::unordered_set<std::uint32_t> inside_;               // what such a sum adds
+  PartialTable<std::uint32_t> sums_;          // of totals, that lie on them, and how many terms rows have
+  std::unordered_set<std::uint32_t> inside_;  // what such a sum adds
   Totals totals_;
 };
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/graph/schedule.h"
+#include "tapeloom/compiler/graph/tables.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -20,10 +20,10 @@ struct TotalSlots {
 /// parameters are added up where the assembled gradient is wanted, so that nothing need be copied; likewise the totals
 /// of a parameter that is used again and again, so that they need not be added.
 struct Totals {
-  // By the index of a block; looked up, never walked.
-  std::unordered_map<std::uint32_t, TotalSlots> of_block;     ///< of each total
-  std::unordered_map<std::uint32_t, std::uint32_t> first_of;  ///< of what lies on totals: an assemble block, a sum
-  std::vector<Range> stages;                                  ///< the numbers each stage adds up
+  // By the index of a block.
+  PartialTable<TotalSlots> of_block;     ///< of each total
+  PartialTable<std::uint32_t> first_of;  ///< of what lies on totals: an assemble block, a sum
+  std::vector<Range> stages;             ///< the numbers each stage adds up
   std::uint32_t count = 0;
 };
 

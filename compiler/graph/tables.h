@@ -1,8 +1,9 @@
-// Tables: which of several things are equal, by hashing; and what is said of few of many numbers.
+// Tables: which of several things are equal, by hashing; and what is said of few of many numbers, or of some.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <vector>
 
 #include "tapeloom/core/base/memory.h"
 
@@ -107,6 +108,29 @@ class SparseTable {
   };
   LargeVector<Word> words_;
   LargeVector<std::uint32_t> numbers_;
+};
+
+/// What is known of some of many things, by number: four bytes a thing, so that a look is one load. Walked by none.
+template <class T>
+class PartialTable {
+ public:
+  const T* find(std::uint32_t thing) const { return contains(thing) ? &facts_[place_[thing]] : nullptr; }
+  T* find(std::uint32_t thing) { return contains(thing) ? &facts_[place_[thing]] : nullptr; }
+  bool contains(std::uint32_t thing) const { return thing < place_.size() && place_[thing] != none; }
+  void set(std::uint32_t thing, T fact) {
+    if (T* known = find(thing)) {
+      *known = std::move(fact);
+      return;
+    }
+    if (thing >= place_.size()) place_.resize(std::size_t{thing} + 1, none);
+    place_[thing] = static_cast<std::uint32_t>(facts_.size());
+    facts_.push_back(std::move(fact));
+  }
+
+ private:
+  static constexpr std::uint32_t none = UINT32_MAX;
+  LargeVector<std::uint32_t> place_;  // of a thing's fact; as long as the last thing that has one wants
+  std::vector<T> facts_;
 };
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler
