@@ -31,6 +31,7 @@
 #include "tapeloom/core/nets/tensor_layout.h"
 
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/compiler/compile_products.h"
 #include "tapeloom/compiler/compile_residuals.h"
 
 #include "tapeloom/runtime/execute/data_view.h"

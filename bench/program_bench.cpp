@@ -111,6 +111,37 @@ void compare(std::size_t program, bool only_check) {
   std::fflush(stdout);
 }
 
+/// A Jacobian column by column, side by side, of many results by few numbers.
+void compare_jacobian(bool only_check) {
+  constexpr std::size_t points = 500, results = 3 * points, count = 26;
+  const std::vector<double> x = arguments(count, 0);
+  Tape tape;
+  std::vector<Value> by;
+  for (const double number : x) by.push_back(tape.uniform_input(number));
+  const std::vector<Value> apart = scalar_programs::skin<Value>(std::span<const Value>(by), points);
+  Executor<double> executor(compile_jacobian_vector(apart, by), {.threads = 1});
+  std::vector<double> unit_vectors(count * count);
+  for (std::size_t j = 0; j < count; ++j) unit_vectors[j * count + j] = 1.0;
+  executor.bind(unit_vectors);
+  executor.step();
+  constexpr double h = 1e-4;
+  std::vector<double> above(results), below(results);
+  for (std::size_t j = 0; j < count; ++j) {
+    std::vector<double> moved = x;
+    moved[j] = x[j] + h, tapeloom_bench_skin(moved.data(), count, points, above.data());
+    moved[j] = x[j] - h, tapeloom_bench_skin(moved.data(), count, points, below.data());
+    for (std::size_t i = 0; i < results; ++i) {
+      const double difference = (above[i] - below[i]) / (2.0 * h), column = executor.outputs()[j * results + i];
+      if (!(std::fabs(column - difference) <= 1e-7)) throw std::runtime_error("skin: a derivative is wrong");
+    }
+  }
+  if (only_check) return;
+  const double function = seconds_of([&] { tapeloom_bench_skin(x.data(), count, points, above.data()); });
+  const double step = seconds_of([&] { executor.step(); });
+  std::printf("\nThe Jacobian of %zu results by %zu numbers: %.1f us, %.2f times the plain function\n", results, count,
+              1e6 * step, step / function);
+}
+
 int run(int argc, char** argv) {
   const bool only_check = argc == 2 && std::strcmp(argv[1], "--check") == 0;
   if (argc > 1 && !only_check) throw std::invalid_argument("usage: program_bench [--check]");
@@ -119,6 +150,7 @@ int run(int argc, char** argv) {
               only_check ? "" : " plain, us | step, us | step / plain |");
   std::printf("|---|---|---|---|---|%s\n", only_check ? "" : "---|---|---|");
   for (std::size_t program = 0; program < scalar_programs::count; ++program) compare(program, only_check);
+  compare_jacobian(only_check);
   return 0;
 }
 

@@ -345,10 +345,11 @@ Motion<T> joint(std::size_t axis, T angle, double along) {
   return of;
 }
 
-/// The squared distances of a hand's skin from n measured points. The numbers are how the hand stands, three angles and
-/// a place, and of each of five fingers how it is spread, and bent at three joints; skin follows two bones each.
+/// How far a hand's skin is from n measured points, in three coordinates each. The numbers are how the hand stands,
+/// three angles and a place, and of each of five fingers how it is spread, and bent at three joints; skin follows two
+/// bones.
 template <class T>
-T hand(std::span<const T> x, std::size_t n) {
+Numbers<T> skin(std::span<const T> x, std::size_t n) {
   std::vector<Motion<T>> bones;
   Motion<T> wrist = joint(0, x[0], 0.0).after(joint(1, x[1], 0.0)).after(joint(2, x[2], 0.0));
   for (std::size_t i = 0; i < 3; ++i) wrist.shift[i] = x[3 + i];
@@ -358,17 +359,22 @@ T hand(std::span<const T> x, std::size_t n) {
     bones.push_back(wrist.after(joint(2, bent[0], 0.1 * static_cast<double>(finger))).after(joint(0, bent[1], 0.9)));
     for (std::size_t i = 2; i < 4; ++i) bones.push_back(bones.back().after(joint(0, bent[i], 0.4)));
   }
-  T total = x[0] * 0.0;
+  Numbers<T> apart;
+  apart.reserve(3 * n);
   for (std::size_t point = 0; point < n; ++point) {
     const double at[3] = {datum(3 * point), datum(3 * point + 1), datum(3 * point + 2)};
     const Motion<T>&a = bones[point % bones.size()], &b = bones[(point + 1) % bones.size()];
     const double share = datum(7 * point);
     for (std::size_t i = 0; i < 3; ++i) {
-      const T apart = share * a.moved(at, i) + (1.0 - share) * b.moved(at, i) - datum(11 * point + i);
-      total = total + apart * apart;
+      apart.push_back(share * a.moved(at, i) + (1.0 - share) * b.moved(at, i) - datum(11 * point + i));
     }
   }
-  return total;
+  return apart;
+}
+
+template <class T>
+T hand(std::span<const T> x, std::size_t n) {
+  return sum_of_squares(skin(x, n));
 }
 
 /// The determinant of the last n - row rows of a matrix, without the columns taken, by minors of each row.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "tapeloom/compiler/borrow_tape.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/program/residuals.h"
 #include "tapeloom/core/record/derivatives.h"
@@ -24,19 +25,13 @@ Program compile_residuals(std::span<const Value> residuals, CompileOptions optio
   }
   if (parameters.empty()) throw CompileError("compile_residuals: the tape has no parameter that is not frozen");
 
-  const Tape::Mark before = tape.mark();
-  const std::vector<Value> derivatives = jacobian(residuals, parameters);
-  Program program;
-  try {
+  Program program = compiler::borrow_tape(tape, [&] {
     std::vector<Value> outputs(residuals.begin(), residuals.end());
+    const std::vector<Value> derivatives = jacobian(residuals, parameters);
     outputs.insert(outputs.end(), derivatives.begin(), derivatives.end());
-    program = compile_inference(outputs, std::move(options));
-  } catch (...) {
-    tape.rewind(before);
-    throw;
-  }
-  tape.rewind(before);
-  for (std::size_t k = 0; k < derivatives.size(); ++k) {
+    return compile_inference(outputs, std::move(options));
+  });
+  for (std::size_t k = 0; k < residuals.size() * parameters.size(); ++k) {
     const std::size_t residual = k / parameters.size(), parameter = indices[k % parameters.size()];
     program.outputs[residuals.size() + k].label = residual_derivative_label(residual, parameter);
   }

@@ -66,8 +66,7 @@ void show_jacobian() {
   Tape tape;
   const Value a = tape.uniform_input(2.0, "a"), b = tape.uniform_input(3.0, "b");
   const std::vector<Value> y = {a * b, square(a), sin(b) * a}, x = {a, b};
-  const std::vector<Value> seeds = tape.inputs("seeds", y.size());
-  Executor<double> executor(compile_inference(gradient(dot(seeds, y), x)));
+  Executor<double> executor(compile_vector_jacobian(y, x));
   const std::vector<double> unit_vectors = {1, 0, 0, 0, 1, 0, 0, 0, 1};
   executor.bind(unit_vectors);
   executor.step();

@@ -141,6 +141,37 @@ py::object compile_residual_executor(py::handle residuals, py::handle parameters
                                                      nullptr));
 }
 
+using CompileProduct = Program (*)(std::span<const Value> y, std::span<const Value> x, CompileOptions options);
+
+/// An executor of products with the Jacobian of y by x.
+template <CompileProduct compile_product>
+py::object compile_product_executor(py::handle y, py::handle x, py::handle parameters, py::handle outputs,
+                                    py::handle dtype, std::size_t max_samples, std::size_t threads, bool check_finite,
+                                    std::uint64_t branches_from, const py::kwargs& named) {
+  CompileOptions options = options_of(named);
+  py::list all;
+  for (py::object& result : list_of_values(y, "y", output_argument)) all.append(std::move(result));
+  const std::size_t results = all.size();
+  for (py::object& by : list_of_values(x, "x", leaf_argument)) all.append(std::move(by));
+  const std::size_t named_so_far = all.size();
+  if (!outputs.is_none()) {
+    for (py::object& output : list_of_values(outputs, "outputs", output_argument)) all.append(std::move(output));
+  }
+  if (results == 0) throw CompileError("y: there is nothing to differentiate");
+  if (named_so_far == results) throw CompileError("x: there is nothing to differentiate by");
+  Request taken = take(py::none(), parameters, all, branches_from);
+  const auto program = [&] {
+    const py::gil_scoped_release others;  // the copy is nobody else's
+    const std::span<const Value> copies = taken.snapshot.outputs;
+    options.outputs.assign(copies.begin() + static_cast<std::ptrdiff_t>(named_so_far), copies.end());
+    return std::make_shared<const Program>(
+        compile_product(copies.first(results), copies.subspan(results, named_so_far - results), std::move(options)));
+  }();
+  return py::cast(std::make_unique<CompiledExecutor>(
+      py::cast(CompiledProgram{program, std::move(taken.values)}), dtype.is_none() || says_double(dtype),
+      ExecutorOptions{max_samples, threads, check_finite, false}, nullptr));
+}
+
 bool trains(const Snapshot& snapshot) {
   return std::ranges::any_of(snapshot.tape->parameters(), [](const ParameterRecord& each) { return !each.frozen; });
 }
@@ -249,6 +280,23 @@ void add_compile(py::module_& module) {
       "made by parameter(). What differs in reliability is multiplied by the square root of its weight. Other options "
       "are compile's. Raises CompileError where there are no parameters, RecordingError for a residual that depends on "
       "other samples by way of a batch reduction.");
+  const auto add_product = [&](const char* name, auto* compile_executor_of, const char* doc) {
+    module.def(name, compile_executor_of, py::arg("y"), py::arg("x"), py::arg("parameters") = py::none(),
+               py::arg("outputs") = py::none(), py::kw_only(), py::arg("dtype") = py::none(),
+               py::arg("max_samples") = 1024, py::arg("threads") = 0, py::arg("check_finite").noconvert() = false,
+               py::arg("branches_from") = 0, doc);
+  };
+  add_product(
+      "compile_vector_jacobian", &compile_product_executor<compile_vector_jacobian>,
+      "Compiles vector-Jacobian products and makes an Executor for them: the sum over i of seeds[i] dy[i]/dx[j] "
+      "for each of `x`, by one reverse sweep. The seeds are as many as `y`, and are bound behind the inputs that "
+      "were recorded. Where y and x do not differ from sample to sample, each bound row gets a product of its "
+      "own, and unit vectors give the Jacobian, row by row. `outputs` follow the products. Other arguments are "
+      "compile's. Raises RecordingError where a y depends on other samples by way of a batch reduction.");
+  add_product(
+      "compile_jacobian_vector", &compile_product_executor<compile_jacobian_vector>,
+      "The same for Jacobian-vector products, the sum over j of dy[i]/dx[j] direction[j] for each of `y`, by one "
+      "forward sweep. The numbers of the direction are as many as `x`.");
   module.def(
       "explain_passes", explain_recording, py::arg("loss"), py::arg("parameters") = py::none(),
       py::arg("outputs") = py::none(), py::kw_only(), py::arg("branches_from") = 0,

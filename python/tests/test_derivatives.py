@@ -50,6 +50,37 @@ class Derivatives(unittest.TestCase):
         self.assertRaises(TypeError, tapeloom.hessian_vector, x, [x])
         self.assertRaises(TypeError, tapeloom.laplacian, x, x)
 
+    def test_products_with_a_jacobian(self):
+        a, b = Value(2.0), Value(3.0)
+        y = [a * b, a * a, tapeloom.sin(b) * a, 7]
+        jacobian = np.array([[3.0, 2.0], [4.0, 0.0], [math.sin(3.0), 2 * math.cos(3.0)], [0.0, 0.0]])
+        rows = tapeloom.compile_vector_jacobian(y, [a, b], [a, b])
+        rows.bind(np.eye(4))
+        rows.step()
+        np.testing.assert_allclose(rows.outputs, jacobian, rtol=1e-15)
+        columns = tapeloom.compile_jacobian_vector(y, [a, b], [a, b], outputs=[y[0], 0.5], dtype=np.float32)
+        columns.bind(direction=np.eye(2, dtype=np.float32))
+        columns.step()
+        expected = np.hstack([jacobian.T, [[6.0, 0.5]] * 2])
+        np.testing.assert_allclose(columns.outputs, expected, rtol=1e-6)
+        # What is not named as a parameter is data, and may be differentiated by all the same.
+        one = tapeloom.compile_vector_jacobian(y[2], b)
+        one.bind(seeds=np.array([[2.0]]))
+        one.step()
+        self.assertAlmostEqual(one.outputs[0, 0], 4 * math.cos(3.0), places=15)
+        # The Jacobian of each sample.
+        x = tapeloom.input("x", 0.0)
+        samples = tapeloom.compile_vector_jacobian([x * x * a, a + x], [x, a], [a])
+        samples.bind(np.array([[3.0, 1.0, 0.0], [4.0, 0.0, 1.0], [5.0, 1.0, -1.0]]))
+        samples.step()
+        np.testing.assert_array_equal(samples.outputs, [[12.0, 9.0], [1.0, 1.0], [19.0, 24.0]])
+        self.assertRaises(tapeloom.CompileError, tapeloom.compile_vector_jacobian, [], [a])
+        self.assertRaises(tapeloom.CompileError, tapeloom.compile_jacobian_vector, [a], [])
+        self.assertRaises(TypeError, tapeloom.compile_vector_jacobian, [a], [1.0])
+        self.assertRaises(TypeError, tapeloom.compile_vector_jacobian, [a], [a], wrong=True)
+        mean = tapeloom.batch_mean(x * a)
+        self.assertRaises(tapeloom.RecordingError, tapeloom.compile_vector_jacobian, [mean], [a], [a])
+
     def test_derivatives_of_gone_values_go(self):
         x = Value(0.5)
         for _ in range(50):
