@@ -1,5 +1,6 @@
 // Nets that are not written as matrices times lists: weights that are computed, layers at several places, sums of
 // different lengths, values in no order. The number of instructions does not depend on their widths all the same.
+#include "forced_isa.h"
 #include "odd_pieces.h"
 
 using namespace tapeloom;
@@ -35,6 +36,31 @@ TEST_CASE("odd nets: a wide layer at places of the inputs, whose rows are read a
   const std::vector<double> rows = some_numbers(samples * x.size());
   expect_programs_like_evaluate(loss, {each}, rows, samples, 40000);
   CHECK(compile(loss).instructions.size() <= 40);
+}
+
+TEST_CASE("odd nets: gradients of few rows with very many terms, at one place and at some") {
+  constexpr std::size_t inputs = 3, terms = 137, outputs = 3;
+  for (const std::size_t places : {1, 3}) {
+    Tape tape;
+    std::mt19937_64 random(4);
+    const Values x = tape.inputs("x", places * inputs);
+    const Layer wide(tape, inputs, {terms, tanh}, uniform_initializer(random, -0.3, 0.3));
+    const Layer thin(tape, terms, {outputs, tanh}, uniform_initializer(random, -0.3, 0.3));
+    Value each = 0.0;
+    for (std::size_t p = 0; p < places; ++p) {
+      for (const Value& y : thin(wide(std::span(x).subspan(p * inputs, inputs))))
+        each = each + square(y) * (static_cast<double>(p) + 0.5);
+    }
+    const Value loss = batch_mean(each);
+    for (const std::string& name : instruction_sets()) {
+      const ForcedIsa isa(name);
+      for (const std::size_t samples : {9, 40, 75, 200}) {
+        INFO(places << " places, " << name << ", " << samples << " samples");
+        const std::vector<double> rows = some_numbers(samples * x.size());
+        expect_programs_like_evaluate(loss, {each}, rows, samples, 40000);
+      }
+    }
+  }
 }
 
 TEST_CASE("odd nets: of weights times products of two lists, only the lists are gathered") {

@@ -314,6 +314,7 @@ class CallPlanner {
   void add_moves(std::uint32_t at, CallList<T>& calls) const;
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
   void add_sums(BoundSums<T>& bound, CallList<T>& calls);
+  std::size_t panel_columns(const BoundSums<T>& bound) const;
   void add_product_of_sums(BoundSums<T>& bound, CallList<T>& calls);
   bool multiplies(const BoundSums<T>& bound, std::size_t samples) const;
   bool may_sum_rows(const BoundSums<T>& bound, std::size_t samples) const;
