@@ -6,7 +6,9 @@
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/nets/convolution.h"
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/lists.h"
 #include "tapeloom/core/program/print.h"
+#include "tapeloom/runtime/execute/row_runner.h"
 #include "tapeloom/runtime/files/program_file.h"
 
 using namespace tapeloom;
@@ -102,6 +104,46 @@ TEST_CASE("windows: filters of all kinds") {
       if (f.parameters && samples > 1) continue;
       expect_programs_like_evaluate(net.loss, net.outputs, some_numbers(net.columns * samples, samples), samples, 400);
     }
+  }
+}
+
+TEST_CASE("windows: with rows as the lanes of vectors") {
+  const runtime::ByRowsAlways always;
+  for (const Filter& f : filters) {
+    if (f.parameters) continue;
+    INFO(name_of(f));
+    const Filtered net(f);
+    for (const std::size_t samples : {1, 2, 3, 5, 8}) {
+      expect_programs_like_evaluate(net.loss, net.outputs, some_numbers(net.columns * samples, samples), samples, 400);
+    }
+  }
+}
+
+TEST_CASE("windows: what is added up for the list between two layers lies side by side") {
+  constexpr std::size_t channels = 16, length = 64, kernel = 5, places = length - kernel + 1;
+  Tape tape;
+  std::mt19937_64 random(1);
+  const Conv1dOptions options{.kernel = kernel, .activation = tanh};
+  const Conv1d first(tape, 2, channels, options, glorot(random)),
+      second(tape, channels, channels, options, glorot(random));
+  Value each = 0.0;
+  for (const Value& y : second(first(Signal{2, length, tape.inputs("x", 2 * length)})).values) each += square(y);
+  const Program program = compile(batch_mean(each));
+  std::size_t runs = 0;
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
+      const Instruction& i = program.instructions[at];
+      const Shape& s = program.shapes[i.shape];
+      if (i.kind != InstructionKind::gather || s.rows != channels * places) continue;
+      const auto found = instructions::find_list_runs(i, s, program.indices.data());
+      CHECK(instructions::are_in_tile(found, program.indices.data()));
+      runs += found.size();
+    }
+  }
+  CHECK(runs == places);
+  const runtime::ByRowsAlways always;
+  for (const std::size_t samples : {1, 3, 8, 33}) {
+    expect_programs_like_evaluate(batch_mean(each), {}, some_numbers(2 * length * samples), samples, 4000);
   }
 }
 

@@ -1,152 +1,22 @@
-// Products at places whose windows overlap read them where they are, in place of copies.
+// Products at places whose windows overlap read them where they are, in place of copies. Where windows have an order of
+// their own, products back to them have it, too, so that what is added up there lies side by side.
 #include <algorithm>
-#include <numeric>
+#include <map>
 #include <optional>
+#include <unordered_map>
+#include <utility>
 
+#include "tapeloom/compiler/passes/find_windows.h"
 #include "tapeloom/compiler/passes/passes.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-constexpr std::uint32_t zero = UINT32_MAX;  // in place of a row
-
-/// Rows in which the windows of all places lie, one `step` rows after the other.
-struct Windows {
-  BlockId source;
-  /// Of the source, or `zero`; no list of them where they are its rows from `first` on.
-  std::vector<std::uint32_t> rows;
-  std::uint32_t first = 0, count = 0, step = 0;
-  std::vector<std::uint32_t> terms;  ///< in the order in which a window has them; empty where that is their own
-
-  bool are_copied() const { return !rows.empty(); }
-};
-
 /// What reads a block as windows.
 struct Reader {
   bool outer;
   std::uint32_t rows;  ///< of the matrix
-};
-
-/// Finds the windows of a concatenation: what it copies, place after place.
-class WindowFinder {
- public:
-  WindowFinder(const Graph& graph, BlockId copies, std::uint32_t places, std::uint32_t terms)
-      : g_(graph), places_(places), terms_(terms) {
-    result_.source = nothing.block;
-    list_rows(copies);
-  }
-
-  std::optional<Windows> find() {
-    if (result_.source == nothing.block || !find_whole_place() || !find_runs() || !find_shift()) return std::nullopt;
-    const std::size_t runs = terms_ / run_;
-    result_.step = shift_ * static_cast<std::uint32_t>(runs);
-    const std::uint64_t count = (std::uint64_t{places_} - 1) * result_.step + terms_;
-    if (count >= std::uint64_t{places_} * terms_) return std::nullopt;
-    result_.count = static_cast<std::uint32_t>(count);
-    return place_rows(runs) ? std::optional(std::move(result_)) : std::nullopt;
-  }
-
- private:
-  std::uint32_t row(std::uint32_t place, std::uint32_t term) const { return rows_[place * terms_ + term]; }
-
-  /// No source if there are several, or something else than zeros beside it.
-  void list_rows(BlockId copies) {
-    for (const View& part : g_.operands(copies)) {
-      const bool zeros = g_.is_constant(part, 0.0);
-      if (!zeros && result_.source == nothing.block) result_.source = part.block;
-      if (!zeros && part.block != result_.source) {
-        result_.source = nothing.block;
-        return;
-      }
-      for (std::uint32_t r = 0; r < part.rows; ++r) rows_.push_back(zeros ? zero : part.row + r * part.step);
-    }
-  }
-
-  /// A place without zeros, at best one with a neighbour after it.
-  bool find_whole_place() {
-    for (place_ = places_ / 2; place_ < places_; ++place_) {
-      const auto begin = rows_.begin() + static_cast<std::ptrdiff_t>(std::size_t{place_} * terms_);
-      if (std::find(begin, begin + terms_, zero) == begin + terms_) return true;
-    }
-    return false;
-  }
-
-  /// Terms in the order of their rows, which are runs of neighbours, all of one length.
-  bool find_runs() {
-    order_.resize(terms_);
-    std::iota(order_.begin(), order_.end(), 0u);
-    const auto of_place = [&](std::uint32_t term) { return row(place_, term); };
-    std::ranges::sort(order_, {}, of_place);
-    run_ = 1;
-    while (run_ < terms_ && of_place(order_[run_]) == of_place(order_[run_ - 1]) + 1) ++run_;
-    if (terms_ % run_ != 0) return false;
-    for (std::uint32_t k = 1; k < terms_; ++k) {
-      const bool follows = of_place(order_[k]) == of_place(order_[k - 1]) + 1;
-      if (k % run_ != 0 ? !follows : of_place(order_[k]) <= of_place(order_[k - 1])) return false;
-    }
-    return true;
-  }
-
-  /// From place to place all rows move by as many.
-  bool find_shift() {
-    const std::uint32_t other = place_ + 1 < places_ ? place_ + 1 : place_ - 1;
-    const bool after = other > place_;
-    for (std::uint32_t t = 0; t < terms_ && shift_ == 0; ++t) {
-      if (row(other, t) == zero) continue;
-      const std::uint32_t from = row(after ? place_ : other, t), to = row(after ? other : place_, t);
-      if (to <= from) return false;
-      shift_ = to - from;
-    }
-    if (shift_ == 0) return false;
-    for (std::uint32_t p = 0; p < places_; ++p) {
-      for (std::uint32_t t = 0; t < terms_; ++t) {
-        if (row(p, t) != zero && row(p, t) != moved(p, t)) return false;
-      }
-    }
-    return true;
-  }
-  std::int64_t moved(std::uint32_t place, std::uint32_t term) const {
-    return std::int64_t{row(place_, term)} + (std::int64_t{place} - place_) * shift_;
-  }
-
-  /// Windows have a row of each run, then the next one of each. False if one has a zero where another has none.
-  bool place_rows(std::size_t runs) {
-    std::vector<std::uint32_t> position(terms_);  // in a window, of each term
-    result_.terms.resize(terms_);
-    for (std::uint32_t k = 0; k < terms_; ++k) {
-      position[order_[k]] = static_cast<std::uint32_t>(k % run_ * runs + k / run_);
-      result_.terms[position[order_[k]]] = order_[k];
-    }
-    std::vector<std::uint32_t> placed(result_.count, zero);
-    const auto each = [&](auto&& function) {
-      for (std::uint32_t p = 0; p < places_; ++p) {
-        for (std::uint32_t t = 0; t < terms_; ++t) function(row(p, t), placed[p * result_.step + position[t]]);
-      }
-    };
-    bool has_zeros = false, fits = true;
-    each([&](std::uint32_t from, std::uint32_t& to) {
-      has_zeros = has_zeros || from == zero;
-      if (from != zero) to = from;
-    });
-    if (has_zeros) each([&](std::uint32_t from, std::uint32_t to) { fits = fits && (from != zero || to == zero); });
-    if (!fits) return false;
-    if (std::ranges::is_sorted(result_.terms)) result_.terms.clear();
-    if (runs == 1 && !has_zeros) {
-      result_.first = placed[0];
-    } else {
-      result_.rows = std::move(placed);
-    }
-    return true;
-  }
-
-  const Graph& g_;
-  std::uint32_t places_, terms_;
-  std::vector<std::uint32_t> rows_;  // that are copied
-  std::uint32_t place_ = 0;          // one without zeros
-  std::vector<std::uint32_t> order_;
-  std::uint32_t run_ = 1, shift_ = 0;
-  Windows result_;
 };
 
 /// Which concatenations are read as windows, and by products alone.
@@ -159,17 +29,24 @@ class WindowTable {
     const LargeVector<std::uint32_t> uses = count_uses(graph);
     for (const Candidate& candidate : candidates_) {
       if (!candidate.fits || uses[candidate.copies.index] != candidate.readers.size()) continue;
-      std::optional<Windows> windows = WindowFinder(graph, candidate.copies, candidate.places, candidate.terms).find();
+      std::optional<Windows> windows = find_windows(graph, candidate.copies, candidate.places, candidate.terms);
       if (!windows || !pays(candidate, *windows)) continue;
       if (of_block_.empty()) of_block_.assign(graph.size(), none);
       of_block_[candidate.copies.index] = static_cast<std::uint32_t>(windows_.size());
       windows_.push_back(std::move(*windows));
     }
+    if (!windows_.empty()) find_reversed(uses);
   }
 
   bool empty() const { return windows_.empty(); }
   /// Null if the block is none, or stays.
   const Windows* of(BlockId id) const { return of_block_[id.index] == none ? nullptr : &windows_[of_block_[id.index]]; }
+  /// Of a product by the transpose of a matrix that windows have put in their order: that dense block. Rows of the
+  /// product are added up one by one, and may have the order, too.
+  BlockId turned_by(BlockId reverse) const {
+    const auto found = turned_by_.find(reverse.index);
+    return found == turned_by_.end() ? nothing.block : found->second;
+  }
 
  private:
   static constexpr std::uint32_t none = UINT32_MAX;
@@ -196,6 +73,37 @@ class WindowTable {
     candidate.readers.push_back({kind == BlockKind::outer, w.matrix.rows});
   }
 
+  void find_reversed(const LargeVector<std::uint32_t>& uses) {
+    std::map<std::pair<BlockId, std::uint32_t>, BlockId> ordered;  // by where a matrix begins, the block that reads it
+    std::map<BlockId, std::uint32_t> added;                        // how many single rows are added to something
+    for (std::size_t i = 0; i < g_.size(); ++i) {
+      const BlockId id(i);
+      const BlockKind kind = g_.kind(id);
+      if (kind == BlockKind::dense) {
+        const Windows* windows = of(g_.operand(id, 1).block);
+        if (windows != nullptr && !windows->terms.empty()) ordered.emplace(begin_of(id), id);
+      } else if (kind == BlockKind::dense_reverse) {
+        const Weights& w = g_.weights(id);
+        const auto found = ordered.find(begin_of(id));
+        if (found == ordered.end() || w.own || w.gaps || g_[id].op != no_op || g_[id].then != no_op) continue;
+        if (w.places > 1 && w.matrix == g_.weights(found->second).matrix) {
+          added[id] = 0, turned_by_.emplace(id.index, found->second);
+        }
+      } else if (kind == BlockKind::assemble && !added.empty()) {
+        for (const View& x : g_.operands(id)) {
+          const auto found = x.rows == 1 ? added.find(x.block) : added.end();
+          if (found != added.end()) ++found->second;
+        }
+      }
+    }
+    for (const auto& [id, count] : added) {
+      if (count != uses[id.index]) turned_by_.erase(id.index);
+    }
+  }
+  std::pair<BlockId, std::uint32_t> begin_of(BlockId product) const {
+    return {g_.operand(product, 0).block, g_.operand(product, 0).row};
+  }
+
   /// Rows that are not copied any more are to be more than the weights, and their gradients, that are put in another
   /// order once a step.
   static bool pays(const Candidate& candidate, const Windows& windows) {
@@ -210,7 +118,8 @@ class WindowTable {
   const Graph& g_;
   std::vector<Candidate> candidates_;
   std::vector<Windows> windows_;
-  LargeVector<std::uint32_t> of_block_;  // which windows it has
+  LargeVector<std::uint32_t> of_block_;                   // which windows it has
+  std::unordered_map<std::uint32_t, BlockId> turned_by_;  // looked up, never walked
 };
 
 /// Writes the graph anew.
@@ -222,6 +131,8 @@ class Slider {
     View& made = made_[id.index];
     const BlockKind kind = from_.kind(id);
     if (const Windows* own = table_.of(id)) return made = add_windows(out, *own);
+    if (kind == BlockKind::assemble) return made = add_assembled(out, id, operands);
+    if (kind == BlockKind::dense_reverse) return made = add_reverse(out, id, operands);
     const bool product = kind == BlockKind::dense || kind == BlockKind::outer;
     const Windows* windows = product ? table_.of(from_.operand(id, 1).block) : nullptr;
     if (windows == nullptr) return made = out.add_copy(from_, id, operands);
@@ -237,7 +148,8 @@ class Slider {
   View add_windows(Graph& out, const Windows& windows) {
     const View source = made_[windows.source.index];
     if (!windows.are_copied()) return source.part(windows.first, windows.count);
-    const View zeros = std::ranges::find(windows.rows, zero) == windows.rows.end() ? nothing : out.add_constant(0.0);
+    const View zeros =
+        std::ranges::find(windows.rows, Windows::zero) == windows.rows.end() ? nothing : out.add_constant(0.0);
     return add_rows(out, source, zeros, windows.rows);
   }
 
@@ -252,8 +164,69 @@ class Slider {
       const View weights = {operands[0].block, operands[0].row, entry_count(m), 1};
       operands[0] = out.side_by_side(add_rows(out, weights, nothing, entries)).part(0, 1);
       w.matrix = {m.rows, m.terms, m.terms, 1};
+      ordered_weights_[id.index] = operands[0];
     }
     return out.add_dense_like(from_, id, operands, w);
+  }
+
+  /// By the weights that a product from the windows has put in order, if it has.
+  View add_reverse(Graph& out, BlockId id, std::span<const View> operands) {
+    const BlockId by = table_.turned_by(id);
+    if (by == nothing.block) return out.add_copy(from_, id, operands);
+    Weights w = from_.weights(id);
+    w.matrix = {w.matrix.rows, w.matrix.terms, w.matrix.terms, 1};
+    const View reordered[] = {ordered_weights_.at(by.index), operands[1]};
+    return out.add_dense_like(from_, id, reordered, w);
+  }
+
+  /// Rows of a place that are added side by side are one operand.
+  View add_assembled(Graph& out, BlockId id, std::span<const View> operands) {
+    std::vector<View> parts;
+    std::vector<Destination> to;
+    for (std::size_t k = 0, end; k < operands.size(); k = end) {
+      end = k + 1;
+      const View old = from_.operand(id, k);
+      const BlockId by = table_.turned_by(old.block);
+      if (by == nothing.block) {
+        parts.push_back(operands[k]), to.push_back(from_.destination(id, k));
+        continue;
+      }
+      const std::uint32_t terms = from_.weights(by).matrix.terms, place = old.row / terms;
+      const auto is_of_place = [&](const View& x) { return x.block == old.block && x.row / terms == place; };
+      while (end < operands.size() && is_of_place(from_.operand(id, end))) ++end;
+      add_place(id, k, end, positions_of(by), parts, to);
+    }
+    return out.add_assemble(from_[id].rows, parts, to);
+  }
+
+  /// Of the operands [begin, end), which are rows of one place: each row that is added to gets one of them, so that
+  /// their order does not matter.
+  void add_place(BlockId id, std::size_t begin, std::size_t end, std::span<const std::uint32_t> positions,
+                 std::vector<View>& parts, std::vector<Destination>& to) {
+    const auto terms = static_cast<std::uint32_t>(positions.size());
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> rows;  // of the product, and to which they are added
+    for (std::size_t k = begin; k < end; ++k) {
+      const std::uint32_t row = from_.operand(id, k).row;
+      rows.emplace_back(row / terms * terms + positions[row % terms], from_.destination(id, k).row);
+    }
+    std::ranges::sort(rows);
+    const BlockId product = made_[from_.operand(id, begin).block.index].block;
+    for (std::size_t r = 0, next; r < rows.size(); r = next) {
+      for (next = r + 1; next < rows.size(); ++next) {
+        const std::uint32_t ahead = static_cast<std::uint32_t>(next - r);
+        if (rows[next] != std::pair(rows[r].first + ahead, rows[r].second + ahead)) break;
+      }
+      const auto count = static_cast<std::uint32_t>(next - r);
+      parts.push_back({product, rows[r].first, count, 1}), to.push_back({rows[r].second, {1, count, count, 1}});
+    }
+  }
+
+  /// Where in a window each term is.
+  std::vector<std::uint32_t> positions_of(BlockId dense) const {
+    const std::vector<std::uint32_t>& terms = table_.of(from_.operand(dense, 1).block)->terms;
+    std::vector<std::uint32_t> positions(terms.size());
+    for (std::uint32_t k = 0; k < terms.size(); ++k) positions[terms[k]] = k;
+    return positions;
   }
 
   /// Its rows in the order that the matrix had.
@@ -289,10 +262,10 @@ class Slider {
     std::vector<View> parts;
     for (std::size_t begin = 0, end; begin < rows.size(); begin = end) {
       end = begin + 1;
-      const bool is_zero = rows[begin] == zero;
+      const bool is_zero = rows[begin] == Windows::zero;
       const std::uint32_t step = end < rows.size() && !is_zero ? rows[end] - rows[begin] : 0;
       const auto goes_on = [&] {
-        if (is_zero || rows[end] == zero) return is_zero && rows[end] == zero;
+        if (is_zero || rows[end] == Windows::zero) return is_zero && rows[end] == Windows::zero;
         return rows[end] > rows[end - 1] && rows[end] - rows[end - 1] == step;
       };
       while (end < rows.size() && goes_on()) ++end;
@@ -305,7 +278,8 @@ class Slider {
 
   const Graph& from_;
   const WindowTable& table_;
-  LargeVector<View> made_;  // what stands for each block
+  LargeVector<View> made_;                                   // what stands for each block
+  std::unordered_map<std::uint32_t, View> ordered_weights_;  // of dense blocks; looked up, never walked
 };
 
 }  // namespace

@@ -108,10 +108,14 @@ double product_with_rows(const Instruction& i, const Shape& s, std::size_t sampl
   return seconds;
 }
 
-/// If a gather copies rows of the tile, mostly neighbours of neighbours: how many runs of them. Otherwise 0.
-std::size_t runs_of_copies(const Instruction& gather, const Shape& s, const std::uint32_t* indices) {
-  const std::vector<instructions::ListRun> runs = instructions::find_list_runs(gather, s, indices);
-  return instructions::are_copies_in_tile(runs, indices) ? runs.size() : 0;
+/// Of a gather, for one sample: of sums of rows of the tile, mostly neighbours of neighbours, or one by one.
+double gathering(const Instruction& gather, const Shape& s, const std::uint32_t* indices, std::size_t lanes) {
+  const std::vector<instructions::ListRun> runs =
+      indices == nullptr ? std::vector<instructions::ListRun>() : instructions::find_list_runs(gather, s, indices);
+  if (!instructions::are_in_tile(runs, indices)) return static_cast<double>(gather.x[1]) * alone;
+  std::size_t vectors = 0;
+  for (const instructions::ListRun& run : runs) vectors += (run.terms + 1) * vectors_of(run.rows, lanes);
+  return call * static_cast<double>(runs.size()) + vector * static_cast<double>(vectors);
 }
 
 /// Of what is no product.
@@ -133,11 +137,8 @@ double with_rows_as_lanes(const Instruction& i, const Shape& s, const std::uint3
       return start + n * (s.row_step == 1 ? in_vectors(no_op, s.rows, lanes, number_size) : rows * alone);
     case InstructionKind::row_sum:
       return start + n * rows * static_cast<double>(s.terms) * alone / 4.0;
-    case InstructionKind::gather: {
-      const std::size_t runs = indices == nullptr ? 0 : runs_of_copies(i, s, indices);
-      if (runs == 0) return start + n * static_cast<double>(i.x[1]) * alone;
-      return start + n * (static_cast<double>(runs) * call + seconds_of(no_op, s.rows, number_size));
-    }
+    case InstructionKind::gather:
+      return start + n * gathering(i, s, indices, lanes);
     case InstructionKind::row_extreme:
     case InstructionKind::row_extreme_reverse:
       return start + n * rows * static_cast<double>(s.terms) * alone;

@@ -43,9 +43,10 @@ std::vector<ListRun> find_list_runs(const Instruction& gather, const Shape& s, c
   return runs;
 }
 
-bool are_copies_in_tile(const std::vector<ListRun>& runs, const std::uint32_t* indices) {
+bool are_in_tile(const std::vector<ListRun>& runs, const std::uint32_t* indices) {
+  const auto is_in_tile = [](std::uint32_t word) { return (word & Program::uniform_slot) == 0; };
   return !runs.empty() && std::all_of(runs.begin(), runs.end(), [&](const ListRun& run) {
-    return run.terms == 1 && (indices[run.word] & Program::uniform_slot) == 0;
+    return std::all_of(indices + run.word, indices + run.word + run.terms, is_in_tile);
   });
 }
 

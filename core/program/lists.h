@@ -18,7 +18,7 @@ struct ListRun {
 
 /// The runs a gather is made of, if there are few for its words, and none of these has a factor; otherwise none.
 std::vector<ListRun> find_list_runs(const Instruction& gather, const Shape& shape, const std::uint32_t* indices);
-/// Whether there are runs, and they are copies of rows of a tile.
-bool are_copies_in_tile(const std::vector<ListRun>& runs, const std::uint32_t* indices);
+/// Whether there are runs, and they are sums of rows of a tile.
+bool are_in_tile(const std::vector<ListRun>& runs, const std::uint32_t* indices);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::instructions

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "tapeloom/core/program/lists.h"
 #include "tapeloom/core/program/matrix.h"
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/arena.h"
@@ -33,6 +34,7 @@ struct RowStep {
     vectors,   ///< one kernel call for the rows of a sample
     gathered,  ///< likewise, of operands that are brought side by side first
     copy,      ///< of rows that lie side by side
+    runs,      ///< sums of rows that lie side by side
     total,     ///< adds them to totals
     products,  ///< adds their products to totals, one by one
     lists,     ///< sums of numbers one by one
@@ -50,6 +52,7 @@ struct RowStep {
   std::array<std::size_t, 3> lane = {};   ///< from a lane to the next: 0 or 1
   /// Of what is gathered, from a row to the next; or Shape::by_index.
   std::array<std::uint32_t, 3> row_step = {};
+  std::vector<instructions::ListRun> runs = {};
 };
 
 template <class T>

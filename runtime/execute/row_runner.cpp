@@ -108,6 +108,14 @@ void RowRunner<T>::run_step(const RowStep<T>& step, std::size_t samples) {
         std::copy_n(step.x[0] + n * step.apart[0], step.rows, step.out + n * apart_);
       }
       return;
+    case Kind::runs:
+      for (std::size_t n = 0; n < samples; ++n) {
+        for (const instructions::ListRun& run : step.runs) {
+          this->kernels_.sum_list(step.out + n * apart_ + run.row, step.x[0] + n * apart_,
+                                  this->view_.indices + run.word, run.terms, run.rows);
+        }
+      }
+      return;
     case Kind::total:
       return totals(step, samples);
     case Kind::products:

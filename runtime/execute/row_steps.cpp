@@ -1,4 +1,7 @@
 // What is no product comes down to, and what finishes a product, where rows are lanes.
+#include <algorithm>
+#include <utility>
+
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/program/lists.h"
 #include "tapeloom/runtime/execute/row_plan.h"
@@ -130,22 +133,31 @@ void RowPlanner<T>::bind_finish(std::uint32_t at) {
   finishing_.push_back({begin, static_cast<std::uint32_t>(steps_.size())});
 }
 
-/// Neighbouring rows that are copies of neighbours are copied together, where most of them are.
+/// Whether a run reads rows that the gather writes, other than its own as its first term.
+bool reads_results(const instructions::ListRun& run, const Instruction& i, const Shape& s,
+                   const std::uint32_t* indices) {
+  for (std::uint32_t term = 0; term < run.terms; ++term) {
+    const std::uint32_t slot = Program::slot_of(indices[run.word + term]);
+    const bool is_there = term == 0 && slot == i.out + run.row;
+    if (!is_there && slot < i.out + s.rows && i.out < slot + run.rows) return true;
+  }
+  return false;
+}
+
+/// Neighbouring rows that are sums of neighbours are added up together, where most of them are.
 template <class T>
 void RowPlanner<T>::bind_lists(std::uint32_t at) {
   using Kind = typename RowStep<T>::Kind;
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
-  const std::vector<instructions::ListRun> runs = instructions::find_list_runs(i, s, program_.indices.data());
-  if (!instructions::are_copies_in_tile(runs, program_.indices.data())) {
-    steps_.push_back({.kind = Kind::lists, .at = at, .rows = s.rows});
-    return;
+  const std::uint32_t* const indices = program_.indices.data();
+  RowStep<T> step{.kind = Kind::lists, .at = at, .rows = s.rows};
+  std::vector<instructions::ListRun> runs = instructions::find_list_runs(i, s, indices);
+  const auto reads = [&](const instructions::ListRun& run) { return reads_results(run, i, s, indices); };
+  if (instructions::are_in_tile(runs, indices) && std::ranges::none_of(runs, reads)) {
+    step.kind = Kind::runs, step.out = at_.slots.tile + i.out, step.x[0] = at_.slots.tile, step.runs = std::move(runs);
   }
-  for (const instructions::ListRun& run : runs) {
-    RowStep<T> step{.kind = Kind::copy, .at = at, .rows = run.rows, .out = at_.slots.tile + i.out + run.row};
-    step.x[0] = at_.slots.tile + Program::slot_of(program_.indices[run.word]), step.apart[0] = at_.apart;
-    steps_.push_back(step);
-  }
+  steps_.push_back(std::move(step));
 }
 
 template void RowPlanner<float>::bind(const SampleSlots<float>&);

@@ -85,6 +85,7 @@ constexpr KernelTable<T> make_table(const char* name) {
                        row_extreme_reverse<T>,
                        add<T>,
                        add_products<T>,
+                       sum_list<T>,
                        subtract_scaled<T>,
                        transpose<T>,
                        all_finite<T>,

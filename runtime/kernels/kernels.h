@@ -171,6 +171,9 @@ struct KernelTable {
   /// be.
   void (*add_products)(T* to, const T* from, const RowProduct<T>* products, std::size_t product_count,
                        std::size_t count);
+  /// to[0, count) = the sum of as many rows of `from`, one after another, which begin at the slots that `terms` words
+  /// have, or zeros. Rows are read up to a whole vector after them, and are not in `to`, unless it is the first.
+  void (*sum_list)(T* to, const T* from, const std::uint32_t* words, std::size_t terms, std::size_t count);
   /// to[0, count) -= factor * from[0, count).
   void (*subtract_scaled)(T* to, T factor, const T* from, std::size_t count);
   /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Rows of `to` are

@@ -147,6 +147,15 @@ void add_products(T* to, const T* from, const RowProduct<T>* products, std::size
 }
 
 template <class T>
+void sum_list(T* to, const T* from, const std::uint32_t* words, std::size_t terms, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    T sum = terms == 0 ? T(0) : from[Program::slot_of(words[0]) + i];
+    for (std::size_t t = 1; t < terms; ++t) sum += from[Program::slot_of(words[t]) + i];
+    to[i] = sum;
+  }
+}
+
+template <class T>
 void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                std::size_t to_stride) {
   for (std::size_t r = 0; r < rows; ++r) {
@@ -174,8 +183,8 @@ KernelTable<T> make_table() {
   table.name = "exact", table.vector_lanes = 1;
   table.plan_sums = plan_sums<T>, table.row_sum = row_sum<T>, table.gather = gather<T>;
   table.row_extreme = row_extreme<T>, table.row_extreme_reverse = row_extreme_reverse<T>;
-  table.add = add<T>, table.add_products = add_products<T>, table.transpose = transpose<T>,
-  table.come_out = come_out<T>;
+  table.add = add<T>, table.add_products = add_products<T>, table.sum_list = sum_list<T>,
+  table.transpose = transpose<T>, table.come_out = come_out<T>;
   table.random_numbers = random_numbers<T>;
   for (std::size_t op = 0; op < op_count; ++op) {
     if (op_arity(static_cast<Op>(op)) == 0 || op_kind(static_cast<Op>(op)) == OpKind::reduction) continue;
