@@ -273,6 +273,29 @@ TEST_CASE("fold: the time is linear in the number of sums over the samples") {
   CHECK(many < 10.0 * few);
 }
 
+TEST_CASE("fold: the time is linear in the number of terms that share what is of no sample") {
+  const auto seconds = [](std::size_t count) {
+    Tape tape;
+    std::mt19937_64 random(1);
+    const auto datum = [&] { return tape.constant(static_cast<double>(random() >> 11) * 0x1p-53); };
+    const Value u = tape.parameter(0.3), v = tape.parameter(0.4), w = tape.parameter(0.5);
+    Value chain = w, loss = 0.0;
+    for (std::size_t i = 0; i < 2 * count; ++i) chain = tanh(chain * datum());
+    for (std::size_t i = 0; i < count; ++i) {  // samples, of which each has two terms
+      const Value hidden = tanh(u * datum());
+      loss = loss + square(v * hidden - datum());
+      loss = loss + square(v * hidden - datum());
+    }
+    for (std::size_t i = 0; i < count; ++i) loss = loss + chain * datum();
+    const compiler::Request request(tape, loss.id(), {});
+    const ProcessorTime time;
+    static_cast<void>(compiler::fold_samples(request));
+    return time.seconds();
+  };
+  // 8 to 12 times; 64 where each term goes through all of the chain.
+  CHECK(grows_less(seconds, 1'500, 12'000, 24.0));
+}
+
 TEST_CASE("fold: images that are recorded once a sample are read as images that are bound") {
   const auto score = [](std::span<const Value> kernels, std::span<const Value> image) {
     Value total = 0.0;

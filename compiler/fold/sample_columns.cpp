@@ -36,6 +36,7 @@ bool SampleColumns::assign_columns() {
     const bool first = &group == &sums_.groups.front();
     std::vector<NodeId> by_column(samples_, NodeId(std::size_t{none}));
     for (std::uint32_t s = 0; s < samples_; ++s) {
+      begin_visit();  // since the term before has claimed its parts
       const std::uint32_t known = first ? s : known_column(group.terms[s]), column = known == outside ? s : known;
       joined_ = joined_ && known != outside;
       if (column >= samples_ || by_column[column].index != none) return false;
@@ -86,6 +87,7 @@ bool SampleColumns::split_groups() {
   sums_.regroup(samples_);
   for (const Group& group : std::exchange(sums_.groups, {})) {
     std::vector<std::vector<NodeId>> terms(samples_);
+    begin_visit();
     for (NodeId term : group.terms) {
       const std::uint32_t column = known_column(term);
       if (column < samples_) terms[column].push_back(term);
@@ -111,11 +113,11 @@ void SampleColumns::claim_conditions() {
   std::size_t claimed = 0, before = 0;
   for (int round = 0; round < most_rounds && (round == 0 || claimed > before); ++round) {
     before = std::exchange(claimed, 0);
-    seen_.resize(of_.size(), 0), ++visit_;
+    begin_visit();
     for (std::size_t i = conditions.size(); i-- > 0;) {
       const NodeId condition = conditions[i];
       if (!sums_.has_data(condition)) continue;
-      const std::uint32_t column = find_column(condition, true);
+      const std::uint32_t column = column_of_condition(condition);
       if (column == outside) continue;
       claim(condition, column);
       ++claimed;
@@ -123,20 +125,46 @@ void SampleColumns::claim_conditions() {
   }
 }
 
-/// The column of the first part of the term that has one, else outside.
+/// The column of the first part of the term that has one, else outside. What is known of its parts is kept for the next
+/// terms of the visit, in which nothing may be claimed: many terms may share parts that are of no column.
 std::uint32_t SampleColumns::known_column(NodeId term) {
-  seen_.resize(of_.size(), 0), ++visit_;
-  return find_column(term, false);
+  struct Step {
+    NodeId node;
+    bool left;  ///< all of its operands have been looked at
+  };
+  std::vector<Step> stack = {{term, false}};
+  const auto note = [&](NodeId node, std::uint32_t column) { seen_[node.index] = visit_, found_[node.index] = column; };
+  while (!stack.empty()) {
+    const auto [node, left] = stack.back();
+    stack.pop_back();
+    if (left) {
+      note(node, outside);
+      continue;
+    }
+    const std::uint32_t column = has(node)                     ? of_[node.index]
+                                 : seen_[node.index] == visit_ ? found_[node.index]
+                                                               : outside;
+    if (column != outside) {
+      for (const Step& step : stack) {
+        if (step.left) note(step.node, column);
+      }
+      return column;
+    }
+    if (seen_[node.index] == visit_ || of_[node.index] == shared || !sums_.has_data(node)) continue;
+    stack.push_back({node, true});
+    for (NodeId x : sums_.tape().operands(node)) stack.push_back({x, false});
+  }
+  return outside;
 }
 
-/// The same, but for parts that have been looked at since the visit began.
-std::uint32_t SampleColumns::find_column(NodeId term, bool stops_at_folded) {
-  std::vector<NodeId> stack = {term};
+/// The same of a condition, but for parts that have been looked at since the visit began, and for folded sums.
+std::uint32_t SampleColumns::column_of_condition(NodeId condition) {
+  std::vector<NodeId> stack = {condition};
   while (!stack.empty()) {
     const NodeId node = stack.back();
     stack.pop_back();
     if (has(node)) return of_[node.index];
-    if (stops_at_folded && is_folded(node)) return outside;
+    if (is_folded(node)) return outside;
     if (seen_[node.index] == visit_ || of_[node.index] == shared || !sums_.has_data(node)) continue;
     seen_[node.index] = visit_;
     for (NodeId x : sums_.tape().operands(node)) stack.push_back(x);

@@ -69,8 +69,9 @@ class SampleColumns {
   bool join_terms();
   bool split_groups();
   void claim_conditions();
+  void begin_visit() { seen_.resize(of_.size(), 0), found_.resize(of_.size(), outside), ++visit_; }
   std::uint32_t known_column(NodeId term);
-  std::uint32_t find_column(NodeId term, bool stops_at_folded);
+  std::uint32_t column_of_condition(NodeId condition);
   void claim(NodeId term, std::uint32_t column);
   void find_folded();
   bool stand_alone();
@@ -90,8 +91,9 @@ class SampleColumns {
   LargeVector<std::uint8_t> folded_;
   std::vector<Guarded> guards_;
   std::set<Reader> picks_;
-  LargeVector<std::uint32_t> seen_;
+  LargeVector<std::uint32_t> seen_;  // by node: the last visit that looked at it
   std::uint32_t visit_ = 0;
+  LargeVector<std::uint32_t> found_;  // the column that known_column() found for it on that visit
   static constexpr std::uint32_t outside = none, shared = none - 1;
 };
 
