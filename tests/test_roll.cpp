@@ -355,6 +355,30 @@ TEST_CASE("roll: many sums of a class that do not fit one block take time in pro
   CHECK(many < 32 * 6 * few);
 }
 
+TEST_CASE("roll: the time is linear in the number of terms of sums that do not fit one block") {
+  const auto seconds = [](std::size_t terms) {
+    constexpr std::size_t sums = 60;
+    Tape tape;
+    const Value w = tape.parameter(0.5);
+    Values v;
+    for (std::size_t i = 0; i < sums * terms; ++i) v.push_back(sin(tape.parameter(0.1) * w));
+    Value loss = 0.0;
+    for (std::size_t i = 0; i < sums; ++i) {
+      Value sum = 0.0;
+      for (std::size_t j = 0; j < terms; ++j) {
+        const std::size_t aside = j % 7 == 0 && i % 9 == 8 ? 1 : 0;
+        sum += v[(j * sums + i + aside) % v.size()];
+      }
+      loss += tanh(sum);
+    }
+    const ProcessorTime time;
+    static_cast<void>(compile(loss, {.verify = false}));
+    return time.seconds();
+  };
+  // 8 to 10 times; 64 where as many orders are tried as there are terms.
+  CHECK(grows_less(seconds, 300, 2400, 24.0));
+}
+
 TEST_CASE("roll: a layer whose adjoint is there before its operand") {
   Tape tape;
   std::mt19937_64 random(4);

@@ -38,6 +38,10 @@ constexpr std::size_t few_runs = 3;
 /// The same where two operands or more are to be gathered, from so many runs on.
 constexpr std::size_t many_runs = 8;
 
+/// Rows of one block are tried in the orders of so many of their operands: each time it is counted how many of all
+/// operands are gathered, and sums may have any number of terms.
+constexpr std::size_t most_orders = 32;
+
 /// Sums, or extremes, of more lengths than this go together as lists, rather than length by length.
 constexpr std::size_t few_lengths = 3;
 /// Layers of more lists of values than this are products at places, rather than a product each; of more sets of

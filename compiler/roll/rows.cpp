@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "tapeloom/compiler/roll/choices.h"
 #include "tapeloom/core/base/check.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
@@ -211,10 +212,12 @@ void Rows::sort_by(std::size_t begin, std::size_t end, std::size_t k) {
 }
 
 void Rows::sort_for_fewer_gathered(std::size_t begin, std::size_t end) {
-  std::size_t fewest = gathered_operands(begin, end);
-  for (std::size_t k = 1; k < operands_ && fewest > 0; ++k) {
+  std::size_t fewest = gathered_operands(begin, end), tried = 0;
+  for (std::size_t k = 1; k < operands_ && fewest > 0 && tried < choices::most_orders; ++k) {
+    const auto rows = std::span(rows_).subspan(begin, end - begin);
+    if (std::ranges::is_sorted(rows, {}, [&](const Row& row) { return p_.at(of(row)[k]); })) continue;
     const Order before = rows_;
-    sort_by(begin, end, k);
+    sort_by(begin, end, k), ++tried;
     const std::size_t gathered = gathered_operands(begin, end);
     if (gathered >= fewest) rows_ = before;
     fewest = std::min(fewest, gathered);
