@@ -41,9 +41,12 @@ class ProductMerger {
     if (more.y.size() > all.y.size()) std::swap(all, more);  // so that no list is copied again and again
     all.y.insert(all.y.end(), more.y.begin(), more.y.end());
     all.x.insert(all.x.end(), more.x.begin(), more.x.end());
-    all.at.gaps = joined_gaps(all, more);
+    join_gaps(all, more);
     all.at.places += more.at.places;
-    if (!inner_[id.index]) return out.add_outer(list_of(out, all.y), list_of(out, all.x), all.at);
+    if (!inner_[id.index]) {
+      if (!all.gaps.empty()) all.at.gaps = std::make_shared<const std::vector<bool>>(std::move(all.gaps));
+      return out.add_outer(list_of(out, all.y), list_of(out, all.x), all.at);
+    }
     // Stands for its products until the sum is complete; then nobody reads it.
     const View sum = out.add_copy(old_, id, operands);
     pending_.emplace(sum.block.index, std::move(all));
@@ -53,7 +56,8 @@ class ProductMerger {
  private:
   struct Factors {
     std::vector<View> y, x;
-    Weights at;  // the places they stand at
+    Weights at;              // the places they stand at, without gaps
+    std::vector<bool> gaps;  // of all places, or none
   };
 
   /// Of one list where several products read it: adjoints meet a layer's input and its state.
@@ -65,20 +69,19 @@ class ProductMerger {
 
   Factors take_factors(const Graph& out, const View& x) {
     if (out[x.block].kind == BlockKind::outer) {
-      return {{out.operand(x.block, 0)}, {out.operand(x.block, 1)}, out.weights(x.block)};
+      Factors one{{out.operand(x.block, 0)}, {out.operand(x.block, 1)}, out.weights(x.block), {}};
+      if (const auto gaps = std::exchange(one.at.gaps, nullptr)) one.gaps = *gaps;
+      return one;
     }
     return std::move(pending_.at(x.block.index));
   }
 
-  static std::shared_ptr<const std::vector<bool>> joined_gaps(const Factors& all, const Factors& more) {
-    if (!all.at.gaps && !more.at.gaps) return nullptr;
-    std::vector<bool> joined;
-    for (const Weights* w : {&all.at, &more.at}) {
-      const std::size_t end = joined.size() + std::size_t{w->places} * w->matrix.terms;
-      if (w->gaps) joined.insert(joined.end(), w->gaps->begin(), w->gaps->end());
-      joined.resize(end);
-    }
-    return std::make_shared<const std::vector<bool>>(std::move(joined));
+  /// Appends to what `all` has, which is not copied either.
+  static void join_gaps(Factors& all, const Factors& more) {
+    if (all.gaps.empty() && more.gaps.empty()) return;
+    all.gaps.resize(std::size_t{all.at.places} * all.at.matrix.terms);
+    all.gaps.insert(all.gaps.end(), more.gaps.begin(), more.gaps.end());
+    all.gaps.resize(std::size_t{all.at.places + more.at.places} * all.at.matrix.terms);
   }
 
   const Graph& old_;
