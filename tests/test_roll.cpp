@@ -379,6 +379,38 @@ TEST_CASE("roll: the time is linear in the number of terms of sums that do not f
   CHECK(grows_less(seconds, 300, 2400, 24.0));
 }
 
+TEST_CASE("roll: layers of padded windows take time in proportion to their weights, however many others there are") {
+  const auto seconds = [](std::size_t layers, std::size_t others) {
+    constexpr std::size_t width = 8, window = 5;
+    Tape tape;
+    Value loss = 0.0;
+    for (std::size_t i = 0; i < others; ++i) loss += tape.parameter(0.1);
+    Values x = tape.inputs("x", width);
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      Values weights, y;
+      for (std::size_t k = 0; k < window; ++k) weights.push_back(tape.parameter(0.1));
+      for (std::size_t i = 0; i < width; ++i) {
+        Value sum = 0.0;
+        for (std::size_t k = 0; k < window; ++k) {
+          if (i + k >= window / 2 && i + k - window / 2 < width) sum += weights[k] * x[i + k - window / 2];
+        }
+        y.push_back(tanh(sum));
+      }
+      x = y;
+    }
+    loss = batch_mean(loss + sum(x));
+    const ProcessorTime time;
+    static_cast<void>(compile(loss, {.gradients = false, .verify = false}));
+    return time.seconds();
+  };
+  constexpr std::size_t layers = 2'000, others = 400'000;
+  // 1 to 1.5; above 5 where each layer goes through all parameters.
+  const auto both = [&](std::size_t whether) {
+    return whether == 1 ? seconds(layers, others) : seconds(layers, 1) + seconds(1, others);
+  };
+  CHECK(grows_less(both, 0, 1, 3.0));
+}
+
 TEST_CASE("roll: the time is linear in the number of steps that read the same padded windows") {
   const auto seconds = [](std::size_t steps) {
     constexpr std::size_t width = 8, window = 5;

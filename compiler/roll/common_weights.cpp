@@ -12,9 +12,14 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 /// Lists of weights, of which each weight stands in one, and the sums that have them, all or some.
 class SumTable::CommonWeights {
  public:
-  static constexpr std::uint32_t none = UINT32_MAX;
+  static constexpr std::uint32_t none = KnownWeight::none;
 
-  CommonWeights(const Placer& placer, std::size_t parameters) : p_(placer), known_(parameters) {}
+  CommonWeights(const Placer& placer, LargeVector<KnownWeight>& known) : p_(placer), known_(known) {}
+  CommonWeights(const CommonWeights&) = delete;
+  CommonWeights& operator=(const CommonWeights&) = delete;
+  ~CommonWeights() {
+    for (const NodeId weight : weights_) known(weight) = {};
+  }
 
   /// The list that a sum has all of, which is new, or some of: then no weight of it twice. Longer sums come first.
   std::uint32_t list_of(std::span<const Pair> of_sum) {
@@ -22,7 +27,7 @@ class SumTable::CommonWeights {
     if (list == none) return new_list(of_sum);
     seen_.assign(lists_[list].length, false);
     for (const Pair& pair : of_sum) {
-      const Known& weight = known(pair.weight);
+      const KnownWeight& weight = known(pair.weight);
       if (weight.list != list || seen_[weight.at]) return none;
       seen_[weight.at] = true;
     }
@@ -56,18 +61,13 @@ class SumTable::CommonWeights {
   }
 
  private:
-  /// Of a parameter: where it stands in which list.
-  struct Known {
-    std::uint32_t list = none, at = 0;
-  };
   struct List {
     std::size_t begin, length;
     std::size_t sums = 1, terms = 0;  ///< so many sums have it, and so many terms in all
     bool zeros = false;
   };
 
-  Known& known(NodeId weight) { return known_[p_.at(weight).row]; }
-  const Known& known(NodeId weight) const { return known_[p_.at(weight).row]; }
+  KnownWeight& known(NodeId weight) const { return known_[p_.at(weight).row]; }
 
   std::uint32_t new_list(std::span<const Pair> of_sum) {
     const auto list = static_cast<std::uint32_t>(lists_.size());
@@ -89,7 +89,7 @@ class SumTable::CommonWeights {
   }
 
   const Placer& p_;
-  LargeVector<Known> known_;  // by parameter
+  LargeVector<KnownWeight>& known_;  // by parameter; those that are in no list are as they were
   std::vector<List> lists_;
   LargeVector<NodeId> weights_;  // of the lists, one after another
   std::vector<bool> seen_;
@@ -119,7 +119,8 @@ bool SumTable::take_in_common(std::span<const NodeId> members, std::vector<NodeI
   put_in_order(parts, [](const Part& a, const Part& b) { return a.pairs > b.pairs; });
   const std::size_t biases_of_each = parts[0].biases;
   const std::vector<Kind> kinds_of_each = parts[0].kinds;
-  CommonWeights weights(p_, sums_.tape().parameters().size());
+  known_.resize(sums_.tape().parameters().size());
+  CommonWeights weights(p_, known_);
   for (Part& part : parts) {
     if (part.pairs == 0 || part.biases != biases_of_each || part.kinds != kinds_of_each) continue;
     part.list = weights.list_of(std::span(all).subspan(part.begin, part.pairs));

@@ -66,6 +66,11 @@ class SumTable {
     NodeId weight, column;
   };
   class CommonWeights;
+  /// Of a parameter: where it stands in which list of weights in common.
+  struct KnownWeight {
+    static constexpr std::uint32_t none = UINT32_MAX;
+    std::uint32_t list = none, at = 0;
+  };
 
   bool any_weights(std::span<const Term> of) const;
   bool is_pair(const Term& term, bool any_weights) const;
@@ -89,6 +94,8 @@ class SumTable {
   LargeVector<Term> terms_;
   std::uint32_t kind_of_zeros_ = 0;  // that weights meet
   bool as_recorded_ = false;
+  // By parameter, all of them unknown but in take_in_common(): a family of sums may have a few out of very many.
+  LargeVector<KnownWeight> known_;
 };
 
 /// Rows of a table of sums that become one block.
