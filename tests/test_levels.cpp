@@ -173,3 +173,25 @@ TEST_CASE("what the loss has no derivative by is no row beside what it has one b
     CHECK(close(executor.gradients()[1], slope * t * (1.0 - t * t), 1e-12, 1e-12));
   }
 }
+
+TEST_CASE("what reads a few rows here and there has its derivatives listed where they are added up") {
+  const auto sums_of_some = [](std::span<const Value> x, std::size_t count) {
+    Values v(x.begin(), x.end());
+    std::uint32_t state = 1;
+    const auto some = [&] { return v[(state = state * 1664525u + 1013904223u) % 65536u * v.size() / 65536u]; };
+    while (v.size() < count) {
+      Value sum = some();
+      for (std::size_t k = 0; k < 8; ++k) sum += some();
+      v.push_back(0.1 * sum);
+    }
+    Value total = v[0];
+    for (std::size_t i = 1; i < v.size(); ++i) total += v[i];
+    return total;
+  };
+  Tape tape;
+  Values x;
+  for (std::size_t i = 0; i < 32; ++i) x.push_back(tape.parameter(programs::datum(i)));
+  expect_programs_like_evaluate(sums_of_some(x, 120), {}, {}, 1, 64.0);
+  // Not one for each two blocks of which one reads some rows of the other: that were 5,700.
+  CHECK(compile(sums_of_some(x, 2'000)).instructions.size() < 2'000);
+}

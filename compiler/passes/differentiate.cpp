@@ -83,6 +83,7 @@ class Differentiator {
   Differentiator(Graph& graph, const DifferentiateOptions& options)
       : g_(graph),
         scaled_(options.skip_zeros ? Op::mul_adjoint : Op::mul),
+        lists_(options.lists),
         contributions_(graph, options.lists),
         per_sample_(graph, options.lists) {
     find_needed(options);
@@ -227,7 +228,7 @@ class Differentiator {
 
   /// Many parts of one block are passed on together.
   void reverse_concat(BlockId id, const View& adjoint) {
-    RowScatter scatter;
+    RowScatter scatter(lists_);
     std::uint32_t row = 0;
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       const View part = g_.operand(id, k);
@@ -246,7 +247,7 @@ class Differentiator {
 
   /// Ragged sums: each operand's rows are added to one row.
   void reverse_assemble(BlockId id, const View& adjoint) {
-    RowScatter scatter;
+    RowScatter scatter(lists_);
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
       const View part = g_.operand(id, k);
       const auto& [row, shape] = g_.destination(id, k);
@@ -300,6 +301,7 @@ class Differentiator {
 
   Graph& g_;
   Op scaled_;
+  bool lists_;
   LargeVector<bool> needed_;
   Contributions contributions_;
   Contributions per_sample_;

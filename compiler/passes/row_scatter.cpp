@@ -33,9 +33,19 @@ void RowScatter::contribute_block(Graph& graph, std::span<const Part> parts,
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   const bool once = added == rows.size();
-  // Rows that lie close together are one contribution, with zeros for those between.
   const std::uint32_t span = rows.back() - rows[0] + 1;
   const bool full = span == rows.size();
+  // In one list with the block's other contributions, each row costs what it is. To put those of every reader together
+  // first, with zeros between them, takes many times as long where many read a few rows here and there.
+  if (listed_ && !(full && once)) {
+    for (const auto& [to, amount] : parts) {
+      for (std::uint32_t r = 0; r < to.rows; ++r) {
+        contribute({to.block, to.row + r * to.step, 1, 1}, amount.part(r, 1));
+      }
+    }
+    return;
+  }
+  // Rows that lie close together are one contribution, with zeros for those between.
   if (!full && span <= choices::most_zeros_a_row * rows.size() + choices::most_zeros) {
     const std::uint32_t first = rows[0];
     rows.resize(span);
