@@ -7,6 +7,7 @@
 
 #include "against_evaluate.h"
 #include "bench/scalar_programs.h"
+#include "processor_time.h"
 #include "tapeloom/compiler/ways.h"
 
 using namespace tapeloom;
@@ -194,4 +195,27 @@ TEST_CASE("what reads a few rows here and there has its derivatives listed where
   expect_programs_like_evaluate(sums_of_some(x, 120), {}, {}, 1, 64.0);
   // Not one for each two blocks of which one reads some rows of the other: that were 5,700.
   CHECK(compile(sums_of_some(x, 2'000)).instructions.size() < 2'000);
+}
+
+TEST_CASE("short lists of derivatives take about as long where their lengths are a matter of chance") {
+  const auto seconds = [](std::size_t by_chance) {
+    constexpr std::size_t count = 4'000;
+    Tape tape;
+    Values x;
+    for (std::size_t i = 0; i < count; ++i) x.push_back(tape.parameter(programs::datum(i)));
+    for (std::size_t layer = 0; layer < 5; ++layer) {
+      Values y;
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto some = static_cast<std::size_t>(programs::datum(layer * count + i) * static_cast<double>(count));
+        y.push_back(tanh(x[by_chance == 1 ? some : i / 2 * 2] + x[i]));
+      }
+      x = y;
+    }
+    Executor<double> executor(compile(sum(x), {.verify = false}), {.max_samples = 1, .threads = 1});
+    executor.step();
+    const ProcessorTime time;
+    for (int step = 0; step < 200; ++step) executor.step();
+    return time.seconds();
+  };
+  CHECK(grows_less(seconds, 0, 1, 3.0));  // 1.6 times; 4.7 where it is to be foreseen which lists end where
 }

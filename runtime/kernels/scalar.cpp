@@ -75,11 +75,31 @@ void row_sum(const TileView<T>& view, const Instruction& i, const Shape& s) {
   }
 }
 
+/// The sums of `count` lists, without a branch that depends on where they end.
+template <class T>
+const std::uint32_t* sum_short_lists(const std::uint32_t* word, const T* slots, T* out, std::size_t count) {
+  constexpr T nothing(0), begun(-0.0);  // begun + x is x, also of -0
+  T sum = begun;
+  for (std::size_t k = 0; k < count; ++word) {
+    const bool is_empty = *word == (Program::empty_list | Program::last_slot);
+    const T* const at = is_empty ? &nothing : slots + Program::slot_of(*word);
+    const bool ends = (*word & Program::last_slot) != 0;
+    sum += *at;
+    out[k] = sum;
+    k += ends;
+    const T next[2] = {sum, begun};
+    sum = next[ends];
+  }
+  return word;
+}
+
 /// The sums of lists one after another.
 template <class T>
 void gather(const TileView<T>& view, const Instruction& i, const Shape& s) {
   constexpr std::uint32_t last = Program::last_slot, none = Program::empty_list | last;
-  constexpr std::size_t block = 8;
+  constexpr std::size_t block = 8, many = 64;
+  // Of many such short lists a processor cannot tell beforehand which ends where, and it guesses in vain.
+  const bool short_lists = s.rows > many && i.x[1] < 2 * std::uint64_t{s.rows};
   const std::uint32_t* word = view.indices + i.x[0];
   const T* slots = view.tile;
   T* out = view.tile + i.out;
@@ -91,6 +111,10 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& s) {
     if (single == block) {
       for (std::size_t k = 0; k < block; ++k) out[k] = slots[Program::slot_of(word[k])];
       word += block;
+      continue;
+    }
+    if (short_lists) {
+      word = sum_short_lists(word, slots, out, n);
       continue;
     }
     for (std::size_t k = 0; k < n; ++k, ++word) {
