@@ -1,6 +1,6 @@
 #include "tapeloom/compiler/source.h"
 
-#include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
@@ -13,6 +13,7 @@ namespace {
 std::vector<Assignment> find_assignments(const Request& request) {
   const Tape& tape = request.tape();
   std::vector<Assignment> found;
+  std::unordered_set<std::uint32_t> parameters;  // that are assigned
   for (const Assignment& assignment : tape.assignments()) {
     if (!request.live(assignment.used)) continue;
     const NodeId node = assignment.parameter;
@@ -21,7 +22,7 @@ std::vector<Assignment> find_assignments(const Request& request) {
                          " is kept from step to step by an assignment, and trained, too; freeze it by "
                          "Tape::set_frozen, or leave the assignment out");
     }
-    if (std::ranges::find(found, node, &Assignment::parameter) != found.end()) {
+    if (!parameters.insert(node.index).second) {
       throw CompileError(tape.describe(node) +
                          " is assigned twice in this program: what keeps statistics from step to step, as BatchNorm "
                          "does, can be used once in a loss; make one for each place");
