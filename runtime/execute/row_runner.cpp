@@ -50,7 +50,8 @@ RowRunner<T>::RowRunner(const Program& program, const KernelTable<T>& kernels, c
                  .lanes = 1,
                  .parameters = buffers.parameters,
                  .parameter_count = program.parameters.size(),
-                 .indices = program.indices.data()};
+                 .indices = program.indices.data(),
+                 .index_count = program.indices.size()};
   planner_.bind({this->view_, apart_, buffers.totals, arena_.data(transposed)});
   for (CallList<T>& plan : plans_) plan = planner_.make_room(counts);
 }

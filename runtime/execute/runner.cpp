@@ -17,7 +17,8 @@ TileView<T> uniform_view(const Program& program, const StepBuffers<T>& buffers) 
           .lanes = 1,
           .parameters = buffers.parameters,
           .parameter_count = program.parameters.size(),
-          .indices = program.indices.data()};
+          .indices = program.indices.data(),
+          .index_count = program.indices.size()};
 }
 
 }  // namespace
@@ -196,7 +197,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view.uniform = buffers.uniform;
   view.parameters = buffers.parameters;
   view.parameter_count = program.parameters.size();
-  view.indices = program.indices.data();
+  view.indices = program.indices.data(), view.index_count = program.indices.size();
   planner_.emplace(program, kernels, view, buffers.totals, arena_.data(scratch_), profiled, skip_zeros);
   for (CallList<T>& plan : plans_) plan = planner_->make_room();
 }

@@ -21,6 +21,7 @@ struct TileView {
   const T* parameters = nullptr;
   std::size_t parameter_count = 0;
   const std::uint32_t* indices = nullptr;  ///< Program::indices
+  std::size_t index_count = 0;
 
   /// What runs once a step has a tile of one lane: the uniform slots, side by side.
   bool once() const { return tile == uniform; }
