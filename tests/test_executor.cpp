@@ -189,6 +189,19 @@ TEST_CASE("executor: an exact program is refused in float") {
   CHECK_NOTHROW(Executor<double>(program));
 }
 
+TEST_CASE("executor: an exact program descends by the gradients it has") {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 5);
+  Executor<double> executor(compile(net.loss, {.exact = true}));
+  executor.bind(rows);
+  executor.step();
+  const std::vector<double> start = copied<double>(executor.parameters());
+  executor.descend(0.25);
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    REQUIRE(executor.parameters()[i] == start[i] - 0.25 * executor.gradients()[i]);
+  }
+}
+
 TEMPLATE_TEST_CASE("executor: repeated steps give the same bits", "", float, double) {
   SmallNet net;
   const std::vector<double> rows = some_numbers(4 * 3000);

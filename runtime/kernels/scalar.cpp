@@ -161,6 +161,11 @@ void add(T* to, const T* from, std::size_t count) {
 }
 
 template <class T>
+void subtract_scaled(T* to, T factor, const T* from, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] -= factor * from[i];
+}
+
+template <class T>
 void add_products(T* to, const T* from, const RowProduct<T>* products, std::size_t product_count, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     T sum = from[i];
@@ -209,7 +214,8 @@ KernelTable<T> make_table() {
   table.name = "exact", table.vector_lanes = 1;
   table.plan_sums = plan_sums<T>, table.row_sum = row_sum<T>, table.gather = gather<T>;
   table.row_extreme = row_extreme<T>, table.row_extreme_reverse = row_extreme_reverse<T>;
-  table.add = add<T>, table.add_products = add_products<T>, table.sum_list = sum_list<T>,
+  table.add = add<T>, table.add_products = add_products<T>, table.sum_list = sum_list<T>;
+  table.subtract_scaled = subtract_scaled<T>;
   table.transpose = transpose<T>, table.come_out = come_out<T>;
   table.random_numbers = random_numbers<T>;
   for (std::size_t op = 0; op < op_count; ++op) {
