@@ -229,6 +229,37 @@ TEST_CASE("idioms: a net takes as many instructions as one with the op itself, a
   }
 }
 
+TEST_CASE("idioms: a tanh that is written as a sum loses no digits within a longer one") {
+  const std::pair<const char*, Function> ways[] = {
+      {"2 sigmoid(2x) - 1", [](Value x) { return 2.0 * sigmoid(2.0 * x) - 1.0; }},
+      {"-1 + sigmoid(2x) * 2", [](Value x) { return -1.0 + sigmoid(2.0 * x) * 2.0; }},
+      {"1 - 2 / (e + 1)", [](Value x) { return 1.0 - 2.0 / (exp(2.0 * x) + 1.0); }},
+      {"2 / (1 + e^-2x) - 1", [](Value x) { return 2.0 / (1.0 + exp(-2.0 * x)) - 1.0; }},
+      {"2 (1 + e^-2x)^-1 - 1", [](Value x) { return 2.0 * pow(1.0 + exp(-2.0 * x), -1.0) - 1.0; }},
+      {"-(1 - 2 sigmoid(2x))", [](Value x) { return -(1.0 - 2.0 * sigmoid(2.0 * x)); }},
+  };
+  for (const auto& [name, written] : ways) {
+    INFO(name);
+    Tape tape;
+    const std::vector<Value> x = tape.inputs("x", 3);
+    const Value w = tape.parameter(0.5);
+    Value all = 0.0;  // of all activations, whose sums would be one
+    for (const Value& each : x) all += written(each);
+    const std::vector<Value> outputs = {w * x[0] + written(x[0]), x[1] - written(w * x[1]), all};
+    Executor<double> executor(compile(batch_sum(sum(outputs)), {.outputs = outputs, .verify = true}));
+    CHECK(count(executor.program(), Op::tanh) > 0);
+    CHECK(written_out(executor.program()) == 0);
+    const std::vector<double> row = {1e-7, 2e-7, -4e-7};
+    executor.bind(row);
+    executor.step();
+    const double expected[] = {0.5 * row[0] + std::tanh(row[0]), row[1] - std::tanh(0.5 * row[1]),
+                               std::tanh(row[0]) + std::tanh(row[1]) + std::tanh(row[2])};
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(std::abs(executor.outputs()[i] - expected[i]) < 1e-14 * std::abs(expected[i]));
+    }
+  }
+}
+
 TEST_CASE("idioms: exact mode and the switch leave functions as they were written") {
   for (const Style& style : styles) {
     INFO(style.name);

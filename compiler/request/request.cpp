@@ -240,6 +240,47 @@ bool Sums::is_negation(NodeId node, NodeId& of) const {
   return (minus_one(a) || minus_one(b)) && !is_leaf(of);
 }
 
+/// c (2 s - 1) with a sigmoid s, however that is written. As terms of a longer sum 2 c s and c would cancel near 0, and
+/// nobody would see any more what they are together (see recognise_idioms).
+bool Sums::is_tanh(NodeId sum) const {
+  if (kind_ == Terms::nodes) return false;
+  const Operands x = tape().operands(sum);
+  const double signs[] = {1.0, is(sum, Op::sub) ? -1.0 : 1.0};
+  for (const std::size_t k : {0, 1}) {
+    if (!is(x.node[k], Op::constant)) continue;
+    return is_sigmoid(x.node[1 - k], signs[1 - k], -2.0 * signs[k] * tape().data(x.node[k]));
+  }
+  return false;
+}
+
+/// Whether factor * node is a sigmoid, or 1 / (1 + e^x), times `of_all`.
+bool Sums::is_sigmoid(NodeId node, double factor, double of_all) const {
+  constexpr int most_factors = 4;  // chains of factors may be of any length
+  const auto is_number = [&](NodeId x) { return is(x, Op::constant); };
+  for (int level = 0; level < most_factors; ++level) {
+    const NodeId a = tape().operands(node).node[0], b = tape().operands(node).node[1];
+    if (is(node, Op::neg)) {
+      factor = -factor, node = a;
+    } else if (is(node, Op::mul) && (is_number(a) || is_number(b))) {
+      factor *= tape().data(is_number(a) ? a : b), node = is_number(a) ? b : a;
+    } else if (is(node, Op::div) && is_number(a)) {
+      return factor * tape().data(a) == of_all && is_one_more_than_exp(b);
+    } else if (is(node, Op::pow) && is_number(b) && tape().data(b) == -1.0) {
+      return factor == of_all && is_one_more_than_exp(a);
+    } else {
+      break;
+    }
+  }
+  return is(node, Op::sigmoid) && factor == of_all;
+}
+
+bool Sums::is_one_more_than_exp(NodeId node) const {
+  if (!is(node, Op::add)) return false;
+  const NodeId a = tape().operands(node).node[0], b = tape().operands(node).node[1];
+  const auto is_one = [&](NodeId x) { return is(x, Op::constant) && tape().data(x) == 1.0; };
+  return (is_one(a) && is(b, Op::exp)) || (is_one(b) && is(a, Op::exp));
+}
+
 /// A negation is one where terms are nodes, and else, if it is no term, an op like others.
 bool Sums::begins_sum(NodeId node) const {
   return is(node, Op::add) || is(node, Op::sub) || (kind_ == Terms::nodes && is(node, Op::neg));
@@ -275,7 +316,7 @@ void Sums::collect_terms(NodeId sum, List& terms, std::uint32_t& size) {
     NodeId of;
     if (!absorbable(node)) {
       terms.push_back({node, node, false, negative});
-    } else if (is(node, Op::add) || is(node, Op::sub)) {
+    } else if ((is(node, Op::add) || is(node, Op::sub)) && !is_tanh(node)) {
       absorb(node);
       push_operands(node, negative);
     } else if (is_negation(node, of)) {

@@ -119,6 +119,9 @@ class Sums {
     return request_.uses(node) == 1 && (role(node) == Role::plain || role(node) == Role::absorbed);
   }
   bool is_negation(NodeId node, NodeId& of) const;
+  bool is_tanh(NodeId sum) const;
+  bool is_sigmoid(NodeId node, double factor, double of_all) const;
+  bool is_one_more_than_exp(NodeId node) const;
   void find_differentiated();
   std::size_t index(NodeId sum) const;
 
