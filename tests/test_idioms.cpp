@@ -260,6 +260,48 @@ TEST_CASE("idioms: a tanh that is written as a sum loses no digits within a long
   }
 }
 
+/// A rod of which one cell in three grows by an exponential of the slope, and the others by `function` of it.
+template <class S, class F>
+std::vector<S> rod(std::vector<S> u, F function) {
+  using std::exp;
+  for (int step = 0; step < 20; ++step) {
+    const std::vector<S> before = u;
+    for (std::size_t i = 1; i < u.size(); ++i) {
+      const S slope = before[i - 1] - before[i];
+      u[i] += i % 3 == 2 ? 0.01 * exp(0.001 * slope) : 0.1 * function(slope);
+    }
+  }
+  return u;
+}
+
+TEST_CASE("idioms: functions are found among rows that are gathered from blocks of exponentials") {
+  // Rolled by level, all exponentials of a step are rows of one block.
+  const auto sigmoid_number = [](double x) { return static_cast<double>(sigmoid_of(x).value); };
+  const auto softplus_number = [](double x) { return static_cast<double>(softplus_of(x).value); };
+  const auto tanh_number = [](double x) { return std::tanh(x); };
+  const std::tuple<const char*, Op, Function, std::function<double(double)>> ways[] = {
+      {"sinh / cosh", Op::tanh, [](Value x) { return (exp(x) - exp(-x)) / (exp(x) + exp(-x)); }, tanh_number},
+      {"(e - 1) / (e + 1)", Op::tanh, [](Value x) { return (exp(2.0 * x) - 1.0) / (exp(2.0 * x) + 1.0); }, tanh_number},
+      {"1 / (1 + e^-x)", Op::sigmoid, [](Value x) { return 1.0 / (1.0 + exp(-x)); }, sigmoid_number},
+      {"e / (1 + e)", Op::sigmoid, [](Value x) { return exp(x) / (1.0 + exp(x)); }, sigmoid_number},
+      {"log(1 + e)", Op::softplus, [](Value x) { return log(1.0 + exp(x)); }, softplus_number},
+  };
+  const std::vector<double> row = {1500, 0, 1400, 0, 1300, 1, 1200, 0, 1100, 0, 1000, 2};
+  for (const auto& [name, op, written, function] : ways) {
+    INFO(name);
+    Tape tape;
+    const std::vector<Value> outputs = rod(tape.inputs("x", row.size()), written);
+    Executor<double> executor(compile_inference(outputs, {.verify = true}));
+    CHECK(count(executor.program(), op) >= 20);
+    executor.bind(row);
+    executor.step();
+    const std::vector<double> expected = rod(row, function);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      CHECK(std::abs(executor.outputs()[i] - expected[i]) < 1e-12 * std::abs(expected[i]));
+    }
+  }
+}
+
 TEST_CASE("idioms: exact mode and the switch leave functions as they were written") {
   for (const Style& style : styles) {
     INFO(style.name);
