@@ -6,6 +6,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "tapeloom/compiler/passes/gathered_rows.h"
 #include "tapeloom/compiler/passes/passes.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
@@ -130,7 +131,7 @@ std::optional<Quotient> divide(const Quotient& a, const Quotient& b) {
 /// of the op table that is.
 class Recogniser {
  public:
-  explicit Recogniser(Graph& graph) : g_(graph) {}
+  explicit Recogniser(Graph& graph) : g_(graph), rows_(graph) {}
 
   /// What stands for op(operands...), or nothing. It has to be told of each block, with the view that came of it.
   View idiom(Op op, std::span<const View> operands) {
@@ -146,16 +147,8 @@ class Recogniser {
     return result;
   }
 
-  /// It has to be told of each concat block, too: what is behind its rows.
-  void gathered(BlockId concat) {
-    const auto [at, is_new] = behind_.try_emplace(concat.index);
-    if (!is_new) return;
-    std::vector<Row>& rows = at->second;
-    rows.reserve(g_[concat].rows);
-    for (const View& part : g_.operands(concat)) {
-      for (std::uint32_t r = 0; r < part.rows; ++r) rows.push_back(row_behind(part.block, part.row + r * part.step));
-    }
-  }
+  /// It has to be told of each concat block, too.
+  void gathered(BlockId concat) { rows_.enter(concat); }
 
   void stands(const View& rows) {
     if (!latest_ || latest_->x == nothing || rows != g_.all(rows.block)) return;
@@ -165,81 +158,24 @@ class Recogniser {
  private:
   // --- what rows compute --------------------------------------------------------------------------------------------
 
-  using Row = std::pair<std::uint32_t, std::uint32_t>;  ///< a block, and which of its rows
-
-  /// A row, by way of the concat block that it may be of.
-  Row row_behind(BlockId block, std::uint32_t row) const {
-    const auto at = behind_.find(block.index);
-    return at == behind_.end() ? Row{block.index, row} : at->second[row];
-  }
-
-  std::vector<Row> rows_behind(const View& x) const {
-    std::vector<Row> rows;
-    for (std::uint32_t r = 0; r < x.rows; ++r) rows.push_back(row_behind(x.block, x.row + r * x.step));
-    return rows;
-  }
-
-  /// A view of such rows where they are evenly spaced in one block; or nothing.
-  static View even(const std::vector<Row>& rows) {
-    const auto [block, first] = rows[0];
-    if (rows.size() > 1 && rows[1].second < first) return nothing;
-    const std::uint32_t step = rows.size() == 1 ? 1 : rows[1].second - first;
-    for (std::uint32_t r = 0; r < rows.size(); ++r) {
-      if (rows[r] != Row{block, first + r * step}) return nothing;
-    }
-    return {BlockId(std::size_t{block}), first, static_cast<std::uint32_t>(rows.size()), step};
-  }
-
-  /// Such rows side by side.
-  View gather(const std::vector<Row>& rows) {
-    std::vector<View> parts;
-    for (const auto& [block, row] : rows) {
-      const BlockId id(std::size_t{block});
-      if (!parts.empty() && parts.back().block == id && parts.back().row + parts.back().rows == row) {
-        ++parts.back().rows;
-      } else {
-        parts.push_back({id, row, 1, 1});
-      }
-    }
-    const View view = g_.add_concat(parts);
-    gathered(view.block);
-    return view;
-  }
-
-  /// The same for rows that are gathered more than once.
-  View source(const View& x) {
-    if (!behind_.contains(x.block.index)) return x;
-    const std::vector<Row> rows = rows_behind(x);
-    const View view = even(rows);
-    return view != nothing ? view : views_.try_emplace(rows, x).first->second;
-  }
-
-  View view_of(const std::vector<Row>& rows) {
-    const View view = even(rows);
-    if (view != nothing) return view;
-    const auto [at, is_new] = views_.try_emplace(rows, nothing);
-    if (is_new) at->second = gather(rows);
-    return at->second;
-  }
-
   /// Rows of blocks of e^x, gathered, as those of one.
   std::optional<Quotient> of_gathered(const View& rows) {
-    std::vector<Row> exponents, xs;
+    std::vector<GatheredRows::Row> exponents, xs;
     std::optional<double> multiple;
     bool one_multiple = true;
-    for (const auto& [block, row] : rows_behind(rows)) {
+    for (const auto& [block, row] : rows_.behind(rows)) {
       const auto at = known_.find(block);
       if (at == known_.end() || !g_.is_op(g_.all(BlockId(std::size_t{block})), Op::exp)) return std::nullopt;
       const Quotient& e = at->second;
       const View exponent = e.exponent.part(row, 1), x = e.x.part(row, 1);
-      exponents.push_back(row_behind(exponent.block, exponent.row));
-      xs.push_back(row_behind(x.block, x.row));
+      exponents.push_back(rows_.behind(exponent.block, exponent.row));
+      xs.push_back(rows_.behind(x.block, x.row));
       one_multiple = one_multiple && multiple.value_or(e.multiple) == e.multiple;
       multiple = e.multiple;
     }
-    if (!one_multiple || *multiple == 1.0) return exponential(view_of(exponents));
-    Quotient result = exponential(view_of(xs));
-    result.exponent = view_of(exponents);
+    if (!one_multiple || *multiple == 1.0) return exponential(rows_.view_of(exponents));
+    Quotient result = exponential(rows_.view_of(xs));
+    result.exponent = rows_.view_of(exponents);
     result.multiple *= *multiple;
     if (!std::isfinite(result.multiple) || result.multiple == 0.0) return exponential(result.exponent);
     result.above = {1.0, result.multiple};
@@ -249,7 +185,7 @@ class Recogniser {
   bool is_number(const View& x) const { return g_.is_constant(x) && g_.is_constant(x, g_.constant(x, 0)); }
 
   std::optional<Quotient> of(const View& rows) {
-    if (behind_.contains(rows.block.index)) return of_gathered(rows);
+    if (rows_.are_gathered(rows)) return of_gathered(rows);
     std::optional<Quotient> result = simply_of(rows);
     if (result || g_[rows.block].kind != BlockKind::elementwise || !follows(g_[rows.block].op)) return result;
     // With another number for each row, as in [e - 1, e + 1], only single rows are something.
@@ -263,19 +199,19 @@ class Recogniser {
     const auto at = known_.find(rows.block.index);
     if (at == known_.end()) return std::nullopt;
     Quotient result = at->second;
-    result.x = source(result.x.through(rows)), result.exponent = result.exponent.through(rows);
+    result.x = rows_.source(result.x.through(rows)), result.exponent = result.exponent.through(rows);
     return result;
   }
 
   /// e^exponent, by way of what the exponent is a multiple of.
   Quotient exponential(const View& exponent) {
-    View x = source(exponent);
+    View x = rows_.source(exponent);
     double multiple = 1.0;
     for (int level = 0; level < choices::most_factors; ++level) {
       double factor = 0.0;
       const View y = multiplied(x, factor);
       if (y == nothing || !std::isfinite(multiple * factor) || multiple * factor == 0.0) break;
-      x = source(y), multiple *= factor;
+      x = rows_.source(y), multiple *= factor;
     }
     return {x, exponent, multiple, {1.0, multiple}, {1.0, 0.0}};
   }
@@ -424,9 +360,8 @@ class Recogniser {
   View negated(const View& x) { return call(Op::neg, x); }
 
   Graph& g_;
-  std::unordered_map<std::uint32_t, Quotient> known_;           // of blocks of the new graph; looked up, never walked
-  std::unordered_map<std::uint32_t, std::vector<Row>> behind_;  // the rows of each concat block; looked up
-  std::map<std::vector<Row>, View> views_;                      // of rows that are gathered
+  GatheredRows rows_;
+  std::unordered_map<std::uint32_t, Quotient> known_;  // of blocks of the new graph; looked up, never walked
   std::map<std::tuple<int, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>, View> calls_;
   std::optional<Quotient> latest_;
 };
