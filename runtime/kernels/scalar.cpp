@@ -100,8 +100,7 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& s) {
   constexpr std::size_t block = 8, many_rows = 64, many_indices = 49'152;
   // Where a step has so many that a processor cannot remember which ends where, it guesses in vain: an AMD EPYC of 2024
   // took 1.4 times as long without branches up to 43,000 numbers in short lists a step, and 0.5 times from 56,000 on.
-  const bool short_lists =
-      view.index_count > many_indices && s.rows > many_rows && i.x[1] < 2 * std::uint64_t{s.rows};
+  const bool short_lists = view.index_count > many_indices && s.rows > many_rows && i.x[1] < 2 * std::uint64_t{s.rows};
   const std::uint32_t* word = view.indices + i.x[0];
   const T* slots = view.tile;
   T* out = view.tile + i.out;
