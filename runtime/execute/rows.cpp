@@ -54,9 +54,9 @@ void Runner<T>::run_instruction(const Instruction& i, const Tile& tile, T* total
     case InstructionKind::gather:
       return row_kernels_.gather(view_, i, s);
     case InstructionKind::row_extreme:
-      return extremes(i, s, row_kernels_.row_extreme, 1);
+      return row_kernels_.row_extreme(view_, i, s);
     case InstructionKind::row_extreme_reverse:
-      return extremes(i, s, row_kernels_.row_extreme_reverse, s.rows);
+      return row_kernels_.row_extreme_reverse(view_, i, s);
     case InstructionKind::reduce:
       return reduce_uniform(i, s, tile, totals, first && !i.accumulates);
     case InstructionKind::reduce_products:
@@ -172,17 +172,6 @@ void Runner<T>::add_at(const Instruction& i, const Shape& s) {
         number = i.accumulates ? number + *x.row(r * s.terms + t) : *x.row(r * s.terms + t);
       }
     }
-  }
-}
-
-/// One after another.
-template <class T>
-void Runner<T>::extremes(Instruction i, const Shape& s, typename KernelTable<T>::Rows kernel,
-                         std::uint32_t rows_of_result) {
-  for (std::uint32_t n = 0; n < s.terms; ++n) {
-    kernel(view_, i, s);
-    i.out += rows_of_result;
-    i.x[0] += s.rows * s.step[0], i.x[1] += s.step[1];
   }
 }
 

@@ -121,7 +121,6 @@ class Runner {
   void elementwise_once(const Instruction& i, const Shape& s);
   void copy(const Instruction& i, const Shape& s);
   void add_at(const Instruction& i, const Shape& s);
-  void extremes(Instruction i, const Shape& s, typename KernelTable<T>::Rows kernel, std::uint32_t rows_of_result);
   void reduce_uniform(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first);
   void check_guards(const Instruction& i, const Shape& s, const Tile& tile);
   void add_failures(const T* conditions, std::size_t guard, std::size_t guard_step, const Tile& tile);

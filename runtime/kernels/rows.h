@@ -116,16 +116,17 @@ void row_sum(const TileView<T>& view, const Instruction& i, const Shape& shape) 
   }
 }
 
-/// The rows of operand 0, folded by F (ops::Max or ops::Min) for the lanes from `lane` on, and the index of the row
-/// that gets the adjoint: F gives it all to one of its two operands. Indices are numbers, exact up to 2^24 rows.
+/// The rows of operand 0 for result n, folded by F (ops::Max or ops::Min) for the lanes from `lane` on, and the index
+/// of the row that gets the adjoint: F gives it all to one of its two operands. Indices are numbers, exact up to 2^24
+/// rows.
 template <class T, class F, bool uniform>
 struct Extreme {
   Lanes<T> value, index = Lanes<T>(0.0);
 
-  Extreme(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t lane)
-      : value(row(view, i, shape, 0, lane)) {
+  Extreme(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t n, std::size_t lane)
+      : value(row(view, i, shape, n * shape.rows, lane)) {
     for (std::size_t r = 1; r < shape.rows; ++r) {
-      const Lanes<T> next = row(view, i, shape, r, lane), y = F::forward(value, next);
+      const Lanes<T> next = row(view, i, shape, n * shape.rows + r, lane), y = F::forward(value, next);
       const Lanes<T> to_next = F::reverse(value, next, y, Lanes<T>(1.0))[1];
       index = select(to_next != Lanes<T>(0.0), Lanes<T>(static_cast<double>(r)), index);
       value = y;
@@ -141,19 +142,24 @@ struct Extreme {
 template <class T, class F>
 void row_extreme_of(const TileView<T>& view, const Instruction& i, const Shape& shape) {
   T* out = view.tile + i.out * view.stride;
-  for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count)
-    Extreme<T, F, false>(view, i, shape, l).value.store(out + l);
+  for (std::size_t n = 0; n < shape.terms; ++n, out += view.stride) {
+    for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) {
+      Extreme<T, F, false>(view, i, shape, n, l).value.store(out + l);
+    }
+  }
 }
 
 template <class T, class F, unsigned mask>
 void row_extreme_reverse_of(const TileView<T>& view, const Instruction& i, const Shape& shape) {
   T* out = view.tile + i.out * view.stride;
-  const Operand<T, (mask & 2) != 0> adjoint(view, i.x[1]);
-  for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) {
-    const Lanes<T> index = Extreme<T, F, (mask & 1) != 0>(view, i, shape, l).index;
-    for (std::size_t r = 0; r < shape.rows; ++r) {
-      const LaneMask<T> here = index == Lanes<T>(static_cast<double>(r));
-      select(here, adjoint.at(l), Lanes<T>(0.0)).store(out + r * view.stride + l);
+  for (std::size_t n = 0; n < shape.terms; ++n, out += shape.rows * view.stride) {
+    const Operand<T, (mask & 2) != 0> adjoint(view, i.x[1] + n * shape.step[1]);
+    for (std::size_t l = 0; l < view.lanes; l += Lanes<T>::count) {
+      const Lanes<T> index = Extreme<T, F, (mask & 1) != 0>(view, i, shape, n, l).index;
+      for (std::size_t r = 0; r < shape.rows; ++r) {
+        const LaneMask<T> here = index == Lanes<T>(static_cast<double>(r));
+        select(here, adjoint.at(l), Lanes<T>(0.0)).store(out + r * view.stride + l);
+      }
     }
   }
 }

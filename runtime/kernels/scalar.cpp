@@ -126,32 +126,42 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& s) {
   }
 }
 
-/// The rows folded by F, ops::Max or ops::Min, and the row that gets the adjoint.
-template <class F, class T>
-std::pair<T, std::uint32_t> extreme(const T* x, const Shape& s) {
-  T value = x[0];
-  std::uint32_t row = 0;
-  for (std::uint32_t r = 1; r < s.rows; ++r) {
-    const T next = x[r * s.step[0]], y = F::forward(value, next);
-    if (F::reverse(value, next, y, T(1))[1] != T(0)) row = r;
-    value = y;
+/// Rows are folded by F, ops::Max or ops::Min: calls found(n, value, row) for each result, with the row that gets the
+/// adjoint.
+template <class F, class T, class Found>
+void each_extreme(const T* x, const Shape& s, Found&& found) {
+  const std::size_t step = s.step[0];
+  for (std::uint32_t n = 0; n < s.terms; ++n) {
+    T value = *x;
+    std::uint32_t row = 0;
+    x += step;
+    for (std::uint32_t r = 1; r < s.rows; ++r, x += step) {
+      const T next = *x, y = F::forward(value, next);
+      row = F::reverse(value, next, y, T(1))[1] != T(0) ? r : row;
+      value = y;
+    }
+    found(n, value, row);
   }
-  return {value, row};
 }
-template <class T>
-std::pair<T, std::uint32_t> extreme(Op op, const T* x, const Shape& s) {
-  return op == Op::max ? extreme<ops::Max>(x, s) : extreme<ops::Min>(x, s);
+template <class T, class Found>
+void each_extreme(Op op, const T* x, const Shape& s, Found&& found) {
+  op == Op::max ? each_extreme<ops::Max>(x, s, found) : each_extreme<ops::Min>(x, s, found);
 }
 
 template <class T>
 void row_extreme(const TileView<T>& view, const Instruction& i, const Shape& s) {
-  view.tile[i.out] = extreme(i.op, view.tile + i.x[0], s).first;
+  T* const out = view.tile + i.out;
+  each_extreme(i.op, view.tile + i.x[0], s, [&](std::uint32_t n, T value, std::uint32_t) { out[n] = value; });
 }
 
 template <class T>
 void row_extreme_reverse(const TileView<T>& view, const Instruction& i, const Shape& s) {
-  const std::uint32_t row = extreme(i.op, view.tile + i.x[0], s).second;
-  for (std::uint32_t r = 0; r < s.rows; ++r) view.tile[i.out + r] = r == row ? view.tile[i.x[1]] : T(0);
+  T* const out = view.tile + i.out;
+  const T* const adjoints = view.tile + i.x[1];
+  std::fill_n(out, std::size_t{s.terms} * s.rows, T(0));
+  each_extreme(i.op, view.tile + i.x[0], s, [&](std::uint32_t n, T, std::uint32_t row) {
+    out[std::size_t{n} * s.rows + row] = adjoints[std::size_t{n} * s.step[1]];
+  });
 }
 
 template <class T>
