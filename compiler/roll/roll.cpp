@@ -213,12 +213,13 @@ View ExtremeRows::write(std::size_t begin, std::size_t end) {
   return result;
 }
 
-/// Side by side if their operands are and there are few of them, else one after another.
+/// Side by side if their operands are and there are few of them for their rows, else one after another.
 bool ExtremeRows::better_side_by_side(std::size_t begin, std::size_t end) const {
   const std::size_t count = rows_.operands(), extremes = end - begin;
   if (count > choices::most_rows) return true;
-  if (count > choices::few_operands || sums_.terms(rows_.node(begin)).size() != count) return false;
-  if (extremes < count - 1 && count * extremes <= choices::most_rows) return false;
+  if (sums_.terms(rows_.node(begin)).size() != count) return false;
+  const std::size_t least = count <= choices::few_operands ? count - 1 : choices::rows_an_operand * count;
+  if (extremes < least && count * extremes <= choices::most_rows) return false;
   for (std::size_t k = 0; k < count; ++k) {
     if (!rows_.in_place(begin, end, k)) return false;
   }
