@@ -28,7 +28,8 @@ packages=()
 need_command() { command -v "$1" > /dev/null || packages+=("$2"); }
 need_package() { [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2> /dev/null)" == installed ]] || packages+=("$1"); }
 
-need_command "${CXX:-c++}" g++
+read -r compiler _ <<< "${CXX:-c++}"  # as CMake takes it: "ccache g++", "g++ -m64"
+need_command "$compiler" g++
 need_command cmake cmake
 need_command ninja ninja-build
 need_command pkg-config pkgconf  # tests/package/
