@@ -11,50 +11,49 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 namespace {
 
-struct LiveRecords {
-  std::mutex mutex;
-  std::vector<const TrainingRecord*> records;
-  std::atomic<std::uint64_t> changes{1};
-};
+// There before anything runs: made at its first use, a mutex looks like a race to programs with ThreadSanitizer that
+// are linked with a library without.
+constinit std::mutex live_mutex;
+constinit std::atomic<std::uint64_t> changes{1};
 
-/// Never destroyed, since executors may be static.
-LiveRecords& live() {
-  static LiveRecords& records = *new LiveRecords;
+/// Under the mutex. Never destroyed, since executors may be static.
+std::vector<const TrainingRecord*>& live() {
+  static auto& records = *new std::vector<const TrainingRecord*>;
   return records;
 }
 
-void unlock() { live().mutex.unlock(); }
+void unlock() { live_mutex.unlock(); }
 // From before anybody can be at work on them: a fork waits for those who are. The child, which has no other threads,
 // would wait for ever.
-[[maybe_unused]] const int fork_waits = pthread_atfork([] { live().mutex.lock(); }, unlock, unlock);
+[[maybe_unused]] const int fork_waits = pthread_atfork([] { live_mutex.lock(); }, unlock, unlock);
 
 }  // namespace
 
 TrainingRecord::TrainingRecord(std::uint64_t recording) : recording_(recording) {
   if (recording == 0) return;
-  const std::lock_guard lock(live().mutex);
-  live().records.push_back(this);
+  const std::lock_guard lock(live_mutex);
+  live().push_back(this);
 }
 
 TrainingRecord::~TrainingRecord() {
   if (recording_ == 0) return;
-  const std::lock_guard lock(live().mutex);
-  std::erase(live().records, this);
+  const std::lock_guard lock(live_mutex);
+  std::erase(live(), this);
 }
 
 void TrainingRecord::set_trained(bool trained) {
   if (trained_.exchange(trained, std::memory_order_relaxed) == trained) return;
-  live().changes.fetch_add(1, std::memory_order_relaxed);
+  changes.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool any_trained(std::uint64_t recording) {
-  const std::lock_guard lock(live().mutex);
-  return std::any_of(live().records.begin(), live().records.end(), [recording](const TrainingRecord* record) {
+  const std::lock_guard lock(live_mutex);
+  return std::any_of(live().begin(), live().end(), [recording](const TrainingRecord* record) {
     return record->recording() == recording && record->trained();
   });
 }
 
-std::uint64_t training_changes() { return live().changes.load(std::memory_order_relaxed); }
+std::uint64_t training_changes() { return changes.load(std::memory_order_relaxed); }
 
 template <class T>
 void check_same_parameters(const Program& program, const ParameterBuffer<T>& buffer) {

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include "second.h"
 
@@ -66,6 +68,29 @@ bool throws() {
   return false;
 }
 
+/// The first executors of a process, in several threads at once: no race, nor what -fsanitize=thread takes for one,
+/// since it sees all of the program and only a part of the library. (Threads with smaller programs hardly meet.)
+bool runs_in_threads() {
+  using namespace tapeloom;
+  Tape tape;
+  SplitMix64 random(1);
+  const std::vector<Value> x = tape.inputs("x", 64);
+  const MLP network(tape, 64, {{64, tanh}, {64, tanh}, {1}}, glorot(random));
+  const auto program = std::make_shared<const Program>(compile(batch_mean(square(network(x)[0]))));
+  const std::vector<double> rows(10 * x.size(), 0.5);
+  double losses[4] = {};
+  std::vector<std::thread> threads;
+  for (double& loss : losses) {
+    threads.emplace_back([&] {
+      Executor<double> executor(program);
+      executor.bind(rows);
+      loss = executor.step();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return losses[0] > 0.0 && losses[0] == losses[1] && losses[1] == losses[2] && losses[2] == losses[3];
+}
+
 }  // namespace
 
 int main() {
@@ -73,6 +98,7 @@ int main() {
                               "." + std::to_string(TAPELOOM_VERSION_PATCH);
   std::printf("headers %s, library %s\n", headers.c_str(), tapeloom::version());
   if (headers != tapeloom::version()) return std::puts("two versions"), 1;
+  if (!runs_in_threads()) return std::puts("computes something else in threads"), 1;
   if (!learns()) return std::puts("does not learn"), 1;
   if (!starts_alike()) return std::puts("other initial numbers"), 1;
   if (!throws()) return std::puts("does not throw CompileError"), 1;
