@@ -1,6 +1,6 @@
 # Tapeloom on its own, with fast-math or a part of it among the flags: the library's numbers stay those of IEEE 754, and
-# its shared object leaves subnormal numbers alone. Without exceptions among the flags it has its own. A source of the test is compiled and linked with the library's own
-# flags, so that nothing of the library has to be.
+# its shared object leaves subnormal numbers alone. Without exceptions among the flags it has its own. A source of the
+# test is compiled and linked with the library's own flags, so that nothing of the library has to be.
 cmake_minimum_required(VERSION 3.22)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
@@ -30,7 +30,8 @@ int main() {
 ")
 
 foreach(flags "" "-ffast-math" "-ffast-math -fno-finite-math-only" "-ffinite-math-only"
-        "-funsafe-math-optimizations -fno-signed-zeros" "-fno-exceptions" "-fassociative-math -fno-signed-zeros -fno-trapping-math")
+        "-funsafe-math-optimizations -fno-signed-zeros" "-fassociative-math -fno-signed-zeros -fno-trapping-math"
+        "-fno-exceptions")
   set(build ${SCRATCH}/build)
   file(REMOVE_RECURSE ${build})
   run(${CMAKE_COMMAND} -S ${ROOT} -B ${build} -G ${GENERATOR} -DCMAKE_MAKE_PROGRAM=${MAKE} -DCMAKE_CXX_COMPILER=${CXX}
