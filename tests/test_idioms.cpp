@@ -260,6 +260,30 @@ TEST_CASE("idioms: a tanh that is written as a sum loses no digits within a long
   }
 }
 
+TEST_CASE("idioms: a tanh of multiples is one, though its powers of e look like samples or rows of a sum") {
+  for (const double factor : {1.0, 2.0, -3.0}) {
+    for (const std::size_t count : {1u, 2u, 5u}) {
+      for (const bool fold : {true, false}) {
+        INFO(factor << ", " << count << " rows" << (fold ? "" : ", samples are not folded"));
+        Tape tape;
+        std::vector<Value> x, outputs;
+        for (std::size_t i = 0; i < count; ++i) {
+          x.push_back(tape.parameter(i % 2 == 0 ? 800.0 : -1e-8));
+          outputs.push_back((exp(factor * x[i]) - exp(-factor * x[i])) / (exp(factor * x[i]) + exp(-factor * x[i])));
+        }
+        Executor<double> executor(compile(sum(outputs), {.outputs = outputs, .fold_samples = fold, .verify = true}));
+        CHECK(written_out(executor.program()) == 0);
+        executor.step();
+        for (std::size_t i = 0; i < count; ++i) {
+          const double expected = std::tanh(factor * x[i].data());
+          CHECK(std::abs(executor.outputs()[i] - expected) < 1e-14 * std::abs(expected));
+          CHECK(std::abs(executor.gradients()[i] - (i % 2 == 0 ? 0.0 : factor)) < 1e-14 * std::abs(factor));
+        }
+      }
+    }
+  }
+}
+
 /// A rod of which one cell in three grows by an exponential of the slope, and the others by `function` of it.
 template <class S, class F>
 std::vector<S> rod(std::vector<S> u, F function) {

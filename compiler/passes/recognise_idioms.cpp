@@ -238,8 +238,15 @@ class Recogniser {
       return e;
     }
     if (!follows(op)) return std::nullopt;
-    const std::optional<Quotient> a = of(operands.front()), b = a ? of(operands.back()) : a;
-    return b ? followed(op, *a, *b) : b;
+    std::optional<Quotient> a = of(operands.front()), b = a ? of(operands.back()) : a;
+    if (!b) return b;
+    if (common_x(*a, *b) == nullptr) a = of_own_power(operands.front(), *a), b = of_own_power(operands.back(), *b);
+    return followed(op, *a, *b);
+  }
+
+  /// Rows of a block of e^kx may be of one x and another k each, where the block as a whole is not.
+  Quotient of_own_power(const View& rows, const Quotient& known) {
+    return g_.is_op(rows, Op::exp) ? exponential(known.exponent) : known;
   }
 
   static std::optional<Quotient> followed(Op op, const Quotient& a, const Quotient& b) {

@@ -281,9 +281,34 @@ bool Sums::is_one_more_than_exp(NodeId node) const {
   return (is_one(a) && is(b, Op::exp)) || (is_one(b) && is(a, Op::exp));
 }
 
+/// e^ax + e^bx, or their difference, as of a tanh written through them: no samples of e^kx, nor a sum of its rows, or
+/// nobody would see any more what they are together.
+bool Sums::adds_two_powers(NodeId node) const {
+  const auto behind_factors = [&](NodeId x) {
+    constexpr int most_factors = 4;
+    const auto is_number = [&](NodeId k) { return is(k, Op::constant); };
+    for (int level = 0; level < most_factors && !is_leaf(x); ++level) {
+      const NodeId a = tape().operands(x).node[0], b = tape().operands(x).node[1];
+      const bool product = is(x, Op::mul);
+      if (product && is_number(a)) {
+        x = b;
+      } else if (is(x, Op::neg) || ((product || is(x, Op::div)) && is_number(b))) {
+        x = a;
+      } else {
+        break;
+      }
+    }
+    return x;
+  };
+  const NodeId a = tape().operands(node).node[0], b = tape().operands(node).node[1];
+  return is(a, Op::exp) && is(b, Op::exp) &&
+         behind_factors(tape().operands(a).node[0]) == behind_factors(tape().operands(b).node[0]);
+}
+
 /// A negation is one where terms are nodes, and else, if it is no term, an op like others.
 bool Sums::begins_sum(NodeId node) const {
-  return is(node, Op::add) || is(node, Op::sub) || (kind_ == Terms::nodes && is(node, Op::neg));
+  if (is(node, Op::add) || is(node, Op::sub)) return !adds_two_powers(node);
+  return kind_ == Terms::nodes && is(node, Op::neg);
 }
 
 std::span<const Term> Sums::find_terms(NodeId sum) {

@@ -122,6 +122,7 @@ class Sums {
   bool is_tanh(NodeId sum) const;
   bool is_sigmoid(NodeId node, double factor, double of_all) const;
   bool is_one_more_than_exp(NodeId node) const;
+  bool adds_two_powers(NodeId node) const;
   void find_differentiated();
   std::size_t index(NodeId sum) const;
 
