@@ -17,7 +17,8 @@ namespace tapeloom::inline TAPELOOM_ABI {
 // or not, and by computed Values, as of gradient() and derivative(), whose conventions hold.
 //
 // They throw CompileError where there is no y or no x, and for input_gradients; RecordingError for Values of several
-// tapes, for numbers among x, where a group of inputs has the name already, and what gradient() and derivative() throw.
+// tapes, for numbers among x, where a group of inputs has the name already, where a y depends by way of a batch
+// reduction on an x, of Jacobian-vector products one that all samples share, and what gradient() and derivative() throw.
 
 /// Vector-Jacobian products, sum_i seeds_i dy_i/dx_j for each x_j, by one reverse sweep. The inputs "seeds" are as many
 /// as y.
@@ -29,7 +30,7 @@ inline Program compile_vector_jacobian(std::initializer_list<Value> y, std::init
 }
 
 /// Jacobian-vector products, sum_j dy_i/dx_j direction_j for each y_i, by one forward sweep. The inputs "direction" are
-/// as many as x.
+/// as many as x. Inputs move in all samples at once, also for what depends on others by way of a batch reduction.
 TAPELOOM_API Program compile_jacobian_vector(std::span<const Value> y, std::span<const Value> x,
                                              CompileOptions options = {});
 inline Program compile_jacobian_vector(std::initializer_list<Value> y, std::initializer_list<Value> x,

@@ -113,6 +113,35 @@ TEST_CASE("jacobian products: rows have a place for vectors that do not matter")
   CHECK(std::vector<double>(columns.outputs().begin(), columns.outputs().end()) == expected);
 }
 
+TEST_CASE("jacobian products: no reduction over the samples mixes the vectors of rows") {
+  Tape tape;
+  const Value a = tape.parameter(2.0), x = tape.input(0.0, "x"), mean = batch_mean(square(a * x));
+  CHECK_THROWS_SAYING(RecordingError, "batch_mean", compile_vector_jacobian({a, mean}, {a}));
+  const Value chosen = where(tape.training(), mean, a * 5.0);
+  const std::size_t recorded = tape.size();
+  CHECK_THROWS_SAYING(RecordingError, "batch_mean", compile_jacobian_vector({a, mean}, {a}));
+  CHECK_THROWS_SAYING(RecordingError, "batch_mean", compile_jacobian_vector({a * x - mean}, {x, a}));
+  CHECK_THROWS_SAYING(RecordingError, "batch_mean", compile_jacobian_vector({chosen}, {a}, {.training = true}));
+  CHECK(tape.size() == recorded + 2);  // a * x - mean
+  // By inputs, all samples move at once; and a y may be computed from a mean that x is no part of.
+  Executor<double> executor(compile_jacobian_vector({mean}, {x}));
+  const std::vector<double> rows = {1.0, 0.5, 3.0, -0.25};  // x and its direction
+  executor.bind(rows);
+  executor.step();
+  CHECK(close(executor.outputs()[0], (8.0 * 1.0 * 0.5 + 8.0 * 3.0 * -0.25) / 2.0, 1e-15));
+  const Value b = tape.parameter(3.0);
+  Executor<double> scaled(compile_jacobian_vector({b * mean}, {b}));
+  scaled.bind(rows);
+  scaled.step();
+  CHECK(close(scaled.outputs()[1], 4.0 * (1.0 + 9.0) / 2.0 * -0.25, 1e-15));
+  Executor<double> trained(compile_jacobian_vector({chosen}, {a}));
+  const std::vector<double> directions = {0.5, -0.25};
+  trained.bind("direction", directions);
+  trained.step();
+  CHECK(trained.outputs()[0] == 2.5);
+  CHECK(trained.outputs()[1] == -1.25);
+}
+
 TEST_CASE("jacobian products: refusals leave the tape as it was") {
   Tape tape, other;
   const Value a = tape.parameter(2.0), x = tape.input(0.0, "seeds");
