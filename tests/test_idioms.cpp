@@ -284,6 +284,33 @@ TEST_CASE("idioms: a tanh of multiples is one, though its powers of e look like 
   }
 }
 
+TEST_CASE("idioms: rows of one block are a tanh of another multiple each") {
+  const double factors[] = {1.0, 2.0, -0.5, 3.0};
+  for (const bool one_x : {true, false}) {
+    for (const std::size_t count : {2u, 3u, 4u}) {
+      INFO(count << " rows of " << (one_x ? "one number" : "as many numbers"));
+      Tape tape;
+      std::vector<Value> x, outputs;
+      for (std::size_t i = 0; i < count; ++i) {
+        x.push_back(one_x && i > 0 ? x[0] : tape.parameter(800.0));
+        const Value up = exp(factors[i] * x[i]), down = exp(-factors[i] * x[i]);
+        outputs.push_back((up - down) / (up + down));
+      }
+      // Of one number they could be samples, whose data are the factors.
+      Executor<double> executor(compile(sum(outputs), {.outputs = outputs, .fold_samples = !one_x, .verify = true}));
+      CHECK(written_out(executor.program()) == 0);
+      for (const double number : {800.0, -1e-8, 0.3}) {
+        std::ranges::fill(executor.parameters(), number);
+        executor.step();
+        for (std::size_t i = 0; i < count; ++i) {
+          const double expected = std::tanh(factors[i] * number);
+          CHECK(std::abs(executor.outputs()[i] - expected) < 1e-14 * std::abs(expected));
+        }
+      }
+    }
+  }
+}
+
 /// A rod of which one cell in three grows by an exponential of the slope, and the others by `function` of it.
 template <class S, class F>
 std::vector<S> rod(std::vector<S> u, F function) {

@@ -240,8 +240,28 @@ class Recogniser {
     if (!follows(op)) return std::nullopt;
     std::optional<Quotient> a = of(operands.front()), b = a ? of(operands.back()) : a;
     if (!b) return b;
-    if (common_x(*a, *b) == nullptr) a = of_own_power(operands.front(), *a), b = of_own_power(operands.back(), *b);
+    if (common_x(*a, *b) == nullptr) find_common_x(operands.front(), *a, operands.back(), *b);
     return followed(op, *a, *b);
+  }
+
+  /// Of e^kx with another k for each row of both, the exponents of that which comes first in the graph are an x of both
+  /// where those of the other are the same multiple of them everywhere.
+  void find_common_x(const View& of_a, Quotient& a, const View& of_b, Quotient& b) {
+    a = of_own_power(of_a, a), b = of_own_power(of_b, b);
+    if (common_x(a, b) != nullptr || !g_.is_op(of_a, Op::exp) || !g_.is_op(of_b, Op::exp)) return;
+    const bool swapped = std::pair(b.exponent.block, b.exponent.row) < std::pair(a.exponent.block, a.exponent.row);
+    Quotient &first = swapped ? b : a, &other = swapped ? a : b;
+    std::optional<double> ratio;
+    for (std::uint32_t r = 0; r < of_a.rows; ++r) {
+      const Quotient one = exponential(first.exponent.part(r, 1)), two = exponential(other.exponent.part(r, 1));
+      const double of_row = two.multiple / one.multiple;
+      if (one.x != two.x || ratio.value_or(of_row) != of_row) return;
+      ratio = of_row;
+    }
+    if (!std::isfinite(*ratio) || *ratio == 0.0) return;
+    const View x = rows_.source(first.exponent);
+    first = {x, first.exponent, 1.0, {1.0, 1.0}, {1.0, 0.0}};
+    other = {x, other.exponent, *ratio, {1.0, *ratio}, {1.0, 0.0}};
   }
 
   /// Rows of a block of e^kx may be of one x and another k each, where the block as a whole is not.
