@@ -311,6 +311,18 @@ TEST_CASE("idioms: rows of one block are a tanh of another multiple each") {
   }
 }
 
+TEST_CASE("idioms: a tanh is one beside a sigmoid that shares its denominator") {
+  Tape tape;
+  const Value x = tape.input(0.0, "x"), below = exp(x) + 1.0;
+  const std::vector<Value> outputs = {1.0 - 2.0 / below, 1.0 / below};
+  Executor<double> executor(compile(batch_sum(sum(outputs)), {.outputs = outputs, .verify = true}));
+  const std::vector<double> row = {1e-7};
+  executor.bind(row);
+  executor.step();
+  const double expected = std::tanh(0.5e-7);
+  CHECK(std::abs(executor.outputs()[0] - expected) < 1e-14 * expected);  // not 1 - 2 * sigmoid(-x)
+}
+
 /// A rod of which one cell in three grows by an exponential of the slope, and the others by `function` of it.
 template <class S, class F>
 std::vector<S> rod(std::vector<S> u, F function) {

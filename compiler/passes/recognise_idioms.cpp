@@ -336,9 +336,13 @@ class Recogniser {
     if (!f || f->x == nothing || is_number(operands[0]) || !f->below.is(1.0, 0.0) || f->above.size() != 2) {
       return nothing;
     }
-    const std::optional<Quotient> inverse = divide(Quotient::number(1.0), *f);
+    std::optional<Quotient> inverse = divide(Quotient::number(1.0), *f);
     const View factor = inverse ? function(*inverse) : nothing;
-    return factor == nothing ? nothing : g_.add_elementwise(Op::mul, {operands[0], factor});
+    if (factor == nothing) return nothing;
+    inverse->recognised = true;
+    // Single rows of the product may be known, where y has another number for each.
+    if (factor == g_.all(factor.block)) known_.insert_or_assign(factor.block.index, *inverse);
+    return g_.add_elementwise(Op::mul, {operands[0], factor});
   }
 
   /// The forms of max(0, x) whose derivative at 0 is 0, too.
