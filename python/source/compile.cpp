@@ -289,14 +289,14 @@ void add_compile(py::module_& module) {
   add_product(
       "compile_vector_jacobian", &compile_product_executor<compile_vector_jacobian>,
       "Compiles vector-Jacobian products and makes an Executor for them: the sum over i of seeds[i] dy[i]/dx[j] "
-      "for each of `x`, by one reverse sweep. The seeds are as many as `y`, and are bound behind the inputs that "
-      "were recorded. Where y and x do not differ from sample to sample, each bound row gets a product of its "
-      "own, and unit vectors give the Jacobian, row by row. `outputs` follow the products. Other arguments are "
+      "for each of `x`, by one reverse sweep. The inputs \"seeds\", as many as `y`, are bound behind those that were "
+      "recorded. Where y and x do not differ from sample to sample, each bound row gets a product of its own, and unit "
+      "vectors give the Jacobian, row by row. `outputs` follow the products. Other arguments are "
       "compile's. Raises RecordingError where a y depends on other samples by way of a batch reduction.");
   add_product(
       "compile_jacobian_vector", &compile_product_executor<compile_jacobian_vector>,
       "The same for Jacobian-vector products, the sum over j of dy[i]/dx[j] direction[j] for each of `y`, by one "
-      "forward sweep. The numbers of the direction are as many as `x`.");
+      "forward sweep. The inputs \"direction\" are as many as `x`.");
   module.def(
       "explain_passes", explain_recording, py::arg("loss"), py::arg("parameters") = py::none(),
       py::arg("outputs") = py::none(), py::kw_only(), py::arg("branches_from") = 0,

@@ -48,7 +48,8 @@ PyObject* make_uniform_input(PyObject*, PyObject* arguments, PyObject* keywords)
 
 /// How many leaves `name(..., count)` is to make. Throws ErrorIsSet, and RecordingError for none.
 std::size_t count_argument(PyObject* count, const std::string& call) {
-  const Py_ssize_t wanted = PyLong_AsSsize_t(count);
+  if (PyBool_Check(count)) throw py::type_error(call + ": a number is expected, and not a truth");
+  const Py_ssize_t wanted = PyNumber_AsSsize_t(count, PyExc_OverflowError);
   if (wanted == -1 && PyErr_Occurred() != nullptr) throw ErrorIsSet();
   if (wanted < 1) throw RecordingError(call + ": at least one is needed");
   return static_cast<std::size_t>(wanted);
@@ -65,7 +66,7 @@ PyObject* make_inputs(PyObject*, PyObject* arguments, PyObject* keywords) {
     const std::string label = text_argument(name, "the name of inputs");
     const Recording::Pin pin(recording());
     std::vector<double> data;
-    if (PyLong_Check(count)) {
+    if (PyIndex_Check(count) != 0) {  // NumPy's integers, too
       data.resize(count_argument(count, "inputs(\"" + label + "\", count)"));
     } else {
       for (const Value& value : values_of(count, "inputs")) data.push_back(value.data());

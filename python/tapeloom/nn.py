@@ -35,7 +35,17 @@ class Neuron(_NeuronBase, Module):
         self.w = [parameter(random.uniform(-1, 1)) for _ in range(nin)]
         self.b = parameter(0.0)
         self.nonlin = nonlin
-        self.activation = activation if activation is not None else "relu" if nonlin else ""
+        if activation is not None:
+            self.activation = activation
+
+    @property
+    def nonlin(self):
+        return self._nonlin
+
+    @nonlin.setter
+    def nonlin(self, nonlin):  # micrograd reads it in each call
+        self._nonlin = nonlin
+        self.activation = "relu" if nonlin else ""
 
     def __call__(self, x):
         return _layer((self,), x, type(self))[0]

@@ -105,6 +105,18 @@ class Nets(unittest.TestCase):
                           "net.layers.0.bias[1]", "net.layers.1.weight[0][0]", "net.layers.1.weight[0][1]",
                           "net.layers.1.bias[0]"])
 
+    def test_nonlin_may_be_set_as_in_micrograd(self):
+        neuron = Neuron(2)
+        neuron.w = [-1.0, -1.0]
+        self.assertEqual(neuron([1.0, 1.0]).data, 0.0)
+        neuron.nonlin = False
+        self.assertEqual(neuron([1.0, 1.0]).data, -2.0)
+        self.assertEqual(copy.deepcopy(neuron).nonlin, False)
+        neuron.nonlin = True
+        self.assertEqual((neuron([1.0, 1.0]).data, repr(neuron)), (0.0, "ReLUNeuron(2)"))
+        tanh = Neuron(2, activation="tanh")
+        self.assertEqual((tanh.nonlin, tanh.activation), (True, "tanh"))
+
     def test_weights_may_be_replaced(self):
         neuron = Neuron(2, nonlin=False)
         neuron.w[0] = Value(10.0)
