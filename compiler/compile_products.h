@@ -18,7 +18,8 @@ namespace tapeloom::inline TAPELOOM_ABI {
 //
 // They throw CompileError where there is no y or no x, and for input_gradients; RecordingError for Values of several
 // tapes, for numbers among x, where a group of inputs has the name already, where a y depends by way of a batch
-// reduction on an x, of Jacobian-vector products one that all samples share, and what gradient() and derivative() throw.
+// reduction on an x, of Jacobian-vector products one that all samples share, and what gradient() and derivative()
+// throw.
 
 /// Vector-Jacobian products, sum_i seeds_i dy_i/dx_j for each x_j, by one reverse sweep. The inputs "seeds" are as many
 /// as y.

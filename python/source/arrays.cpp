@@ -73,11 +73,10 @@ namespace {
 void check_numbers(const ArrayMemory& memory, const std::string& what) {
   const char type = memory.type();
   if (type != 'f' && type != 'd') {
-    if (!memory.is_integer() && type != '?') throw BindError(what + ": the array is not of float32 or float64");
-    throw BindError(what +
-                    ": the array is not of float32 or float64, but of integers or truths; array.astype(numpy.float64) "
-                    "makes a copy that is. An array that is bound is not copied, so keep that if it is to be changed "
-                    "between steps");
+    throw BindError(what + ": the array is not of float32 or float64" +
+                    (memory.is_integer() || type == '?' ? ", but of integers or truths" : "") +
+                    "; array.astype(numpy.float64) makes a copy that is. An array that is bound is not copied, so keep "
+                    "that if it is to be changed between steps");
   }
   if (reinterpret_cast<std::uintptr_t>(memory.data()) % memory.number_size() != 0) {
     throw BindError(what + ": the numbers of the array are not aligned in memory" + contiguous_is_the_way_out);

@@ -40,6 +40,7 @@ class Neuron(_NeuronBase, Module):
 
     @property
     def nonlin(self):
+        """Whether it was made with relu, or with another activation; setting it chooses relu or nothing."""
         return self._nonlin
 
     @nonlin.setter

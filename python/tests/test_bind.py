@@ -51,7 +51,7 @@ class Binding(unittest.TestCase):
             (self.x[::-1], "ascontiguousarray"),
             (np.broadcast_to(self.x[0], (10, 3)), "ascontiguousarray"),
             (np.column_stack([self.x, self.x])[:, ::2], "ascontiguousarray"),
-            (self.x.astype(int), r"astype\(numpy.float32\)"),
+            (self.x.astype(int), r"integers or truths; array.astype\(numpy.float64\)"),  # which keeps their digits
             (self.x.astype(np.float16), "astype"),
             (self.x > 0, "astype"),
             (self.x.astype(">f8"), "astype"),

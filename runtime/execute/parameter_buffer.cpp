@@ -14,7 +14,7 @@ namespace {
 // There before anything runs: made at its first use, a mutex looks like a race to programs with ThreadSanitizer that
 // are linked with a library without.
 constinit std::mutex live_mutex;
-constinit std::atomic<std::uint64_t> changes{1};
+constinit std::atomic<std::uint64_t> live_changes{1};
 
 /// Under the mutex. Never destroyed, since executors may be static.
 std::vector<const TrainingRecord*>& live() {
@@ -43,7 +43,7 @@ TrainingRecord::~TrainingRecord() {
 
 void TrainingRecord::set_trained(bool trained) {
   if (trained_.exchange(trained, std::memory_order_relaxed) == trained) return;
-  changes.fetch_add(1, std::memory_order_relaxed);
+  live_changes.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool any_trained(std::uint64_t recording) {
@@ -53,7 +53,7 @@ bool any_trained(std::uint64_t recording) {
   });
 }
 
-std::uint64_t training_changes() { return changes.load(std::memory_order_relaxed); }
+std::uint64_t training_changes() { return live_changes.load(std::memory_order_relaxed); }
 
 template <class T>
 void check_same_parameters(const Program& program, const ParameterBuffer<T>& buffer) {
