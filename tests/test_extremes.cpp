@@ -9,6 +9,7 @@
 #include "forced_isa.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
+#include "tapeloom/runtime/execute/row_runner.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -31,7 +32,7 @@ Value largest(const Values& x) { return chain(tapeloom::max, x); }
 Value smallest(const Values& x) { return chain(tapeloom::min, x); }
 
 /// A net with so many outputs, and the loss that something makes of them.
-std::size_t instructions(std::size_t width, const std::function<Value(const Values&)>& loss) {
+std::size_t instructions_of(std::size_t width, const std::function<Value(const Values&)>& loss) {
   Tape tape;
   std::mt19937_64 random(1);
   const MLP model(tape, 5, {{6, tapeloom::tanh}, {width}}, uniform_initializer(random, -1.0, 1.0));
@@ -72,8 +73,8 @@ TEST_CASE("extremes: the number of instructions does not depend on how many oper
   };
   for (const auto& [name, loss] : losses) {
     INFO(name);
-    const std::size_t few = instructions(5, loss);
-    for (const std::size_t width : {8, 17, 64, 300}) CHECK(instructions(width, loss) == few);
+    const std::size_t few = instructions_of(5, loss);
+    for (const std::size_t width : {8, 17, 64, 300}) CHECK(instructions_of(width, loss) == few);
   }
 }
 
@@ -118,6 +119,60 @@ TEST_CASE("extremes: of parameters, once a step") {
       }
     }
   }
+}
+
+TEST_CASE("extremes: of many pools, an adjoint for each, once a step and with rows as lanes") {
+  // In no order, so that they are gathered, and are one instruction.
+  constexpr std::size_t pools = 20, operands = 4;
+  std::vector<std::size_t> order(pools * operands);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::mt19937_64 random(5);
+  std::ranges::shuffle(order, random);
+  const runtime::ByRowsAlways always;
+  for (const bool of_inputs : {false, true}) {
+    Tape tape;
+    const std::vector<double> numbers = some_numbers(order.size(), 7);
+    const Value other = tape.input(0.0, "other"), scale = tape.parameter(0.75);
+    Values x = tape.inputs("x", order.size());
+    if (!of_inputs) std::ranges::transform(numbers, x.begin(), [&](double n) { return tape.parameter(n); });
+    Value each = other;
+    for (std::size_t p = 0; p < pools; ++p) {
+      Values pool;
+      for (std::size_t k = 0; k < operands; ++k) pool.push_back(tanh(scale * x[order[p * operands + k]]));
+      const Value chosen = p % 2 == 0 ? largest(pool) : -smallest(pool);
+      each += square(chosen) * (0.1 + static_cast<double>(p));
+    }
+    const Value loss = batch_mean(square(each));
+    for (const std::size_t samples : {1, 3, 8, 20}) {
+      INFO((of_inputs ? "of inputs, " : "of parameters, ") << samples << " samples");
+      expect_programs_like_evaluate(loss, {each}, some_numbers(samples * (1 + order.size()), samples), samples, 4000);
+    }
+    CHECK(count(compile(loss), InstructionKind::row_extreme) == 2);
+    CHECK(count(compile(loss), InstructionKind::row_extreme_reverse) == 2);
+  }
+}
+
+TEST_CASE("extremes: of windows of a list they are side by side where these are long enough for their operands") {
+  const auto row_extremes = [](std::size_t window, std::size_t places) {
+    Tape tape;
+    const Value scale = tape.parameter(0.75);
+    Values y;
+    for (const Value& x : tape.inputs("x", places + window - 1)) y.push_back(tanh(scale * x));
+    Value each = 0.0;
+    for (std::size_t i = 0; i < places; ++i) {
+      each += square(largest(Values(y.begin() + i, y.begin() + i + window))) * (0.1 + static_cast<double>(i));
+    }
+    const Value loss = batch_mean(each);
+    for (const std::size_t samples : {1, 4, 33}) {
+      INFO(window << " operands at " << places << " places, " << samples << " samples");
+      expect_programs_like_evaluate(loss, {each}, some_numbers(samples * y.size(), samples), samples, 4000);
+    }
+    return count(compile(loss), InstructionKind::row_extreme);
+  };
+  CHECK(row_extremes(4, 3) == 0);
+  CHECK(row_extremes(7, 14) == 0);
+  CHECK(row_extremes(7, 13) == 1);
+  CHECK(row_extremes(24, 64) == 0);
 }
 
 TEST_CASE("extremes: an adjoint of each sample, although the operands turn out to be the same for all") {
