@@ -15,7 +15,9 @@
 #include "tapeloom/runtime/files/csv.h"
 #include "tapeloom/runtime/files/number_array.h"
 #include "tapeloom/runtime/files/safetensors.h"
+#include "tapeloom/runtime/train/lbfgs.h"
 #include "tapeloom/runtime/train/metrics.h"
+#include "tapeloom/runtime/train/trainer.h"
 
 using namespace tapeloom;
 
@@ -104,4 +106,25 @@ TEST_CASE("data_view: a view that is added to where it is made is a view of its 
   DataView second;
   second.add("x", floats, 3);
   CHECK(predict(executor, second) == Doubles{-1, 5});
+}
+
+TEST_CASE("data views: what is bound does not stand for a group that is missing") {
+  Tape tape;
+  const Value x = tape.input(0.0, "x"), y = tape.input(0.0, "y"), w = tape.parameter(1.0);
+  Executor<double> executor(compile(batch_mean(pow(w * x - y, 2.0))));
+  const Doubles first = {1.0, 2.0}, second = {3.0, 4.0};
+  executor.bind("x", first);
+  executor.bind("y", first);
+  const char* const missing = "no rows for the group \"y\"";
+  const DataView part = DataView().add("x", second);
+  CHECK_THROWS_SAYING(BindError, missing, fit(executor, part, {}));
+  CHECK_THROWS_SAYING(BindError, missing, lbfgs(executor, part, {}));
+  const DataView whole = DataView().add("x", second).add("y", second);
+  CHECK_THROWS_SAYING(BindError, missing, fit(executor, whole, {.validation_data = part}));
+  const std::vector<Value> results = {w * x, y};
+  Executor<double> predictor(compile_inference(results), executor);
+  predictor.bind("y", first);
+  CHECK_THROWS_SAYING(BindError, missing, predict(predictor, part));
+  CHECK_THROWS_SAYING(BindError, missing, fit(executor, part, {.validation_fraction = 0.5}, &predictor));
+  CHECK(fit(executor, DataView(), {.epochs = 1}).epochs.size() == 1);  // all stays bound
 }

@@ -2,6 +2,8 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
 
 #include "arguments.h"
 #include "executor.h"
@@ -116,15 +118,29 @@ CompileOptions options_of(const py::kwargs& named) {
   return options;
 }
 
+/// Program::recording of what was compiled from a copy of the recording: equal where the parameters are the same Values
+/// and begin with the same numbers. What is compiled keeps its Values, so that no others get their addresses.
+std::uint64_t recording_of(const Program& program, const std::vector<py::object>& values) {
+  std::vector<std::pair<const void*, double>> all;
+  for (std::size_t i = 0; i < values.size(); ++i) all.emplace_back(values[i].ptr(), program.parameters[i].initial);
+  std::ranges::sort(all, {}, &std::pair<const void*, double>::first);  // they may be named in another order
+  return std::hash<std::string_view>()({reinterpret_cast<const char*>(all.data()), all.size() * sizeof(all[0])});
+}
+
+CompiledProgram with_values(Program program, Request taken) {
+  program.recording = recording_of(program, taken.values);
+  return {std::make_shared<const Program>(std::move(program)), std::move(taken.values)};
+}
+
 CompiledProgram compile_request(Request taken, CompileOptions options) {
   const Snapshot& snapshot = taken.snapshot;
-  const auto program = [&] {
+  Program program = [&] {
     const py::gil_scoped_release others;  // the copy is nobody else's
     if (!snapshot.loss) return compile_inference(snapshot.outputs, std::move(options));
     options.outputs = snapshot.outputs;
     return compile(*snapshot.loss, options);
   }();
-  return {std::make_shared<const Program>(program), std::move(taken.values)};
+  return with_values(std::move(program), std::move(taken));
 }
 
 py::object compile_residual_executor(py::handle residuals, py::handle parameters, std::size_t max_samples,
@@ -132,11 +148,11 @@ py::object compile_residual_executor(py::handle residuals, py::handle parameters
                                      const py::kwargs& named) {
   const CompileOptions options = options_of(named);
   Request taken = take(py::none(), parameters, residuals, branches_from);
-  const auto program = [&] {
+  Program program = [&] {
     const py::gil_scoped_release others;  // the copy is nobody else's
-    return std::make_shared<const Program>(compile_residuals(taken.snapshot.outputs, options));
+    return compile_residuals(taken.snapshot.outputs, options);
   }();
-  return py::cast(std::make_unique<CompiledExecutor>(py::cast(CompiledProgram{program, std::move(taken.values)}), true,
+  return py::cast(std::make_unique<CompiledExecutor>(py::cast(with_values(std::move(program), std::move(taken))), true,
                                                      ExecutorOptions{max_samples, threads, check_finite, false},
                                                      nullptr));
 }
@@ -160,15 +176,14 @@ py::object compile_product_executor(py::handle y, py::handle x, py::handle param
   if (results == 0) throw CompileError("y: there is nothing to differentiate");
   if (named_so_far == results) throw CompileError("x: there is nothing to differentiate by");
   Request taken = take(py::none(), parameters, all, branches_from);
-  const auto program = [&] {
+  Program program = [&] {
     const py::gil_scoped_release others;  // the copy is nobody else's
     const std::span<const Value> copies = taken.snapshot.outputs;
     options.outputs.assign(copies.begin() + static_cast<std::ptrdiff_t>(named_so_far), copies.end());
-    return std::make_shared<const Program>(
-        compile_product(copies.first(results), copies.subspan(results, named_so_far - results), std::move(options)));
+    return compile_product(copies.first(results), copies.subspan(results, named_so_far - results), std::move(options));
   }();
   return py::cast(std::make_unique<CompiledExecutor>(
-      py::cast(CompiledProgram{program, std::move(taken.values)}), dtype.is_none() || says_double(dtype),
+      py::cast(with_values(std::move(program), std::move(taken))), dtype.is_none() || says_double(dtype),
       ExecutorOptions{max_samples, threads, check_finite, false}, nullptr));
 }
 

@@ -288,8 +288,12 @@ std::unique_ptr<CompiledExecutor> restore_from_bytes(const py::tuple& state) {
 
 /// With parameters of its own that have the same numbers.
 std::unique_ptr<CompiledExecutor> copy(CompiledExecutor& self, bool keeps_values) {
-  CompiledProgram program{self.compiled().program, {}};
-  if (keeps_values) program.values = self.compiled().values;
+  CompiledProgram program{self.compiled().program, self.compiled().values};
+  if (!keeps_values) {
+    Program alone = *program.program;
+    alone.recording = 0;  // which tells the Values
+    program = {std::make_shared<const Program>(std::move(alone)), {}};
+  }
   const py::tuple state = state_of(self, false);
   auto made = restore(py::cast(std::move(program)), state);
   self.with(

@@ -1,5 +1,6 @@
 """Compiling Values and running steps over arrays."""
 
+import copy
 import gc
 import unittest
 
@@ -308,6 +309,37 @@ class Parameters(unittest.TestCase):
         self.assertEqual(second.max_samples, 3)
         second.parameters[0] = 42.0
         self.assertEqual(self.executor.parameters[0], 42.0)
+
+    def test_executors_that_should_share_say_so(self):
+        ways = [
+            tapeloom.compile(outputs=self.net.out, parameters=self.net.parameters()),
+            tapeloom.compile(outputs=self.net.out, parameters=self.net.parameters()[::-1], dtype="float32"),
+            tapeloom.compile(self.net.loss, self.net.parameters(), gradients=False),
+        ]
+        alone = Net()  # as the other, by Values of its own
+        others = [alone.compile(gradients=False), copy.deepcopy(ways[0])]
+        for each in ways + others:
+            each.bind(x=self.x.astype(each.dtype))
+            if each.program.has_loss:
+                each.bind(y=self.y.astype(each.dtype))
+            each.step()
+        initial = ways[0].outputs.copy()
+        self.executor.step()
+        self.executor.parameters[:] -= 0.1 * self.executor.gradients
+        self.executor.step()
+        for each in ways:
+            with self.assertRaisesRegex(tapeloom.BindError, "parameters_of=trained"):
+                each.step()
+        for each in others:
+            each.step()
+        ways[0].parameters = ways[0].parameters  # the initial ones are meant
+        ways[0].step()
+        np.testing.assert_array_equal(ways[0].outputs, initial)
+        self.executor.write_back()
+        later = tapeloom.compile(outputs=self.net.out, parameters=self.net.parameters())
+        later.bind(x=self.x)
+        later.step()
+        np.testing.assert_array_equal(later.outputs, self.executor.outputs)
 
     def test_parameters_in_another_order_are_not_shared(self):
         with self.assertRaisesRegex(tapeloom.BindError, "another Value"):

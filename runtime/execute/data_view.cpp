@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "tapeloom/core/base/error.h"
+#include "tapeloom/core/base/text.h"
+
 namespace tapeloom::inline TAPELOOM_ABI {
 
 DataView& DataView::add(std::string group, std::span<const float> rows, std::size_t row_stride) & {
@@ -22,6 +25,15 @@ DataView DataView::add(std::string group, std::span<const float> rows, std::size
 
 DataView DataView::add(std::string group, std::span<const double> rows, std::size_t row_stride) && {
   return std::move(add(std::move(group), rows, row_stride));
+}
+
+void DataView::check_complete(const Program& program) const {
+  for (const ProgramInputGroup& group : program.input_groups) {
+    const auto gives = [&](const Group& given) { return given.name.empty() || given.name == group.name; };
+    if (groups_.empty() || !group.used || std::ranges::any_of(groups_, gives)) continue;
+    throw BindError("the data have no rows for the group " + quoted(group.name) +
+                    ", which the program reads; a program of outputs alone reads what those need");
+  }
 }
 
 template <class T>

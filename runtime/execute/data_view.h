@@ -45,6 +45,9 @@ class TAPELOOM_API DataView {
   void bind(Executor<T>& executor, std::size_t rows) const;
 
   bool empty() const { return groups_.empty(); }
+  /// Throws BindError where a group that the program reads is missing, for which rows that were bound before would be
+  /// taken. A view of nothing leaves all that is bound.
+  void check_complete(const Program& program) const;
 
  private:
   struct Group {

@@ -212,6 +212,7 @@ std::vector<T> predict(Executor<T>& executor, const DataView& data) {
   }
   runtime::check_not_forgotten("predict", executor.program(), *executor.shared_parameters());
   data.bind(executor);
+  data.check_complete(executor.program());
   const std::size_t rows = executor.bound_rows();
   std::vector<T> predictions;
   predictions.reserve(rows * width);

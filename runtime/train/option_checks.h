@@ -32,6 +32,7 @@ void bind_all_rows(Executor<T>& executor, const DataView& data) {
     throw BindError("the program reads inputs, so their rows must be given, as a DataView");
   }
   data.bind(executor);
+  data.check_complete(program);
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -115,6 +115,7 @@ void Trainer<T>::check_validates_inference() const {
 template <class T>
 void Trainer<T>::choose_rows() {
   data_.bind(*executor_);
+  data_.check_complete(executor_->program());
   const std::size_t rows = executor_->bound_rows();
   const bool given = !options_.split.training.empty() || !options_.split.validation.empty();
   if (given && options_.validation_fraction != 0.0) {
@@ -129,10 +130,12 @@ void Trainer<T>::choose_rows() {
       throw BindError("FitOptions::validation_data takes the place of a part of the data; give one of them");
     }
     options_.validation_data.bind(model());
+    options_.validation_data.check_complete(model().program());
     split_.validation.resize(model().bound_rows());
     std::iota(split_.validation.begin(), split_.validation.end(), std::uint32_t{0});
   } else if (predictor_ != nullptr) {
     data_.bind(*predictor_, rows);  // it may read fewer groups than the executor
+    data_.check_complete(predictor_->program());
   }
   if (options_.patience > 0 && options_.monitor.empty() && !split_.validation.empty() && !validates_loss()) {
     throw BindError("the predictor was compiled without a loss, so FitOptions::monitor must name a metric");
