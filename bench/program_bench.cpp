@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "bench/machine.h"
 #include "bench/main.h"
 #include "bench/plain_programs.h"
+#include "bench/program_peers.h"
 #include "bench/scalar_programs.h"
 
 namespace tapeloom::bench {
@@ -83,6 +86,33 @@ void check(std::size_t program, const std::vector<double>& x, double value, std:
   }
 }
 
+/// The libraries that were found when this was built.
+std::span<const ProgramPeer> all_peers() {
+#ifdef TAPELOOM_BENCH_PROGRAM_PEERS
+  std::size_t count = 0;
+  const ProgramPeer* peers = tapeloom_bench_program_peers(&count);
+  return {peers, count};
+#else
+  return {};
+#endif
+}
+
+/// Seconds of a peer for the gradient, which is compared.
+double seconds_of_peer(const ProgramPeer& peer, std::size_t program, const std::vector<double>& x,
+                       std::span<const double> gradient, bool only_check) {
+  const std::unique_ptr<void, void (*)(void*)> opened(peer.open(program, x.data(), x.size()), peer.close);
+  std::vector<double> found(x.size());
+  peer.step(opened.get(), x.data(), found.data());
+  double scale = 0.0;
+  for (const double each : gradient) scale = std::max(scale, std::fabs(each));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!(std::fabs(found[i] - gradient[i]) <= 1e-8 * scale)) {
+      throw std::runtime_error(std::string(scalar_programs::all[program].name) + ": another gradient by " + peer.name);
+    }
+  }
+  return only_check ? 0.0 : seconds_of([&] { peer.step(opened.get(), x.data(), found.data()); });
+}
+
 void compare(std::size_t program, bool only_check) {
   const scalar_programs::Named& named = scalar_programs::all[program];
   const std::vector<double> x = arguments(named.arguments, 0);
@@ -106,6 +136,10 @@ void compare(std::size_t program, bool only_check) {
     const double function = seconds_of([&] { kept = plain(program, x); });
     const double step = seconds_of([&] { executor.step(); });
     std::printf(" %7.1f | %7.1f | %6.2f |", 1e6 * function, 1e6 * step, step / function);
+  }
+  for (const ProgramPeer& peer : all_peers()) {
+    const double taken = seconds_of_peer(peer, program, x, executor.gradients(), only_check);
+    if (!only_check) std::printf(" %7.1f |", 1e6 * taken);
   }
   std::printf("\n");
   std::fflush(stdout);
@@ -146,9 +180,13 @@ int run(int argc, char** argv) {
   const bool only_check = argc == 2 && std::strcmp(argv[1], "--check") == 0;
   if (argc > 1 && !only_check) throw std::invalid_argument("usage: program_bench [--check]");
   if (!only_check) print_machine();
-  std::printf("| program | nodes | instructions forward | with gradients | compiling, ns a node |%s\n",
-              only_check ? "" : " plain, us | step, us | step / plain |");
-  std::printf("|---|---|---|---|---|%s\n", only_check ? "" : "---|---|---|");
+  std::string titles = "| program | nodes | instructions forward | with gradients | compiling, ns a node |";
+  std::string rule = "|---|---|---|---|---|";
+  if (!only_check) {
+    titles += " plain, us | step, us | step / plain |", rule += "---|---|---|";
+    for (const ProgramPeer& peer : all_peers()) titles += std::string(" ") + peer.name + ", us |", rule += "---|";
+  }
+  std::printf("%s\n%s\n", titles.c_str(), rule.c_str());
   for (std::size_t program = 0; program < scalar_programs::count; ++program) compare(program, only_check);
   compare_jacobian(only_check);
   return 0;

@@ -1,5 +1,6 @@
 // Ordinary numeric programs, each a template on the number: with double it is the plain function, with Value it is
-// recorded. None is a net. Sizes are arguments, so that the same program can be had wider or deeper.
+// recorded. None is a net. T(a + b) is said where other libraries' a + b has a type of its own. Sizes are arguments, so
+// that the same program can be had wider or deeper.
 #pragma once
 
 #include <cmath>
@@ -111,9 +112,9 @@ T cholesky(std::span<const T> x, std::size_t n) {
     for (std::size_t i = j; i < n; ++i) {
       T sum = a[i][j];
       for (std::size_t k = 0; k < j; ++k) sum = sum - l[i][k] * l[j][k];
-      l[i][j] = i == j ? sqrt(sum) : sum / l[j][j];
+      l[i][j] = i == j ? T(sqrt(sum)) : T(sum / l[j][j]);
     }
-    total = j == 0 ? log(l[0][0]) : total + log(l[j][j]);
+    total = j == 0 ? T(log(l[0][0])) : T(total + log(l[j][j]));
   }
   return total;
 }
@@ -262,7 +263,7 @@ T determinant(std::span<const T> x, std::size_t n, std::size_t row = 0, std::siz
     if ((taken >> j & 1) != 0) continue;
     const T& here = x[row * n + j];
     const T part = row + 1 == n ? here : here * determinant(x, n, row + 1, taken | std::size_t{1} << j);
-    total = adds ? total + part : total - part;
+    total = adds ? T(total + part) : T(total - part);
     adds = !adds;
   }
   return total;
