@@ -103,7 +103,7 @@ TEST_CASE("program check: what would be read or written outside is found") {
       "no size",
       [](Program& p) {
         Shape& s = shape_of(p, first_of(p, InstructionKind::dense));
-        s.terms = 1, s.window_step = 1U << 23, s.step[1] = far;
+        s.terms = 1, s.windows.step = 1U << 23, s.step[1] = far;
       },
       filters_at_1025_places());
   check_fault("a load outside", [](Program& p) { p.loads[0].slot = p.tile_slots; });

@@ -67,7 +67,7 @@ struct Filtered {
 
 std::size_t count_windows(const Program& program) {
   return static_cast<std::size_t>(std::ranges::count_if(
-      program.instructions, [&](const Instruction& i) { return program.shapes[i.shape].window_step > 0; }));
+      program.instructions, [&](const Instruction& i) { return program.shapes[i.shape].windows.step > 0; }));
 }
 
 std::string name_of(const Filter& f) {

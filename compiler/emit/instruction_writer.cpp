@@ -299,7 +299,7 @@ Instruction InstructionWriter::of_total(const Sink& sink, const TotalSlots& slot
   if (sink.kind == InstructionKind::reduce_outer) {
     const Weights& w = g_.weights(sink.total);
     set_outer_operand(instruction, with, g_.operand(sink.total, 1));
-    with.rows = w.matrix.rows, with.places = w.places, with.window_step = w.window_step;
+    with.rows = w.matrix.rows, with.places = w.places, with.windows = w.windows;
     if (w.own) with.place_step = with.rows * with.row_step;
     set_gaps(with, w);
   } else if (slots.shape.rows == 1) {
@@ -335,7 +335,7 @@ Shape InstructionWriter::of_weights(const Weights& w) {
 
 Shape InstructionWriter::of_terms(const Weights& w) {
   Shape shape = of_weights(w);
-  shape.window_step = w.window_step;
+  shape.windows = w.windows;
   set_gaps(shape, w);
   return shape;
 }

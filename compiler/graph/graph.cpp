@@ -151,7 +151,7 @@ View Graph::add_outer(const View& y, const View& x, const Weights& like) {
   const View operands[] = {y, x};
   Weights weights = like;  // which may be one of those that are about to move
   const std::uint32_t places = weights.places, rows = y.rows / places;
-  const std::uint32_t terms = weights.window_step == 0 ? x.rows / places : weights.matrix.terms;
+  const std::uint32_t terms = weights.windows.step == 0 ? x.rows / places : weights.matrix.terms;
   const std::uint32_t blocks = weights.own ? places : 1;
   weights.matrix = {rows, terms, terms, 1};
   weights_.push_back(std::move(weights));

@@ -15,6 +15,7 @@
 #include "tapeloom/core/base/ids.h"
 #include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/ops/op.h"
+#include "tapeloom/core/program/window_steps.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -59,9 +60,7 @@ struct Weights {
   Matrix matrix;  ///< of the first place
   std::uint32_t places = 1;
   bool own = false;  ///< each place has its own
-  /// Of a dense or outer block: from the rows of X of one place to those of the next, which may be among them; 0 where
-  /// they follow one another.
-  std::uint32_t window_step = 0;
+  WindowSteps windows = {};  ///< of the rows of X of a dense or outer block
   /// Whether place p lacks term j, at p * terms + j, if any does: there X has a 0 that is not to be multiplied.
   std::shared_ptr<const std::vector<bool>> gaps = nullptr;
 
@@ -72,9 +71,7 @@ struct Weights {
     return {own ? places * matrix.rows : matrix.rows, matrix.terms, matrix.row_step, matrix.term_step};
   }
   /// The rows of X.
-  std::uint32_t x_rows() const {
-    return window_step == 0 ? places * matrix.terms : (places - 1) * window_step + matrix.terms;
-  }
+  std::uint32_t x_rows() const { return static_cast<std::uint32_t>(windows.rows(places, matrix.terms)); }
   /// How far apart those of neighbouring places are.
   std::uint32_t place_step() const { return own ? matrix.rows * matrix.row_step : 0; }
 };

@@ -70,7 +70,10 @@ std::string shape(const Matrix& matrix) {
 
 std::string places(const Weights& weights) {
   return " at " + std::to_string(weights.places) + " places" + (weights.own ? ", each its own" : "") +
-         (weights.window_step > 0 ? ", " + std::to_string(weights.window_step) + " rows apart" : "") +
+         (weights.windows.step > 0 ? ", " + std::to_string(weights.windows.step) + " rows apart" : "") +
+         (weights.windows.run > 0 ? ", in runs of " + std::to_string(weights.windows.run) + " " +
+                                        std::to_string(weights.windows.run_step) + " apart"
+                                  : "") +
          (weights.gaps ? ", with gaps" : "");
 }
 

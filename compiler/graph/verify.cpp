@@ -89,7 +89,7 @@ class Verifier {
         break;
       case BlockKind::outer: {
         const Weights& w = g_.weights(id);
-        expect(g_.operand(id, 0).rows == w.places * w.matrix.rows && g_.operand(id, 1).rows == rows_of_x(w), id,
+        expect(g_.operand(id, 0).rows == w.places * w.matrix.rows && g_.operand(id, 1).rows == w.x_rows(), id,
                "as many rows and terms at each place");
         expect(block.rows == w.all().rows * w.matrix.terms, id, "rows times terms");
         check_gaps(id);
@@ -107,16 +107,13 @@ class Verifier {
     const bool reverse = block.kind == BlockKind::dense_reverse;
     const std::uint32_t rows = w.places * w.matrix.rows, terms = w.places * w.matrix.terms;
     expect(block.rows == (reverse ? terms : rows), id, "as many rows as W (or W^T) has");
-    expect(g_.operand(id, 1).rows == (reverse ? rows : rows_of_x(w)), id, "as many operand rows as W takes");
-    expect(w.window_step == 0 || !reverse, id, "windows that are read");
+    expect(g_.operand(id, 1).rows == (reverse ? rows : w.x_rows()), id, "as many operand rows as W takes");
+    expect(w.windows == WindowSteps{} || !reverse, id, "windows that are read");
+    expect(w.windows.run == 0 || w.places % w.windows.run == 0, id, "runs of as many windows");
     expect(entry_end(g_.operand(id, 0).row, w.all()) <= g_[g_.operand(id, 0).block].rows, id, "weights that exist");
     expect(!g_.varying(g_.operand(id, 0)), id, "weights are uniform");
     check_gaps(id);
     check_finish(id);
-  }
-
-  static std::uint32_t rows_of_x(const Weights& w) {
-    return w.window_step == 0 ? w.places * w.matrix.terms : w.window_step * (w.places - 1) + w.matrix.terms;
   }
 
   void check_gaps(BlockId id) {

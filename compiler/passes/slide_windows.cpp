@@ -137,7 +137,7 @@ class Slider {
     const Windows* windows = product ? table_.of(from_.operand(id, 1).block) : nullptr;
     if (windows == nullptr) return made = out.add_copy(from_, id, operands);
     Weights w = from_.weights(id);
-    w.window_step = windows->step;
+    w.windows = windows->steps;
     if (!windows->terms.empty()) put_gaps_in_order(w, windows->terms);
     std::vector<View> read(operands.begin(), operands.end());
     read[1] = made_[from_.operand(id, 1).block.index];

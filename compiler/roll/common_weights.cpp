@@ -150,9 +150,23 @@ bool SumGrouper::group_in_common(std::span<const NodeId> members, std::vector<No
   plan_.clear();
   table_ = &matrices_;
   if (!matrices_.take_in_common(members, others)) return false;
-  matrices_.rows.sort_by_all(matrices_.column(0), matrices_.pairs);
+  Rows& rows = matrices_.rows;
+  rows.sort_by_all(matrices_.column(0), matrices_.pairs);
+  // Places in the order of what they read, as of an image row after row, and not those first that lack the first terms.
+  for (std::size_t k = matrices_.column(0); k < matrices_.column(0) + matrices_.pairs; ++k) {
+    if (any_lacks(rows, k)) continue;
+    rows.sort_by(0, rows.size(), k);
+    break;
+  }
   group_places();
   return true;
+}
+
+bool SumGrouper::any_lacks(const Rows& rows, std::size_t column) const {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows.operand(i, column) == p_.zero()) return true;
+  }
+  return false;
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -190,6 +190,7 @@ class SumGrouper {
   bool better_one_after_another(const SumGroup& group, const SumTable::Kind& kind) const;
   bool cheaper_one_after_another(const SumGroup& group, const SumTable::Kind& kind) const;
   bool has_gaps(const SumGroup& group, const SumTable::Kind& kind) const;
+  bool any_lacks(const Rows& rows, std::size_t column) const;
 
   const Sums& sums_;
   const Placer& p_;

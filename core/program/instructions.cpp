@@ -68,9 +68,18 @@ std::string text_of(const Instruction& i, const Shape& shape, const Texts& x) {
   return visit(i, shape, [&](const auto& of) { return of.text(x); });
 }
 
-std::uint32_t window_step(const Instruction& i, const Shape& shape) {
-  if (shape.window_step != 0) return shape.window_step;
+std::uint32_t window_rows(const Instruction& i, const Shape& shape) {
   return i.kind == InstructionKind::dense_reverse ? shape.rows : shape.terms;
+}
+
+std::uint32_t window_step(const Instruction& i, const Shape& shape) {
+  return shape.windows.step != 0 ? shape.windows.step : window_rows(i, shape);
+}
+
+Shape run_of_places(Shape shape) {
+  shape.places = shape.windows.places_a_run(shape.places);
+  shape.windows.run = shape.windows.run_step = 0;
+  return shape;
 }
 
 Instruction at_place(Instruction i, const Shape& shape, std::uint32_t place) {
@@ -78,8 +87,9 @@ Instruction at_place(Instruction i, const Shape& shape, std::uint32_t place) {
   const auto in_place = [&](std::uint64_t count) { return static_cast<std::uint32_t>(count / shape.places); };
   for (std::size_t k = 0; k < facts.operands.size(); ++k) {
     const auto [source, count, by_index] = facts.operands[k];
-    const std::uint32_t apart = (k == 1 ? window_step(i, shape) : in_place(count)) * shape.step[k];
-    i.x[k] += place * (source == Source::matrix ? shape.place_step : apart);
+    const auto window = static_cast<std::uint32_t>(shape.windows.begin(place, window_rows(i, shape)));
+    const std::uint32_t first = (k == 1 ? window : place * in_place(count)) * shape.step[k];
+    i.x[k] += source == Source::matrix ? place * shape.place_step : first;
   }
   i.out += place * (facts.result.target == Target::rows ? in_place(facts.result.count) : shape.place_step);
   return i;

@@ -155,9 +155,7 @@ struct Entries : View {
   std::uint64_t all_rows() const { return std::uint64_t{places()} * rows(); }
   std::uint64_t all_columns() const { return std::uint64_t{places()} * columns(); }
   /// The rows of x1, of which places may share some.
-  std::uint64_t window_rows() const {
-    return s.window_step == 0 ? all_columns() : (places() - std::uint64_t{1}) * s.window_step + columns();
-  }
+  std::uint64_t window_rows() const { return s.windows.rows(places(), columns()); }
   std::uint64_t all_entries() const { return all_rows() * columns(); }
   std::array<std::uint64_t, 2> extent() const { return {all_rows(), columns()}; }
 };
@@ -383,8 +381,11 @@ std::string title_of(const Instruction& i, const Shape& shape);
 /// The right side of its equation.
 std::string text_of(const Instruction& i, const Shape& shape, const Texts& x);
 
-/// From the rows of x1 that a product reads at one place to those at the next.
+/// The rows of x1 that a product reads at one place, and how far from them those at the next place of a run are.
+std::uint32_t window_rows(const Instruction& i, const Shape& shape);
 std::uint32_t window_step(const Instruction& i, const Shape& shape);
+/// That of a product at the places of one run: see WindowSteps.
+Shape run_of_places(Shape shape);
 /// A product at one of its places.
 Instruction at_place(Instruction i, const Shape& shape, std::uint32_t place);
 

@@ -67,7 +67,10 @@ std::string matrix_text(const Shape& s) {
   text += ")";
   if (s.places == 1) return text;
   text += " at " + std::to_string(s.places) + " places";
-  if (s.window_step > 0) text += " " + std::to_string(s.window_step) + " rows apart";
+  if (s.windows.step > 0) text += " " + std::to_string(s.windows.step) + " rows apart";
+  if (s.windows.run > 0) {
+    text += ", in runs of " + std::to_string(s.windows.run) + " " + std::to_string(s.windows.run_step) + " apart";
+  }
   text += (s.gaps == Shape::no_gaps ? "" : " with gaps");
   return s.place_step == 0 ? text : text + " by " + std::to_string(s.place_step);
 }

@@ -40,7 +40,8 @@ std::uint64_t hash(const Program& program) {
     h.add(std::uint64_t{s.rows} << 32 | s.terms), h.add(std::uint64_t{s.row_step} << 32 | s.term_step);
     for (std::uint32_t step : s.step) h.add(std::uint64_t{step});
     h.add(std::uint64_t{s.places} << 32 | s.place_step);
-    h.add(std::uint64_t{s.window_step} << 32 | s.gaps);
+    h.add(std::uint64_t{s.windows.step} << 32 | s.gaps);
+    h.add(std::uint64_t{s.windows.run} << 32 | s.windows.run_step);
   }
   for (std::uint32_t index : program.indices) h.add(std::uint64_t{index});
   h.add(std::uint64_t{program.one_row});

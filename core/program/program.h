@@ -19,6 +19,7 @@
 #include "tapeloom/core/base/export.h"
 #include "tapeloom/core/base/ids.h"
 #include "tapeloom/core/ops/op.h"
+#include "tapeloom/core/program/window_steps.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
@@ -45,9 +46,7 @@ struct Shape {
   std::array<std::uint32_t, 3> step = {};  ///< of each operand
   std::uint32_t places = 1;
   std::uint32_t place_step = 0;
-  /// Of a dense, outer or reduce_outer instruction: from the rows of x1 of one place to those of the next, which may be
-  /// among them; 0 where they follow one another.
-  std::uint32_t window_step = 0;
+  WindowSteps windows = {};  ///< of the rows of x1 of a dense, outer or reduce_outer instruction
   /// Where the bits of a product's gaps begin among Program::indices, or no_gaps: see instructions::Gaps.
   std::uint32_t gaps = no_gaps;
 

@@ -40,9 +40,7 @@ class Checker {
       require(shape.rows > 0 && shape.terms > 0 && Wide{shape.rows} * shape.terms <= UINT32_MAX, "a shape of no size");
       const Wide longer = std::max(shape.rows, shape.terms);
       require(shape.places > 0 && longer * shape.places <= UINT32_MAX, "a shape of no size");
-      // Else the product with a step, which says where the last row is, might not be in range.
-      const Wide windows = (shape.places - Wide{1}) * shape.window_step + shape.terms;
-      require(windows <= UINT32_MAX, "a shape of no size");
+      check_windows(shape);
     }
     for (const Load& load : p_.loads) check(load);
     for (const Stage& stage : p_.stages) check(stage);
@@ -180,7 +178,16 @@ class Checker {
     require((i.kind == InstructionKind::elementwise && !in_tile) || !i.exact_rows,
             "a flag that does not fit its instruction");
     check_gaps(i, s);
-    require(s.window_step == 0 || reads_windows(i), "windows where there are no terms");
+    require(s.windows == WindowSteps{} || reads_windows(i), "windows where there are no terms");
+  }
+  static void check_windows(const Shape& s) {
+    const WindowSteps& w = s.windows;
+    const bool has_runs = w.run > 0;
+    require(has_runs ? w.step > 0 && s.places % w.run == 0 : w.run_step == 0, "windows in runs of no size");
+    // Else the product with a step, which says where the last row is, might not be in range.
+    const Wide runs = has_runs ? s.places / w.run : 1, in_run = s.windows.places_a_run(s.places);
+    const Wide rows = (runs - 1) * w.run_step + (in_run - 1) * w.step + s.terms;
+    require(rows <= UINT32_MAX, "a shape of no size");
   }
   static bool reads_windows(const Instruction& i) {
     return i.kind == InstructionKind::dense || i.kind == InstructionKind::outer ||

@@ -138,12 +138,13 @@ void RowPlanner<T>::plan_product(std::uint32_t at, std::size_t samples, std::siz
   const Shape& s = program_.shapes[i.shape];
   const bool together = s.places > 1 && s.place_step == 0;
   bool finished = true;
-  for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
+  const Shape run = instructions::run_of_places(s);
+  for (std::uint32_t p = 0; p < s.places; p += together ? run.places : 1) {
     const Instruction here = instructions::at_place(i, s, p);
     const Matrix w(here, s);
     const OperandRows<T> x(at_.slots, here, s, 1);
     const std::size_t x_apart = here.is_uniform(1) ? 0 : at_.apart;
-    Product<T> product{.m = together ? s.places : samples,
+    Product<T> product{.m = together ? run.places : samples,
                        .n = w.results,
                        .k = w.terms,
                        .a_row_step = together ? instructions::window_step(here, s) * x.step : x_apart,
@@ -154,7 +155,7 @@ void RowPlanner<T>::plan_product(std::uint32_t at, std::size_t samples, std::siz
     const bool may_be_dots = w.term_step == 1 && x.step == 1;
     if (!has_columns || (may_be_dots && are_dots(product, w))) {
       finished = finished && i.op == no_op && i.then == no_op;
-      may_be_dots ? plan_dots(at, here, s, product, samples) : plan_columns(at, here, s, product, samples);
+      may_be_dots ? plan_dots(at, here, run, product, samples) : plan_columns(at, here, run, product, samples);
       continue;
     }
     const T* b = at_.slots.uniform_slot(w.slot);
@@ -281,23 +282,24 @@ void RowPlanner<T>::plan_total(std::uint32_t at, std::size_t samples) {
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
   const bool together = s.places > 1 && s.place_step == 0;
-  for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
+  const Shape run = instructions::run_of_places(s);
+  for (std::uint32_t p = 0; p < s.places; p += together ? run.places : 1) {
     const Instruction here = instructions::at_place(i, s, p);
-    auto [a, b] = Sides<T>(at_.slots, here, s);
+    auto [a, b] = Sides<T>(at_.slots, here, run);
     // A matrix that is stored column by column is the transpose of one that is not.
     if (b.rows > 1 && b.result_step != 1) std::swap(a, b);
     const bool side_by_side = b.rows == 1 || (b.result_step == 1 && b.of.step == 1);
     const std::size_t columns = side_by_side ? b.rows : 1;
     Product<T> product{.m = a.rows,
                        .n = columns,
-                       .k = together ? s.places : samples,
+                       .k = together ? run.places : samples,
                        .a_row_step = a.of.step,
                        .a_column_step = together ? a.place_step : at_.apart,
                        .b_stride = together ? b.place_step : at_.apart,
                        .c_stride = a.result_step};
     const PlannedCalls<T>& calls = planned(product);
     for (std::size_t n = 0; n < (together ? samples : 1); ++n) {
-      const bool adds = i.accumulates || n > 0;
+      const bool adds = i.accumulates || n > 0 || (together && p > 0);
       for (std::size_t c = 0; c < b.rows / columns; ++c) {
         add_calls(at, calls, a.of.data + n * at_.apart, b.of.data + n * at_.apart + c * b.of.step,
                   at_.totals + here.out + c * b.result_step, adds);

@@ -37,13 +37,14 @@ void CallPlanner<T>::bind_sums(std::uint32_t at) {
   const bool outer = i.kind == InstructionKind::reduce_outer;
   // Then blocks of totals stay in registers from place to place.
   const bool together = outer && s.place_step == 0 && !skip_zeros_;
-  for (std::uint32_t p = 0; p < (outer && !together ? s.places : 1); ++p) {
-    BoundSums<T>& bound = sums_.emplace_back(outer            ? bound_outer_sums(instructions::at_place(i, s, p), s)
+  const Shape run = instructions::run_of_places(s);
+  for (std::uint32_t p = 0; p < (outer ? s.places : 1); p += together ? run.places : 1) {
+    BoundSums<T>& bound = sums_.emplace_back(outer            ? bound_outer_sums(instructions::at_place(i, s, p), run)
                                              : are_dots(i, s) ? bound_dots(i, s)
                                                               : bound_sums(i, s));
     bound.at = at;
     bound.begins = !i.accumulates && (p == 0 || s.place_step != 0);
-    bound.follows_row_sums = outer && i.follows_row_sums;
+    bound.follows_row_sums = outer && i.follows_row_sums && s.windows.run == 0;
     if (has_gaps(s) && !outer) {
       ProductGaps gaps = gaps_of(s, p);
       gaps.term_step = 1;
@@ -54,7 +55,7 @@ void CallPlanner<T>::bind_sums(std::uint32_t at) {
       bound.sums.gaps = &gaps_.emplace_back(gaps);
       bound.may_multiply = false;
     }
-    if (together) bound.sums.places = s.places;
+    if (together) bound.sums.places = run.places;
     if (!outer && i.op != no_op) add_afterwards(at);
     std::size_t calls = planned_.make_room(bound.sums);
     if (bound.may_multiply) {

@@ -90,7 +90,7 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
     if (i.kind != InstructionKind::reduce_outer) continue;
     const instructions::ReduceOuter outer{i, program.shapes[i.shape]};
     const std::size_t places = std::min<std::size_t>(outer.places(), places_transposed_together);
-    const std::size_t shared = outer.s.window_step < outer.columns() ? (places - 1) * outer.s.window_step : 0;
+    const std::size_t shared = outer.s.windows.step < outer.columns() ? (places - 1) * outer.s.windows.step : 0;
     terms = std::max({terms, std::size_t{outer.rows()}, shared + outer.columns()});
   }
   return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;

@@ -27,7 +27,7 @@ namespace {
 // numbers in lists of the names that the program uses, which stand in front, so that new ones need no new version.
 //
 // To be increased whenever fields() writes something else than before, or something in a program gets another meaning.
-constexpr std::uint32_t format_version = 11;
+constexpr std::uint32_t format_version = 12;
 constexpr std::string_view magic = "TAPELOOM";
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -217,11 +217,14 @@ void fields(Archive& file, Struct& all) {
     }
     for (auto& operand : x) file(operand);
     file(nodes);
+  } else if constexpr (std::is_same_v<Plain, WindowSteps>) {
+    auto& [step, run, run_step] = all;
+    file(step), file(run), file(run_step);
   } else if constexpr (std::is_same_v<Plain, Shape>) {
-    auto& [rows, terms, row_step, term_step, step, places, place_step, window_step, gaps] = all;
+    auto& [rows, terms, row_step, term_step, step, places, place_step, windows, gaps] = all;
     file(rows), file(terms), file(row_step), file(term_step);
     for (auto& one : step) file(one);
-    file(places), file(place_step), file(window_step), file(gaps);
+    file(places), file(place_step), fields(file, windows), file(gaps);
   } else {
     static_assert(std::is_same_v<Plain, Stage>);
     auto& [uniform, tile, inputs, totals] = all;

@@ -277,7 +277,7 @@ class Checker {
     }();
     statistics_.guarded_samples += program.recorded_samples > 0 && !program.guards.empty() ? 1 : 0;
     for (const Instruction& i : program.instructions) ++statistics_.instructions[static_cast<std::size_t>(i.kind)];
-    statistics_.windows += std::ranges::any_of(program.shapes, [](const Shape& s) { return s.window_step > 0; });
+    statistics_.windows += std::ranges::any_of(program.shapes, [](const Shape& s) { return s.windows.step > 0; });
     if (may_plant && planted_ != nullptr && planted_->program && planted_->program(program)) planted_->there = true;
     if (c.saved) program = through_file(program);
     statistics_.of_one_sample += c.one_sample && program.of_one_sample ? 1 : 0;
