@@ -59,7 +59,7 @@ struct Matrix {
 struct Weights {
   Matrix matrix;  ///< of the first place
   std::uint32_t places = 1;
-  bool own = false;  ///< each place has its own
+  bool own = false;          ///< each place has its own
   WindowSteps windows = {};  ///< of the rows of X of a dense or outer block
   /// Whether place p lacks term j, at p * terms + j, if any does: there X has a 0 that is not to be multiplied.
   std::shared_ptr<const std::vector<bool>> gaps = nullptr;

@@ -23,8 +23,8 @@ struct Windows {
   bool are_copied() const { return !rows.empty(); }
 };
 
-/// The windows of a concatenation that copies them place after place, each with so many terms, if they overlap. Those of
-/// an image overlap within a row of places.
+/// The windows of a concatenation that copies them place after place, each with so many terms, if they overlap. Those
+/// of an image overlap within a row of places.
 std::optional<Windows> find_windows(const Graph& graph, BlockId copies, std::uint32_t places, std::uint32_t terms);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler
