@@ -225,7 +225,7 @@ TEST_CASE("lbfgs: logistic regression over many tiles, against Newton's method")
 }
 
 TEST_CASE("lbfgs: the units of a loss make no difference but rounding") {
-  for (const double unit : {1e-20, 1e-3, 1e20}) {
+  for (const double unit : {1e-300, 1e-200, 1e-20, 1e-3, 1e20, 1e200, 1e300}) {
     const Problem scaled{wood.start, [unit](const Values& x) { return unit * wood.function(x); }};
     Executor<double> executor(scaled.program());
     const LbfgsResult result = lbfgs(executor, {}, {.loss_tolerance = 0.0});
@@ -259,6 +259,17 @@ TEST_CASE("lbfgs: gradients that are small in their units are no minimum") {
   for (const double unit : {1e5, 1e10, 1e20}) expect_minimum_in_units<double>(1.0, unit);
   for (const double unit : {1e-15, 1e-10, 1e-5, 1.0}) expect_minimum_in_units<float>(unit, 1.0);
   for (const double unit : {1e3, 1e6, 1e9}) expect_minimum_in_units<float>(1.0, unit);
+}
+
+TEST_CASE("lbfgs: gradients whose squares are infinite at the start, and zero at the end") {
+  Tape tape;
+  const Value x = tape.parameter(700.0), y = tape.parameter(-600.0);
+  Executor<double> executor(compile(exp(x) + exp(-x) + 1e-200 * square(y - x)));
+  const LbfgsResult result = lbfgs(executor, {}, {.gradient_tolerance = 0.0, .loss_tolerance = 0.0});
+  INFO(to_string(result.end) << " after " << result.iterations << " iterations");
+  CHECK(result.gradient <= 1e-14);
+  CHECK(result.loss == Approx(2.0));
+  CHECK(std::fabs(executor.parameters()[0]) <= 1e-7);
 }
 
 TEST_CASE("lbfgs: frozen parameters stay, and the others find their minimum beside them") {

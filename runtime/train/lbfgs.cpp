@@ -33,6 +33,9 @@ constexpr double rounded_places = 4.0;
 /// By how many times that the first step is to decrease the loss, as far as its slope tells: enough to be seen, and far
 /// less than a decrease that is believed not to be there when it is not seen (ten thousand times, in LineSearch).
 constexpr double seen_decrease = 16.0;
+/// Between these, slopes, which are sums of products of gradients, and products of slopes are normal numbers. All
+/// gradients of float are.
+constexpr double small_gradient = 0x1p-200, large_gradient = 0x1p200;
 
 void check_options(const LbfgsOptions& options) {
   if (options.history == 0) throw BindError("LbfgsOptions::history is 0; one iteration at least must be remembered");
@@ -58,12 +61,12 @@ class Lbfgs {
 
   LbfgsResult run() {
     result_.loss = evaluate();
-    gradients_ = gather(executor_.gradients());
-    result_.gradient = largest(gradients_);
+    take_gradients();
     if (!std::isfinite(result_.loss) || !std::isfinite(result_.gradient)) {
       result_.end = SolverEnd::diverged;
       return result_;
     }
+    choose_unit();
     const double small = options_.gradient_tolerance * result_.gradient;
     const auto finished = [&] { return result_.gradient == 0.0 || result_.gradient <= small; };
     while (true) {
@@ -110,6 +113,31 @@ class Lbfgs {
     return most;
   }
 
+  /// Those of the last evaluation, in the unit.
+  std::vector<T> gradients() const {
+    std::vector<T> numbers = gather(executor_.gradients());
+    if (unit_ != 1.0) {
+      for (T& number : numbers) number = static_cast<T>(unit_ * static_cast<double>(number));
+    }
+    return numbers;
+  }
+  void take_gradients() {
+    gradients_ = gradients();
+    result_.gradient = largest(gradients_) / unit_;
+  }
+  /// Slopes and curvatures are products of gradients, which may be infinite or zero where these are numbers. So losses
+  /// and gradients are multiplied by a power of two once gradients are that large or small.
+  void choose_unit() {
+    const double size = unit_ * result_.gradient;
+    if (size == 0.0 || (size >= small_gradient && size <= large_gradient)) return;
+    constexpr int most = 1000;  // 2^-most is a normal number
+    const double unit = std::ldexp(1.0, std::clamp(-std::ilogb(result_.gradient), -most, most));
+    if (!std::isfinite(unit * result_.loss)) return;
+    unit_ = unit;
+    changes_.clear();  // they are of the unit before
+    take_gradients();
+  }
+
   double evaluate() {
     ++result_.evaluations;
     executor_.seed_random(0);  // losses are compared
@@ -132,7 +160,7 @@ class Lbfgs {
     tried_ = step;
     try {
       const double loss = evaluate();
-      return {step, loss, runtime::dot<T>(gather(executor_.gradients()), direction_)};
+      return {step, unit_ * loss, runtime::dot<T>(gradients(), direction_)};
     } catch (const GuardError&) {
       return {step, nowhere, nowhere};
     }
@@ -159,8 +187,8 @@ class Lbfgs {
   /// Whether a step along the direction decreases the loss.
   bool search(double slope) {
     const double epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
-    const double noise = rounded_places * epsilon * std::fabs(result_.loss);
-    runtime::LineSearch search({0.0, result_.loss, slope}, noise, [this](double step) { return try_step(step); });
+    const double loss = unit_ * result_.loss, noise = rounded_places * epsilon * std::fabs(loss);
+    runtime::LineSearch search({0.0, loss, slope}, noise, [this](double step) { return try_step(step); });
     const double first = changes_.empty() ? first_step(slope, noise) : 1.0;  // the estimate's own step is 1
     const std::size_t most = std::min(most_line_steps, options_.max_evaluations - result_.evaluations);
     const LinePoint found = search.run(first, most);
@@ -175,7 +203,7 @@ class Lbfgs {
 
   /// Takes the point where the executor is for the next iteration's, and remembers what changed.
   void advance(double loss) {
-    Change<T> change{gather(std::as_const(executor_).parameters()), gather(executor_.gradients()), 0.0};
+    Change<T> change{gather(std::as_const(executor_).parameters()), gradients(), 0.0};
     std::swap(at_, change.parameters);
     std::swap(gradients_, change.gradients);
     for (std::size_t i = 0; i < count_; ++i) {
@@ -192,8 +220,9 @@ class Lbfgs {
     }
     executor_.apply_assignments();
     result_.loss = loss;
-    result_.gradient = largest(gradients_);
+    result_.gradient = largest(gradients_) / unit_;
     ++result_.iterations;
+    choose_unit();
   }
 
   /// Minus the estimate times the gradients: the two-loop recursion, algorithm 7.4.
@@ -222,6 +251,7 @@ class Lbfgs {
   Executor<T>& executor_;
   const LbfgsOptions& options_;
   std::size_t count_ = 0;
+  double unit_ = 1.0;                          // by which losses and gradients are multiplied, but for the result's
   std::vector<T> at_, gradients_, direction_;  // of the parameters that are trained
   std::deque<Change<T>> changes_;
   double tried_ = 0.0;  // the step at which the executor is
