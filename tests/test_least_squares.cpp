@@ -303,7 +303,7 @@ TEST_CASE("least squares: what the residuals do not determine has no error") {
 
 TEST_CASE("least squares: from nearly nothing, and in any units, a fit ends at its minimum") {
   for (const double start : {0.0, 1e-12, 1e-20, 1e-100}) {
-    for (const double unit : {1e-100, 1e-20, 1.0, 1e14, 1e100}) {
+    for (const double unit : {1e-300, 1e-200, 1e-100, 1e-20, 1.0, 1e14, 1e100, 1e200, 1e300}) {
       Tape tape;
       const Value p = tape.parameter(start), q = tape.parameter(0.0);
       Executor<double> executor(compile_residuals({unit * (p - 3.0), unit * (p + q - 1.0), unit * (2.0 * q - 6.0)}));
@@ -312,6 +312,9 @@ TEST_CASE("least squares: from nearly nothing, and in any units, a fit ends at i
       CHECK(converged(result.end));
       CHECK(executor.parameters()[0] == Approx(7.0 / 9.0).epsilon(1e-6));
       CHECK(executor.parameters()[1] == Approx(22.0 / 9.0).epsilon(1e-6));
+      CHECK(result.rank == 2);
+      CHECK(result.residual_standard_deviation / unit == Approx(10.0 / 3.0).epsilon(1e-6));
+      CHECK(result.standard_errors[0] == Approx(10.0 / 3.0 * std::sqrt(5.0) / 3.0).epsilon(1e-6));
     }
   }
 }

@@ -54,7 +54,7 @@ class LevenbergMarquardt {
       if (!moved_) continue;
       ++result_.iterations;
       result_.gradient = cosine();
-      const SolverReport report{result_.iterations, result_.evaluations, square(norm_), result_.gradient};
+      const SolverReport report{result_.iterations, result_.evaluations, square(norm_ / unit_), result_.gradient};
       if (!result_end_ && !options_.on_iteration(report)) result_end_ = SolverEnd::callback;
     }
     return end(*result_end_);
@@ -78,6 +78,9 @@ class LevenbergMarquardt {
     return rows_.evaluate();
   }
   void accept(const VectorXd& parameters) {
+    const double factor = rows_.unit() / std::exchange(unit_, rows_.unit());
+    scale_ *= factor;
+    bound_ *= factor;
     at_ = parameters;
     triangle_ = rows_.triangle();
     norm_ = rows_.norm();
@@ -120,7 +123,8 @@ class LevenbergMarquardt {
     const VectorXd next = at_ + step.scaled.cwiseQuotient(scale_);
     const bool finite = evaluate(next);
     // All as parts of the sum of squares.
-    const double change = finite ? rows_.norm() / norm_ : std::numeric_limits<double>::infinity();
+    const double change =
+        finite ? rows_.norm() / rows_.unit() / (norm_ / unit_) : std::numeric_limits<double>::infinity();
     const double linear = square(step.image_norm / norm_);
     const double damped = damping_ * square(length / norm_);
     const double expected = linear + 2.0 * damped;
@@ -164,14 +168,14 @@ class LevenbergMarquardt {
     }
     result_.end = why;
     result_.residuals = rows_.residuals();
-    result_.sum_of_squares = square(norm_);
+    result_.sum_of_squares = square(norm_ / unit_);
     const runtime::Uncertainty uncertainty(jacobian());
     result_.rank = uncertainty.rank();
     result_.degrees_of_freedom = result_.residuals - result_.rank;
     constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
     const auto freedom = static_cast<double>(result_.degrees_of_freedom);
     const double deviation = freedom > 0.0 ? norm_ / std::sqrt(freedom) : unknown;
-    result_.residual_standard_deviation = deviation;
+    result_.residual_standard_deviation = deviation / unit_;
     const MatrixXd covariance = square(deviation) * uncertainty.inverse();
     const std::size_t count = executor_.program().parameters.size();
     result_.standard_errors.assign(count, 0.0);
@@ -195,6 +199,7 @@ class LevenbergMarquardt {
   MatrixXd triangle_;  // at `at_`, with the residuals as its last column
   double norm_ = 0.0;
   double bound_ = 0.0, damping_ = 0.0;
+  double unit_ = 1.0;  // by which the triangle, the norm, the scale and the bound are multiplied
   bool moved_ = false;
   std::optional<SolverEnd> result_end_;
   LeastSquaresResult result_;

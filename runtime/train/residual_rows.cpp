@@ -17,6 +17,9 @@ namespace {
 /// Rows folded at a time are at least so many, and at least as many as the triangle has, which is paid for each time.
 constexpr std::size_t least_rows = 256;
 
+/// Between these, squares of residuals and derivatives, and sums of them, are normal numbers.
+constexpr double small_number = 0x1p-300, large_number = 0x1p300;
+
 std::size_t residuals_a_sample(const Program& program, const std::vector<std::size_t>& fitted) {
   const std::size_t width = fitted.size() + 1;
   const std::size_t count = program.outputs.size() / width;
@@ -60,18 +63,27 @@ void ResidualRows::set_parameters(const Eigen::VectorXd& numbers) {
 }
 
 bool ResidualRows::evaluate() {
-  if (!std::exchange(evaluated_, true)) return compute();
+  if (!std::exchange(evaluated_, true)) return compute_in_unit();
   try {
-    return compute();
+    return compute_in_unit();
   } catch (const GuardError&) {
     return false;
   }
 }
 
+bool ResidualRows::compute_in_unit() {
+  unit_ = 1.0;
+  if (!compute()) return false;
+  if (largest_ == 0.0 || (largest_ >= small_number && largest_ <= large_number)) return true;
+  constexpr int most = 1000;  // 2^-most is a normal number
+  unit_ = std::ldexp(1.0, std::clamp(-std::ilogb(largest_), -most, most));
+  return compute();
+}
+
 bool ResidualRows::compute() {
   const auto width = work_.cols();
   triangle_ = Eigen::MatrixXd::Zero(width, width);
-  norm_ = 0.0;
+  norm_ = largest_ = 0.0;
   if (executor_.program().input_groups.empty() || executor_.program().recorded_samples > 0) {
     executor_.step();
     return fold(executor_.outputs(), 0);
@@ -101,6 +113,8 @@ bool ResidualRows::fold(std::span<const double> outputs, std::size_t first_sampl
       find_fault(filled, first_sample * per_sample_ + row + 1 - static_cast<std::size_t>(filled));
       return false;
     }
+    largest_ = std::max(largest_, work_.middleRows(width, filled).cwiseAbs().maxCoeff());
+    if (unit_ != 1.0) work_.middleRows(width, filled) *= unit_;
     decompose(filled);
     filled = 0;
   }

@@ -27,15 +27,18 @@ class ResidualRows {
   /// Computes all rows. False if something is not finite, or a guard fails after the first time: then there are no
   /// results.
   bool evaluate();
-  /// R of the QR decomposition of [derivatives | residuals].
+  /// R of the QR decomposition of [derivatives | residuals], times unit().
   const Eigen::MatrixXd& triangle() const { return triangle_; }
-  /// Of the residuals.
+  /// Of the residuals, times unit().
   double norm() const { return norm_; }
+  /// A power of two: 1, unless what was evaluated is so large or small that its squares are no numbers.
+  double unit() const { return unit_; }
   /// What was not finite.
   std::string fault() const;
 
  private:
   bool compute();
+  bool compute_in_unit();
   bool fold(std::span<const double> outputs, std::size_t first_sample);
   void find_fault(Eigen::Index rows, std::size_t first_row);
   void decompose(Eigen::Index rows);
@@ -44,7 +47,8 @@ class ResidualRows {
   std::vector<std::size_t> fitted_;
   std::size_t per_sample_ = 0, samples_ = 0;
   Eigen::MatrixXd triangle_, work_;
-  double norm_ = 0.0;
+  double norm_ = 0.0, unit_ = 1.0;
+  double largest_ = 0.0;  // of all residuals and derivatives
   bool evaluated_ = false;
   struct Fault {
     std::size_t row = 0, column = 0;
