@@ -18,6 +18,7 @@
 #include "tapeloom/runtime/execute/held_products.h"
 #include "tapeloom/runtime/execute/row_runner.h"
 #include "tapeloom/runtime/execute/runner.h"
+#include "tapeloom/runtime/execute/short_tiles.h"
 #include "tapeloom/runtime/execute/thread_pool.h"
 #include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/kernels/kernels.h"
@@ -155,6 +156,7 @@ class Interpreter {
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
   std::optional<OnceRunner<T>> once_;
   std::vector<TileRunner<T>> runners_;  // one a thread
+  std::optional<ShortTiles<T>> short_tiles_;
   FewSamples by_rows_;
   std::unique_ptr<RowRunner<T>> rows_;  // for steps of so few samples
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
