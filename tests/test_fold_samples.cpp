@@ -366,3 +366,27 @@ TEST_CASE("fold samples: a sum that ends before what another sample adds up is t
     CHECK(std::abs(executor.step() - (4.0 * std::log(2.0) + 1.0)) < 1e-14);
   }
 }
+
+TEST_CASE("fold samples: an executor has the room and the vectors for the samples there are") {
+  for (const std::size_t samples : {4, 20}) {
+    Loop loop(samples);
+    Value loss = 0.0;
+    for (std::size_t s = 0; s < samples; ++s) loss += square(loop.predictions[s] - loop.target(s));
+    const Program program = compile(loss);
+    REQUIRE(program.recorded_samples == samples);
+    Executor<double> executor(program);
+    CHECK(executor.arena_bytes() == Executor<double>(program, {.max_samples = samples}).arena_bytes());
+    CHECK(executor.tile_samples() == Executor<double>(program, {.max_samples = samples}).tile_samples());
+
+    // As where the samples are bound, to the bit, kernels for few samples among it.
+    Tape tape;
+    std::mt19937_64 random(7);
+    const MLP model(tape, 3, {{4, tapeloom::tanh}, {4, relu}, {1}}, uniform_initializer(random, -1.0, 1.0));
+    const std::vector<Value> x = tape.inputs("x", 4);
+    Executor<double> bound(compile(batch_sum(square(model(std::span(x).first(3))[0] - x[3]))),
+                           {.max_samples = samples});
+    CHECK(executor.tile_samples() == bound.tile_samples());
+    bound.bind(loop.rows);
+    CHECK(executor.step() == bound.step());
+  }
+}

@@ -37,8 +37,7 @@ struct Executor<T>::State {
         parameters(std::move(shared)),
         running(options.max_samples == 1 && program->of_one_sample ? *program->of_one_sample : *program),
         binding(running),
-        interpreter(running, parameters->numbers.first(program->parameters.size()),
-                    std::max<std::size_t>(checked_max_samples(), program->recorded_samples),
+        interpreter(running, parameters->numbers.first(program->parameters.size()), checked_max_samples(),
                     options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency()),
                     options.profile),
         trained(program->trained),
@@ -49,6 +48,7 @@ struct Executor<T>::State {
     }
   }
 
+  /// The most samples that a step is run with: of recorded ones, which are all in every step, as many as they are.
   std::size_t checked_max_samples() const {
     if (options.max_samples == 0) {
       throw BindError("ExecutorOptions::max_samples is 0; a step needs at least one sample");
@@ -61,7 +61,7 @@ struct Executor<T>::State {
     if (std::is_same_v<T, float> && program->exact) {
       throw BindError("CompileOptions::exact promises the bits of double precision; run it in an Executor<double>");
     }
-    return options.max_samples;
+    return program->recorded_samples > 0 ? program->recorded_samples : options.max_samples;
   }
 
   T step(const runtime::BatchRows& batch) {
