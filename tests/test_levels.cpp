@@ -175,6 +175,48 @@ TEST_CASE("what the loss has no derivative by is no row beside what it has one b
   }
 }
 
+TEST_CASE("what is between two neighbours is computed once, whichever of them it is written from") {
+  // As a finite volume asks for the fluxes at both of its sides. `from_left`: all are written alike.
+  const auto diffusion = [](std::span<const Value> x, bool product, bool from_left) {
+    Values u(x.begin(), x.end());
+    for (std::size_t step = 0; step < 4; ++step) {
+      Values next = u;
+      for (std::size_t i = 1; i + 1 < u.size(); ++i) {
+        const auto between = [&](Value a, Value b) { return exp(product ? a * b : a * a + b * b); };
+        const Value left = from_left ? between(u[i - 1], u[i]) : between(u[i], u[i - 1]);
+        const Value right = between(u[i], u[i + 1]);
+        next[i] = u[i] + 0.01 * (right * (u[i + 1] - u[i]) - left * (u[i] - u[i - 1]));
+      }
+      u = next;
+    }
+    return sum(u) + u[2] * u[3];
+  };
+  for (const bool product : {true, false}) {
+    for (const bool varying : {true, false}) {
+      for (const bool from_left : {true, false}) {
+        INFO("product " << product << ", varying " << varying << ", from the left " << from_left);
+        constexpr std::size_t places = 24;
+        Tape tape;
+        std::vector<double> row(places);
+        for (std::size_t i = 0; i < places; ++i) row[i] = programs::datum(i);
+        Values x;
+        for (std::size_t i = 0; i < places && !varying; ++i) x.push_back(tape.parameter(row[i]));
+        if (varying) x = tape.inputs("x", row);
+        const Value u = diffusion(x, product, from_left);
+        const Value loss = varying ? batch_sum(u) : u;
+        const Program program = compiler::compile_by_level(loss, {.verify = true});
+        std::size_t exponentials = 0;
+        for (const Instruction& i : program.instructions) {
+          if (i.kind == InstructionKind::elementwise && i.op == Op::exp) exponentials += program.shapes[i.shape].rows;
+        }
+        CHECK(exponentials == 4 * (places - 1));
+        Executor<double> executor(program, {});
+        expect_step_like_evaluate(executor, loss, {}, varying ? row : std::vector<double>{}, 1, 64.0);
+      }
+    }
+  }
+}
+
 TEST_CASE("what reads a few rows here and there has its derivatives listed where they are added up") {
   const auto sums_of_some = [](std::span<const Value> x, std::size_t count) {
     Values v(x.begin(), x.end());

@@ -38,6 +38,11 @@ constexpr std::size_t few_runs = 3;
 /// The same where two operands or more are to be gathered, from so many runs on.
 constexpr std::size_t many_runs = 8;
 
+/// What is recorded again with its operands in another order is computed once where so many in a row, on average, lie
+/// at one distance from the first ones, as what is between neighbours does. The halves of a symmetric matrix of 6 x 6,
+/// read as one, made its product with a vector take 1.5 times as long.
+constexpr std::size_t least_twins_a_distance = 4;
+
 /// Rows of one block are tried in the orders of so many of their operands: each time it is counted how many of all
 /// operands are gathered, and sums may have any number of terms.
 constexpr std::size_t most_orders = 32;

@@ -125,6 +125,11 @@ void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
     const bool product = sums_.is(node, Op::mul);
     if (product && out_of_order(node, operands[0], operands[1], mixed)) std::swap(operands[0], operands[1]);
   }
+  if (sums_.is(members[0], Op::mul)) {
+    rows_.agree_on_order([&](std::span<NodeId> factors) {
+      if (rows_.operand_before(factors[1], factors[0])) std::swap(factors[0], factors[1]);
+    });
+  }
   if (mixed) {
     cut_mixed(rows_, sums_.tape().varying(members[0]), ends_);
   } else {

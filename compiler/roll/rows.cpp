@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "tapeloom/compiler/roll/choices.h"
 #include "tapeloom/core/base/check.h"
+#include "tapeloom/core/base/random_number.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -175,18 +178,72 @@ bool Rows::numbers_before(const Row& a, const Row& b) const {
   return false;
 }
 
+bool Rows::operand_before(NodeId a, NodeId b) const {
+  if (a == b) return false;
+  const Coordinate x = p_.at(a), y = p_.at(b);
+  if (x != y) return x < y;
+  const std::uint64_t m = ordered(p_.number(a)), n = ordered(p_.number(b));
+  if (m != n) return m < n;
+  // What is not there is no recorded 0.
+  return a == p_.zero();
+}
+
 bool Rows::before(const Row& a, const Row& b, std::size_t first, std::size_t last) const {
   for (std::size_t k = first; k < last; ++k) {
     const NodeId p = of(a)[k], q = of(b)[k];
-    if (p == q) continue;
-    const Coordinate x = p_.at(p), y = p_.at(q);
-    if (x != y) return x < y;
-    const std::uint64_t m = ordered(p_.number(p)), n = ordered(p_.number(q));
-    if (m != n) return m < n;
-    // What is not there is no recorded 0.
-    if (p == p_.zero() || q == p_.zero()) return p == p_.zero();
+    if (operand_before(p, q)) return true;
+    if (operand_before(q, p)) return false;
   }
   return false;
+}
+
+/// Equal of rows that read the same in whatever order, and hardly ever of others.
+std::uint64_t Rows::key_in_any_order(const Row& row) const {
+  std::uint64_t key = 0;
+  for (std::size_t k = 0; k < operands_; ++k) {
+    const NodeId node = of(row)[k];
+    const Coordinate at = p_.at(node);
+    key += detail::mix_bits((std::uint64_t{at.block} << 32 | at.row) ^ std::bit_cast<std::uint64_t>(p_.number(node)));
+  }
+  return key;
+}
+
+bool Rows::same(std::span<const NodeId> a, std::span<const NodeId> b) const {
+  return std::ranges::equal(a, b, [&](NodeId x, NodeId y) { return !operand_before(x, y) && !operand_before(y, x); });
+}
+
+void Rows::agree_on_order(const std::function<void(std::span<NodeId>)>& put) {
+  if (operands_ < 2 || size() < 2) return;
+  LargeVector<std::uint64_t> all_keys;
+  for (const Row& row : rows_) all_keys.push_back(key_in_any_order(row));
+  LargeVector<std::pair<std::uint64_t, Row>> keys;
+  for (std::size_t i = 0; i < size(); ++i) keys.emplace_back(all_keys[i], rows_[i]);
+  std::ranges::sort(all_keys);
+  if (std::ranges::adjacent_find(all_keys) == all_keys.end()) return;
+  const auto key = [](const auto& keyed) { return keyed.first; };
+  std::ranges::stable_sort(keys, {}, key);
+  const auto operands = [&](const Row& row) { return std::span(read_).subspan(row.added * operands_, operands_); };
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> twins;  // each with the first, as they were added
+  LargeVector<NodeId> of_first, of_twin;                       // in order
+  for (auto first = keys.begin(); first != keys.end();) {
+    auto end = first + 1;
+    of_first.clear();
+    for (; end != keys.end() && key(*end) == key(*first); ++end) {
+      const std::span<const NodeId> a = operands(first->second), b = operands(end->second);
+      if (same(a, b)) continue;
+      if (of_first.empty()) of_first.assign(a.begin(), a.end()), put(of_first);
+      of_twin.assign(b.begin(), b.end());
+      put(of_twin);
+      if (same(of_first, of_twin)) twins.emplace_back(end->second.added, first->second.added);
+    }
+    first = end;
+  }
+  std::ranges::sort(twins);
+  std::size_t distances = 0, distance = 0;
+  for (const auto& [twin, first] : twins) distances += std::exchange(distance, twin - first) != twin - first;
+  if (distances > 1 && choices::least_twins_a_distance * distances > twins.size()) return;
+  const auto operands_of = [&](std::size_t added) { return std::span(read_).subspan(added * operands_, operands_); };
+  for (const auto& [twin, first] : twins) std::ranges::copy(operands_of(first), operands_of(twin).begin());
 }
 
 bool Rows::same(std::size_t a, std::size_t b, std::size_t first, std::size_t last) const {

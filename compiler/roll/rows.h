@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -154,6 +155,14 @@ class Rows {
   const Order& order() const { return rows_; }
   void set_order(const Order& order) { rows_ = order; }
 
+  /// Where the order of operands does not matter, as of factors and addends, rows may read the same in another one:
+  /// they read it as the first of them does then, to be twins. `put` brings a row's operands into an order that depends
+  /// on nothing but which they are. All stay as they are where twins lie at ever other distances from the first ones:
+  /// two halves of a symmetric matrix are read where they are, and one half is not.
+  void agree_on_order(const std::function<void(std::span<NodeId>)>& put);
+  /// An order of all that can be read, in which the same, recorded again, is neither before nor after.
+  bool operand_before(NodeId a, NodeId b) const;
+
   /// Neighbours that read the same are the same value, recorded again: only the first stays. `ends` are where lists of
   /// rows end, and then where they do without the twins.
   void set_twins_aside(std::span<std::size_t> ends);
@@ -180,6 +189,8 @@ class Rows {
   bool places_before(const Row& a, const Row& b, std::size_t first, std::size_t last) const;
   bool numbers_before(const Row& a, const Row& b) const;
   std::uint64_t ordered(double number) const;
+  std::uint64_t key_in_any_order(const Row& row) const;
+  bool same(std::span<const NodeId> a, std::span<const NodeId> b) const;
   template <class Before>
   void sort(std::size_t begin, std::size_t end, Before&& before) {
     put_in_order(std::span(rows_).subspan(begin, end - begin), before);

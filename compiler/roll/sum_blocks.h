@@ -83,6 +83,7 @@ class SumTable {
     return p_.is_constant(factor) && sums_.is_zero_product(term) ? kind_of_zeros_ : c_.kind_of(factor);
   }
   void find_kinds();
+  void agree_on_order();
   void add_row(NodeId sum);
 
   const Sums& sums_;

@@ -25,6 +25,29 @@ void SumTable::take(std::span<const NodeId> members, Products products) {
     TAPELOOM_CHECK(biases_.size() == biases && terms_.size() == terms);
     add_row(sum);
   }
+  if (as_recorded_) agree_on_order();
+}
+
+/// Sums of the same terms in another order are the same.
+void SumTable::agree_on_order() {
+  const auto before = [&](NodeId a, NodeId b) { return rows.operand_before(a, b); };
+  rows.agree_on_order([&](std::span<NodeId> factors) {
+    LargeVector<std::pair<NodeId, NodeId>> products;
+    for (const Kind& kind : kinds) {
+      products.clear();
+      const std::span<NodeId> of_kind = factors.subspan(2 * kind.first, 2 * kind.count);
+      for (std::size_t j = 0; j < of_kind.size(); j += 2) {
+        const auto [a, b] = std::minmax(of_kind[j], of_kind[j + 1], before);
+        products.emplace_back(a, b);
+      }
+      put_in_order(products, [&](const auto& x, const auto& y) {
+        if (before(x.first, y.first)) return true;
+        return !before(y.first, x.first) && before(x.second, y.second);
+      });
+      NodeId* to = of_kind.data();
+      for (const auto& [a, b] : products) *to++ = a, *to++ = b;
+    }
+  });
 }
 
 bool SumTable::take_with_gaps(std::span<const NodeId> members, Products products) {
