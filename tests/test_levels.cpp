@@ -175,6 +175,30 @@ TEST_CASE("what the loss has no derivative by is no row beside what it has one b
   }
 }
 
+TEST_CASE("an alignment takes about as many instructions where the least of three is nested the other way round") {
+  const auto alignment = [](std::span<const Value> x, bool nested_last) {
+    const std::size_t n = x.size() / 2;
+    std::vector<Values> cost(n + 1, Values(n + 1, 1e6));
+    cost[0][0] = 0.0;
+    for (std::size_t i = 1; i <= n; ++i) {
+      for (std::size_t j = 1; j <= n; ++j) {
+        const Value up = cost[i - 1][j], left = cost[i][j - 1], both = cost[i - 1][j - 1];
+        const Value best = nested_last ? min(up, min(left, both)) : min(min(up, left), both);
+        cost[i][j] = square(x[i - 1] - x[n + j - 1]) + best;
+      }
+    }
+    return cost[n][n];
+  };
+  const auto count = [&](bool nested_last) {
+    return instructions(60, [&](std::span<const Value> x) { return alignment(x, nested_last); });
+  };
+  CHECK(10 * count(true) <= 12 * count(false));
+  Tape tape;
+  Values x;
+  for (std::size_t i = 0; i < 16; ++i) x.push_back(tape.parameter(programs::datum(i)));
+  expect_programs_like_evaluate(alignment(x, true), {}, {}, 1, 64.0);
+}
+
 TEST_CASE("what is between two neighbours is computed once, whichever of them it is written from") {
   // As a finite volume asks for the fluxes at both of its sides. `from_left`: all are written alike.
   const auto diffusion = [](std::span<const Value> x, bool product, bool from_left) {

@@ -89,7 +89,8 @@ class Levels {
   }
 
   /// 1 + the greatest of the operands', which belong to earlier classes. A product is a level of its own, also where
-  /// it is part of a sum: whether something else uses it changes no level.
+  /// it is part of a sum: whether something else uses it changes no level. Of min(a, min(b, c)), a is taken
+  /// for one deeper, so that all three are as far from the result: in a table that is filled so, fronts are diagonals.
   void find_levels() {
     level_.assign(classes_.family.size(), 0), totals_.assign(classes_.family.size(), 0);
     const auto of = [&](NodeId x) { return level_[classes_.of_node[x.index]]; };
@@ -102,10 +103,18 @@ class Levels {
           latest = std::max(latest, term.product ? std::max(of(term.a), of(term.b)) + 1 : of(term.a));
         }
       } else {
-        for (NodeId x : sums_.tape().operands(first_[c])) latest = std::max(latest, of(x));
+        const Operands operands = sums_.tape().operands(first_[c]);
+        const bool nested = std::ranges::any_of(operands, [&](NodeId x) { return is_nested(x, first_[c]); });
+        for (NodeId x : operands) latest = std::max(latest, of(x) + (nested && !is_nested(x, first_[c]) ? 1 : 0));
       }
       level_[c] = latest + 1;
     }
+  }
+
+  /// Whether it is part of a max, or min, as of min(a, min(b, c)).
+  bool is_nested(NodeId node, NodeId in) const {
+    const Op op = sums_.tape().op(in);
+    return (op == Op::max || op == Op::min) && sums_.is(node, op) && sums_.request().uses(node) == 1;
   }
 
   /// So many kinds of terms of a sum are the same by what they are made of here.
