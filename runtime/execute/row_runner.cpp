@@ -159,20 +159,22 @@ const T* RowRunner<T>::operand(const RowStep<T>& step, std::size_t k, std::size_
   const std::uint32_t row_step = step.row_step[k];
   const T* const x = step.x[k] + sample * step.apart[k];
   if (step.lane[k] == 0 || step.rows == 1) return x;
+  if (row_step == 1) return x + begin;
   if (row_step == Shape::by_index) {
     const std::uint32_t* const index = this->view_.indices + this->program_.instructions[step.at].x[k] + begin;
     for (std::size_t r = 0; r < count; ++r) numbers[r] = x[index[r]];
-    return numbers;
+  } else {
+    for (std::size_t r = 0; r < count; ++r) numbers[r] = x[(begin + r) * row_step];
   }
-  if (row_step == 1) return x + begin;
-  for (std::size_t r = 0; r < count; ++r) numbers[r] = x[(begin + r) * row_step];
+  // What fills the last vector.
+  std::fill(numbers + count, numbers + round_up(count, this->kernels_.vector_lanes), T(0));
   return numbers;
 }
 
 template <class T>
 void RowRunner<T>::gathered(const RowStep<T>& step, std::size_t samples) const {
   const std::size_t lanes = this->kernels_.vector_lanes;
-  T numbers[4][some_rows] = {};
+  T numbers[4][some_rows];  // not to be cleared: mostly there are a few rows
   for (std::size_t n = 0; n < samples; ++n) {
     for (std::size_t begin = 0; begin < step.rows; begin += some_rows) {
       const std::size_t count = std::min<std::size_t>(step.rows - begin, some_rows);
