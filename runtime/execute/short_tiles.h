@@ -22,8 +22,8 @@ class ShortTiles {
   /// For a step of so many samples, of which `whole` has at most `most` in a tile.
   TileRunner<T>& choose(TileRunner<T>& whole, std::size_t most, std::size_t samples, std::optional<Profile>& profile) {
     const std::size_t lanes = kernels_.vector_lanes, size = round_up(samples, lanes);
-    if (size == size_) return *runner_;
     const bool comes_again = std::exchange(latest_, size) == size;
+    if (size == size_) return *runner_;
     if (!comes_again || size == round_up(most, lanes)) return whole;
     if (runner_ && profile) runner_->add_times(*profile);
     size_ = 0;  // if there is no memory
