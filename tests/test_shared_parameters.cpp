@@ -115,3 +115,21 @@ TEST_CASE("executor: a validation loss by initial parameters is refused, too") {
   sharing.bind(numbers);
   CHECK(sharing.step() == trained.step());
 }
+
+TEST_CASE("executor: who shares parameters means them, though another executor has trained its own") {
+  SmallNet net;
+  const std::vector<double> rows = some_numbers(4 * 10), x = columns(rows, 0, 3);
+  const Program program = compile(net.loss), inference = compile_inference(net.prediction);
+  Executor<double> trained(program);
+  trained.bind(std::span<const double>(rows));
+  trained.step();
+  Sgd<double>({.learning_rate = 0.1}).update(trained);
+
+  Executor<double> next(program);  // the next fold of a cross-validation, say
+  CHECK_THROWS_SAYING(BindError, "Share them", export_weights(next));
+  Executor<double> of_next(inference, next), of_trained(inference, trained);
+  std::vector<double> before;
+  CHECK_NOTHROW(before = predict(of_next, DataView().add("x", x)));
+  CHECK(before != predict(of_trained, DataView().add("x", x)));
+  CHECK_NOTHROW(export_weights(next));
+}

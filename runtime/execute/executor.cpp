@@ -169,8 +169,9 @@ struct Executor<T>::State {
 };
 
 template <class T>
-Executor<T>::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options)
-    : Executor(program, std::make_shared<ParameterBuffer<T>>(checked(program)), options) {
+Executor<T>::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options) {
+  auto parameters = std::make_shared<ParameterBuffer<T>>(checked(program));
+  state_ = std::make_unique<State>(std::move(program), std::move(parameters), options);
   state_->watch.watch_forgotten();
 }
 
@@ -183,6 +184,7 @@ Executor<T>::Executor(std::shared_ptr<const Program> program, std::shared_ptr<Pa
                       const ExecutorOptions& options) {
   if (parameters == nullptr) throw BindError("an executor was given no parameters to share: the pointer is null");
   runtime::check_same_parameters(checked(program), *parameters);
+  parameters->chosen = true;  // whose numbers are meant has been said, trained or not
   state_ = std::make_unique<State>(std::move(program), std::move(parameters), options);
 }
 

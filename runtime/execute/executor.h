@@ -110,7 +110,7 @@ class TAPELOOM_API Executor {
   //
   // A step of a program without gradients whose parameters are the recording's is refused, too, while an executor for
   // the same tape is there that has trained others: to share them was forgotten. So are predict, save_program and
-  // export_weights, of any program.
+  // export_weights, of any program, unless executors share the parameters: then those are meant.
 
   /// All bound rows (one sample for a program without inputs). Returns the loss, zero without one.
   T step();
