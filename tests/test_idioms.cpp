@@ -365,6 +365,41 @@ TEST_CASE("idioms: functions are found among rows that are gathered from blocks 
   }
 }
 
+TEST_CASE("idioms: rows of one block are a tanh each that are written in other ways") {
+  const auto by_one_power = [](Value x) { return (exp(2.0 * x) - 1.0) / (exp(2.0 * x) + 1.0); };
+  const auto by_two_powers = [](Value x) { return (exp(x) - exp(-x)) / (exp(x) + exp(-x)); };
+  for (const std::size_t pairs : {1u, 2u, 5u}) {
+    for (const bool in_turn : {true, false}) {
+      INFO(pairs << " of each way and length" << (in_turn ? ", in turn" : ""));
+      // Sums of two terms, and of one, are blocks of their own, but the quotients are not.
+      Tape tape;
+      const std::vector<Value> x = tape.inputs("x", 8 * pairs);
+      const Value a = tape.parameter(0.5), b = tape.parameter(1.5), c = tape.parameter(0.1);
+      std::vector<Value> outputs;
+      for (std::size_t i = 0; i < 4 * pairs; ++i) {
+        const std::size_t kind = in_turn ? i % 4 : i / pairs;
+        const Value z = kind % 2 == 0 ? c + a * x[2 * i] + b * x[2 * i + 1] : c + a * x[2 * i];
+        outputs.push_back(kind < 2 ? by_one_power(z) : by_two_powers(z));
+      }
+      Value loss = 0.0;
+      for (const Value& y : outputs) loss += square(y);
+      Executor<double> executor(compile(batch_sum(loss), {.outputs = outputs, .verify = true}));
+      CHECK(written_out(executor.program()) == 0);
+      for (const double number : {800.0, -1e-8, 0.3}) {
+        const std::vector<double> row(x.size(), number);
+        executor.bind(row);
+        executor.step();
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
+          const std::size_t kind = in_turn ? i % 4 : i / pairs;
+          const double expected = std::tanh(kind % 2 == 0 ? 0.1 + 0.5 * number + 1.5 * number : 0.1 + 0.5 * number);
+          CHECK(std::abs(executor.outputs()[i] - expected) < 1e-14 * std::abs(expected));
+        }
+        CHECK(std::isfinite(executor.gradients()[0]));
+      }
+    }
+  }
+}
+
 TEST_CASE("idioms: exact mode and the switch leave functions as they were written") {
   for (const Style& style : styles) {
     INFO(style.name);

@@ -27,7 +27,10 @@ class Recogniser {
     if (op == Op::log) return log(of(operands[0]), 0.0);
     if (op == Op::log1p) return log(of(operands[0]), 1.0);
     latest_ = follow(op, operands);
-    if (!latest_) return op == Op::div ? divided_by_sum(operands) : nothing;
+    if (!latest_) {
+      const View result = op == Op::div ? divided_by_sum(operands) : nothing;
+      return result == nothing ? of_parts(op, operands) : result;
+    }
     const View result = function(*latest_);
     if (result != nothing) latest_->recognised = true;
     return result;
@@ -46,12 +49,14 @@ class Recogniser {
 
   /// Rows of blocks of e^x, gathered, as those of one.
   std::optional<Quotient> of_gathered(const View& rows) {
+    const std::vector<GatheredRows::Row> gathered = rows_.behind(rows);
     std::vector<GatheredRows::Row> exponents, xs;
     std::optional<double> multiple;
     bool one_multiple = true;
-    for (const auto& [block, row] : rows_.behind(rows)) {
+    for (const auto& [block, row] : gathered) {
       const auto at = known_.find(block);
-      if (at == known_.end() || !g_.is_op(g_.all(BlockId(std::size_t{block})), Op::exp)) return std::nullopt;
+      if (at == known_.end()) return std::nullopt;
+      if (!g_.is_op(g_.all(BlockId(std::size_t{block})), Op::exp)) return of_one_block(gathered);
       const Quotient& e = at->second;
       const View exponent = e.exponent.part(row, 1), x = e.x.part(row, 1);
       exponents.push_back(rows_.behind(exponent.block, exponent.row));
@@ -65,6 +70,22 @@ class Recogniser {
     result.multiple *= *multiple;
     if (!std::isfinite(result.multiple) || result.multiple == 0.0) return exponential(result.exponent);
     result.above = {1.0, result.multiple};
+    return result;
+  }
+
+  /// Rows of one block, in any order.
+  std::optional<Quotient> of_one_block(const std::vector<GatheredRows::Row>& gathered) {
+    const auto at = known_.find(gathered[0].first);
+    if (at == known_.end()) return std::nullopt;
+    Quotient result = at->second;
+    std::vector<GatheredRows::Row> exponents, xs;
+    for (const auto& [block, row] : gathered) {
+      if (block != gathered[0].first) return std::nullopt;
+      const View exponent = result.exponent.part(row, 1), x = result.x.part(row, 1);
+      exponents.push_back(rows_.behind(exponent.block, exponent.row));
+      xs.push_back(rows_.behind(x.block, x.row));
+    }
+    result.x = rows_.view_of(xs), result.exponent = rows_.view_of(exponents);
     return result;
   }
 
@@ -249,6 +270,36 @@ class Recogniser {
   }
   bool is_at_most_zero(const View& condition, const View& x) const {
     return compares(condition, Op::less_equal, x, false) || compares(condition, Op::greater_equal, x, true);
+  }
+
+  /// Of rows that were gathered from blocks of which each computes something else, where those of all are functions.
+  View of_parts(Op op, std::span<const View> operands) {
+    if (operands.size() != 2 || !follows(op)) return nothing;
+    if (!rows_.are_gathered(operands[0]) && !rows_.are_gathered(operands[1])) return nothing;
+    const std::vector<GatheredRows::Row> a = rows_.behind(operands[0]), b = rows_.behind(operands[1]);
+    struct Part {
+      std::vector<GatheredRows::Row> a, b;
+      View result = nothing;
+    };
+    std::map<std::pair<std::uint32_t, std::uint32_t>, Part> parts;
+    for (std::size_t r = 0; r < a.size(); ++r) {
+      Part& part = parts[{a[r].first, b[r].first}];
+      part.a.push_back(a[r]), part.b.push_back(b[r]);
+    }
+    if (parts.size() == 1) return nothing;
+    for (auto& [blocks, part] : parts) {
+      const View both[] = {rows_.view_of(part.a), rows_.view_of(part.b)};
+      const std::optional<Quotient> of_part = follow(op, both);
+      part.result = of_part ? function(*of_part) : nothing;
+      if (part.result == nothing) return nothing;
+    }
+    std::vector<GatheredRows::Row> rows;
+    for (std::size_t r = 0; r < a.size(); ++r) {
+      View& result = parts[{a[r].first, b[r].first}].result;
+      rows.emplace_back(result.block.index, result.row);
+      result.row += result.step;
+    }
+    return rows_.view_of(rows);
   }
 
   // --- writing it ---------------------------------------------------------------------------------------------------
