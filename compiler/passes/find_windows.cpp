@@ -10,6 +10,9 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 namespace {
 
 constexpr std::uint32_t zero = Windows::zero, none = zero - 1;
+/// Each row of places is a product of its own: with rows of two, 4 to 16 samples took 1.2 times as long as with windows
+/// that are copied; with rows of four, 0.9 to 1.05 times, and larger batches 0.7 to 0.85 times.
+constexpr std::uint32_t least_places_a_row = 4;
 
 /// Finds the windows of a concatenation: what it copies, place after place.
 class WindowFinder {
@@ -27,7 +30,9 @@ class WindowFinder {
     if (result_.source == nothing.block || !find_whole_place() || !find_runs()) return std::nullopt;
     // In one row of places, or in as few as do.
     for (std::uint32_t rows = 1; rows <= most_rows_; ++rows) {
-      if (places_ % rows == 0 && fits(places_ / rows)) return std::move(result_);
+      const std::uint32_t in_row = places_ / rows;
+      if (rows > 1 && in_row < least_places_a_row) break;
+      if (places_ % rows == 0 && fits(in_row)) return std::move(result_);
     }
     return std::nullopt;
   }
@@ -132,7 +137,6 @@ class WindowFinder {
   }
 
   void finish() {
-    std::ranges::replace(placed_, none, zero);  // between windows that lie further apart than they are long
     if (std::ranges::is_sorted(result_.terms)) result_.terms.clear();
     result_.count = static_cast<std::uint32_t>(placed_.size());
     result_.first = placed_[0];
