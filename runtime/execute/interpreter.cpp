@@ -202,20 +202,17 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
   }
   *samples_ = static_cast<T>(static_cast<std::uint32_t>(batch.count));
   const bool guarded = !program_.guards.empty();
-  const bool by_rows = batch.count < by_rows_.size() && by_rows_[batch.count];
-  TileRunner<T>* alone = nullptr;
-  if (!by_rows && batch.count <= single_tile_ && program_.tile_slots > 0) {
-    alone = &short_tiles_->choose(runners_[0], std::min(tile_samples_, max_samples_), batch.count, profile_);
-  }
+  if (batch.count != way_.samples) choose_way(batch.count);
+  const Way way = way_;
   if (guarded) start_runners();
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Stage& stage = program_.stages[s];
     once_->run(s);
     if (stage.tile.size() == 0) continue;
-    if (by_rows) {
+    if (way.by_rows) {
       rows_->run(s, binding, batch);
-    } else if (alone != nullptr) {
-      alone->run(stage, binding, batch, {0, batch.count}, first_totals_, true);
+    } else if (way.one_tile != nullptr) {
+      way.one_tile->run(stage, binding, batch, {0, batch.count}, first_totals_, true);
     } else {
       sweep(stage, binding, batch);
     }
@@ -226,6 +223,18 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
   finish_gradients();
   if (!program_.outputs.empty()) collect_outputs(batch.count);
   return failure;
+}
+
+/// For a step of so many samples, and those after it that have as many.
+template <class T>
+void Interpreter<T>::choose_way(std::size_t samples) {
+  way_ = {.samples = no_samples, .by_rows = samples < by_rows_.size() && by_rows_[samples]};
+  bool is_final = true;
+  if (!way_.by_rows && samples <= single_tile_ && program_.tile_slots > 0) {
+    const auto choice = short_tiles_->choose(runners_[0], std::min(tile_samples_, max_samples_), samples, profile_);
+    way_.one_tile = &choice.runner, is_final = choice.is_final;
+  }
+  if (is_final) way_.samples = samples;
 }
 
 template <class T>

@@ -19,17 +19,22 @@ class ShortTiles {
              bool skip_zeros)
       : program_(program), kernels_(kernels), buffers_(buffers), profiled_(profiled), skip_zeros_(skip_zeros) {}
 
+  struct Choice {
+    TileRunner<T>& runner;
+    bool is_final;  ///< also for the next step of as many samples
+  };
   /// For a step of so many samples, of which `whole` has at most `most` in a tile.
-  TileRunner<T>& choose(TileRunner<T>& whole, std::size_t most, std::size_t samples, std::optional<Profile>& profile) {
+  Choice choose(TileRunner<T>& whole, std::size_t most, std::size_t samples, std::optional<Profile>& profile) {
     const std::size_t lanes = kernels_.vector_lanes, size = round_up(samples, lanes);
     const bool comes_again = std::exchange(latest_, size) == size;
-    if (size == size_) return *runner_;
-    if (!comes_again || size == round_up(most, lanes)) return whole;
+    if (size == size_) return {*runner_, true};
+    if (size == round_up(most, lanes)) return {whole, true};
+    if (!comes_again) return {whole, false};
     if (runner_ && profile) runner_->add_times(*profile);
     size_ = 0;  // if there is no memory
     runner_.emplace(program_, kernels_, buffers_, size, profiled_, skip_zeros_);
     size_ = size;
-    return *runner_;
+    return {*runner_, true};
   }
 
   /// Null if there is none.
