@@ -129,7 +129,6 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   for (std::size_t i = 0; i < threads_; ++i) {
     runners_.emplace_back(program, kernels_, buffers, std::min(tile_samples_, max_samples), profiled, skip_zeros);
   }
-  short_tiles_.emplace(program, kernels_, buffers, profiled, skip_zeros);
   if (!skip_zeros) by_rows_ = samples_by_rows(program, max_samples, sizeof(T));
   if (by_rows_.any()) {
     rows_ = std::make_unique<RowRunner<T>>(program, kernels<T>(), buffers, by_rows_, profiled);
@@ -154,7 +153,6 @@ template <class T>
 std::size_t Interpreter<T>::arena_bytes() const {
   std::size_t bytes = arena_.bytes();
   for (const TileRunner<T>& runner : runners_) bytes += runner.bytes();
-  if (const TileRunner<T>* runner = short_tiles_->runner()) bytes += runner->bytes();
   return rows_ == nullptr ? bytes : bytes + rows_->bytes();
 }
 
@@ -168,7 +166,6 @@ Profile Interpreter<T>::profile() const {
   Profile profile = *profile_;
   once_->add_times(profile);
   for (const TileRunner<T>& runner : runners_) runner.add_times(profile);
-  if (const TileRunner<T>* runner = short_tiles_->runner()) runner->add_times(profile);
   if (rows_ != nullptr) rows_->add_times(profile);
   return profile;
 }
@@ -202,17 +199,15 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
   }
   *samples_ = static_cast<T>(static_cast<std::uint32_t>(batch.count));
   const bool guarded = !program_.guards.empty();
-  if (batch.count != way_.samples) choose_way(batch.count);
-  const Way way = way_;
   if (guarded) start_runners();
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Stage& stage = program_.stages[s];
     once_->run(s);
     if (stage.tile.size() == 0) continue;
-    if (way.by_rows) {
+    if (batch.count < by_rows_.size() && by_rows_[batch.count]) {
       rows_->run(s, binding, batch);
-    } else if (way.one_tile != nullptr) {
-      way.one_tile->run(stage, binding, batch, {0, batch.count}, first_totals_, true);
+    } else if (batch.count <= single_tile_) {
+      runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
     } else {
       sweep(stage, binding, batch);
     }
@@ -225,23 +220,10 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
   return failure;
 }
 
-/// For a step of so many samples, and those after it that have as many.
-template <class T>
-void Interpreter<T>::choose_way(std::size_t samples) {
-  way_ = {.samples = no_samples, .by_rows = samples < by_rows_.size() && by_rows_[samples]};
-  bool is_final = true;
-  if (!way_.by_rows && samples <= single_tile_ && program_.tile_slots > 0) {
-    const auto choice = short_tiles_->choose(runners_[0], std::min(tile_samples_, max_samples_), samples, profile_);
-    way_.one_tile = &choice.runner, is_final = choice.is_final;
-  }
-  if (is_final) way_.samples = samples;
-}
-
 template <class T>
 void Interpreter<T>::start_runners() {
   once_->start();
   for (TileRunner<T>& runner : runners_) runner.start();
-  if (TileRunner<T>* runner = short_tiles_->runner()) runner->start();
   if (rows_ != nullptr) rows_->start();
 }
 
@@ -249,7 +231,6 @@ template <class T>
 GuardFailure Interpreter<T>::first_failure() const {
   GuardFailure failure = once_->failure();
   for (const TileRunner<T>& runner : runners_) failure.add(runner.failure());
-  if (const TileRunner<T>* runner = short_tiles_->runner()) failure.add(runner->failure());
   if (rows_ != nullptr) failure.add(rows_->failure());
   return failure;
 }

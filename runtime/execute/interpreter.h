@@ -18,7 +18,6 @@
 #include "tapeloom/runtime/execute/held_products.h"
 #include "tapeloom/runtime/execute/row_runner.h"
 #include "tapeloom/runtime/execute/runner.h"
-#include "tapeloom/runtime/execute/short_tiles.h"
 #include "tapeloom/runtime/execute/thread_pool.h"
 #include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/kernels/kernels.h"
@@ -105,7 +104,6 @@ class Interpreter {
   GuardFailure run_step(const Binding& binding, const BatchRows& batch);
   GuardFailure run_profiled(const Binding& binding, const BatchRows& batch);
   GuardFailure run_stages(const Binding& binding, const BatchRows& batch);
-  void choose_way(std::size_t samples);
   void start_runners();
   GuardFailure first_failure() const;
   T* gradients_data() { return gradients_in_place_ ? uniform_ + program_.gradients[0].slot : arena_.data(gradients_); }
@@ -157,15 +155,6 @@ class Interpreter {
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
   std::optional<OnceRunner<T>> once_;
   std::vector<TileRunner<T>> runners_;  // one a thread
-  std::optional<ShortTiles<T>> short_tiles_;
-  /// How tiles are run in steps of so many samples: as rows, as one tile, or cut into many.
-  struct Way {
-    std::size_t samples = no_samples;
-    bool by_rows = false;
-    TileRunner<T>* one_tile = nullptr;
-  };
-  static constexpr std::size_t no_samples = SIZE_MAX;
-  Way way_;
   FewSamples by_rows_;
   std::unique_ptr<RowRunner<T>> rows_;  // for steps of so few samples
   std::unique_ptr<ThreadPool> pool_;    // if there is more than one
