@@ -106,6 +106,14 @@ TEST_CASE("program check: what would be read or written outside is found") {
         s.terms = 1, s.windows.step = 1U << 23, s.step[1] = far;
       },
       filters_at_1025_places());
+  const auto windows = [](const WindowSteps& steps) {
+    return [steps](Program& p) { shape_of(p, first_of(p, InstructionKind::dense)).windows = steps; };
+  };
+  check_fault("in runs of no size", windows({.step = 1, .run = 7}), filters_at_1025_places());
+  check_fault("in runs of no size", windows({.step = 1, .run_step = 5}), filters_at_1025_places());
+  check_fault("in runs of no size", windows({.run = 41, .run_step = 41}), filters_at_1025_places());
+  check_fault("no size", windows({.step = 1, .run = 41, .run_step = UINT32_MAX}), filters_at_1025_places());
+  check_fault("where there are no tiles", windows({.step = 1, .run = 41, .run_step = 41}), filters_at_1025_places());
   check_fault("a load outside", [](Program& p) { p.loads[0].slot = p.tile_slots; });
   check_fault("of one group", [](Program& p) {
     p.loads[0].count = 4;

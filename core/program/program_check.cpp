@@ -179,6 +179,7 @@ class Checker {
             "a flag that does not fit its instruction");
     check_gaps(i, s);
     require(s.windows == WindowSteps{} || reads_windows(i), "windows where there are no terms");
+    require(s.windows.run == 0 || in_tile, "windows in runs where there are no tiles");
   }
   static void check_windows(const Shape& s) {
     const WindowSteps& w = s.windows;

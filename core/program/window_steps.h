@@ -10,7 +10,8 @@ namespace tapeloom::inline TAPELOOM_ABI {
 
 /// From the rows of a window to those of the next: `step`, which may be fewer than a window has, so that windows share
 /// rows; 0 where they follow one another. Those of an image have runs, each with the windows of a row of places: `run`
-/// windows, and `run_step` from the first of a run to the first of the next; 0: there is one run.
+/// windows, and `run_step` from the first of a run to the first of the next; 0: there is one run. What runs once a step
+/// has one.
 struct WindowSteps {
   std::uint32_t step = 0, run = 0, run_step = 0;
 

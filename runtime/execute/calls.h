@@ -147,7 +147,6 @@ struct BoundProduct {
   /// Other than 1, B is copied to where its columns lie side by side; its rows are b_row_step apart.
   std::size_t b_column_step = 1, b_row_step = 0;
   T* b_copy = nullptr;  ///< of a copy that others read, too; if null, it is where all those are which are read once
-  bool adds = false;    ///< to what an earlier product of the instruction has put in C
   /// C's columns that do not lie side by side are as many products, so far apart.
   std::size_t times = 1, b_step = 0, c_step = 0;
 };

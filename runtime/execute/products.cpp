@@ -30,14 +30,10 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
   const bool rows_are_places = !outer && view_.once() && (together || side_by_side);
   std::size_t bind = products_.size();
   const std::size_t begin = bind;
-  const Shape run = instructions::run_of_places(s);
-  for (std::uint32_t p = 0; p < s.places; p += together ? run.places : 1) {
+  for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
     const Instruction here = instructions::at_place(i, s, p);
-    products_.push_back(outer             ? bound_outer(here, run)
-                        : rows_are_places ? bound_places(here, run)
-                                          : bound_lanes(here, run));
-    products_.back().adds = outer && one_matrix && p > 0;
-    if (has_gaps(s)) leave_gaps_out(run, p, outer, rows_are_places);
+    products_.push_back(outer ? bound_outer(here, s) : rows_are_places ? bound_places(here, s) : bound_lanes(here, s));
+    if (has_gaps(s)) leave_gaps_out(s, p, outer, rows_are_places);
   }
   for (; bind < products_.size(); ++bind) {
     BoundProduct<T>& bound = products_[bind];
@@ -200,7 +196,7 @@ void CallPlanner<T>::add_product(BoundProduct<T>& bound, CallList<T>& calls) {
                              .b = b + first * product.b_stride + call.b_offset,
                              .c = bound.c + call.c_offset,
                              .kernel = call});
-      if (part > 0 || bound.adds) calls.calls.back().kernel.continues = true;
+      if (part > 0) calls.calls.back().kernel.continues = true;
       if (once) continue;
       calls.calls.back().kernel.b_offset = bound.b_step, calls.calls.back().kernel.c_offset = bound.c_step;
     }
