@@ -78,7 +78,7 @@ void check_not_forgotten(const char* what, const Program& program, const Paramet
       ": this executor has the initial numbers of the recording, and another executor for the same tape has "
       "trained its own. Share them, as in Executor<float> predictor(program, trained), in Python by "
       "parameters_of=trained, or copy them by set_parameters, in Python by executor.parameters = trained.parameters; "
-      "setting the initial numbers, too, says that those are meant");
+      "either of these with the initial numbers, too, says that those are meant");
 }
 
 void check_not_forgotten(const Program& program) {

@@ -68,7 +68,8 @@ class ParameterBuffer {
 
   std::span<T> numbers;             ///< in recorded order
   std::vector<std::string> labels;  ///< of the same parameters, to tell whose they are
-  bool chosen = false;              ///< set as a whole, if only to what they were
+  /// Set as a whole, if only to what they were, or shared: another thread may be about to.
+  std::atomic<bool> chosen{false};
   runtime::TrainingRecord record;
 };
 
