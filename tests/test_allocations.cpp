@@ -1,6 +1,7 @@
 // Nothing is allocated after an executor is made: 10,000 steps of every kind while each allocation is counted.
 #include "against_evaluate.h"
 #include "bench/allocation_counter.h"
+#include "ring_and_net.h"
 #include "tapeloom/runtime/train/optimizer.h"
 #include "tapeloom/runtime/train/trainer.h"
 
@@ -59,6 +60,22 @@ TEMPLATE_TEST_CASE("allocations: none in 10,000 steps", "", float, double) {
   const std::size_t after = allocations;
   CHECK(after == before);
   CHECK(std::isfinite(sum));
+}
+
+TEMPLATE_TEST_CASE("allocations: none in steps of other sizes", "", float, double) {
+  void (*const recorders[])(Recorded&) = {record_ring, record_net};
+  for (const auto record : recorders) {
+    Recorded recorded;
+    record(recorded);
+    Executor<TestType> executor(compile(recorded.loss), {.threads = 2});
+    const std::vector<double> rows = some_numbers(2 * 1000);
+    executor.bind(std::span<const double>(rows));
+    executor.step();
+    const std::size_t before = allocations;
+    for (std::size_t i = 0; i < 2000; ++i) executor.step(i % 300, 1 + i * 37 % 700);
+    const std::size_t after = allocations;
+    CHECK(after == before);
+  }
 }
 
 TEMPLATE_TEST_CASE("allocations: none in a trainer's steps", "", float, double) {

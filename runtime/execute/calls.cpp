@@ -19,6 +19,8 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
       totals_(totals),
       scratch_(scratch),
       skip_zeros_(skip_zeros),
+      slot_stride_(program, sizeof(T)),
+      most_stride_(view.stride),
       ways_(program.instructions.size()),
       longest_chain_(profiled ? 1 : most_chained),
       planned_(kernels) {
@@ -28,10 +30,9 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
       if (view.once() && program.instructions[at].kind == InstructionKind::gather) find_moves(at);
       ways_[at] = way_of(stage, at);
-      bind(stage, at);
     }
   }
-  bind_links();
+  bind_all();
   if (!copy_.empty()) scratch_ = copy_.data();
   const RowProduct<T>* product = row_products_.data();
   for (RowCall<T>& call : rows_) {
@@ -43,6 +44,24 @@ template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
                             bool profiled, bool skip_zeros)
     : CallPlanner(program, kernels, view, nullptr, nullptr, profiled, skip_zeros) {}
+
+template <class T>
+std::size_t CallPlanner<T>::stride_of(std::size_t samples) const {
+  // What skips zeros has gaps to which calls point, and is rare.
+  if (view_.once() || skip_zeros_) return most_stride_;
+  return std::min(slot_stride_(round_up(samples, kernels_.vector_lanes)), most_stride_);
+}
+
+/// To where the slots are in the view, which may have another stride than before.
+template <class T>
+void CallPlanner<T>::bind_all() {
+  products_.clear(), sums_.clear(), rows_.clear();
+  most_calls_ = 0, most_links_ = 0;
+  for (const Stage& stage : program_.stages) {
+    const Range range = instructions_of(stage);
+    for (std::uint32_t at = range.begin; at < range.end; ++at) bind(stage, at);
+  }
+}
 
 /// Plans where they lie.
 template <class T>
@@ -143,6 +162,8 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
       ++most_calls_;
       return;
   }
+  const Instruction& i = program_.instructions[at];
+  if (way != Way::rows) most_links_ += count_links(i, program_.shapes[i.shape]) + 1;
   if (!goes_on) ++most_calls_;
 }
 
@@ -202,21 +223,24 @@ CallList<T> CallPlanner<T>::make_room() const {
   CallList<T> calls;
   calls.load_strides.resize(view_.once() ? 0 : program_.loads.size());
   calls.stage_begins.resize(program_.stages.size() + 1);
+  calls.links.reserve(most_links_);
   calls.calls.reserve(most_calls_);
   return calls;
 }
 
 template <class T>
 void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, CallList<T>& calls) {
-  calls.samples = samples;
+  calls.samples = samples, calls.stride = stride_of(samples);
   for (std::size_t l = 0; l < loaded_rows.size(); ++l) calls.load_strides[l] = loaded_rows[l].stride;
   calls.calls.clear();
+  if (std::exchange(view_.stride, calls.stride) != calls.stride) bind_all();
   if (view_.once()) count_reads();
   auto product = products_.begin();
   auto sums = sums_.begin();
   const RowCall<T>* rows = rows_.data();
   const bool whole = view_.once() || round_up(samples, kernels_.vector_lanes) == view_.stride;
-  const Link<T>* link = (whole || links_of_part_.empty() ? links_ : links_of_part_).data();
+  bind_links(whole, calls.links);
+  const Link<T>* link = calls.links.data();
   using Kind = typename Call<T>::Kind;
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {
     const Range range = instructions_of(program_.stages[s]);

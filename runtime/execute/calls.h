@@ -233,11 +233,13 @@ struct Call {
   };
 };
 
-/// For tiles of so many samples, when the loads' rows are so far apart; or for what runs once.
+/// For tiles of so many samples, with slots and the loads' rows so far apart; or for what runs once.
 template <class T>
 struct CallList {
   std::size_t samples = 0;
+  std::size_t stride = 0;
   std::vector<std::size_t> load_strides;
+  std::vector<Link<T>> links;             ///< of calls
   std::vector<Call<T>> calls;             ///< of all stages
   std::vector<std::size_t> stage_begins;  ///< and the end
 
@@ -249,10 +251,10 @@ struct CallList {
 template <class T>
 class CallPlanner {
  public:
-  /// For all instructions that run in tiles of that view, or once if it is of that. `totals` are the first group's, and
-  /// `scratch` has scratch_numbers(...). These, the view's slots and the program stay where they are. With `skip_zeros`
-  /// an adjoint of zero contributes nothing to products and sums, and neither do their gaps.
-  /// If `profiled`, a chain is one instruction.
+  /// For all instructions that run in tiles of that view, or once if it is of that. In smaller tiles slots are nearer
+  /// to one another. `totals` are the first group's, and `scratch` has scratch_numbers(...). These, the view's slots
+  /// and the program stay where they are. With `skip_zeros` an adjoint of zero contributes nothing to products and
+  /// sums, and neither do their gaps. If `profiled`, a chain is one instruction.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
               bool profiled, bool skip_zeros);
   /// The same of what runs once, which has no loads and no totals.
@@ -261,6 +263,8 @@ class CallPlanner {
 
   /// Nothing planned yet, with room for everything.
   CallList<T> make_room() const;
+  /// From a slot to the next in tiles of so many samples.
+  std::size_t stride_of(std::size_t samples) const;
   /// Works the calls out. Allocates nothing where there is room.
   void plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, CallList<T>& calls);
 
@@ -273,6 +277,7 @@ class CallPlanner {
   Way way_of(const Stage& stage, std::uint32_t at) const;
   void find_transposed();
   void find_moves(std::uint32_t at);
+  void bind_all();
   void bind(const Stage& stage, std::uint32_t at);
   void bind_rows(std::uint32_t at, bool goes_on);
   void bind_product(std::uint32_t at, bool goes_on);
@@ -288,7 +293,7 @@ class CallPlanner {
   Link<T> link_in_tile(const Instruction& i, const Shape& s) const;
   std::size_t count_links(const Instruction& i, const Shape& s) const;
   void add_links(const Instruction& i, const Shape& s, ChainBuilder<T>& chains) const;
-  void bind_links();
+  void bind_links(bool whole, std::vector<Link<T>>& links) const;
   // Of products.cpp.
   void bind_products(std::uint32_t at);
   void bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<T>& bound);
@@ -326,6 +331,8 @@ class CallPlanner {
   T* totals_;
   T* scratch_;
   bool skip_zeros_;
+  SlotStride slot_stride_;
+  std::size_t most_stride_;
   std::vector<BoundProduct<T>> products_;  // in the order of their instructions; so are these
   std::vector<BoundSums<T>> sums_;
   std::vector<RowCall<T>> rows_;
@@ -333,7 +340,7 @@ class CallPlanner {
   std::size_t products_at_ = 0;  // the latest of rows_ that adds products
   std::vector<Way> ways_;        // of each instruction
   std::size_t longest_chain_;
-  std::vector<Link<T>> links_, links_of_part_;  // in tiles that are whole, and where others have other ones
+  std::size_t most_links_ = 0;
   std::map<Matrix, T*> transposed_;  // matrices that are read once a step as their transposes, and where these are
   std::vector<T> transposes_;
   struct Reads {

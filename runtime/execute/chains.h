@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 #include "tapeloom/core/ops/op.h"
@@ -22,11 +21,11 @@ struct Chains {
   }
 };
 
-/// A list of chains, of so many instructions each at most.
+/// Makes a list of chains, of so many instructions each at most.
 template <class T>
 class ChainBuilder {
  public:
-  explicit ChainBuilder(std::size_t longest) : longest_(longest) {}
+  ChainBuilder(std::size_t longest, std::vector<Link<T>>& links) : links_(links), longest_(longest) { links.clear(); }
 
   /// Begins with the links of an instruction, in a new chain unless it goes on from the instruction before.
   void begin_instruction(bool goes_on) {
@@ -46,20 +45,14 @@ class ChainBuilder {
     links_.push_back({.run = scalar_link<T>(op, last_mask), .out = out, .x = x});
     last_number_ = out;
   }
-  /// Once there are all; the builder is empty then.
-  std::vector<Link<T>> take() {
-    end();
-    return std::move(links_);
-  }
-
- private:
   /// Of the latest chain, if there is one.
   void end() {
     if (instructions_ > 0) links_.push_back(end_of_chain<T>());
     instructions_ = 0, last_number_ = nullptr;
   }
 
-  std::vector<Link<T>> links_;
+ private:
+  std::vector<Link<T>>& links_;
   std::size_t longest_, instructions_ = 0;
   const T* last_number_ = nullptr;  // where the link before puts its one number
 };

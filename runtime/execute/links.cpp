@@ -116,32 +116,27 @@ void CallPlanner<T>::add_links(const Instruction& i, const Shape& s, ChainBuilde
   }
 }
 
-/// Those of whole tiles, and of others if they are not the same. A chain ends where another instruction, or a stage,
-/// comes between.
+/// A chain ends where another instruction, or a stage, comes between.
 template <class T>
-void CallPlanner<T>::bind_links() {
-  const auto links_of = [&](bool whole) {
-    ChainBuilder<T> chains(longest_chain_);
-    for (const Stage& stage : program_.stages) {
-      const Range range = instructions_of(stage);
-      for (std::uint32_t at = range.begin; at < range.end; ++at) {
-        if (!is_link(at, whole)) continue;
-        const Instruction& i = program_.instructions[at];
-        chains.begin_instruction(at > range.begin && is_link(at - 1, whole));
-        add_links(i, program_.shapes[i.shape], chains);
-      }
+void CallPlanner<T>::bind_links(bool whole, std::vector<Link<T>>& links) const {
+  ChainBuilder<T> chains(longest_chain_, links);
+  for (const Stage& stage : program_.stages) {
+    const Range range = instructions_of(stage);
+    for (std::uint32_t at = range.begin; at < range.end; ++at) {
+      if (!is_link(at, whole)) continue;
+      const Instruction& i = program_.instructions[at];
+      chains.begin_instruction(at > range.begin && is_link(at - 1, whole));
+      add_links(i, program_.shapes[i.shape], chains);
     }
-    return chains.take();
-  };
-  links_ = links_of(true);
-  if (std::find(ways_.begin(), ways_.end(), Way::links_if_whole) != ways_.end()) links_of_part_ = links_of(false);
+  }
+  chains.end();
 }
 
 #define TAPELOOM_INSTANTIATE(T)                                                             \
   template bool CallPlanner<T>::is_small(const Stage&, std::uint32_t) const;                \
   template Link<T> CallPlanner<T>::link_in_tile(const Instruction&, const Shape&) const;    \
   template std::size_t CallPlanner<T>::count_links(const Instruction&, const Shape&) const; \
-  template void CallPlanner<T>::bind_links();
+  template void CallPlanner<T>::bind_links(bool, std::vector<Link<T>>&) const;
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)
 #undef TAPELOOM_INSTANTIATE

@@ -182,8 +182,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
     : Runner<T>(program, kernels, kernels, buffers, profiled), gathered_(program.loads.size(), no_piece) {
   this->sample_rows_.resize(program.loads.size());
   TileView<T>& view = this->view_;
-  // Then the slots of a block lie like one long row in the largest tiles.
-  view.stride = slot_stride(round_up(most_samples, kernels.vector_lanes), sizeof(T));
+  view.stride = SlotStride(program, sizeof(T))(round_up(most_samples, kernels.vector_lanes));
   tile_ = arena_.plan(program.tile_slots * view.stride);
   scratch_ = arena_.plan(scratch_numbers(program, most_samples));
   for (const Instruction& i : program.instructions) {
@@ -246,9 +245,11 @@ template <class T>
 void TileRunner<T>::run(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
                         bool first) {
   this->timed([&](auto stopwatch) __attribute__((always_inline)) {
+    const CallList<T>& latest = plans_[plan_];
+    this->view_.stride = latest.samples == tile.count ? latest.stride : planner_->stride_of(tile.count);
     load(stage, binding, batch, tile);
-    const bool same = plans_[plan_].samples == tile.count && !rows_moved_;
-    const CallList<T>& plan = same ? plans_[plan_] : calls_for(tile.count);
+    const bool same = latest.samples == tile.count && !rows_moved_;
+    const CallList<T>& plan = same ? latest : calls_for(tile.count);
     stopwatch.lap(this->load_time_);
     const auto list = plan.of_stage(static_cast<std::size_t>(&stage - this->program_.stages.data()));
     this->run_calls(list, tile, totals, first, stopwatch);

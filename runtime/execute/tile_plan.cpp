@@ -96,9 +96,8 @@ std::size_t scratch_numbers(const Program& program, std::size_t tile_samples) {
   return terms > 1 ? round_up(terms, lane_unit) * tile_samples : 0;
 }
 
-std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size) {
-  return tile_samples * number_size % 1024 == 0 ? tile_samples + lane_unit : tile_samples;
-}
+SlotStride::SlotStride(const Program& program, std::size_t number_size)
+    : number_size_(number_size), has_products_(has_products(program)) {}
 
 namespace {
 
@@ -144,7 +143,7 @@ double numbers_copied(const Instruction& i, const Shape& s) {
 
 double bytes_of(const Program& p, std::size_t samples) {
   const std::size_t tile = std::min(preferred_tile_samples(p, sizeof(double)), round_up(samples, lane_unit));
-  const double stride = static_cast<double>(slot_stride(tile, sizeof(double)));
+  const double stride = static_cast<double>(SlotStride(p, sizeof(double))(tile));
   // Once; and for each group of samples, each sample of a batch, each sample of a tile.
   double numbers = 2.0 * static_cast<double>(p.parameters.size()) + p.uniform_slots;
   numbers += static_cast<double>(most_groups(p) - 1) * p.total_count;

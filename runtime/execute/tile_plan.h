@@ -28,8 +28,22 @@ inline constexpr std::size_t places_transposed_together = 8;
 /// Room to transpose an operand of a reduce_outer instruction in: its terms for each sample, in whole vectors.
 std::size_t scratch_numbers(const Program& program, std::size_t tile_samples);
 
-/// Numbers from a tile slot to the next. Slots a multiple of 1 KiB apart would share few sets of the caches.
-std::size_t slot_stride(std::size_t tile_samples, std::size_t number_size);
+/// Numbers from a tile slot to the next: as many as there are samples, so that the rows of a block are like one long
+/// row. But products read the same samples of one slot after another, and slots a multiple of 1 KiB apart share few
+/// sets of the caches. In double and 128 samples, programs without products take 0.82 to 1.0 times as long if that does
+/// not matter to them, nets of 64 wide 1.04.
+class SlotStride {
+ public:
+  SlotStride(const Program& program, std::size_t number_size);
+
+  std::size_t operator()(std::size_t tile_samples) const {
+    return has_products_ && tile_samples * number_size_ % 1024 == 0 ? tile_samples + lane_unit : tile_samples;
+  }
+
+ private:
+  std::size_t number_size_;
+  bool has_products_;
+};
 
 struct ProgramCost {
   /// Of a step: numbers read and written, and operations on them.
