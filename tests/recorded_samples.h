@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "against_evaluate.h"
+#include "tapeloom/runtime/execute/row_runner.h"
 
 namespace tapeloom::test {
 
@@ -15,11 +16,8 @@ inline std::vector<double> recorded_numbers(std::size_t count, std::uint64_t see
   return data;
 }
 
-inline void expect_like_evaluate(Value loss, const std::vector<Value>& outputs, std::uint32_t samples) {
-  CompileOptions options{.outputs = outputs};
-  options.verify = true;
-  Executor<double> executor(compile(loss, options), {.max_samples = 2});
-  CHECK(executor.program().recorded_samples == samples);
+inline void expect_program_like_evaluate(const Program& program, Value loss, const std::vector<Value>& outputs) {
+  Executor<double> executor(program, {.max_samples = 2});
   expect_step_like_evaluate(executor, loss, outputs, {}, 1, 4000);
   // Not the first two of the samples: there is one row, with all of them.
   CHECK_THROWS_SAYING(BindError, "has no inputs", executor.step(0, 2));
@@ -27,6 +25,16 @@ inline void expect_like_evaluate(Value loss, const std::vector<Value>& outputs, 
   // Trained away from the initial values the data are still the same.
   for (double& p : executor.parameters()) p = 0.5 * p + 0.25;
   expect_step_like_evaluate(executor, loss, outputs, {}, 1, 4000);
+}
+
+inline void expect_like_evaluate(Value loss, const std::vector<Value>& outputs, std::uint32_t samples) {
+  CompileOptions options{.outputs = outputs};
+  options.verify = true;
+  const Program program = compile(loss, options);
+  CHECK(program.recorded_samples == samples);
+  expect_program_like_evaluate(program, loss, outputs);
+  const runtime::ByRowsAlways always;  // where they are few
+  expect_program_like_evaluate(program, loss, outputs);
 }
 
 }  // namespace tapeloom::test

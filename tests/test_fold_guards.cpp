@@ -4,6 +4,7 @@
 
 #include "bench/branches.h"
 #include "refusals.h"
+#include "tapeloom/runtime/execute/row_runner.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -120,6 +121,8 @@ TEST_CASE("fold guards: whichever sample fails, the first guard as recorded is n
     CHECK(second == (x + 1.0 > 0.25));
   }
   REQUIRE(tape.guards().size() == 10);
+  std::optional<runtime::ByRowsAlways> by_rows;
+  if (GENERATE(false, true)) by_rows.emplace();
   Executor<double> executor(compile(loss));
   REQUIRE(executor.program().recorded_samples == 5);
   REQUIRE(executor.program().guards.size() == 10);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <random>
 
+#include "executor_results.h"
 #include "processor_time.h"
 #include "recorded_samples.h"
 #include "tapeloom/compiler/fold/fold_samples.h"
@@ -388,5 +389,30 @@ TEST_CASE("fold samples: an executor has the room and the vectors for the sample
     CHECK(executor.tile_samples() == bound.tile_samples());
     bound.bind(loop.rows);
     CHECK(executor.step() == bound.step());
+  }
+}
+
+TEMPLATE_TEST_CASE("fold samples: few samples of a wide net are computed as few that are bound", "", float, double) {
+  for (const std::size_t samples : {2, 3}) {
+    INFO(samples << " samples");
+    const std::vector<double> rows = some_numbers(3 * samples, 5);
+    const auto record = [&](Tape& tape, std::span<const std::vector<Value>> inputs) {
+      std::mt19937_64 random(7);
+      const MLP model(tape, 3, {{64, tapeloom::tanh}, {64, tapeloom::tanh}, {1}}, glorot(random));
+      Value loss = 0.0;
+      for (const std::vector<Value>& x : inputs) loss += square(model(x)[0] - 0.5);
+      return loss;
+    };
+    Tape recorded, tape;
+    std::vector<std::vector<Value>> numbers(samples);
+    for (std::size_t n = 0; n < rows.size(); ++n) numbers[n / 3].push_back(rows[n]);
+    const Program folded = compile(record(recorded, numbers));
+    REQUIRE(folded.recorded_samples == samples);
+    REQUIRE(runtime::samples_by_rows(folded, samples, sizeof(TestType))[samples]);
+    const std::vector<std::vector<Value>> x = {tape.inputs("x", 3)};
+    Executor<TestType> executor(folded), bound(compile(batch_sum(record(tape, x))), {.max_samples = samples});
+    bound.bind(rows);
+    CHECK(executor.step() == bound.step());
+    CHECK(copied(executor.gradients()) == copied(bound.gradients()));
   }
 }
