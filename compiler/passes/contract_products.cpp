@@ -20,8 +20,13 @@ class Contractor {
     if (block.kind != BlockKind::elementwise || (block.op != Op::add && block.op != Op::sub)) return nothing;
     for (const std::size_t k : {1u, 0u}) {
       if (!is_contracted(old_.operand(id, k), id)) continue;
-      const Op op = block.op == Op::add ? Op::multiply_add : k == 0 ? Op::multiply_subtract : Op::subtract_product;
-      const View a = out.behind(x[k], 0), b = out.is_op(x[k], Op::square) ? a : out.behind(x[k], 1);
+      Op op = block.op == Op::add ? Op::multiply_add : k == 0 ? Op::multiply_subtract : Op::subtract_product;
+      View a = out.behind(x[k], 0), b = out.is_op(x[k], Op::square) ? a : out.behind(x[k], 1);
+      for (View* const factor : {&a, &b}) {
+        if (!out.is_op(*factor, Op::neg) || op == Op::multiply_subtract) continue;
+        *factor = out.behind(*factor, 0);
+        op = op == Op::multiply_add ? Op::subtract_product : Op::multiply_add;
+      }
       return out.add_elementwise(op, {a, b, x[1 - k]});
     }
     return nothing;

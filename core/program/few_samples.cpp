@@ -346,6 +346,7 @@ bool rows_are_lanes(const Program& program, std::size_t samples, std::size_t num
 
 bool may_have_rows_as_lanes(const Program& program) {
   if (program.exact || program.one_row || program.tile_slots == 0) return false;
+  if (program.recorded_samples > most_few_samples) return false;
   // Its kernels for one sample take numbers of the tile.
   return std::none_of(program.instructions.begin(), program.instructions.end(), [](const Instruction& i) {
     return i.kind == InstructionKind::row_extreme_reverse && i.uniform_mask != 0;

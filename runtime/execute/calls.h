@@ -289,6 +289,7 @@ class CallPlanner {
   // Of links.cpp.
   bool is_small(const Stage& stage, std::uint32_t at) const;
   bool are_links_of_numbers(const Instruction& i, const Shape& s) const;
+  const KernelTable<T>& table_of_rows(const Shape& s) const;
   Link<T> link_of_rows(const Instruction& i, const Shape& s) const;
   Link<T> link_in_tile(const Instruction& i, const Shape& s) const;
   std::size_t count_links(const Instruction& i, const Shape& s) const;

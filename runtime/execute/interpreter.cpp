@@ -207,9 +207,9 @@ GuardFailure Interpreter<T>::run_stages(const Binding& binding, const BatchRows&
     if (batch.count < by_rows_.size() && by_rows_[batch.count]) {
       rows_->run(s, binding, batch);
     } else if (batch.count <= single_tile_) {
-      runners_[0].run(stage, binding, batch, {0, batch.count}, first_totals_, true);
+      runners_[0].run(s, binding, batch, {0, batch.count}, first_totals_, true);
     } else {
-      sweep(stage, binding, batch);
+      sweep(s, binding, batch);
     }
   }
   const GuardFailure failure = guarded ? first_failure() : GuardFailure();
@@ -236,7 +236,7 @@ GuardFailure Interpreter<T>::first_failure() const {
 }
 
 template <class T>
-void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
+void Interpreter<T>::sweep_group(std::size_t stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                                  std::size_t groups, TileRunner<T>& runner) {
   const Tile all = part_of(batch.count, group, groups);
   const std::size_t tiles = std::max<std::size_t>((all.count + tile_samples_ - 1) / tile_samples_, 1);
@@ -248,12 +248,12 @@ void Interpreter<T>::sweep_group(const Stage& stage, const Binding& binding, con
 }
 
 template <class T>
-void Interpreter<T>::sweep(const Stage& stage, const Binding& binding, const BatchRows& batch) {
+void Interpreter<T>::sweep(std::size_t stage, const Binding& binding, const BatchRows& batch) {
   const std::size_t groups = groups_of(batch.count);
   run_tasks(groups, threads_worth(batch.count), [&](std::size_t group, std::size_t thread) {
     sweep_group(stage, binding, batch, group, groups, runners_[thread]);
   });
-  add_groups(stage.totals, groups);
+  add_groups(program_.stages[stage].totals, groups);
 }
 
 template <class T>

@@ -107,8 +107,8 @@ class Interpreter {
   void start_runners();
   GuardFailure first_failure() const;
   T* gradients_data() { return gradients_in_place_ ? uniform_ + program_.gradients[0].slot : arena_.data(gradients_); }
-  void sweep(const Stage& stage, const Binding& binding, const BatchRows& batch);
-  void sweep_group(const Stage& stage, const Binding& binding, const BatchRows& batch, std::size_t group,
+  void sweep(std::size_t stage, const Binding& binding, const BatchRows& batch);
+  void sweep_group(std::size_t stage, const Binding& binding, const BatchRows& batch, std::size_t group,
                    std::size_t groups, TileRunner<T>& runner);
   std::size_t groups_of(std::size_t samples) const {
     return std::clamp<std::size_t>(samples / least_group_samples, 1, most_groups_);

@@ -12,6 +12,13 @@ namespace {
 /// operands together it took 15 to 28 ns for two rows; a number takes 1 to 2.
 constexpr std::uint32_t most_numbers = 8;
 
+/// Which operands of what runs once a step are one number for all rows.
+unsigned one_for_all(const Instruction& i, const Shape& s) {
+  unsigned mask = 0;
+  for (std::size_t k = 0; k < op_arity(i.op); ++k) mask |= (s.step[k] == 0 ? 1u : 0u) << k;
+  return mask;
+}
+
 bool overlap(std::uint32_t x, std::uint64_t x_count, std::uint32_t y, std::uint64_t y_count) {
   return x < y + y_count && y < x + x_count;
 }
@@ -47,19 +54,24 @@ bool CallPlanner<T>::are_links_of_numbers(const Instruction& i, const Shape& s) 
   return true;
 }
 
+/// Of what runs once a step: vectors as long as its rows, if there are such.
+template <class T>
+const KernelTable<T>& CallPlanner<T>::table_of_rows(const Shape& s) const {
+  return s.rows <= planned_.narrow().vector_lanes ? planned_.narrow() : kernels_;
+}
+
 /// Of rows that lie side by side, which one link computes: in the shortest vector that holds them, or in several. Its
 /// operands are not known yet. Without a function if they are no such rows.
 template <class T>
 Link<T> CallPlanner<T>::link_of_rows(const Instruction& i, const Shape& s) const {
   if (skip_zeros_ || i.exact_rows) return {};
-  unsigned one_for_all = 0;
   for (std::size_t k = 0; k < op_arity(i.op); ++k) {
     if (s.step[k] > 1) return {};
-    if (s.step[k] == 0) one_for_all |= 1u << k;
   }
-  const KernelTable<T>& table = s.rows <= planned_.narrow().vector_lanes ? planned_.narrow() : kernels_;
-  const auto& links = s.rows <= table.vector_lanes ? table.link_of_one : table.link;
-  return {.run = links[static_cast<std::size_t>(i.op)][one_for_all],
+  const KernelTable<T>& table = table_of_rows(s);
+  const unsigned mask = one_for_all(i, s);
+  const bool one = s.rows <= table.vector_lanes;
+  return {.run = (one ? table.link_of_one : table.link)[static_cast<std::size_t>(i.op)][mask],
           .out = view_.tile + i.out,
           .rows = round_up(s.rows, table.vector_lanes)};
 }
@@ -108,7 +120,9 @@ void CallPlanner<T>::add_links(const Instruction& i, const Shape& s, ChainBuilde
   }
   if (Link<T> link = link_of_rows(i, s); s.rows > 1 && link.run != nullptr) {
     link.x = x;
-    return chains.add(link);
+    const KernelTable<T>& table = table_of_rows(s);
+    if (s.rows > table.vector_lanes) return chains.add(link);
+    return chains.add_vector(link, table, i.op, one_for_all(i, s), s.rows);
   }
   for (std::uint32_t r = 0; r < s.rows; ++r, ++out) {
     chains.add_number(i.op, out, x);

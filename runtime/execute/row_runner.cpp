@@ -26,6 +26,8 @@ FewSamples samples_by_rows(const Program& program, std::size_t most_samples, std
   for (std::size_t n = 1; n <= most && (n <= 2 || samples[n - 1]); ++n) {
     samples[n] = always || cost::rows_are_lanes(program, n, number_size);
   }
+  // Those that were recorded are never fewer.
+  if (program.recorded_samples > 0) samples &= FewSamples().set(program.recorded_samples);
   return samples;
 }
 

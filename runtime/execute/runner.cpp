@@ -66,7 +66,7 @@ void Runner<T>::run_chains(const Call<T>& list, Stopwatch<profiled>& stopwatch) 
   if (!profiled) return list.chains.run(view_.lanes);
   std::uint32_t at = list.at;
   for (const Link<T>* link = list.chains.begin; link != list.chains.end;) {
-    link = link->run(link, T{}, view_.lanes);
+    link = link->run(link, T{}, Half<T>{}, Half<T>{}, view_.lanes);
     stopwatch.lap(times_, at++);
   }
 }
@@ -98,11 +98,11 @@ template <bool profiled>
     } else if (call.kind == Kind::sums) {
       frequent_products_(call.kernel.run,
                          [&](auto run) { run(call.kernel, call.a, call.b, call.c + shift, call.adds || !first); });
-    } else if (call.kind == Kind::rows) {
-      run_rows<profiled>(call, tile, totals, first, stopwatch);
-      continue;
     } else if (call.kind == Kind::chains) {
       run_chains<profiled>(call, stopwatch);
+      continue;
+    } else if (call.kind == Kind::rows) {
+      run_rows<profiled>(call, tile, totals, first, stopwatch);
       continue;
     } else if (call.kind == Kind::sums_of_load) {
       const T* b = sample_rows_[call.load].data + call.kernel.b_offset;
@@ -202,9 +202,9 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
 }
 
 template <class T>
-void TileRunner<T>::load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile) {
+void TileRunner<T>::load(Range loads, const Binding& binding, const BatchRows& batch, const Tile& tile) {
   const TileView<T>& view = this->view_;
-  for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
+  for (std::uint32_t at = loads.begin; at < loads.end; ++at) {
     const Load& load = this->program_.loads[at];
     T* out = view.tile + load.slot * view.stride;
     SampleRows<T>& rows = this->sample_rows_[at];
@@ -216,7 +216,7 @@ void TileRunner<T>::load(const Stage& stage, const Binding& binding, const Batch
       rows = binding.gather(at, batch, tile.begin, tile.count, view.stride, this->kernels_, out,
                             gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
     }
-    rows_moved_ = rows_moved_ || rows.stride != stride;
+    if (rows.stride != stride) rows_moved_ = true;
   }
 }
 
@@ -242,16 +242,15 @@ const CallList<T>& TileRunner<T>::calls_for(std::size_t samples) {
 }
 
 template <class T>
-void TileRunner<T>::run(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
+void TileRunner<T>::run(std::size_t stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals,
                         bool first) {
   this->timed([&](auto stopwatch) __attribute__((always_inline)) {
-    const CallList<T>& latest = plans_[plan_];
-    this->view_.stride = latest.samples == tile.count ? latest.stride : planner_->stride_of(tile.count);
-    load(stage, binding, batch, tile);
-    const bool same = latest.samples == tile.count && !rows_moved_;
-    const CallList<T>& plan = same ? latest : calls_for(tile.count);
+    const bool same_size = plans_[plan_].samples == tile.count;
+    if (!same_size) this->view_.stride = planner_->stride_of(tile.count);
+    load(this->program_.stages[stage].inputs, binding, batch, tile);
+    const CallList<T>& plan = same_size && !rows_moved_ ? plans_[plan_] : calls_for(tile.count);
     stopwatch.lap(this->load_time_);
-    const auto list = plan.of_stage(static_cast<std::size_t>(&stage - this->program_.stages.data()));
+    const auto list = plan.of_stage(stage);
     this->run_calls(list, tile, totals, first, stopwatch);
   });
 }

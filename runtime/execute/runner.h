@@ -171,11 +171,11 @@ class TileRunner : public Runner<T> {
   TileRunner(TileRunner&&) = default;
 
   /// Reads a tile of the batch and runs the stage's instructions on it; adds to `totals`, or starts them if `first`.
-  void run(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals, bool first);
+  void run(std::size_t stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals, bool first);
   std::size_t bytes() const { return arena_.bytes(); }
 
  private:
-  void load(const Stage& stage, const Binding& binding, const BatchRows& batch, const Tile& tile);
+  void load(Range loads, const Binding& binding, const BatchRows& batch, const Tile& tile);
   const CallList<T>& calls_for(std::size_t samples);
   bool fits(const CallList<T>& calls, std::size_t samples) const;
 

@@ -76,6 +76,7 @@ constexpr KernelTable<T> make_table(const char* name) {
                        {},
                        {},
                        {},
+                       link_of_last<T>,
                        plan<T>,
                        plan_sums<T>,
                        row_sum<T>,
@@ -94,8 +95,8 @@ constexpr KernelTable<T> make_table(const char* name) {
   const auto enter = [&]<class F, unsigned mask>(Op op) {
     if constexpr (mask + 1 < (1u << F::arity)) {
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;
-      table.link[static_cast<std::size_t>(op)][mask] = link<T, F, mask, false>;
-      table.link_of_one[static_cast<std::size_t>(op)][mask] = link<T, F, mask, true>;
+      table.link[static_cast<std::size_t>(op)][mask] = link<T, F, mask>;
+      table.link_of_one[static_cast<std::size_t>(op)][mask] = link_of_one<T, F, mask, 0, false>;
     }
   };
 #define TAPELOOM_OP(name, Struct)                      \

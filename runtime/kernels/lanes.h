@@ -260,6 +260,37 @@ inline Lanes<T> rounded(Lanes<T> product) {
   return product;
 }
 
+#if TAPELOOM_VECTOR_BYTES <= 32
+/// A vector that went from link to link in halves. Without `high` its second half, if it has one, may be anything, and
+/// need not be waited for.
+template <class T, bool with_high>
+inline Lanes<T> joined(Half<T> low, [[maybe_unused]] Half<T> high) {
+#if TAPELOOM_VECTOR_BYTES == 32
+  if constexpr (sizeof(T) == 4) {
+    return Lanes<T>(with_high ? _mm256_set_m128(high, low) : _mm256_castps128_ps256(low));
+  } else {
+    return Lanes<T>(with_high ? _mm256_set_m128d(high, low) : _mm256_castpd128_pd256(low));
+  }
+#else
+  return Lanes<T>(low);
+#endif
+}
+#endif
+
+/// Leaves the halves as they are if the vector has more.
+template <class T>
+inline void halve([[maybe_unused]] Lanes<T> lanes, [[maybe_unused]] Half<T>& low, [[maybe_unused]] Half<T>& high) {
+#if TAPELOOM_VECTOR_BYTES == 32
+  if constexpr (sizeof(T) == 4) {
+    low = _mm256_castps256_ps128(lanes.v), high = _mm256_extractf128_ps(lanes.v, 1);
+  } else {
+    low = _mm256_castpd256_pd128(lanes.v), high = _mm256_extractf128_pd(lanes.v, 1);
+  }
+#elif TAPELOOM_VECTOR_BYTES == 16
+  low = lanes.v;
+#endif
+}
+
 /// Keeps the compiler from computing addresses earlier than they are needed: those of all rows of a block, and of all
 /// ways to finish it, are more than there are registers.
 template <class P>
