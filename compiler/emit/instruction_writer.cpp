@@ -1,7 +1,6 @@
 #include "tapeloom/compiler/emit/instruction_writer.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "tapeloom/core/base/check.h"

@@ -2,7 +2,6 @@
 // that many read, or of what is one list because a product reads it.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "tapeloom/compiler/emit/totals.h"

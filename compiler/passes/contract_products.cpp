@@ -1,5 +1,4 @@
 // A product and the sum or difference that it is a term of become one op: one pass over rows, and one instruction.
-#include <array>
 
 #include "tapeloom/compiler/graph/schedule.h"
 #include "tapeloom/compiler/passes/passes.h"

@@ -1,7 +1,6 @@
 // Sums that have the same weights, or parts of them, as the windows of a padded convolution have: those at its borders
 // lack some.
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "tapeloom/compiler/roll/choices.h"

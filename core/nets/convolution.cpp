@@ -1,7 +1,6 @@
 #include "tapeloom/core/nets/convolution.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "tapeloom/core/nets/inputs.h"
 

@@ -1,7 +1,6 @@
 // What steps of few samples cost, with samples as the lanes of vectors, and with rows.
 #include <algorithm>
 #include <map>
-#include <utility>
 #include <vector>
 
 #include "tapeloom/core/program/cost.h"

@@ -2,7 +2,6 @@
 #include "tapeloom/core/record/derivatives.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/memory.h"

@@ -1,7 +1,4 @@
 // Executors of the C interface.
-#include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "tapeloom/runtime/c/handles.h"

@@ -1,7 +1,6 @@
 // Optimizers of the C interface.
 #include <span>
 #include <string>
-#include <utility>
 #include <variant>
 
 #include "tapeloom/core/base/error.h"

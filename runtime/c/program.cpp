@@ -3,7 +3,6 @@
 #include <mutex>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/text.h"

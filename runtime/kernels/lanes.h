@@ -9,11 +9,9 @@
 // template over its types, so that no symbol compiled with wide instructions can stand in for another file's.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #ifndef TAPELOOM_KERNELS  // read by itself, as by an editor
 #define TAPELOOM_KERNELS baseline

@@ -6,12 +6,10 @@
 #include <limits>
 #include <numeric>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "tapeloom/core/base/error.h"
-#include "tapeloom/core/base/number_text.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
 #include "tapeloom/runtime/train/divergence.h"
 #include "tapeloom/runtime/train/line_search.h"

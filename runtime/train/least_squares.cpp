@@ -6,12 +6,10 @@
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <string>
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/base/number_text.h"
-#include "tapeloom/core/base/text.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
 #include "tapeloom/runtime/train/damped_step.h"
 #include "tapeloom/runtime/train/option_checks.h"

@@ -7,7 +7,6 @@
 #include <limits>
 #include <numbers>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 #include "tapeloom/core/base/error.h"

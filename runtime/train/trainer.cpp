@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "tapeloom/core/base/error.h"
-#include "tapeloom/core/base/number_text.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 #include "tapeloom/runtime/train/checkpoint.h"
