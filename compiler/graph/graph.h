@@ -339,7 +339,7 @@ LargeVector<bool> find_matrices(const Graph& graph);
 void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph);
 
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
-/// stand for the old block's. Blocks that no root depends on any more are left out.
+/// stand for the old block's, or nothing for a copy. Blocks that no root depends on any more are left out.
 template <class Emit>
 Graph rebuild(const Graph& old, Emit&& emit) {
   Graph graph;
@@ -352,6 +352,7 @@ Graph rebuild(const Graph& old, Emit&& emit) {
     operands.clear();
     for (const View& x : old.operands(BlockId(i))) operands.push_back(moved.at(graph, x.block.index).through(x));
     View made = emit(graph, BlockId(i), std::span<const View>(operands));
+    if (made == nothing) made = graph.add_copy(old, BlockId(i), operands);
     if (!matrices.empty() && matrices[i]) made = graph.side_by_side(made);
     moved.push_back(graph, made);
   }

@@ -64,10 +64,8 @@ class ParameterAdder {
 Graph add_parameters_first(Graph graph) {
   ParameterAdder adder(graph);
   if (!adder.any()) return graph;
-  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    const View added = adder.added(out, id, operands);
-    return added != nothing ? added : out.add_copy(graph, id, operands);
-  });
+  return rebuild(
+      graph, [&](Graph& out, BlockId id, std::span<const View> operands) { return adder.added(out, id, operands); });
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

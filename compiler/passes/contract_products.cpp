@@ -49,8 +49,7 @@ class Contractor {
 Graph contract_products(const Graph& graph) {
   const Contractor contractor(graph);
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    const View contracted = contractor.contracted(out, id, operands);
-    return contracted != nothing ? contracted : out.add_copy(graph, id, operands);
+    return contractor.contracted(out, id, operands);
   });
 }
 

@@ -32,10 +32,10 @@ Graph find_dots(Graph graph) {
   for (std::size_t i = 0; i < graph.size() && !any; ++i) any = Factors(graph, BlockId(i), uses).any();
   if (!any) return graph;
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    if (!Factors(graph, id, uses).any()) return out.add_copy(graph, id, operands);
+    if (!Factors(graph, id, uses).any()) return nothing;
     const BlockId products = operands[0].block;
     const View a = out.operand(products, 0), b = out.operand(products, out.operands(products).size() - 1);
-    if (!is_row(a) || !is_row(b)) return out.add_copy(graph, id, operands);
+    if (!is_row(a) || !is_row(b)) return nothing;
     return out.add_dense(a.part(0, 1), {.matrix = {1, a.rows, 0, 1}}, b);
   });
 }

@@ -97,10 +97,8 @@ class ProductMerger {
 Graph merge_products(Graph graph) {
   ProductMerger merger(graph);
   if (!merger.any()) return graph;
-  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    const View merged = merger.merged(out, id, operands);
-    return merged != nothing ? merged : out.add_copy(graph, id, operands);
-  });
+  return rebuild(
+      graph, [&](Graph& out, BlockId id, std::span<const View> operands) { return merger.merged(out, id, operands); });
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -221,18 +221,13 @@ const Simplifier::Rule Simplifier::rules[14] = {
 
 Graph simplify(const Graph& graph, bool before_differentiation) {
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    View simpler = nothing;
-    if (graph[id].kind == BlockKind::elementwise) {
-      simpler = Simplifier(out, before_differentiation).elementwise(graph[id].op, operands);
-    } else if (graph[id].kind == BlockKind::assemble) {
-      simpler = Simplifier(out, before_differentiation).assemble(id, graph, operands);
-    } else if (graph[id].kind == BlockKind::batch_sum) {
-      simpler = Simplifier(out, before_differentiation).batch_sum(operands[0]);
-    } else if (graph[id].kind == BlockKind::outer) {
-      const bool varied = graph.varying(graph.operand(id, 0));
-      simpler = Simplifier(out, before_differentiation).outer(operands[0], operands[1], graph.weights(id), varied);
-    }
-    return simpler != nothing ? simpler : out.add_copy(graph, id, operands);
+    Simplifier simplifier(out, before_differentiation);
+    const Block block = graph[id];
+    if (block.kind == BlockKind::elementwise) return simplifier.elementwise(block.op, operands);
+    if (block.kind == BlockKind::assemble) return simplifier.assemble(id, graph, operands);
+    if (block.kind == BlockKind::batch_sum) return simplifier.batch_sum(operands[0]);
+    if (block.kind != BlockKind::outer) return nothing;
+    return simplifier.outer(operands[0], operands[1], graph.weights(id), graph.varying(graph.operand(id, 0)));
   });
 }
 
