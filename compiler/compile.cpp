@@ -51,10 +51,7 @@ void check_options(const Value* loss, const CompileOptions& options) {
 
 /// Whether a choice is made sample by sample, so that the branch not taken gets adjoints of zero.
 bool has_where(const Graph& graph) {
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (graph.is_op(graph.all(BlockId(i)), Op::where)) return true;
-  }
-  return false;
+  return any_block(graph, [&](BlockId id) { return graph.is_op(graph.all(id), Op::where); });
 }
 
 /// How many inputs are not random, which stand before those that are.

@@ -221,17 +221,12 @@ LargeVector<bool> find_matrices(const Graph& graph) {
 }
 
 bool has_gaps(const Graph& graph) {
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (graph.kind(BlockId(i)) == BlockKind::dense && graph.weights(BlockId(i)).gaps) return true;
-  }
-  return false;
+  return any_block(graph, [&](BlockId id) { return graph.kind(id) == BlockKind::dense && graph.weights(id).gaps; });
 }
 
 bool has_places(const Graph& graph) {
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (graph.kind(BlockId(i)) == BlockKind::dense && graph.weights(BlockId(i)).places > 1) return true;
-  }
-  return false;
+  return any_block(graph,
+                   [&](BlockId id) { return graph.kind(id) == BlockKind::dense && graph.weights(id).places > 1; });
 }
 
 LargeVector<bool> find_live(const Graph& graph) {

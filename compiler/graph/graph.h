@@ -316,6 +316,15 @@ void Graph::contract(StandIn&& stand_in) {
   roots.each([&](View& root) { root.block = moved[root.block.index]; });
 }
 
+/// Whether holds(id) is true of a block.
+template <class Holds>
+bool any_block(const Graph& graph, Holds&& holds) {
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (holds(BlockId(i))) return true;
+  }
+  return false;
+}
+
 /// Which blocks the roots depend on.
 LargeVector<bool> find_live(const Graph& graph);
 

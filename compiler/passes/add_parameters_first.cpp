@@ -12,11 +12,10 @@ namespace {
 class ParameterAdder {
  public:
   explicit ParameterAdder(const Graph& graph) : old_(graph) {
-    for (std::size_t i = 0; i < graph.size() && !any_; ++i) any_ = adds_to_sum(BlockId(i));
-    if (any_) uses_ = count_uses(graph);
+    if (any_block(graph, [&](BlockId id) { return adds_to_sum(id); })) uses_ = count_uses(graph);
   }
 
-  bool any() const { return any_; }
+  bool any() const { return !uses_.empty(); }
 
   /// (x + p) + q as x + (p + q); nothing if that is not what the block is.
   View added(Graph& out, BlockId id, std::span<const View> operands) {
@@ -54,9 +53,8 @@ class ParameterAdder {
   }
 
   const Graph& old_;
-  bool any_ = false;
-  LargeVector<std::uint32_t> uses_;
-  std::vector<bool> sums_;  // which blocks of the new graph are sums of parameters
+  LargeVector<std::uint32_t> uses_;  // none where there is nothing to find
+  std::vector<bool> sums_;           // which blocks of the new graph are sums of parameters
 };
 
 }  // namespace

@@ -28,9 +28,7 @@ struct Factors {
 
 Graph find_dots(Graph graph) {
   const LargeVector<std::uint32_t> uses = count_uses(graph);
-  bool any = false;
-  for (std::size_t i = 0; i < graph.size() && !any; ++i) any = Factors(graph, BlockId(i), uses).any();
-  if (!any) return graph;
+  if (!any_block(graph, [&](BlockId id) { return Factors(graph, id, uses).any(); })) return graph;
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     if (!Factors(graph, id, uses).any()) return nothing;
     const BlockId products = operands[0].block;

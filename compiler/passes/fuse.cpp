@@ -83,9 +83,7 @@ class Fuser {
 }  // namespace
 
 Graph fuse(Graph graph) {
-  bool any = false;
-  for (std::size_t i = 0; i < graph.size() && !any; ++i) any = is_product(graph, BlockId(i));
-  if (!any) return graph;
+  if (!any_block(graph, [&](BlockId id) { return is_product(graph, id); })) return graph;
   Fuser fuser(graph);
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     const View fused = fuser.fused(out, id, operands);

@@ -151,13 +151,12 @@ bool may_move(const Block& block) {
 
 Graph move_factors(Graph graph) {
   LargeVector<bool> read_once = find_read_once(graph);
-  bool any = false;
-  for (std::size_t i = 0; i < graph.size() && !any; ++i) {
-    if (graph.kind(BlockId(i)) != BlockKind::batch_sum) continue;
-    const View x = graph.operand(BlockId(i), 0);
-    any = read_once[x.block.index] && may_move(graph[x.block]);
-  }
-  if (!any) return graph;
+  const auto may_be_moved = [&](BlockId id) {
+    if (graph.kind(id) != BlockKind::batch_sum) return false;
+    const BlockId x = graph.operand(id, 0).block;
+    return read_once[x.index] && may_move(graph[x]);
+  };
+  if (!any_block(graph, may_be_moved)) return graph;
   FactorMover mover(std::move(read_once));
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     const View total = graph[id].kind == BlockKind::batch_sum ? mover.total(out, operands[0]) : nothing;

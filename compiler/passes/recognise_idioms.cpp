@@ -344,9 +344,7 @@ bool may_begin(const Block& block) {
 }  // namespace
 
 Graph recognise_idioms(Graph graph) {
-  bool any = false;
-  for (std::size_t i = 0; i < graph.size() && !any; ++i) any = may_begin(graph[BlockId(i)]);
-  if (!any) return graph;
+  if (!any_block(graph, [&](BlockId id) { return may_begin(graph[id]); })) return graph;
   std::optional<Recogniser> recogniser;
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     if (!recogniser) recogniser.emplace(out);
