@@ -70,10 +70,8 @@ bool Graph::is_constant(const View& view, double number) const {
 }
 
 View Graph::add_constants(std::span<const double> numbers) {
-  const auto first = static_cast<std::uint32_t>(numbers_.size());
-  numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
-  return append({.kind = BlockKind::constant, .rows = static_cast<std::uint32_t>(numbers.size()), .payload = first},
-                {});
+  const auto rows = static_cast<std::uint32_t>(numbers.size());
+  return append({.kind = BlockKind::constant, .rows = rows, .payload = keep(numbers, numbers_)}, {});
 }
 
 View Graph::add_leaf(BlockKind kind, std::uint32_t payload, std::uint32_t rows) {
@@ -122,9 +120,7 @@ View Graph::add_concat(std::span<const View> parts) {
 }
 
 View Graph::add_assemble(std::uint32_t rows, std::span<const View> parts, std::span<const Destination> destinations) {
-  const auto first = static_cast<std::uint32_t>(destinations_.size());
-  destinations_.insert(destinations_.end(), destinations.begin(), destinations.end());
-  return append({.kind = BlockKind::assemble, .rows = rows, .payload = first}, parts);
+  return append({.kind = BlockKind::assemble, .rows = rows, .payload = keep(destinations, destinations_)}, parts);
 }
 
 View Graph::side_by_side(const View& view) {
@@ -134,17 +130,14 @@ View Graph::side_by_side(const View& view) {
 
 View Graph::add_dense(const View& first_weight, const Weights& weights, const View& x) {
   const View operands[] = {first_weight, x};
-  weights_.push_back(weights);
-  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
-  return append({.kind = BlockKind::dense, .rows = weights.places * weights.matrix.rows, .payload = payload}, operands);
+  const std::uint32_t rows = weights.places * weights.matrix.rows;
+  return append({.kind = BlockKind::dense, .rows = rows, .payload = keep(weights)}, operands);
 }
 
 View Graph::add_dense_reverse(const View& first_weight, const Weights& weights, const View& y) {
   const View operands[] = {first_weight, y};
-  weights_.push_back(weights);
-  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
   const std::uint32_t rows = weights.places * weights.matrix.terms;
-  return append({.kind = BlockKind::dense_reverse, .rows = rows, .payload = payload}, operands);
+  return append({.kind = BlockKind::dense_reverse, .rows = rows, .payload = keep(weights)}, operands);
 }
 
 View Graph::add_outer(const View& y, const View& x, const Weights& like) {
@@ -154,9 +147,7 @@ View Graph::add_outer(const View& y, const View& x, const Weights& like) {
   const std::uint32_t terms = weights.windows.step == 0 ? x.rows / places : weights.matrix.terms;
   const std::uint32_t blocks = weights.own ? places : 1;
   weights.matrix = {rows, terms, terms, 1};
-  weights_.push_back(std::move(weights));
-  const auto payload = static_cast<std::uint32_t>(weights_.size() - 1);
-  return append({.kind = BlockKind::outer, .rows = rows * terms * blocks, .payload = payload}, operands, true);
+  return append({.kind = BlockKind::outer, .rows = rows * terms * blocks, .payload = keep(weights)}, operands, true);
 }
 
 View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op then) {
@@ -168,10 +159,8 @@ View Graph::add_finished(BlockId id, Op op, std::span<const View> operand, Op th
 }
 
 View Graph::add_dense_like(const Graph& from, BlockId id, std::span<const View> operands, const Weights& weights) {
-  weights_.push_back(weights);
   Block copy = from[id];
-  copy.varying = false, copy.nodes = 0;
-  copy.payload = static_cast<std::uint32_t>(weights_.size() - 1);
+  copy.varying = false, copy.nodes = 0, copy.payload = keep(weights);
   return append(copy, operands);
 }
 

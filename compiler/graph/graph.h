@@ -248,12 +248,8 @@ class Graph {
   void stands_for(BlockId id, std::size_t nodes) { blocks_.stands_for(id.index, nodes); }
   /// Makes a block a constant of these numbers, one a row. Its operands are forgotten with the next contract().
   void make_constant(BlockId id, std::span<const double> numbers) {
-    const auto first = static_cast<std::uint32_t>(numbers_.size());
-    numbers_.insert(numbers_.end(), numbers.begin(), numbers.end());
     Block block = blocks_[id.index];
-    block.kind = BlockKind::constant;
-    block.op = no_op;
-    block.payload = first;
+    block.kind = BlockKind::constant, block.op = no_op, block.payload = keep(numbers, numbers_);
     blocks_.set(id.index, block);
   }
   /// Leaves out some blocks and lets others stand for them: stand_in(id) is that id, an earlier one with the same rows,
@@ -267,6 +263,16 @@ class Graph {
   friend class OperandList::Iterator;
   /// A total is uniform whatever its operands are.
   View append(Block block, std::span<const View> operands, bool total = false);
+  /// Appends what belongs to a block, and says where it begins: the block's payload.
+  template <class T>
+  static std::uint32_t keep(std::span<const T> of_block, LargeVector<T>& list) {
+    list.insert(list.end(), of_block.begin(), of_block.end());
+    return static_cast<std::uint32_t>(list.size() - of_block.size());
+  }
+  std::uint32_t keep(const Weights& weights) {
+    weights_.push_back(weights);
+    return static_cast<std::uint32_t>(weights_.size() - 1);
+  }
 
   BlockList blocks_;
   ViewList operands_;
