@@ -33,12 +33,9 @@ double seconds_a_tile(const Instruction& i, const Shape& shape, std::size_t samp
 
 double seconds_a_sample(const Program& program, std::size_t tile_samples, std::size_t number_size) {
   double seconds = 0.0;
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      seconds += seconds_a_tile(i, program.shapes[i.shape], tile_samples, number_size);
-    }
-  }
+  instructions::each(program, &Stage::tile, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+    seconds += seconds_a_tile(i, s, tile_samples, number_size);
+  });
   return seconds / static_cast<double>(tile_samples);
 }
 
@@ -48,12 +45,9 @@ double seconds_a_step(const Program& program, std::size_t samples) {
 
 double seconds_once(const Program& program) {
   double seconds = 0.0;
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      seconds += seconds_a_tile(i, program.shapes[i.shape], 1, sizeof(double));
-    }
-  }
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+    seconds += seconds_a_tile(i, s, 1, sizeof(double));
+  });
   return seconds;
 }
 

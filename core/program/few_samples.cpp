@@ -236,15 +236,12 @@ double once_a_step(const Instruction& i, const Shape& s, const std::set<Matrix>&
 /// Whether its instructions have some rows, on average; to look no closer where millions have one or two.
 bool has_rows(const Program& program) {
   constexpr std::uint64_t some = 4;
-  std::uint64_t rows = 0, instructions = 0;
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
-      const Shape& s = program.shapes[program.instructions[at].shape];
-      rows += std::uint64_t{std::max(s.rows, s.terms)} * s.places;
-    }
-    instructions += stage.tile.size();
-  }
-  return rows >= some * instructions;
+  std::uint64_t rows = 0, count = 0;
+  instructions::each(program, &Stage::tile, [&](std::uint32_t, const Instruction&, const Shape& s) {
+    rows += std::uint64_t{std::max(s.rows, s.terms)} * s.places;
+    ++count;
+  });
+  return rows >= some * count;
 }
 
 }  // namespace
@@ -269,18 +266,10 @@ std::size_t transposing_rows(std::size_t results, std::size_t terms, std::size_t
 LaneCosts lane_costs(const Program& program, std::size_t samples, std::size_t number_size) {
   LaneCosts costs;
   std::map<std::uint32_t, std::size_t> uses;  // of the matrix that begins at a slot
-  const auto each = [&](auto&& function) {
-    for (const Stage& stage : program.stages) {
-      for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
-        const Instruction& i = program.instructions[at];
-        function(i, program.shapes[i.shape]);
-      }
-    }
-  };
-  each([&](const Instruction& i, const Shape& s) {
+  instructions::each(program, &Stage::tile, [&](std::uint32_t, const Instruction& i, const Shape& s) {
     if (is_product(i) && !Matrix(i, s).has_columns()) ++uses[i.x[0]];
   });
-  each([&](const Instruction& i, const Shape& s) {
+  instructions::each(program, &Stage::tile, [&](std::uint32_t, const Instruction& i, const Shape& s) {
     costs.samples += with_samples_as_lanes(i, s, samples, number_size);
     if (is_product(i)) {
       const auto found = uses.find(i.x[0]);
@@ -297,18 +286,14 @@ std::set<Matrix> transposed_once(const Program& program, std::size_t lanes) {
     std::size_t by_columns = 0, by_terms = 0;  // in multiplications of vectors
   };
   std::map<Matrix, Uses> read;
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      const Shape& s = program.shapes[i.shape];
-      if (!is_product(i) || (s.places > 1 && !places_are_rows(s))) continue;
-      const Matrix w(i, s);
-      if (w.has_columns() || !w.may_be_copied(program) || !w.is_of_parameters(program)) continue;
-      Uses& uses = read[w];
-      uses.by_columns += product_of_rows(s.places, w.results, w.terms, lanes);
-      uses.by_terms += product_by_terms(w, s, lanes);
-    }
-  }
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+    if (!is_product(i) || (s.places > 1 && !places_are_rows(s))) return;
+    const Matrix w(i, s);
+    if (w.has_columns() || !w.may_be_copied(program) || !w.is_of_parameters(program)) return;
+    Uses& uses = read[w];
+    uses.by_columns += product_of_rows(s.places, w.results, w.terms, lanes);
+    uses.by_terms += product_by_terms(w, s, lanes);
+  });
   std::set<Matrix> transposed;
   for (const auto& [w, uses] : read) {
     if (uses.by_columns + transposing_rows(w.results, w.terms, lanes) < uses.by_terms) transposed.insert(w);
@@ -322,12 +307,9 @@ double seconds_of_one_sample(const Program& program, std::size_t number_size) {
   for (const Matrix& w : transposed) {
     seconds += vector * static_cast<double>(transposing_rows(w.results, w.terms, bytes_of_rows / number_size));
   }
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      seconds += once_a_step(i, program.shapes[i.shape], transposed, program.indices.data(), number_size);
-    }
-  }
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+    seconds += once_a_step(i, s, transposed, program.indices.data(), number_size);
+  });
   if (program.one_row) return seconds;
   const LaneCosts costs = lane_costs(program, 1, number_size);
   return seconds + (rows_are_lanes(program, 1, number_size) ? costs.rows + beginning : costs.samples);

@@ -381,6 +381,17 @@ std::string title_of(const Instruction& i, const Shape& shape);
 /// The right side of its equation.
 std::string text_of(const Instruction& i, const Shape& shape, const Texts& x);
 
+/// Calls f(which, instruction, its shape) for all that run once a step, &Stage::uniform, or for each tile,
+/// &Stage::tile.
+template <class F>
+void each(const Program& program, Range Stage::*part, F&& f) {
+  for (const Stage& stage : program.stages) {
+    for (std::uint32_t at = (stage.*part).begin; at < (stage.*part).end; ++at) {
+      f(at, program.instructions[at], program.shapes[program.instructions[at].shape]);
+    }
+  }
+}
+
 /// The rows of x1 that a product reads at one place, and how far from them those at the next place of a run are.
 std::uint32_t window_rows(const Instruction& i, const Shape& shape);
 std::uint32_t window_step(const Instruction& i, const Shape& shape);

@@ -59,52 +59,42 @@ void GradientWatch::watch_product(const instructions::MatrixProduct& product, st
 /// Looks at totals of products, which mark what they stand for as watched.
 void GradientWatch::watch_products(const Program& program, std::vector<bool>& watched) {
   const std::uint32_t totals = program.first_total();
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      if (i.kind != InstructionKind::reduce_outer) continue;
-      watch_product(instructions::ReduceOuter{i, program.shapes[i.shape]}, totals + i.out, watched);
-      if (!i.follows_row_sums) continue;
-      const Instruction& sums = program.instructions[at - 1];
-      mark(program.shapes[sums.shape], 1, totals + sums.out, watched);
-    }
-  }
+  instructions::each(program, &Stage::tile, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
+    if (i.kind != InstructionKind::reduce_outer) return;
+    watch_product(instructions::ReduceOuter{i, s}, totals + i.out, watched);
+    if (!i.follows_row_sums) return;
+    const Instruction& sums = program.instructions[at - 1];
+    mark(program.shapes[sums.shape], 1, totals + sums.out, watched);
+  });
 }
 
 /// Takes the marks off what is added to, once a step, after the samples: that may be NaN, too.
 void GradientWatch::watch_additions(const Program& program, std::vector<bool>& watched) {
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      const Shape& s = program.shapes[i.shape];
-      // No other kind writes where totals are.
-      if (i.kind == InstructionKind::gather) {
-        std::fill_n(watched.begin() + i.out, s.rows, false);
-      } else if (i.kind == InstructionKind::add_at) {
-        mark(s, instructions::AddAt{i, s}.columns(), i.out, watched, false);
-      }
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+    // No other kind writes where totals are.
+    if (i.kind == InstructionKind::gather) {
+      std::fill_n(watched.begin() + i.out, s.rows, false);
+    } else if (i.kind == InstructionKind::add_at) {
+      mark(s, instructions::AddAt{i, s}.columns(), i.out, watched, false);
     }
-  }
+  });
 }
 
 /// Likewise products that run once a step and to which nothing is added; those that are held are watched elsewhere.
 void GradientWatch::watch_products_once(const Program& program, std::span<const HeldProduct> held,
                                         std::vector<bool>& watched) {
   std::vector<std::uint32_t> last_writes;
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      if (i.kind != InstructionKind::outer) continue;
-      if (last_writes.empty()) last_writes = find_last_writes(program);
-      if (!are_its_own(program, at, last_writes)) continue;
-      const instructions::Outer outer{i, program.shapes[i.shape]};
-      if (std::ranges::find(held, at, &HeldProduct::at) == held.end()) {
-        watch_product(outer, i.out, watched);
-      } else {
-        mark(outer.s, outer.columns(), i.out, watched);
-      }
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
+    if (i.kind != InstructionKind::outer) return;
+    if (last_writes.empty()) last_writes = find_last_writes(program);
+    if (!are_its_own(program, at, last_writes)) return;
+    const instructions::Outer outer{i, s};
+    if (std::ranges::find(held, at, &HeldProduct::at) == held.end()) {
+      watch_product(outer, i.out, watched);
+    } else {
+      mark(s, outer.columns(), i.out, watched);
     }
-  }
+  });
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -11,15 +11,6 @@ namespace {
 
 constexpr std::uint32_t never = UINT32_MAX;
 
-template <class F>
-void each_once(const Program& program, const F& function) {
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      function(at, program.instructions[at], program.shapes[program.instructions[at].shape]);
-    }
-  }
-}
-
 /// The slots of a matrix's entries, or of what is put where they are, at all places.
 template <class F>
 void each_entry(std::uint32_t first, const Shape& s, const F& function) {
@@ -35,7 +26,7 @@ void each_entry(std::uint32_t first, const Shape& s, const F& function) {
 /// The uniform slots that are read by what runs once a step, or are results.
 std::vector<bool> find_reads(const Program& program) {
   std::vector<bool> read(program.uniform_slots, false);
-  each_once(program, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
     const instructions::Operands operands = instructions::facts_of(i, s).operands;
     for (std::size_t k = 0; k < operands.size(); ++k) {
       if (operands[k].source == instructions::Source::lists) {
@@ -71,7 +62,7 @@ std::size_t factor_numbers(const Instruction& i, const Shape& s, std::size_t k) 
 
 std::vector<std::uint32_t> find_last_writes(const Program& program) {
   std::vector<std::uint32_t> last(program.uniform_slots, never);
-  each_once(program, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
     const instructions::Result result = instructions::facts_of(i, s).result;
     if (result.target == instructions::Target::rows) {
       std::fill_n(last.begin() + i.out, result.count, at);
@@ -111,7 +102,7 @@ std::vector<HeldProduct> find_held_products(const Program& program) {
            std::all_of(begin, begin + static_cast<std::ptrdiff_t>(count),
                        [&](std::uint32_t write) { return write == never || write < at; });
   };
-  each_once(program, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
+  instructions::each(program, &Stage::uniform, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
     const std::uint64_t entries = std::uint64_t{s.rows} * s.terms;
     if (i.kind != InstructionKind::outer || entries < least_entries) return;
     if ((s.places > 1 && s.place_step != 0) || s.gaps != Shape::no_gaps) return;
