@@ -235,10 +235,8 @@ void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> o
   const auto each = [&](auto&& use) {
     for (std::size_t k : operands) {
       const View x = g_.operand(id, k);
-      const auto& [row, to] = g_.destination(id, k);
-      for (std::uint32_t r = 0; r < x.rows; ++r) {
-        use(row + r / to.terms * to.row_step + r % to.terms * to.term_step, term_of(id, x, r, words));
-      }
+      const Destination& to = g_.destination(id, k);
+      for (std::uint32_t r = 0; r < x.rows; ++r) use(to.of_row(r), term_of(id, x, r, words));
     }
   };
   // A counting sort by row. An empty list takes a word, too.

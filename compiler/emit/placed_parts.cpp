@@ -40,10 +40,8 @@ class PartPlacer {
   /// Calls f(row) for each row that operand k is added to.
   template <class F>
   void each_row(BlockId assemble, std::size_t k, F&& f) const {
-    const auto& [row, shape] = g_.destination(assemble, k);
-    for (std::uint32_t i = 0; i < shape.rows; ++i) {
-      for (std::uint32_t j = 0; j < shape.terms; ++j) f(row + i * shape.row_step + j * shape.term_step);
-    }
+    const Destination& to = g_.destination(assemble, k);
+    for (std::uint32_t r = 0; r < g_.operand(assemble, k).rows; ++r) f(to.of_row(r));
   }
 
   /// Whether operand k is computed for nothing but this, by an instruction that can write it there.

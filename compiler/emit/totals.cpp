@@ -76,17 +76,15 @@ class TotalPlacer {
     std::vector<bool> covered(g_[assemble].rows, false);
     std::size_t others = 0, rows = 0;
     for (std::size_t k = 0; k < g_.operands(assemble).size(); ++k) {
-      if (!serves(g_.operand(assemble, k), assemble)) {
+      const View x = g_.operand(assemble, k);
+      if (!serves(x, assemble)) {
         ++others;
         continue;
       }
-      const auto& [row, shape] = g_.destination(assemble, k);
-      for (std::uint32_t i = 0; i < shape.rows; ++i) {
-        for (std::uint32_t j = 0; j < shape.terms; ++j, ++rows) {
-          const std::uint32_t at = row + i * shape.row_step + j * shape.term_step;
-          if (covered[at]) return false;
-          covered[at] = true;
-        }
+      const Destination& to = g_.destination(assemble, k);
+      for (std::uint32_t r = 0; r < x.rows; ++r, ++rows) {
+        if (covered[to.of_row(r)]) return false;
+        covered[to.of_row(r)] = true;
       }
     }
     return rows > 0 && (others == 0 || rows == covered.size());

@@ -80,6 +80,9 @@ struct Destination {
   std::uint32_t row = 0;
   Matrix shape;
 
+  std::uint32_t of_row(std::uint32_t r) const {
+    return row + r / shape.terms * shape.row_step + r % shape.terms * shape.term_step;
+  }
   friend bool operator==(const Destination&, const Destination&) = default;
 };
 

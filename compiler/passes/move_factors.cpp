@@ -99,11 +99,10 @@ class FactorMover {
   /// Whether nothing is added to the same row.
   static bool are_apart(std::span<const Destination> destinations, std::uint32_t rows) {
     std::vector<bool> taken(rows, false);
-    for (const auto& [row, shape] : destinations) {
-      for (std::uint32_t n = 0; n < shape.rows * shape.terms; ++n) {
-        const std::uint32_t at = row + n / shape.terms * shape.row_step + n % shape.terms * shape.term_step;
-        if (taken[at]) return false;
-        taken[at] = true;
+    for (const Destination& to : destinations) {
+      for (std::uint32_t r = 0; r < to.shape.rows * to.shape.terms; ++r) {
+        if (taken[to.of_row(r)]) return false;
+        taken[to.of_row(r)] = true;
       }
     }
     return true;
