@@ -183,10 +183,7 @@ class Emitter {
         use(x, i);
         for (BlockId source : sources(x)) use(g_.all(source), i);
       }
-      for (std::uint32_t at = sinks_.first[id.index]; at != none; at = sinks_.list[at].next) {
-        if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
-        for (const View& x : g_.operands(sinks_.list[at].total)) use(x, i);
-      }
+      each_factor_of_total(id, [&](const View& x) { use(x, i); });
     }
     mark(false);
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) pass_on_use(s_.order[i]);
@@ -329,6 +326,15 @@ class Emitter {
     }
   }
 
+  /// Calls f(operand) for the products that are added up over the samples right after a block.
+  template <class F>
+  void each_factor_of_total(BlockId after, F&& f) const {
+    for (std::uint32_t at = sinks_.first[after.index]; at != none; at = sinks_.list[at].next) {
+      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
+      for (const View& x : g_.operands(sinks_.list[at].total)) f(x);
+    }
+  }
+
   // --- giving slots back --------------------------------------------------------------------------------------------
 
   /// The result may take the slots of operands that are read row by row in the same order.
@@ -368,13 +374,9 @@ class Emitter {
 
   /// Whether a total that is added up right after `user` still reads rows there.
   bool is_read_for_total(BlockId user, BlockId holder) const {
-    for (std::uint32_t at = sinks_.first[user.index]; at != none; at = sinks_.list[at].next) {
-      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
-      for (const View& x : g_.operands(sinks_.list[at].total)) {
-        if (placed_.holder(x.block) == holder) return true;
-      }
-    }
-    return false;
+    bool is_read = false;
+    each_factor_of_total(user, [&](const View& x) { is_read |= placed_.holder(x.block) == holder; });
+    return is_read;
   }
 
   void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles, bool in_order = false) {
@@ -395,13 +397,10 @@ class Emitter {
   }
 
   void release_sink_operands(BlockId after, std::uint32_t position, SlotPool& tiles) {
-    for (std::uint32_t at = sinks_.first[after.index]; at != none; at = sinks_.list[at].next) {
-      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
-      for (const View& x : g_.operands(sinks_.list[at].total)) {
-        const BlockId holder = placed_.holder(x.block);
-        if (last_use_[holder.index] == position) release_tile(holder, tiles);
-      }
-    }
+    each_factor_of_total(after, [&](const View& x) {
+      const BlockId holder = placed_.holder(x.block);
+      if (last_use_[holder.index] == position) release_tile(holder, tiles);
+    });
   }
 
   void release_tile(BlockId id, SlotPool& tiles) {
