@@ -16,7 +16,7 @@ enum class BlockKind : std::uint8_t {
   parameter,      ///< payload: ParameterId of the first row; the others follow
   input,          ///< payload: InputId of the first row; the others follow
   row,            ///< the same of the only sample that a step has: uniform
-  uniform_input,  ///< payload: UniformInputId
+  uniform_input,  ///< payload: which of the uniform inputs
   samples,        ///< the number of samples of the batch, as a number
   elementwise,    ///< op, row by row and column by column; a uniform operand meets every column
   batch_sum,      ///< sum over the columns; of a uniform operand, the number of samples times it

@@ -24,7 +24,5 @@ using NodeId = Id<struct NodeTag>;
 using ParameterId = Id<struct ParameterTag>;
 /// An input bound per sample: its column in the rows of all inputs.
 using InputId = Id<struct InputTag>;
-/// An input bound once a step.
-using UniformInputId = Id<struct UniformInputTag>;
 
 }  // namespace tapeloom::inline TAPELOOM_ABI
