@@ -117,11 +117,8 @@ class PartialTable {
   const T* find(std::uint32_t thing) const { return contains(thing) ? &facts_[place_[thing]] : nullptr; }
   T* find(std::uint32_t thing) { return contains(thing) ? &facts_[place_[thing]] : nullptr; }
   bool contains(std::uint32_t thing) const { return thing < place_.size() && place_[thing] != none; }
+  /// requires: nothing is known of it yet.
   void set(std::uint32_t thing, T fact) {
-    if (T* known = find(thing)) {
-      *known = std::move(fact);
-      return;
-    }
     if (thing >= place_.size()) place_.resize(std::size_t{thing} + 1, none);
     place_[thing] = static_cast<std::uint32_t>(facts_.size());
     facts_.push_back(std::move(fact));
