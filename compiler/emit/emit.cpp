@@ -125,9 +125,6 @@ class Emitter {
       for (const Instruction& sink : emitted_) {
         (sink.kind == InstructionKind::guard ? p_.instructions : deferred_).push_back(sink);
       }
-      if (is_read_no_more(id, i) && owns_uniform_slots(id)) {
-        uniforms_.give_back(slot_[id.index], uniform_length(id));
-      }
     }
   }
 
