@@ -47,7 +47,6 @@ class HeldProducts {
   HeldProducts(const Program& program, const KernelTable<T>& kernels, std::vector<HeldProduct> products,
                std::vector<Call<T>> calls, T* uniform);
 
-  bool any() const { return !products_.empty(); }
   /// Puts the gradients to their slots.
   void form() const;
   /// parameters -= rate * gradients, of all of them; those that are not held must have been formed.
