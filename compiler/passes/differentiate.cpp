@@ -181,6 +181,7 @@ class Differentiator {
 
   // --- the rules ----------------------------------------------------------------------------------------------------
 
+  /// What has contributions is needed, and so is its operand where it has one alone.
   void reverse(BlockId id) {
     if (g_.operands(id).empty() || !contributions_.any(id)) return;
     const View adjoint = take_adjoint(id);
@@ -196,14 +197,11 @@ class Differentiator {
       case BlockKind::elementwise:
         return reverse_elementwise(id, adjoint);
       case BlockKind::batch_sum:
-        if (!needs(x)) return;
         return g_.varying(x) ? contribute(x, adjoint) : contribute_per_sample(x, adjoint);
       case BlockKind::row_sum:
-        if (needs(x)) pass_on(id, x, each_repeated(adjoint, x.rows / g_[id].rows));
-        return;
+        return pass_on(id, x, each_repeated(adjoint, x.rows / g_[id].rows));
       case BlockKind::row_extreme:
-        if (needs(x)) pass_on(id, x, g_.add_row_extreme_reverse(g_[id].op, x, adjoint));
-        return;
+        return pass_on(id, x, g_.add_row_extreme_reverse(g_[id].op, x, adjoint));
       case BlockKind::concat:
         return reverse_concat(id, adjoint);
       case BlockKind::dense:
