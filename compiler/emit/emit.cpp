@@ -32,7 +32,7 @@ class Emitter {
         totals_(place_totals(graph, s_, !program.exact)),
         sinks_(find_sinks(graph, s_, program.recorded_samples)),
         placed_(program.exact ? PlacedParts() : place_parts(graph, s_, totals_)),
-        indexed_(graph, s_, sinks_, placed_),
+        indexed_(graph, sinks_, placed_),
         options_(options),
         uniforms_(0, options.reuse_slots),
         writer_(graph, slot_, program) {

@@ -50,7 +50,7 @@ bool reads_products(const Graph& g, BlockId user) {
 
 }  // namespace
 
-IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& sinks, const PlacedParts& placed) {
+IndexedRows::IndexedRows(const Graph& g, const Sinks& sinks, const PlacedParts& placed) {
   LargeVector<bool> indexed(g.size(), false), all_vary(g.size(), false);
   LargeVector<std::uint64_t> rows_read;  // of products
   bool any = false;
@@ -79,9 +79,9 @@ IndexedRows::IndexedRows(const Graph& g, const Schedule& schedule, const Sinks& 
         continue;
       }
       rows_read[x.block.index] += x.rows;
-      const bool here = g[user].varying && schedule.phase[i] == schedule.phase[x.block.index];
-      indexed[x.block.index] = here && (product ? reads_products(g, user) && rows_read[x.block.index] <= g[x.block].rows
-                                                : reads_one_by_one(g, user, all_vary[x.block.index]));
+      // In the same stage: what another one reads is spilled, and a total has a sink, too, or is no reader of these.
+      indexed[x.block.index] = product ? reads_products(g, user) && rows_read[x.block.index] <= g[x.block].rows
+                                       : reads_one_by_one(g, user, all_vary[x.block.index]);
     }
   }
   LargeVector<std::uint32_t> number(g.size(), none);

@@ -8,7 +8,6 @@
 #include "tapeloom/compiler/emit/placed_parts.h"
 #include "tapeloom/compiler/emit/sinks.h"
 #include "tapeloom/compiler/graph/graph.h"
-#include "tapeloom/compiler/graph/schedule.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -18,7 +17,7 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 /// samples. All in the tiles of one stage, and none of what is placed.
 class IndexedRows {
  public:
-  IndexedRows(const Graph& graph, const Schedule& schedule, const Sinks& sinks, const PlacedParts& placed);
+  IndexedRows(const Graph& graph, const Sinks& sinks, const PlacedParts& placed);
 
   bool contains(BlockId id) const { return !sources_.empty() && number_[id.index] != none; }
   /// The blocks whose rows a block of these has, each once, none of them one of these.
