@@ -109,8 +109,7 @@ double product_with_rows(const Instruction& i, const Shape& s, std::size_t sampl
 
 /// Of a gather, for one sample: of sums of rows of the tile, mostly neighbours of neighbours, or one by one.
 double gathering(const Instruction& gather, const Shape& s, const std::uint32_t* indices, std::size_t lanes) {
-  const std::vector<instructions::ListRun> runs =
-      indices == nullptr ? std::vector<instructions::ListRun>() : instructions::find_list_runs(gather, s, indices);
+  const std::vector<instructions::ListRun> runs = instructions::find_list_runs(gather, s, indices);
   if (!instructions::are_in_tile(runs, indices)) return static_cast<double>(gather.x[1]) * alone;
   std::size_t vectors = 0;
   for (const instructions::ListRun& run : runs) vectors += (run.terms + 1) * vectors_of(run.rows, lanes);
@@ -182,9 +181,7 @@ double product_once_a_step(const Instruction& i, const Shape& s, bool transposed
   if (!transposed && w.term_step == 1) {
     multiplications = std::min(multiplications, dots_of_rows(rows, w.results, w.terms, lanes));
   }
-  double seconds = start + vector * static_cast<double>(times * multiplications);
-  if (is_function(i.then)) seconds += seconds_of(i.then, w.results * s.places, number_size);
-  return seconds;
+  return start + vector * static_cast<double>(times * multiplications);
 }
 
 /// Of what runs once a step, whose rows lie side by side, too.
