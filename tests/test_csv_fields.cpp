@@ -1,5 +1,6 @@
 // How texts become rows of fields: every combination of separator, quote, blank and line end, held against a reader
 // that is written in another way; and encodings.
+#include <array>
 #include <cmath>
 #include <optional>
 #include <random>
@@ -301,8 +302,8 @@ TEST_CASE("Text in UTF-16 with a byte order mark is read as UTF-8") {
   std::u16string wide = u"\uFEFF";
   std::string expected;
   for (int i = 0; i < 30'000; ++i) {
-    wide += i % 3 == 0 ? u"😀" : i % 3 == 1 ? u"ä" : u"a";
-    expected += i % 3 == 0 ? "😀" : i % 3 == 1 ? "ä" : "a";
+    wide += std::array{u"😀", u"ä", u"€", u"a"}[i % 4];
+    expected += std::array{"😀", "ä", "€", "a"}[i % 4];
   }
   const Table table = read_csv(write_bytes("wide.csv", utf16(wide + u",1", false)), {.categories = {0}});
   CHECK(table.categories.at(0).texts() == std::vector<std::string>{expected});

@@ -330,7 +330,7 @@ TEST_CASE("least squares: steps to where a residual is not finite or a guard fai
   CHECK(executor.parameters()[0] == Approx(std::pow(1.5, 0.25)));
 
   Tape guarded;
-  const Value c = guarded.parameter(10.0);
+  const Value c = guarded.parameter(20.0);
   const bool positive = c > 0.0;
   CHECK(positive);
   Executor<double> with_guard(compile_residuals({10.0 / c - 2.0, 0.1 * c}));  // a full step is to below 0
@@ -364,6 +364,12 @@ TEST_CASE("least squares: stops for what it was told, with the parameters of the
     CHECK(result.sum_of_squares == Approx(sum));
   }
   Executor<double> executor(program);
+  const LeastSquaresResult moved_little =
+      least_squares(executor, DataView(data.rows), {.decrease_tolerance = 0.0, .step_tolerance = 1e-3});
+  CHECK(moved_little.end == SolverEnd::step);
+  CHECK(to_string(moved_little.end) == "step");
+  for (std::size_t i = 0; i < 2; ++i) CHECK(executor.parameters()[i] == Approx(data.parameters[i]).epsilon(0.01));
+  executor.set_parameters(std::vector{500.0, 0.0001});
   CHECK(least_squares(executor, DataView(data.rows), {.max_iterations = 2}).end == SolverEnd::iterations);
   LeastSquaresOptions options;
   std::size_t reports = 0;

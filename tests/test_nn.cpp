@@ -89,6 +89,7 @@ TEST_CASE("a layer's neurons share inputs and plain numbers are recorded once") 
   const std::vector<Value> x = tape.inputs("x", std::vector<double>{5.0, 1.0});
   CHECK(numbers(layer(x)) == std::vector<double>{5 + 2 + 3, 20 + 5 + 6, 35 + 8 + 9});
   CHECK(tape.size() - before == 2 + 3 * 5);
+  CHECK(numbers(layer(std::vector{5.0, 1.0})) == numbers(layer(x)));
   const std::vector<Value> mixed{x[0], 1.0};
   CHECK(numbers(layer(mixed)) == std::vector<double>{5 + 2 + 3, 20 + 5 + 6, 35 + 8 + 9});
 }

@@ -238,6 +238,7 @@ TEST_CASE("An optimizer stays with one number of parameters, and needs gradients
   Executor<double> other(compile(square(x)));
   other.step();
   CHECK_THROWS_SAYING(BindError, "3 parameters", adam.update(other));
+  CHECK_THROWS_SAYING(BindError, "2 gradients for 1 parameters", Sgd<double>().update(other, std::vector{1.0, 2.0}));
   CHECK(other.parameters()[0] == 1.0);
   CHECK(adam.steps() == 1);
 

@@ -451,3 +451,43 @@ TEST_CASE("roll: a layer whose adjoint is there before its operand") {
   Executor<double> executor(compile(loss, options), {.max_samples = 37});
   expect_step_like_evaluate(executor, loss, out, rows, 37, 4000);
 }
+
+TEST_CASE("roll: sums and extremes of which one is far longer than the others") {
+  constexpr std::size_t longest = 300, samples = 5;
+  const std::vector<double> rows = some_numbers(samples * longest);
+  for (const auto& [name, term, is_max] : {std::tuple<const char*, std::function<Value(Value, Value)>, bool>{
+                                               "sums", [](Value a, Value) { return a; }, false},
+                                           {"products", [](Value a, Value b) { return a * b; }, false},
+                                           {"extremes", [](Value a, Value) { return a; }, true}}) {
+    INFO(name);
+    Tape tape;
+    const Values x = tape.inputs("x", longest);
+    const Value weight = tape.parameter(0.5);
+    double expected = 0.0;
+    Values squares;
+    for (std::size_t i = 0; i < 40; ++i) {
+      const std::size_t length = i == 39 ? longest : 2 + i % 9, first = i * 3 % (longest - length + 1);
+      Value result;
+      std::array<double, samples> in_plain = {};
+      for (std::size_t k = 0; k < length; ++k) {
+        const std::size_t other = (first + 2 * k) % longest;
+        const Value each = term(x[first + k], x[other]);
+        result = k == 0 ? each : is_max ? max(result, each) : result + each;
+        for (std::size_t s = 0; s < samples; ++s) {
+          const double* const row = rows.data() + s * longest;
+          const double number = term(row[first + k], row[other]).data();
+          in_plain[s] = k == 0 ? number : is_max ? std::max(in_plain[s], number) : in_plain[s] + number;
+        }
+      }
+      squares.push_back(square(result) * weight);
+      for (const double number : in_plain) expected += 0.5 * number * number / samples;
+    }
+    const Value loss = batch_mean(sum(squares));
+    const Program program = compile(loss);
+    Executor<double> executor(program, {.max_samples = samples});
+    executor.bind(rows);
+    CHECK(executor.step() == Approx(expected).epsilon(1e-12));
+    CHECK(executor.gradients()[0] == Approx(2.0 * expected).epsilon(1e-12));
+    CHECK(program.instructions.size() < 60);
+  }
+}
