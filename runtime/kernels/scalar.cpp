@@ -187,15 +187,6 @@ void add_products(T* to, const T* from, const RowProduct<T>* products, std::size
 }
 
 template <class T>
-void sum_list(T* to, const T* from, const std::uint32_t* words, std::size_t terms, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    T sum = terms == 0 ? T(0) : from[Program::slot_of(words[0]) + i];
-    for (std::size_t t = 1; t < terms; ++t) sum += from[Program::slot_of(words[t]) + i];
-    to[i] = sum;
-  }
-}
-
-template <class T>
 void transpose(std::size_t rows, std::size_t columns, const T* from, std::size_t from_stride, T* to,
                std::size_t to_stride) {
   for (std::size_t r = 0; r < rows; ++r) {
@@ -218,12 +209,12 @@ void random_numbers(std::uint64_t stream, std::uint64_t first, std::size_t count
 
 template <class T>
 KernelTable<T> make_table() {
-  // Exact programs are not rolled: they have no matrices to multiply.
+  // Exact programs are not rolled: they have no matrices to multiply, and no rows of a sample to add up as lists.
   KernelTable<T> table{};
   table.name = "exact", table.vector_lanes = 1;
   table.plan_sums = plan_sums<T>, table.row_sum = row_sum<T>, table.gather = gather<T>;
   table.row_extreme = row_extreme<T>, table.row_extreme_reverse = row_extreme_reverse<T>;
-  table.add = add<T>, table.add_products = add_products<T>, table.sum_list = sum_list<T>;
+  table.add = add<T>, table.add_products = add_products<T>;
   table.subtract_scaled = subtract_scaled<T>;
   table.transpose = transpose<T>, table.come_out = come_out<T>;
   table.random_numbers = random_numbers<T>;
