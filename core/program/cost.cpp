@@ -8,10 +8,6 @@ namespace tapeloom::inline TAPELOOM_ABI::cost {
 
 namespace {
 
-std::size_t vectors_of(std::size_t numbers, std::size_t vector_lanes) {
-  return (numbers + vector_lanes - 1) / vector_lanes;
-}
-
 bool has_rows_apart(const Instruction& i, const Shape& shape) {
   const bool by_index = std::find(shape.step.begin(), shape.step.end(), Shape::by_index) != shape.step.end();
   return i.kind == InstructionKind::gather || (i.kind == InstructionKind::elementwise && by_index);

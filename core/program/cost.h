@@ -27,6 +27,9 @@ inline constexpr std::size_t numbers_worth_a_start = 512;
 /// For each thread that works on a step: waking one and meeting it again takes up to some tens of microseconds.
 inline constexpr double seconds_worth_a_thread = 50e-6;
 
+/// That hold so many numbers.
+constexpr std::size_t vectors_of(std::size_t numbers, std::size_t lanes) { return (numbers + lanes - 1) / lanes; }
+
 /// How often something is started when a tile goes through the instruction: once, or for every row that lies apart.
 std::size_t starts(const Instruction& i, const Shape& shape);
 

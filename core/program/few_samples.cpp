@@ -25,8 +25,6 @@ constexpr double beginning = 50e-9, step_of_one = 40e-9;
 /// A number that is computed alone.
 constexpr double alone = 1.5e-9;
 
-std::size_t vectors_of(std::size_t numbers, std::size_t lanes) { return (numbers + lanes - 1) / lanes; }
-
 /// Whether it is no arithmetic: its vectors take some times as long.
 bool is_function(Op op) {
   if (op == no_op || op_kind(op) != OpKind::scalar || op_sign(op) != nullptr) return false;
