@@ -62,8 +62,8 @@ class Emitter {
   /// True for an assemble block, or a sum, that was placed on its totals.
   bool lies_on_totals(BlockId id) const { return !g_[id].varying && totals_.first_of.contains(id.index); }
   std::uint32_t uniform_length(BlockId id) const {
-    const std::uint32_t rows = g_[id].rows, behind = rows > 1 && placed_.has_parts(id) ? uniform_unit : 0;
-    return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit + behind;
+    const std::uint32_t rows = g_[id].rows;
+    return padded(rows) + (rows > 1 && placed_.has_parts(id) ? uniform_unit : 0);
   }
 
   // --- leaves and totals --------------------------------------------------------------------------------------------

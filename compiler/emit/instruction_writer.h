@@ -16,9 +16,6 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 /// Of more parts, rows are copied or added one by one, by one instruction for all.
 inline constexpr std::size_t few_parts = 3;
-/// Uniform rows are computed in whole vectors, so they need room for one at their end; parts that are computed among
-/// others may begin anywhere, and so need as much again.
-inline constexpr std::uint32_t uniform_unit = 16;
 
 /// No fewer than the blocks' instructions, and not many more.
 std::size_t most_instructions(const Graph& graph, bool exact);

@@ -7,11 +7,6 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-// Rows of several numbers start a vector register's length apart and end in room for a whole one.
-constexpr std::uint32_t unit = 16;
-
-std::uint32_t padded(std::uint32_t rows) { return rows == 1 ? 1 : (rows + unit - 1) / unit * unit; }
-
 /// Places the totals of a graph. Those that nothing else uses but what adds them together, or assembles them, are added
 /// up where that lies.
 class TotalPlacer {

@@ -10,6 +10,13 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
+/// Uniform rows of several numbers begin a vector register's length apart and end in room for a whole one, in which
+/// they are computed; parts that are computed among others may begin anywhere, and so need as much again.
+inline constexpr std::uint32_t uniform_unit = 16;
+constexpr std::uint32_t padded(std::uint32_t rows) {
+  return rows == 1 ? 1 : (rows + uniform_unit - 1) / uniform_unit * uniform_unit;
+}
+
 /// Where a total is added up: row i * terms + j at `first` + i * row_step + j * term_step.
 struct TotalSlots {
   std::uint32_t first = 0;
