@@ -78,6 +78,21 @@ TEST_CASE("the gradients of wide layers are held, and those of narrow ones are n
   CHECK(runtime::find_held_products(program).empty());
 }
 
+TEST_CASE("rows of a few vectors are held only if these are full") {
+  const auto held = [](std::size_t width, const runtime::VectorLanes& lanes) {
+    Tape tape;
+    std::mt19937 random(1);
+    const MLP net(tape, width, {{1000, tanh}, {1}}, glorot(random));
+    const Program program = compile(batch_mean(square(net(tape.inputs("x", width))[0])));
+    REQUIRE(program.of_one_sample != nullptr);
+    return runtime::find_held_products(*program.of_one_sample, lanes).size();
+  };
+  for (const std::size_t width : {8, 16, 32, 48, 65, 70}) CHECK(held(width, {16, 8}) == 1);
+  for (const std::size_t width : {5, 10, 12, 17, 40, 63}) CHECK(held(width, {16, 8}) == 0);
+  for (const std::size_t width : {4, 8, 16, 33}) CHECK(held(width, {8, 4}) == 1);
+  for (const std::size_t width : {5, 12, 20, 31}) CHECK(held(width, {8, 4}) == 0);
+}
+
 TEMPLATE_TEST_CASE("gradients that were held are those of the step, whenever one looks at them", "", float, double) {
   const Net net;
   Executor<TestType> executor = net.executor<TestType>();

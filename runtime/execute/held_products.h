@@ -20,9 +20,14 @@ struct HeldProduct {
   std::uint32_t row_step;   ///< of two vectors, whose rows lie side by side: from a row to the next; otherwise 0
 };
 
+/// How many numbers the vectors of kernels hold, and those of products of few columns.
+struct VectorLanes {
+  std::size_t wide = 1, narrow = 1;
+};
+
 /// Those of a program of one sample, if they are large. To form them takes about as long as everything else then, and
 /// gradient descent needs no more than to add them to the parameters.
-std::vector<HeldProduct> find_held_products(const Program& program);
+std::vector<HeldProduct> find_held_products(const Program& program, const VectorLanes& lanes = {});
 
 /// While one lives, for tests, small ones are, too, in executors that are made in its thread.
 class HoldAlways {

@@ -134,7 +134,9 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
     rows_ = std::make_unique<RowRunner<T>>(program, kernels<T>(), buffers, by_rows_, profiled);
   }
   std::vector<HeldProduct> held;
-  if (!profiled && !skip_zeros) held = find_held_products(program);
+  if (!profiled && !skip_zeros) {
+    held = find_held_products(program, {kernels_.vector_lanes, PlannedCalls<T>(kernels_).narrow().vector_lanes});
+  }
   if (!held.empty()) {
     std::vector<Call<T>> calls = once_->take_calls(held);
     if (!held.empty()) held_.emplace(program, kernels_, held, std::move(calls), uniform);
