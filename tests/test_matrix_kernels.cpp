@@ -251,6 +251,34 @@ TEMPLATE_TEST_CASE("matrix kernels: sums over samples, and of products", "", flo
   });
 }
 
+TEMPLATE_TEST_CASE("matrix kernels: few sums of long rows", "", float, double) {
+  Random random(12);
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    for (std::size_t samples = 6 * table.vector_lanes; samples <= 14 * table.vector_lanes; ++samples) {
+      for (std::size_t rows = 1; rows <= 4; ++rows) {
+        for (std::size_t terms = 0; terms <= 3; ++terms) check_sums(table, random, rows, terms, samples);
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("matrix kernels: few sums of long rows are not one chain of additions", "", float, double) {
+  // Partial sums that take turns: what a vector loses beside a large number is kept by the next.
+  each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
+    const std::size_t lanes = table.vector_lanes, vectors = 16;
+    const TestType large = TestType(1) / std::numeric_limits<TestType>::epsilon();
+    std::vector<TestType> a(vectors * lanes, TestType(0)), b(a.size(), TestType(1));
+    a[0] = 4 * large;
+    for (std::size_t v = 1; v + 1 < vectors; ++v) a[v * lanes] = TestType(0.25);
+    a[(vectors - 4) * lanes] -= 4 * large;
+    TestType c = 0;
+    const Sums sums{
+        .a_rows = 1, .a_stride = a.size(), .b_rows = 1, .b_stride = a.size(), .c_row_step = 1, .samples = a.size()};
+    run_planned(table, sums, a.data(), b.data(), &c, false);
+    CHECK(c > TestType(2));
+  });
+}
+
 TEMPLATE_TEST_CASE("matrix kernels: sums of products have the same bits wherever rows begin", "", float, double) {
   Random random(11);
   each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
