@@ -135,6 +135,23 @@ TEST_CASE("stages: losses that are a leaf, a constant, or have no samples in the
   }
 }
 
+TEST_CASE("stages: without inputs a step has the same bits however many samples an executor is for") {
+  Tape tape;
+  Value loss = 0.0;
+  for (std::uint32_t k = 0; k < 20; ++k) {
+    Value sum = 0.0;
+    for (std::uint32_t n = 0; n < 200; ++n) {
+      const double x = 0.001 * n * n / (n + 3.7 + k);
+      sum += sin(tape.parameter(x)) * tape.parameter(1.0 / (3.0 + x));
+    }
+    loss += square(sum);
+  }
+  const Program program = compile(loss);
+  Executor<float> one(program, {.max_samples = 1}), many(program);
+  CHECK(one.step() == many.step());
+  CHECK(std::ranges::equal(one.gradients(), many.gradients()));
+}
+
 TEST_CASE("stages: without inputs a step has one sample") {
   Tape tape;
   const Value p = tape.parameter(3.0);

@@ -11,12 +11,31 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 namespace {
 
+/// How many vectors of so many lanes a program goes through that runs once a step. Rows are lanes there, or terms.
+std::uint64_t vectors_once(const Program& program, std::size_t lanes) {
+  std::uint64_t vectors = 0;
+  for (const Instruction& i : program.instructions) {
+    const Shape& s = program.shapes[i.shape];
+    const std::uint64_t terms = is_product(i) || i.kind == InstructionKind::outer ? s.terms : 1, rows = s.rows;
+    vectors += std::min(rows, terms) * ((std::max(rows, terms) + lanes - 1) / lanes);
+  }
+  return vectors;
+}
+
+/// Without tiles, the longest vectors are chosen where that saves two fifths of them.
+template <class T>
+bool saves_vectors_once(const Program& program) {
+  const bool once = std::ranges::all_of(program.stages, [](const Stage& stage) { return stage.tile.size() == 0; });
+  const auto vectors = [&](const KernelTable<T>& kernels) { return vectors_once(program, kernels.vector_lanes); };
+  return once && 5 * vectors(kernels<T>()) <= 3 * vectors(kernels<T>(1));
+}
+
 template <class T>
 const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_samples) {
   if constexpr (std::is_same_v<T, double>) {
     if (program.exact) return scalar_kernels<double>();
   }
-  return program.one_row ? kernels<T>() : kernels<T>(max_samples);
+  return program.one_row || saves_vectors_once<T>(program) ? kernels<T>() : kernels<T>(max_samples);
 }
 
 /// Whether what runs once a step reads its operand by OperandRows, and thus parameters where they really are.
