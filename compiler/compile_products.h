@@ -29,6 +29,14 @@ inline Program compile_vector_jacobian(std::initializer_list<Value> y, std::init
                                        CompileOptions options = {}) {
   return compile_vector_jacobian(std::span(y.begin(), y.size()), std::span(x.begin(), x.size()), std::move(options));
 }
+inline Program compile_vector_jacobian(std::initializer_list<Value> y, std::span<const Value> x,
+                                       CompileOptions options = {}) {
+  return compile_vector_jacobian(std::span(y.begin(), y.size()), x, std::move(options));
+}
+inline Program compile_vector_jacobian(std::span<const Value> y, std::initializer_list<Value> x,
+                                       CompileOptions options = {}) {
+  return compile_vector_jacobian(y, std::span(x.begin(), x.size()), std::move(options));
+}
 
 /// Jacobian-vector products, sum_j dy_i/dx_j direction_j for each y_i, by one forward sweep. The inputs "direction" are
 /// as many as x. Inputs move in all samples at once, also for what depends on others by way of a batch reduction.
@@ -37,6 +45,14 @@ TAPELOOM_API Program compile_jacobian_vector(std::span<const Value> y, std::span
 inline Program compile_jacobian_vector(std::initializer_list<Value> y, std::initializer_list<Value> x,
                                        CompileOptions options = {}) {
   return compile_jacobian_vector(std::span(y.begin(), y.size()), std::span(x.begin(), x.size()), std::move(options));
+}
+inline Program compile_jacobian_vector(std::initializer_list<Value> y, std::span<const Value> x,
+                                       CompileOptions options = {}) {
+  return compile_jacobian_vector(std::span(y.begin(), y.size()), x, std::move(options));
+}
+inline Program compile_jacobian_vector(std::span<const Value> y, std::initializer_list<Value> x,
+                                       CompileOptions options = {}) {
+  return compile_jacobian_vector(y, std::span(x.begin(), x.size()), std::move(options));
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

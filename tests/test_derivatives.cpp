@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <functional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "catch.h"
 #include "compare.h"
 #include "op_oracle.h"
 #include "tapeloom/compiler/compile.h"
+#include "tapeloom/compiler/compile_products.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/record/evaluate.h"
 #include "tapeloom/core/record/functions.h"
@@ -394,6 +396,41 @@ TEST_CASE("jacobian, hessian, hessian_vector, laplacian and derivative agree wit
   for (std::size_t i = 0; i < 5; ++i) {
     CHECK(same_bits(all_along[i].data(), derivative(many[i], x, along).data()));
   }
+}
+
+TEST_CASE("lists of y, x and directions may stand in braces, each or together") {
+  Tape tape;
+  const Value a = tape.parameter(2.0), b = tape.parameter(3.0);
+  const std::vector<Value> x = {a, b}, y = {a * b, a * a};
+  const auto numbers = [](const std::vector<Value>& values) {
+    std::vector<double> list;
+    for (const Value& value : values) list.push_back(value.data());
+    return list;
+  };
+  const std::vector<double> rows = {3.0, 2.0, 4.0, 0.0};  // of a b and a^2 by a and b
+  CHECK(numbers(jacobian({y[0], y[1]}, {a, b})) == rows);
+  CHECK(numbers(jacobian({y[0], y[1]}, x)) == rows);
+  CHECK(numbers(jacobian(y, {a, b})) == rows);
+  const std::vector<Value> direction = {1.0, 10.0};
+  CHECK(derivative(y[0], {a, b}, direction).data() == 23.0);
+  CHECK(derivative(y[0], x, {1.0, 10.0}).data() == 23.0);
+  const std::vector<double> product = {10.0, 1.0};
+  CHECK(numbers(hessian_vector(y[0], {a, b}, {1.0, 10.0})) == product);
+  CHECK(numbers(hessian_vector(y[0], {a, b}, direction)) == product);
+  CHECK(numbers(hessian_vector(y[0], x, {1.0, 10.0})) == product);
+
+  const auto products = [](Program program) {
+    Executor<double> executor(std::move(program));
+    const std::vector<double> bound = {1.0, 10.0};
+    executor.bind(bound);
+    executor.step();
+    return std::vector<double>(executor.outputs().begin(), executor.outputs().end());
+  };
+  const std::vector<double> by_rows = {43.0, 2.0}, by_columns = {23.0, 4.0};
+  CHECK(products(compile_vector_jacobian({y[0], y[1]}, x)) == by_rows);
+  CHECK(products(compile_vector_jacobian(y, {a, b})) == by_rows);
+  CHECK(products(compile_jacobian_vector({y[0], y[1]}, x)) == by_columns);
+  CHECK(products(compile_jacobian_vector(y, {a, b})) == by_columns);
 }
 
 TEST_CASE("a compaction keeps derivatives, and they can be differentiated after it") {

@@ -41,11 +41,26 @@ TAPELOOM_API Value derivative(Value y, std::span<const Value> x, std::span<const
 inline Value derivative(Value y, std::initializer_list<Value> x, std::initializer_list<Value> direction) {
   return derivative(y, std::span(x.begin(), x.size()), std::span(direction.begin(), direction.size()));
 }
+inline Value derivative(Value y, std::initializer_list<Value> x, std::span<const Value> direction) {
+  return derivative(y, std::span(x.begin(), x.size()), direction);
+}
+inline Value derivative(Value y, std::span<const Value> x, std::initializer_list<Value> direction) {
+  return derivative(y, x, std::span(direction.begin(), direction.size()));
+}
 TAPELOOM_API Value derivative(Value y, Value x, Value direction = 1.0);
 
 /// The y.size() x x.size() derivatives, row-major: those of y[i] begin at i * x.size(). By a reverse sweep for each y,
 /// or, where there are fewer x and no batch reduction in between, a forward sweep for each x.
 TAPELOOM_API std::vector<Value> jacobian(std::span<const Value> y, std::span<const Value> x);
+inline std::vector<Value> jacobian(std::initializer_list<Value> y, std::initializer_list<Value> x) {
+  return jacobian(std::span(y.begin(), y.size()), std::span(x.begin(), x.size()));
+}
+inline std::vector<Value> jacobian(std::initializer_list<Value> y, std::span<const Value> x) {
+  return jacobian(std::span(y.begin(), y.size()), x);
+}
+inline std::vector<Value> jacobian(std::span<const Value> y, std::initializer_list<Value> x) {
+  return jacobian(y, std::span(x.begin(), x.size()));
+}
 
 /// The x.size() x x.size() second derivatives of y, row-major; symmetric up to rounding unless an x is computed from
 /// another.
@@ -57,6 +72,15 @@ inline std::vector<Value> hessian(Value y, std::initializer_list<Value> x) {
 /// The product of the Hessian of y and a vector, of x.size() numbers each, at the cost of some gradients: the
 /// derivative of the gradient along the vector, which is taken as it is, also where it is computed from x.
 TAPELOOM_API std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::span<const Value> vector);
+inline std::vector<Value> hessian_vector(Value y, std::initializer_list<Value> x, std::initializer_list<Value> vector) {
+  return hessian_vector(y, std::span(x.begin(), x.size()), std::span(vector.begin(), vector.size()));
+}
+inline std::vector<Value> hessian_vector(Value y, std::initializer_list<Value> x, std::span<const Value> vector) {
+  return hessian_vector(y, std::span(x.begin(), x.size()), vector);
+}
+inline std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::initializer_list<Value> vector) {
+  return hessian_vector(y, x, std::span(vector.begin(), vector.size()));
+}
 
 /// sum_i d^2 y / dx_i^2, of which no other second derivatives are recorded.
 TAPELOOM_API Value laplacian(Value y, std::span<const Value> x);
