@@ -150,7 +150,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   }
   if (!skip_zeros) by_rows_ = samples_by_rows(program, max_samples, sizeof(T));
   if (by_rows_.any()) {
-    rows_ = std::make_unique<RowRunner<T>>(program, kernels<T>(), buffers, by_rows_, profiled);
+    rows_ = std::make_unique<RowRunner<T>>(program, kernels<T>(), buffers, by_rows_, profiled, runners_[0].slots());
   }
   std::vector<HeldProduct> held;
   if (!profiled && !skip_zeros) {

@@ -33,7 +33,7 @@ FewSamples samples_by_rows(const Program& program, std::size_t most_samples, std
 
 template <class T>
 RowRunner<T>::RowRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
-                        const FewSamples& samples, bool profiled)
+                        const FewSamples& samples, bool profiled, std::span<T> room)
     : Runner<T>(program, kernels, scalar_kernels<T>(), buffers, profiled),
       planner_(program, kernels),
       apart_(round_up(program.tile_slots, lane_unit)) {
@@ -41,11 +41,13 @@ RowRunner<T>::RowRunner(const Program& program, const KernelTable<T>& kernels, c
   for (std::size_t n = 1; n < samples.size(); ++n) {
     if (samples[n]) counts.push_back(n);
   }
-  // Operands are read in whole vectors.
-  const std::size_t slots = arena_.plan(counts.back() * apart_ + lane_unit);
-  const std::size_t transposed = arena_.plan(planner_.transposed_numbers());
+  // Operands are read in whole vectors; transposes begin on a cache line.
+  const std::size_t transposes = round_up(counts.back() * apart_ + lane_unit, arena_alignment / sizeof(T));
+  const std::size_t numbers = transposes + planner_.transposed_numbers();
+  const bool fits = numbers <= room.size();
+  const std::size_t own = arena_.plan(fits ? 0 : numbers);
   arena_.allocate();
-  slots_ = arena_.data(slots);
+  slots_ = fits ? room.data() : arena_.data(own);
   this->view_ = {.tile = slots_,
                  .uniform = buffers.uniform,
                  .stride = 1,
@@ -54,7 +56,7 @@ RowRunner<T>::RowRunner(const Program& program, const KernelTable<T>& kernels, c
                  .parameter_count = program.parameters.size(),
                  .indices = program.indices.data(),
                  .index_count = program.indices.size()};
-  planner_.bind({this->view_, apart_, buffers.totals, arena_.data(transposed)});
+  planner_.bind({this->view_, apart_, buffers.totals, slots_ + transposes});
   for (CallList<T>& plan : plans_) plan = planner_.make_room(counts);
 }
 

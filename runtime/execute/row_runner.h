@@ -4,6 +4,7 @@
 #include <array>
 #include <bitset>
 #include <cstddef>
+#include <span>
 
 #include "tapeloom/core/program/cost.h"
 #include "tapeloom/runtime/execute/row_plan.h"
@@ -29,9 +30,10 @@ class ByRowsAlways {
 template <class T>
 class RowRunner : public Runner<T> {
  public:
-  /// For steps of those numbers of samples.
+  /// For steps of those numbers of samples. `room`, on a cache line, is used if it is large enough; between steps
+  /// anybody may write there.
   RowRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
-            const FewSamples& samples, bool profiled);
+            const FewSamples& samples, bool profiled, std::span<T> room);
   RowRunner(RowRunner&&) = delete;  // plans have its slots
 
   /// Reads the batch and runs the stage's instructions on it; starts its totals.

@@ -173,6 +173,11 @@ class TileRunner : public Runner<T> {
   /// Reads a tile of the batch and runs the stage's instructions on it; adds to `totals`, or starts them if `first`.
   void run(std::size_t stage, const Binding& binding, const BatchRows& batch, const Tile& tile, T* totals, bool first);
   std::size_t bytes() const { return arena_.bytes(); }
+  /// Where its tiles are, which nobody reads after a step.
+  std::span<T> slots() {
+    auto all = arena_.view(tile_);
+    return {all.data(), static_cast<std::size_t>(all.size())};
+  }
 
  private:
   void load(Range loads, const Binding& binding, const BatchRows& batch, const Tile& tile);
