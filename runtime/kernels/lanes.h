@@ -258,22 +258,22 @@ inline Lanes<T> rounded(Lanes<T> product) {
   return product;
 }
 
-#if TAPELOOM_VECTOR_BYTES <= 32
-/// A vector that went from link to link in halves. Without `high` its second half, if it has one, may be anything, and
-/// need not be waited for.
+/// A vector of at most two halves that went from link to link. Without `with_high` its second half, if it has one, may
+/// be anything, and need not be waited for.
 template <class T, bool with_high>
-inline Lanes<T> joined(Half<T> low, [[maybe_unused]] Half<T> high) {
+inline Lanes<T> joined([[maybe_unused]] Half<T> low, [[maybe_unused]] Half<T> high) {
 #if TAPELOOM_VECTOR_BYTES == 32
   if constexpr (sizeof(T) == 4) {
     return Lanes<T>(with_high ? _mm256_set_m128(high, low) : _mm256_castps128_ps256(low));
   } else {
     return Lanes<T>(with_high ? _mm256_set_m128d(high, low) : _mm256_castpd128_pd256(low));
   }
-#else
+#elif TAPELOOM_VECTOR_BYTES == 16
   return Lanes<T>(low);
+#else
+  static_assert(sizeof(T) == 0, "a vector of more than two halves");
 #endif
 }
-#endif
 
 /// Leaves the halves as they are if the vector has more.
 template <class T>
