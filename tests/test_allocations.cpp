@@ -1,6 +1,7 @@
 // Nothing is allocated after an executor is made: 10,000 steps of every kind while each allocation is counted.
 #include "against_evaluate.h"
 #include "bench/allocation_counter.h"
+#include "instruction_sets.h"
 #include "ring_and_net.h"
 #include "tapeloom/runtime/train/optimizer.h"
 #include "tapeloom/runtime/train/trainer.h"
@@ -76,6 +77,27 @@ TEMPLATE_TEST_CASE("allocations: none in steps of other sizes", "", float, doubl
     const std::size_t after = allocations;
     CHECK(after == before);
   }
+}
+
+TEMPLATE_TEST_CASE("allocations: none where fewer samples are cut into more blocks", "", float, double) {
+  // 33 vectors of columns are 11 panels of three, 28 are eight of three and two of two, whose rows are cut otherwise.
+  with_each_instruction_set([] {
+    const std::size_t most = 33 * runtime::kernels<TestType>().vector_lanes;
+    for (const std::size_t width : {9, 16, 20, 28}) {
+      Tape tape;
+      std::mt19937_64 random(1);
+      const MLP net(tape, 6, {{width, tanh}, {1}}, glorot(random));
+      const std::vector<Value> x = tape.inputs("x", 6);
+      Executor<TestType> executor(compile(batch_mean(square(net(x)[0]))), {.max_samples = most, .threads = 1});
+      const std::vector<double> rows = some_numbers(6 * most);
+      executor.bind(rows);
+      executor.step();
+      const std::size_t before = allocations;
+      for (std::size_t samples = 1; samples < most; ++samples) executor.step(0, samples);
+      const std::size_t after = allocations;
+      CHECK(after == before);
+    }
+  });
 }
 
 TEMPLATE_TEST_CASE("allocations: none in a trainer's steps", "", float, double) {

@@ -52,15 +52,16 @@ std::size_t CallPlanner<T>::stride_of(std::size_t samples) const {
   return std::min(slot_stride_(round_up(samples, kernels_.vector_lanes)), most_stride_);
 }
 
-/// To where the slots are in the view, which may have another stride than before.
+/// To where the slots are in the view, which may have another stride than before. The first time, that is the largest,
+/// for which room is made.
 template <class T>
 void CallPlanner<T>::bind_all() {
   products_.clear(), sums_.clear(), rows_.clear();
-  most_calls_ = 0, most_links_ = 0;
   for (const Stage& stage : program_.stages) {
     const Range range = instructions_of(stage);
     for (std::uint32_t at = range.begin; at < range.end; ++at) bind(stage, at);
   }
+  has_room_ = true;
 }
 
 /// Plans where they lie.

@@ -351,6 +351,7 @@ class CallPlanner {
   std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them
   std::deque<ProductGaps> gaps_;                              // which calls point to
   PlannedCalls<T> planned_;                                   // of one product or some sums
+  bool has_room_ = false;                                     // for the calls of all tiles
   std::size_t most_calls_ = 0;
   std::vector<T> copy_;  // of B, of what runs once; the products take turns
 };

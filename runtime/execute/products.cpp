@@ -48,7 +48,7 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
       }
     }
     if (i.op != no_op && view_.once()) bind_addend(at, rows_are_places && products_.size() == begin + 1, bound);
-    most_calls_ += planned_.make_room(bound.product);
+    if (!has_room_) most_calls_ += planned_.make_room(bound.product);
   }
 }
 

@@ -57,6 +57,7 @@ void CallPlanner<T>::bind_sums(std::uint32_t at) {
     }
     if (together) bound.sums.places = run.places;
     if (!outer && i.op != no_op) add_afterwards(at);
+    if (has_room_) continue;
     std::size_t calls = planned_.make_room(bound.sums);
     if (bound.may_multiply) {
       Product<T> panel = bound.product;
