@@ -231,7 +231,10 @@ CallList<T> CallPlanner<T>::make_room() const {
 
 template <class T>
 void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> loaded_rows, CallList<T>& calls) {
-  calls.samples = samples, calls.stride = stride_of(samples);
+  const std::size_t stride = stride_of(samples);
+  const bool whole = view_.once() || round_up(samples, kernels_.vector_lanes) == stride;
+  const bool same_links = calls.samples > 0 && calls.stride == stride && calls.whole == whole;
+  calls.samples = samples, calls.stride = stride, calls.whole = whole;
   for (std::size_t l = 0; l < loaded_rows.size(); ++l) calls.load_strides[l] = loaded_rows[l].stride;
   calls.calls.clear();
   if (std::exchange(view_.stride, calls.stride) != calls.stride) bind_all();
@@ -239,8 +242,7 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   auto product = products_.begin();
   auto sums = sums_.begin();
   const RowCall<T>* rows = rows_.data();
-  const bool whole = view_.once() || round_up(samples, kernels_.vector_lanes) == view_.stride;
-  bind_links(whole, calls.links);
+  if (!same_links) bind_links(whole, calls.links);
   const Link<T>* link = calls.links.data();
   using Kind = typename Call<T>::Kind;
   for (std::size_t s = 0; s < program_.stages.size(); ++s) {

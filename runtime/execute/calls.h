@@ -237,6 +237,7 @@ template <class T>
 struct CallList {
   std::size_t samples = 0;
   std::size_t stride = 0;
+  bool whole = false;  ///< the stride is that of the lanes
   std::vector<std::size_t> load_strides;
   std::vector<Link<T>> links;             ///< of calls
   std::vector<Call<T>> calls;             ///< of all stages
