@@ -166,8 +166,8 @@ struct KernelTable {
   /// Of one vector, of which there are so many rows, and which takes the operands of `last_mask` from the link of one
   /// vector before. Null for ops beside which it counts for little; and if vectors are too long to be handed on.
   typename Link<T>::Run (*link_of_last)(Op op, unsigned uniform_mask, unsigned last_mask, std::size_t rows);
-  /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. It takes twice as
-  /// many at most as the same product with more columns or a larger k.
+  /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. Of columns that are
+  /// whole vectors it takes twice as many at most as the same product with more columns or a larger k.
   std::size_t (*plan)(const Product<T>& product, KernelCall<T>* calls);
   /// Likewise; how many calls sums take does not depend on the samples.
   std::size_t (*plan_sums)(const Sums& sums, KernelCall<T>* calls);
