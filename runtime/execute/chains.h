@@ -17,7 +17,7 @@ struct Chains {
   const Link<T>* end = nullptr;
 
   void run(std::size_t lanes) const {
-    for (const Link<T>* link = begin; link != end;) link = link->run(link, T{}, Half<T>{}, Half<T>{}, lanes);
+    for (const Link<T>* link = begin; link != end;) link = link->run(link, T{}, Few<T>{}, lanes);
   }
 };
 
@@ -38,13 +38,13 @@ class ChainBuilder {
   }
   /// op(x[0], ...) of so many rows, one vector of that table, with one number for all of the operands of the mask.
   void add_vector(Link<T> link, const KernelTable<T>& table, Op op, unsigned uniform_mask, std::size_t rows) {
-    if (table.link_of_last == nullptr) return add(link);
+    if (table.link_of_last == nullptr || rows > few_rows<T>) return add(link);
     unsigned last_mask = 0;
     for (std::size_t k = 0; k < op_arity(op); ++k) {
       const bool is_last = link.x[k] == last_rows_ && rows <= last_row_count_ && (uniform_mask >> k & 1) == 0;
       if (is_last) last_mask |= 1u << k;
     }
-    const auto of_last = table.link_of_last(op, uniform_mask, last_mask, rows);
+    const auto of_last = table.link_of_last(op, uniform_mask, last_mask);
     if (of_last != nullptr) link.run = of_last;
     add(link);
     last_rows_ = link.out, last_row_count_ = rows;

@@ -66,7 +66,7 @@ void Runner<T>::run_chains(const Call<T>& list, Stopwatch<profiled>& stopwatch) 
   if (!profiled) return list.chains.run(view_.lanes);
   std::uint32_t at = list.at;
   for (const Link<T>* link = list.chains.begin; link != list.chains.end;) {
-    link = link->run(link, T{}, Half<T>{}, Half<T>{}, view_.lanes);
+    link = link->run(link, T{}, Few<T>{}, view_.lanes);
     stopwatch.lap(times_, at++);
   }
 }

@@ -96,7 +96,7 @@ constexpr KernelTable<T> make_table(const char* name) {
     if constexpr (mask + 1 < (1u << F::arity)) {
       table.elementwise[static_cast<std::size_t>(op)][mask] = elementwise<T, F, mask>;
       table.link[static_cast<std::size_t>(op)][mask] = link<T, F, mask>;
-      table.link_of_one[static_cast<std::size_t>(op)][mask] = link_of_one<T, F, mask, 0, false>;
+      table.link_of_one[static_cast<std::size_t>(op)][mask] = link_of_one<T, F, mask, 0>;
     }
   };
 #define TAPELOOM_OP(name, Struct)                      \

@@ -123,21 +123,23 @@ struct RowProduct {
   bool x_is_one, negative;
 };
 
-/// A vector that functions of all instruction sets pass in a register.
+/// A short vector, which functions of all instruction sets pass in a register.
 template <class T>
-struct HalfOf {
+struct FewOf {
   typedef T Type __attribute__((vector_size(16)));
 };
 template <class T>
-using Half = typename HalfOf<T>::Type;
+using Few = typename FewOf<T>::Type;
+template <class T>
+inline constexpr std::size_t few_rows = sizeof(Few<T>) / sizeof(T);
 
 /// One of a chain of elementwise instructions. `run` computes it and then calls the next link's in place of returning,
 /// so that each is guessed from what came before it, until one that end_of_chain() has put there returns where it goes
-/// on. `last` is the latest result that was one number, `low` and `high` the latest of one vector of at most two
-/// halves: what follows from them need not wait until it can be read from memory. `lanes` are those of a row.
+/// on. `last` is the latest result that was one number, `rows` the latest of few_rows at most: what follows from them
+/// need not wait until it can be read from memory. `lanes` are those of a row.
 template <class T>
 struct Link {
-  using Run = const Link* (*)(const Link* link, T last, Half<T> low, Half<T> high, std::size_t lanes);
+  using Run = const Link* (*)(const Link* link, T last, Few<T> rows, std::size_t lanes);
   Run run = nullptr;
   T* out = nullptr;
   std::array<const T*, 3> x = {};
@@ -163,9 +165,9 @@ struct KernelTable {
   Elementwise<T> elementwise[op_count][8];
   /// The same as links, of all lanes of Link::rows and of one vector.
   typename Link<T>::Run link[op_count][8], link_of_one[op_count][8];
-  /// Of one vector, of which there are so many rows, and which takes the operands of `last_mask` from the link of one
-  /// vector before. Null for ops beside which it counts for little; and if vectors are too long to be handed on.
-  typename Link<T>::Run (*link_of_last)(Op op, unsigned uniform_mask, unsigned last_mask, std::size_t rows);
+  /// Of few_rows at most, which takes the operands of `last_mask` from the link before. Null for ops beside which it
+  /// counts for little, and where link_of_one hands no rows on.
+  typename Link<T>::Run (*link_of_last)(Op op, unsigned uniform_mask, unsigned last_mask);
   /// Cuts a product into calls, which are written to `calls` unless that is null; returns how many. Of columns that are
   /// whole vectors it takes twice as many at most as the same product with more columns or a larger k.
   std::size_t (*plan)(const Product<T>& product, KernelCall<T>* calls);

@@ -258,36 +258,40 @@ inline Lanes<T> rounded(Lanes<T> product) {
   return product;
 }
 
-/// A vector of at most two halves that went from link to link. Without `with_high` its second half, if it has one, may
-/// be anything, and need not be waited for.
-template <class T, bool with_high>
-inline Lanes<T> joined([[maybe_unused]] Half<T> low, [[maybe_unused]] Half<T> high) {
-#if TAPELOOM_VECTOR_BYTES == 32
-  if constexpr (sizeof(T) == 4) {
-    return Lanes<T>(with_high ? _mm256_set_m128(high, low) : _mm256_castps128_ps256(low));
-  } else {
-    return Lanes<T>(with_high ? _mm256_set_m128d(high, low) : _mm256_castpd128_pd256(low));
-  }
-#elif TAPELOOM_VECTOR_BYTES == 16
-  return Lanes<T>(low);
+/// Whether rows go from link to link. Longer vectors are for more rows; and x86-64 without AVX2 is rare, so that links
+/// for it would but make what is shipped larger.
+#if TAPELOOM_VECTOR_BYTES == 32 || (TAPELOOM_VECTOR_BYTES == 16 && !defined(__x86_64__))
+#define TAPELOOM_HANDS_ON 1
+
+/// A vector that begins with these rows; what follows may be anything.
+template <class T>
+inline Lanes<T> begun(Few<T> rows) {
+#if TAPELOOM_VECTOR_BYTES == 16
+  return Lanes<T>(rows);
 #else
-  static_assert(sizeof(T) == 0, "a vector of more than two halves");
+  if constexpr (sizeof(T) == 4) {
+    return Lanes<T>(_mm256_castps128_ps256(rows));
+  } else {
+    return Lanes<T>(_mm256_castpd128_pd256(rows));
+  }
 #endif
 }
 
-/// Leaves the halves as they are if the vector has more.
 template <class T>
-inline void halve([[maybe_unused]] Lanes<T> lanes, [[maybe_unused]] Half<T>& low, [[maybe_unused]] Half<T>& high) {
-#if TAPELOOM_VECTOR_BYTES == 32
+inline Few<T> first_few(Lanes<T> lanes) {
+#if TAPELOOM_VECTOR_BYTES == 16
+  return lanes.v;
+#else
   if constexpr (sizeof(T) == 4) {
-    low = _mm256_castps256_ps128(lanes.v), high = _mm256_extractf128_ps(lanes.v, 1);
+    return _mm256_castps256_ps128(lanes.v);
   } else {
-    low = _mm256_castpd256_pd128(lanes.v), high = _mm256_extractf128_pd(lanes.v, 1);
+    return _mm256_castpd256_pd128(lanes.v);
   }
-#elif TAPELOOM_VECTOR_BYTES == 16
-  low = lanes.v;
 #endif
 }
+#else
+#define TAPELOOM_HANDS_ON 0
+#endif
 
 /// Keeps the compiler from computing addresses earlier than they are needed: those of all rows of a block, and of all
 /// ways to finish it, are more than there are registers.

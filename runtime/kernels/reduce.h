@@ -109,9 +109,9 @@ inline void store_sums(VectorOf<T>* sums, T* c, std::size_t row_step, std::size_
   row_step == 1 ? store_terms(1) : store_terms(row_step);
 }
 
-/// Of so many sums, or fewer, each has several vectors of partial sums in sum_long_block.
-inline constexpr std::size_t most_long = 3;
-constexpr std::size_t turns_of_long(std::size_t sums) { return sums == 1 ? 4 : 2; }
+/// Of so many sums, or fewer, each has several vectors of partial sums in sum_long_block. Two or three wait for one
+/// another less, and would make the kernels larger.
+inline constexpr std::size_t most_long = 1, turns_of_long = 4;
 
 /// The sums of `rows` rows of A, or of their products with `terms` rows of B if there are any.
 template <class T, std::size_t rows, std::size_t terms>
@@ -147,7 +147,7 @@ void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
 template <class T, std::size_t rows, std::size_t terms>
 void sum_long_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
   constexpr std::size_t width = Lanes<T>::count, sums_of_one = rows * (terms == 0 ? 1 : terms);
-  constexpr std::size_t turns = turns_of_long(sums_of_one);
+  constexpr std::size_t turns = turns_of_long;
   if constexpr (terms == 0) b = a;
   const std::size_t a_step = call.a_row_step, three_steps = 3 * a_step, b_step = call.b_stride;
   VectorOf<T> sums[turns][sums_of_one] = {};

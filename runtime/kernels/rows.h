@@ -50,17 +50,19 @@ void elementwise(T* out, const T* x, const T* y, const T* z, std::size_t lanes) 
   }
 }
 
+/// Nothing that comes after it takes what came before; but to keep rows costs nothing where no function is called.
 template <class T, class F, unsigned mask>
-const Link<T>* link(const Link<T>* l, T last, Half<T> low, Half<T> high, std::size_t lanes) {
+const Link<T>* link(const Link<T>* l, T, [[maybe_unused]] Few<T> rows, std::size_t lanes) {
   elementwise<T, F, mask>(l->out, l->x[0], l->x[1], l->x[2], l->rows * lanes);
-  return l[1].run(l + 1, last, low, high, lanes);
+  return l[1].run(l + 1, T{}, TAPELOOM_HANDS_ON ? rows : Few<T>{}, lanes);
 }
 
-/// Of one vector. Its operands of `last_mask` are the vector before, of `with_high` more than half of that.
-template <class T, class F, unsigned mask, unsigned last_mask, bool with_high>
-const Link<T>* link_of_one(const Link<T>* l, T last, Half<T> low, Half<T> high, std::size_t lanes) {
+#if TAPELOOM_HANDS_ON
+/// Of one vector. Its operands of `last_mask` are the rows before.
+template <class T, class F, unsigned mask, unsigned last_mask>
+const Link<T>* link_of_one(const Link<T>* l, T last, Few<T> rows, std::size_t lanes) {
   const auto operand = [&]<unsigned k>() {
-    if constexpr ((last_mask >> k & 1) != 0) return joined<T, with_high>(low, high);
+    if constexpr ((last_mask >> k & 1) != 0) return begun<T>(rows);
     return Operand<T, (mask >> k & 1) != 0>(l->x[k]).at(0);
   };
   Lanes<T> result;
@@ -73,38 +75,18 @@ const Link<T>* link_of_one(const Link<T>* l, T last, Half<T> low, Half<T> high, 
                         operand.template operator()<2>());
   }
   result.store(l->out);
-  halve(result, low, high);
-  return l[1].run(l + 1, last, low, high, lanes);
+  return l[1].run(l + 1, last, first_few(result), lanes);
 }
 
-#if TAPELOOM_VECTOR_BYTES <= 32
 /// Ops of which a link takes half to nine tenths of the time where the operand before is handed on to it, rather than
-/// written and read again. Longer vectors would have to be put together from more halves, which takes as long.
-inline constexpr std::array handed_on = {Op::add,
-                                         Op::sub,
-                                         Op::mul,
-                                         Op::div,
-                                         Op::neg,
-                                         Op::square,
-                                         Op::max,
-                                         Op::min,
-                                         Op::relu,
-                                         Op::sqrt,
-                                         Op::multiply_add,
-                                         Op::subtract_product,
-                                         Op::exp,
-                                         Op::sin,
-                                         Op::cos,
-                                         Op::tanh,
-                                         Op::sigmoid,
-                                         Op::tanh_adjoint,
-                                         Op::sigmoid_adjoint};
+/// written and read again.
+inline constexpr std::array handed_on = {Op::add,  Op::sub, Op::mul, Op::div, Op::neg,          Op::square,
+                                         Op::sqrt, Op::exp, Op::sin, Op::cos, Op::multiply_add, Op::subtract_product};
 
-/// By place in `handed_on`, whether there is a second half, the operands that are one number for all, and those that
-/// are the vector before.
+/// By place in `handed_on`, the operands that are one number for all, and those that are the rows before.
 template <class T>
 struct LinkTable {
-  typename Link<T>::Run of[handed_on.size()][2][8][8];
+  typename Link<T>::Run of[handed_on.size()][8][8];
 };
 template <class T>
 constexpr LinkTable<T> make_links() {
@@ -112,8 +94,7 @@ constexpr LinkTable<T> make_links() {
   const auto enter = [&]<class F, unsigned both>(std::size_t at) {
     constexpr unsigned mask = both / 8, last_mask = both % 8;
     if constexpr ((mask | last_mask) < (1u << F::arity) && (mask & last_mask) == 0 && last_mask != 0) {
-      table.of[at][0][mask][last_mask] = link_of_one<T, F, mask, last_mask, false>;
-      table.of[at][1][mask][last_mask] = link_of_one<T, F, mask, last_mask, true>;
+      table.of[at][mask][last_mask] = link_of_one<T, F, mask, last_mask>;
     }
   };
   const auto enter_all = [&]<class F, Op op, unsigned... both>(std::integer_sequence<unsigned, both...>) {
@@ -127,13 +108,17 @@ constexpr LinkTable<T> make_links() {
 }
 
 template <class T>
-typename Link<T>::Run link_of_last(Op op, unsigned uniform_mask, unsigned last_mask, std::size_t rows) {
+typename Link<T>::Run link_of_last(Op op, unsigned uniform_mask, unsigned last_mask) {
   static constexpr LinkTable<T> table = make_links<T>();
   const auto at = std::find(handed_on.begin(), handed_on.end(), op);
-  if (at == handed_on.end()) return nullptr;
-  return table.of[at - handed_on.begin()][rows * sizeof(T) > sizeof(Half<T>) ? 1 : 0][uniform_mask][last_mask];
+  return at == handed_on.end() ? nullptr : table.of[at - handed_on.begin()][uniform_mask][last_mask];
 }
 #else
+template <class T, class F, unsigned mask, unsigned>
+const Link<T>* link_of_one(const Link<T>* l, T, Few<T>, std::size_t lanes) {
+  elementwise<T, F, mask>(l->out, l->x[0], l->x[1], l->x[2], Lanes<T>::count);
+  return l[1].run(l + 1, T{}, Few<T>{}, lanes);
+}
 template <class T>
 inline constexpr std::nullptr_t link_of_last = nullptr;
 #endif

@@ -249,13 +249,13 @@ template Elementwise<double> scalar_elementwise<double>(Op, unsigned);
 namespace {
 
 template <class F, class T, unsigned last_mask>
-const Link<T>* link(const Link<T>* l, T last, Half<T> low, Half<T> high, std::size_t lanes) {
+const Link<T>* link(const Link<T>* l, T last, Few<T> rows, std::size_t lanes) {
   *l->out = last = apply<F, T>([&](unsigned k) { return (last_mask >> k & 1) != 0 ? last : *l->x[k]; });
-  return l[1].run(l + 1, last, low, high, lanes);
+  return l[1].run(l + 1, last, rows, lanes);
 }
 
 template <class T>
-const Link<T>* end_link(const Link<T>* l, T, Half<T>, Half<T>, std::size_t) {
+const Link<T>* end_link(const Link<T>* l, T, Few<T>, std::size_t) {
   return l + 1;
 }
 
