@@ -109,10 +109,6 @@ inline void store_sums(VectorOf<T>* sums, T* c, std::size_t row_step, std::size_
   row_step == 1 ? store_terms(1) : store_terms(row_step);
 }
 
-/// Of so many sums, or fewer, each has several vectors of partial sums in sum_long_block. Two or three wait for one
-/// another less, and would make the kernels larger.
-inline constexpr std::size_t most_long = 1, turns_of_long = 4;
-
 /// The sums of `rows` rows of A, or of their products with `terms` rows of B if there are any.
 template <class T, std::size_t rows, std::size_t terms>
 void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
@@ -141,34 +137,27 @@ void sum_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
   store_sums<T, rows, totals>(sums, c, call.c_stride, call.c_column_step, accumulate);
 }
 
-/// Of long rows, few blocks of sums are a chain of additions each, of which the next has to wait for the one before. So
-/// there are some for each sum, which take turns with the vectors of a row; a product of two rows of 2,000 numbers then
-/// takes 0.35 of the time.
-template <class T, std::size_t rows, std::size_t terms>
-void sum_long_block(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
-  constexpr std::size_t width = Lanes<T>::count, sums_of_one = rows * (terms == 0 ? 1 : terms);
-  constexpr std::size_t turns = turns_of_long;
+/// The sum of one long row, or of its product with another: by itself a chain of additions, of which the next has to
+/// wait for the one before. So there are some, which take turns with the vectors of a row; a product of two rows of
+/// 2,000 numbers then takes 0.35 of the time. Two or three sums wait for one another less.
+template <class T, std::size_t terms>
+void sum_long_row(const KernelCall<T>& call, const T* a, const T* b, T* c, bool accumulate) {
+  constexpr std::size_t width = Lanes<T>::count, turns = 4;
   if constexpr (terms == 0) b = a;
-  const std::size_t a_step = call.a_row_step, three_steps = 3 * a_step, b_step = call.b_stride;
-  VectorOf<T> sums[turns][sums_of_one] = {};
+  VectorOf<T> sums[turns] = {};
+  const auto add = [&]<bool whole>(std::size_t at, std::size_t count, VectorOf<T>& sum) {
+    add_samples<T, 1, terms, whole>(a + at, 0, 0, b + at, 0, count, &sum);
+  };
   std::size_t i = 0;
   for (; i + turns * width <= call.k; i += turns * width) {
 #pragma GCC unroll 4
-    for (std::size_t t = 0; t < turns; ++t) {
-      const std::size_t at = i + t * width;
-      add_samples<T, rows, terms, true>(a + at, a_step, three_steps, b + at, b_step, width, sums[t]);
-    }
+    for (std::size_t t = 0; t < turns; ++t) add.template operator()<true>(i + t * width, width, sums[t]);
   }
-  for (; i + width <= call.k; i += width) {
-    add_samples<T, rows, terms, true>(a + i, a_step, three_steps, b + i, b_step, width, sums[0]);
-  }
-  if (i < call.k) add_samples<T, rows, terms, false>(a + i, a_step, three_steps, b + i, b_step, call.k - i, sums[0]);
+  for (; i + width <= call.k; i += width) add.template operator()<true>(i, width, sums[0]);
+  if (i < call.k) add.template operator()<false>(i, call.k - i, sums[0]);
 #pragma GCC unroll 4
-  for (std::size_t t = 1; t < turns; ++t) {
-#pragma GCC unroll 4
-    for (std::size_t n = 0; n < sums_of_one; ++n) sums[0][n] += sums[t][n];
-  }
-  store_sums<T, rows, terms == 0 ? 1 : terms>(sums[0], c, call.c_stride, call.c_column_step, accumulate);
+  for (std::size_t t = 1; t < turns; ++t) sums[0] += sums[t];
+  store_sums<T, 1, 1>(sums, c, call.c_stride, call.c_column_step, accumulate);
 }
 
 /// Rows of A that are so far apart begin alike in a cache line, if a vector is one.
@@ -217,12 +206,12 @@ void sum_lines(const KernelCall<T>& call, const T* a, const T* b, T* c, bool acc
   store_sums<T, rows, terms>(sums, c, call.c_stride, call.c_column_step, accumulate);
 }
 
-/// sum_block, sum_lines and sum_long_block for 1, 2, ... rows and so many terms; at most `most_rows`.
+/// sum_block and sum_lines for 1, 2, ... rows and so many terms, at most `most_rows`; and sum_long_row.
 template <class T>
 struct SumFunctions {
   std::size_t most_rows;
   RunCall<T> of_rows[most_sums], by_lines[most_sums];
-  RunCall<T> of_long_rows[most_long] = {};
+  RunCall<T> of_long_row = nullptr;
 };
 template <class T, std::size_t terms, std::size_t... index>
 constexpr SumFunctions<T> sum_functions(std::index_sequence<index...>) {
@@ -230,12 +219,7 @@ constexpr SumFunctions<T> sum_functions(std::index_sequence<index...>) {
   if constexpr (terms > 0 && TAPELOOM_VECTOR_BYTES == 64) {
     ((functions.by_lines[index] = sum_lines<T, index + 1, terms>), ...);
   }
-  const auto enter_long = [&]<std::size_t row>() {
-    if constexpr ((row + 1) * (terms == 0 ? 1 : terms) <= most_long) {
-      functions.of_long_rows[row] = sum_long_block<T, row + 1, terms>;
-    }
-  };
-  (enter_long.template operator()<index>(), ...);
+  if constexpr (terms <= 1) functions.of_long_row = sum_long_row<T, terms>;
   return functions;
 }
 template <class T, std::size_t terms>
@@ -250,10 +234,9 @@ std::size_t plan_sums(const Sums& s, KernelCall<T>* calls) {
                                                  sum_functions<T, 3>(), sum_functions<T, most_terms>()};
   // A call's rows are `apart`.
   const bool by_lines = lines_pay<T>(s);
-  // The rows of a larger product are to have the same bits in whichever block they are.
   constexpr std::size_t long_vectors = 8;
-  const std::size_t all = s.a_rows * (s.b_rows == 0 ? 1 : s.b_rows);
-  const bool take_turns = s.places == 1 && all <= most_long && s.samples >= long_vectors * Lanes<T>::count;
+  const bool is_long_row =
+      s.places == 1 && s.a_rows == 1 && s.b_rows <= 1 && s.samples >= long_vectors * Lanes<T>::count;
   const std::size_t apart = by_lines ? line_period<T>(s.a_stride) : 1;
   std::size_t count = 0, term = 0;
   do {
@@ -264,10 +247,9 @@ std::size_t plan_sums(const Sums& s, KernelCall<T>* calls) {
       for (std::size_t row = first, rows; left > 0; row += rows * apart, left -= rows) {
         rows = left < functions.most_rows ? left : functions.most_rows;
         if (calls != nullptr) {
-          const RunCall<T>* const of = by_lines     ? functions.by_lines
-                                       : take_turns ? functions.of_long_rows
-                                                    : functions.of_rows;
-          calls[count] = {.run = of[rows - 1],
+          calls[count] = {.run = by_lines      ? functions.by_lines[rows - 1]
+                                 : is_long_row ? functions.of_long_row
+                                               : functions.of_rows[rows - 1],
                           .a_offset = row * s.a_stride,
                           .a_row_step = s.a_stride * apart,
                           .a_column_step = s.a_place_step,
