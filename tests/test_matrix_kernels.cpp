@@ -262,7 +262,7 @@ TEMPLATE_TEST_CASE("matrix kernels: few sums of long rows", "", float, double) {
   });
 }
 
-TEMPLATE_TEST_CASE("matrix kernels: few sums of long rows are not one chain of additions", "", float, double) {
+TEMPLATE_TEST_CASE("matrix kernels: the sum of a long row is not one chain of additions", "", float, double) {
   // Partial sums that take turns: what a vector loses beside a large number is kept by the next.
   each_instruction_set<TestType>([&](const KernelTable<TestType>& table) {
     const std::size_t lanes = table.vector_lanes, vectors = 16;

@@ -258,41 +258,6 @@ inline Lanes<T> rounded(Lanes<T> product) {
   return product;
 }
 
-/// Whether rows go from link to link. Longer vectors are for more rows; and x86-64 without AVX2 is rare, so that links
-/// for it would but make what is shipped larger.
-#if TAPELOOM_VECTOR_BYTES == 32 || (TAPELOOM_VECTOR_BYTES == 16 && !defined(__x86_64__))
-#define TAPELOOM_HANDS_ON 1
-
-/// A vector that begins with these rows; what follows may be anything.
-template <class T>
-inline Lanes<T> begun(Few<T> rows) {
-#if TAPELOOM_VECTOR_BYTES == 16
-  return Lanes<T>(rows);
-#else
-  if constexpr (sizeof(T) == 4) {
-    return Lanes<T>(_mm256_castps128_ps256(rows));
-  } else {
-    return Lanes<T>(_mm256_castpd128_pd256(rows));
-  }
-#endif
-}
-
-template <class T>
-inline Few<T> first_few(Lanes<T> lanes) {
-#if TAPELOOM_VECTOR_BYTES == 16
-  return lanes.v;
-#else
-  if constexpr (sizeof(T) == 4) {
-    return _mm256_castps256_ps128(lanes.v);
-  } else {
-    return _mm256_castpd256_pd128(lanes.v);
-  }
-#endif
-}
-#else
-#define TAPELOOM_HANDS_ON 0
-#endif
-
 /// Keeps the compiler from computing addresses earlier than they are needed: those of all rows of a block, and of all
 /// ways to finish it, are more than there are registers.
 template <class P>
