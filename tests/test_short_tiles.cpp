@@ -85,7 +85,7 @@ TEST_CASE("short tiles: their rows are links, as in whole ones") {
   using Kind = Call<double>::Kind;
   each_instruction_set<double>([&](const KernelTable<double>& table) {
     const TileView<double> view{.tile = slots.data(), .uniform = uniform.data(), .stride = largest + 4, .lanes = 0};
-    CallPlanner<double> planner(program, table, view, uniform.data(), nullptr, false, false);
+    CallPlanner<double> planner(program, table, view, {}, uniform.data(), nullptr, false, false);
     CallList<double> calls = planner.make_room();
     const std::vector<SampleRows<double>> loads(program.loads.size());
     const auto rows_of = [&](std::size_t samples) {

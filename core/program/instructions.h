@@ -310,6 +310,8 @@ struct ReduceOuter : MatrixProduct {
   /// Among the program's loads: the one whose columns x1 is, side by side, if any.
   std::uint32_t load() const { return i.x[2] - 1; }
   static void set_load(Instruction& i, std::uint32_t load) { i.x[2] = load + 1; }
+  /// As a product over the samples, whose columns are x1's rows: then that load may be read where it was bound.
+  bool may_read_load() const { return load() != no_load && (columns() == 1 || s.term_step == 1); }
   static constexpr Rules rules{Runs::in_tiles, InExact::no, OpUse::none, refused};
   std::string title() const { return "total outer"; }
   Operands operands() const { return {{Source::lanes, all_rows()}, {Source::lanes, window_rows()}}; }

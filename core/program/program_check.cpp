@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
-#include <map>
 #include <set>
 #include <vector>
 
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/loaded_slots.h"
 #include "tapeloom/core/program/program_fault.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -32,7 +31,7 @@ using program_check::Wide;
 
 class Checker {
  public:
-  explicit Checker(const Program& program) : p_(program) {}
+  explicit Checker(const Program& program) : p_(program), loaded_(program) {}
 
   void run() {
     program_check::check_ends(p_);
@@ -110,11 +109,7 @@ class Checker {
     next_instruction_ = stage.tile.end;
     next_load_ = stage.inputs.end;
     begun_.clear();
-    loaded_.clear();
-    for (std::uint32_t at = stage.inputs.begin; at < stage.inputs.end; ++at) {
-      overwrite(p_.loads[at].slot, p_.loads[at].count);
-      loaded_[p_.loads[at].slot] = at;
-    }
+    loaded_.begin(stage);
     for (std::uint32_t i = stage.uniform.begin; i < stage.uniform.end; ++i) check(p_.instructions[i], false);
     for (std::uint32_t i = stage.tile.begin; i < stage.tile.end; ++i) {
       check(p_.instructions[i], true);
@@ -141,16 +136,7 @@ class Checker {
     require(in_tile || first >= p_.first_total(), "a result among the leaves");
     Wide& written = in_tile ? written_tile_ : written_uniform_;
     written = std::max(written, first + rows);
-    if (in_tile) overwrite(first, rows);
-  }
-  /// What was loaded into these slots of the tile is no longer there.
-  void overwrite(Wide first, Wide rows) {
-    auto at = loaded_.lower_bound(first + rows);
-    while (at != loaded_.begin()) {
-      --at;
-      if (at->first + p_.loads[at->second].count <= first) return;
-      at = loaded_.erase(at);
-    }
+    if (in_tile) loaded_.overwrite(first, rows);
   }
   static Wide last_entry(Wide first, const Shape& s) {
     const Wide rows = (s.rows - Wide{1}) * s.row_step, terms = (s.terms - Wide{1}) * s.term_step;
@@ -337,12 +323,8 @@ class Checker {
     const Instruction& i = p_.instructions[at];
     const ReduceOuter outer{i, p_.shapes[i.shape]};
     if (outer.load() != outer.no_load) {
-      const auto after = loaded_.upper_bound(i.x[1]);
-      require(after != loaded_.begin(), "columns that are not those of the load");
-      const auto [slot, load] = *std::prev(after);
-      require(
-          load == outer.load() && outer.s.step[1] == 1 && i.x[1] + outer.window_rows() <= slot + p_.loads[load].count,
-          "columns that are not those of the load");
+      const std::uint32_t load = loaded_.load_of(i.x[1], outer.window_rows());
+      require(load == outer.load() && outer.s.step[1] == 1, "columns that are not those of the load");
     }
     if (!i.follows_row_sums) return;
     require(has_neighbour && outer.places() == 1, "a product that does not follow sums of its rows");
@@ -369,7 +351,7 @@ class Checker {
   std::uint32_t next_instruction_ = 0, next_load_ = 0;
   Wide written_uniform_ = 0, written_tile_ = 0, written_batch_ = 0;  // up to there
   std::set<std::uint32_t> begun_;                                    // where the stage's totals begin
-  std::map<Wide, std::uint32_t> loaded_;       // by slot: the stage's loads that nothing has been written to since
+  instructions::LoadedSlots loaded_;           // those that nothing has been written to since the stage began
   Wide listed_ = 0;                            // indices in lists so far
   std::vector<std::uint32_t> outside_before_;  // for each index and the end: how many before it are no tile slots
 };

@@ -227,7 +227,7 @@ SampleRows<T> gather_rows(const Source<Number>& from, std::size_t stride, const 
                           T* gathered) {
   if (gathered != nullptr) {
     gather(from, 0, from.count, 0, from.columns, gathered, from.columns);
-    kernels.transpose(from.count, from.columns, gathered, from.columns, out, stride);
+    if (out != nullptr) kernels.transpose(from.count, from.columns, gathered, from.columns, out, stride);
     return {gathered, from.columns};
   }
   constexpr std::size_t some_rows = 16, some_columns = 256;

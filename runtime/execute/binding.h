@@ -90,7 +90,8 @@ class Binding {
 
   /// Brings columns together that are not in place: those of load `index` of the batch's samples [begin, begin +
   /// count), each into `stride` numbers of out, and repeats the last sample up to a whole vector. Returns where they
-  /// lie sample by sample: gathered at `gathered` (count x columns numbers) if that is not null, or nowhere.
+  /// lie sample by sample: gathered at `gathered` (count x columns numbers) if that is not null, or nowhere. If `out`
+  /// is null, that is all; of bound rows alone.
   template <class T>
   SampleRows<T> gather(std::size_t index, const BatchRows& batch, std::size_t begin, std::size_t count,
                        std::size_t stride, const KernelTable<T>& kernels, T* out, T* gathered) const;

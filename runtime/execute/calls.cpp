@@ -11,11 +11,12 @@
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 template <class T>
-CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals,
-                            T* scratch, bool profiled, bool skip_zeros)
+CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
+                            LoadsInPlace in_place, T* totals, T* scratch, bool profiled, bool skip_zeros)
     : program_(program),
       kernels_(kernels),
       view_(view),
+      in_place_(std::move(in_place)),
       totals_(totals),
       scratch_(scratch),
       skip_zeros_(skip_zeros),
@@ -43,7 +44,7 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
 template <class T>
 CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view,
                             bool profiled, bool skip_zeros)
-    : CallPlanner(program, kernels, view, nullptr, nullptr, profiled, skip_zeros) {}
+    : CallPlanner(program, kernels, view, {}, nullptr, nullptr, profiled, skip_zeros) {}
 
 template <class T>
 std::size_t CallPlanner<T>::stride_of(std::size_t samples) const {
@@ -56,7 +57,7 @@ std::size_t CallPlanner<T>::stride_of(std::size_t samples) const {
 /// for which room is made.
 template <class T>
 void CallPlanner<T>::bind_all() {
-  products_.clear(), sums_.clear(), rows_.clear();
+  products_.clear(), sums_.clear(), dots_.clear(), rows_.clear();
   for (const Stage& stage : program_.stages) {
     const Range range = instructions_of(stage);
     for (std::uint32_t at = range.begin; at < range.end; ++at) bind(stage, at);
@@ -109,6 +110,7 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Stage& stage, std::uin
   switch (i.kind) {
     case InstructionKind::dense:
     case InstructionKind::dense_reverse:
+      if (in_place_.read_by(at) != no_load) return Way::dots_of_load;
       return are_dots(i, s) ? Way::sums : Way::product;
     case InstructionKind::outer:
       return Way::product;
@@ -153,6 +155,8 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
       return bind_products(at);
     case Way::sums:
       return bind_sums(at);
+    case Way::dots_of_load:
+      return bind_dots_of_load(at);
     case Way::rows:
     case Way::links_if_whole:
       bind_rows(at, goes_on);
@@ -241,6 +245,7 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
   if (view_.once()) count_reads();
   auto product = products_.begin();
   auto sums = sums_.begin();
+  auto dots = dots_.begin();
   const RowCall<T>* rows = rows_.data();
   if (!same_links) bind_links(whole, calls.links);
   const Link<T>* link = calls.links.data();
@@ -261,6 +266,9 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
             break;
           }
           for (; sums != sums_.end() && sums->at == at; ++sums) add_sums(*sums, calls);
+          break;
+        case Way::dots_of_load:
+          add_dots_of_load(*dots++, calls);
           break;
         case Way::rows:
         case Way::links_if_whole:

@@ -16,6 +16,7 @@
 #include "tapeloom/core/program/program.h"
 #include "tapeloom/runtime/execute/binding.h"
 #include "tapeloom/runtime/execute/chains.h"
+#include "tapeloom/runtime/execute/loads_in_place.h"
 #include "tapeloom/runtime/execute/tile_plan.h"
 #include "tapeloom/runtime/kernels/kernels.h"
 
@@ -182,6 +183,16 @@ struct BoundSums {
   }
 };
 
+/// A dense instruction that reads a load where it was bound: sums of products of the samples' rows with the matrix's.
+template <class T>
+struct BoundDots {
+  std::uint32_t at, load, load_column;
+  Sums sums;  ///< A's rows are the samples'
+  const T* w;
+  T* out;
+  Product<T> finish;  ///< of no terms
+};
+
 /// An instruction that is no product, no sums and no link. Once a step, some that add a product each to the same rows
 /// are one call, and the rows stay in registers.
 template <class T>
@@ -209,6 +220,7 @@ struct Call {
     sums,          ///< runs it with result c in the first group's totals, those of another lie elsewhere
     rows,          ///< instructions [at, end), which are no products and no sums
     sums_of_load,  ///< sums with b in the rows of a load where they were bound
+    dots_of_load,  ///< runs `kernel` with a there
     chains,        ///< instructions [at, end), which are links
     products,      ///< runs `kernel` for as many columns, b_offset and c_offset apart
     transpose,     ///< of what later calls read
@@ -219,7 +231,7 @@ struct Call {
   bool adds = false;       ///< to what is in these totals: an instruction of the stage has been there before
   std::uint32_t at;        ///< the instruction's index
   std::uint32_t end = 0;   ///< of instructions; or how many columns, or moves
-  std::uint32_t load = 0;  ///< of sums_of_load
+  std::uint32_t load = 0;  ///< of sums_of_load and dots_of_load
   const T* a = nullptr;    ///< of the kernel; so are b and c
   const T* b = nullptr;
   T* c = nullptr;
@@ -253,10 +265,11 @@ class CallPlanner {
  public:
   /// For all instructions that run in tiles of that view, or once if it is of that. In smaller tiles slots are nearer
   /// to one another. `totals` are the first group's, and `scratch` has scratch_numbers(...). These, the view's slots
-  /// and the program stay where they are. With `skip_zeros` an adjoint of zero contributes nothing to products and
-  /// sums, and neither do their gaps. If `profiled`, a chain is one instruction.
-  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, T* totals, T* scratch,
-              bool profiled, bool skip_zeros);
+  /// and the program stay where they are. Loads that are `in_place` are not in the slots. With `skip_zeros` an adjoint
+  /// of zero contributes nothing to products and sums, and neither do their gaps. If `profiled`, a chain is one
+  /// instruction.
+  CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, LoadsInPlace in_place,
+              T* totals, T* scratch, bool profiled, bool skip_zeros);
   /// The same of what runs once, which has no loads and no totals.
   CallPlanner(const Program& program, const KernelTable<T>& kernels, const TileView<T>& view, bool profiled,
               bool skip_zeros);
@@ -271,7 +284,7 @@ class CallPlanner {
  private:
   /// What an instruction comes down to. Rows of a tile that are links lie like one long row each where the lanes are
   /// the stride.
-  enum class Way : std::uint8_t { product, sums, rows, links, links_if_whole, moves };
+  enum class Way : std::uint8_t { product, sums, dots_of_load, rows, links, links_if_whole, moves };
 
   Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
   Way way_of(const Stage& stage, std::uint32_t at) const;
@@ -302,6 +315,7 @@ class CallPlanner {
   BoundProduct<T> bound_lanes(const Instruction& i, const Shape& s) const;
   BoundProduct<T> bound_places(const Instruction& i, const Shape& s) const;
   BoundProduct<T> bound_outer(const Instruction& i, const Shape& s) const;
+  void bind_dots_of_load(std::uint32_t at);
   bool has_gaps(const Shape& s) const { return skip_zeros_ && s.gaps != Shape::no_gaps; }
   ProductGaps gaps_of(const Shape& s, std::uint32_t place) const {
     return {.words = program_.indices.data() + s.gaps, .first = std::size_t{place} * s.terms};
@@ -319,6 +333,7 @@ class CallPlanner {
   std::size_t parts_of(const BoundProduct<T>& bound) const;
   void add_moves(std::uint32_t at, CallList<T>& calls) const;
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
+  void add_dots_of_load(BoundDots<T>& bound, CallList<T>& calls);
   void add_sums(BoundSums<T>& bound, CallList<T>& calls);
   std::size_t panel_columns(const BoundSums<T>& bound) const;
   void add_product_of_sums(BoundSums<T>& bound, CallList<T>& calls);
@@ -329,6 +344,7 @@ class CallPlanner {
   const Program& program_;
   const KernelTable<T>& kernels_;
   TileView<T> view_;
+  LoadsInPlace in_place_;
   T* totals_;
   T* scratch_;
   bool skip_zeros_;
@@ -336,6 +352,7 @@ class CallPlanner {
   std::size_t most_stride_;
   std::vector<BoundProduct<T>> products_;  // in the order of their instructions; so are these
   std::vector<BoundSums<T>> sums_;
+  std::vector<BoundDots<T>> dots_;
   std::vector<RowCall<T>> rows_;
   std::vector<RowProduct<T>> row_products_;
   std::size_t products_at_ = 0;  // the latest of rows_ that adds products

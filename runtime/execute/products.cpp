@@ -216,10 +216,64 @@ std::size_t CallPlanner<T>::parts_of(const BoundProduct<T>& bound) const {
   return bytes <= first_level_bytes ? 1 : std::min((bytes + part_bytes - 1) / part_bytes, p.k);
 }
 
-#define TAPELOOM_INSTANTIATE(T)                                \
-  template void CallPlanner<T>::bind_products(std::uint32_t);  \
-  template void CallPlanner<T>::add_afterwards(std::uint32_t); \
-  template void CallPlanner<T>::add_product(BoundProduct<T>&, CallList<T>&);
+template <class T>
+void CallPlanner<T>::bind_dots_of_load(std::uint32_t at) {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  const Matrix w(i, s);
+  const std::uint32_t load = in_place_.read_by(at);
+  BoundDots<T> bound{.at = at,
+                     .load = load,
+                     .load_column = i.x[1] - program_.loads[load].slot,
+                     .sums = {.a_rows = view_.stride,
+                              .a_stride = 0,
+                              .b_rows = w.results,
+                              .b_stride = w.result_step,
+                              .c_row_step = 1,
+                              .c_column_step = view_.stride,
+                              .samples = w.terms},
+                     .w = view_.uniform_slot(w.slot),
+                     .out = view_.tile + i.out * view_.stride,
+                     .finish = bound_lanes(i, s).product};
+  bound.finish.k = 0;
+  dots_.push_back(bound);
+  if (has_room_) return;
+  // How many calls there are depends on how far apart the rows are, which are bound later.
+  std::size_t calls = 0;
+  for (std::size_t stride = 1; stride <= lane_unit; stride *= 2) {
+    bound.sums.a_stride = stride;
+    calls = std::max(calls, planned_.make_room(bound.sums));
+  }
+  most_calls_ += calls + planned_.make_room(bound.finish);
+}
+
+template <class T>
+void CallPlanner<T>::add_dots_of_load(BoundDots<T>& bound, CallList<T>& calls) {
+  using Kind = typename Call<T>::Kind;
+  bound.sums.a_rows = calls.samples, bound.sums.a_stride = calls.load_strides[bound.load];
+  planned_.plan(bound.sums);
+  for (const KernelCall<T>& call : planned_.calls()) {
+    calls.calls.push_back({.kind = Kind::dots_of_load,
+                           .at = bound.at,
+                           .load = bound.load,
+                           .b = bound.w + call.b_offset,
+                           .c = bound.out + call.c_offset,
+                           .kernel = call});
+    calls.calls.back().kernel.a_offset += bound.load_column;
+  }
+  bound.finish.n = round_up(calls.samples, kernels_.vector_lanes);
+  planned_.plan(bound.finish);
+  for (const KernelCall<T>& call : planned_.calls()) {
+    calls.calls.push_back({.kind = Kind::product, .at = bound.at, .c = bound.out + call.c_offset, .kernel = call});
+  }
+}
+
+#define TAPELOOM_INSTANTIATE(T)                                              \
+  template void CallPlanner<T>::bind_products(std::uint32_t);                \
+  template void CallPlanner<T>::add_afterwards(std::uint32_t);               \
+  template void CallPlanner<T>::add_product(BoundProduct<T>&, CallList<T>&); \
+  template void CallPlanner<T>::bind_dots_of_load(std::uint32_t);            \
+  template void CallPlanner<T>::add_dots_of_load(BoundDots<T>&, CallList<T>&);
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)
 #undef TAPELOOM_INSTANTIATE

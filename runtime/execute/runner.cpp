@@ -114,8 +114,11 @@ template <bool profiled>
       }
     } else if (call.kind == Kind::moves) {
       move_rows(std::span(call.moves, call.end));
-    } else {
+    } else if (call.kind == Kind::transpose) {
       call.transposed.run(kernels_);
+    } else {
+      const T* a = sample_rows_[call.load].data + call.kernel.a_offset;
+      call.kernel.run(call.kernel, a, call.b, call.c, false);
     }
     if (profiled && (&call == &list.back() || (&call)[1].at != call.at)) stopwatch.lap(times_, call.at);
   }
@@ -179,17 +182,24 @@ void OnceRunner<T>::run_list(std::size_t stage) {
 template <class T>
 TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
                           std::size_t most_samples, bool profiled, bool skip_zeros)
-    : Runner<T>(program, kernels, kernels, buffers, profiled), gathered_(program.loads.size(), no_piece) {
+    : Runner<T>(program, kernels, kernels, buffers, profiled) {
   this->sample_rows_.resize(program.loads.size());
   TileView<T>& view = this->view_;
   view.stride = SlotStride(program, sizeof(T))(round_up(most_samples, kernels.vector_lanes));
   tile_ = arena_.plan(program.tile_slots * view.stride);
   scratch_ = arena_.plan(scratch_numbers(program, most_samples));
+  LoadsInPlace in_place = skip_zeros ? LoadsInPlace() : LoadsInPlace(program, kernels.vector_lanes);
+  std::vector<bool> by_row(program.loads.size());
+  for (std::uint32_t load = 0; load < program.loads.size(); ++load) by_row[load] = in_place.contains(load);
   for (const Instruction& i : program.instructions) {
     if (i.kind != InstructionKind::reduce_outer) continue;
     const std::uint32_t load = instructions::ReduceOuter{i, program.shapes[i.shape]}.load();
-    if (load == no_load || gathered_[load] != no_piece) continue;
-    gathered_[load] = arena_.plan(most_samples * program.loads[load].count);
+    if (load != no_load) by_row[load] = true;
+  }
+  for (std::uint32_t load = 0; load < program.loads.size(); ++load) {
+    const std::size_t numbers = by_row[load] ? most_samples * program.loads[load].count : 0;
+    loads_.push_back({program.loads[load].slot, in_place.contains(load) ? 0 : program.loads[load].count,
+                      numbers == 0 ? no_piece : arena_.plan(numbers)});
   }
   arena_.allocate();
   view.tile = arena_.data(tile_);
@@ -197,7 +207,8 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
   view.parameters = buffers.parameters;
   view.parameter_count = program.parameters.size();
   view.indices = program.indices.data(), view.index_count = program.indices.size();
-  planner_.emplace(program, kernels, view, buffers.totals, arena_.data(scratch_), profiled, skip_zeros);
+  planner_.emplace(program, kernels, view, std::move(in_place), buffers.totals, arena_.data(scratch_), profiled,
+                   skip_zeros);
   for (CallList<T>& plan : plans_) plan = planner_->make_room();
 }
 
@@ -205,16 +216,17 @@ template <class T>
 void TileRunner<T>::load(Range loads, const Binding& binding, const BatchRows& batch, const Tile& tile) {
   const TileView<T>& view = this->view_;
   for (std::uint32_t at = loads.begin; at < loads.end; ++at) {
-    const Load& load = this->program_.loads[at];
-    T* out = view.tile + load.slot * view.stride;
+    const LoadedRows& load = loads_[at];
+    T* const out = view.tile + load.slot * view.stride;
     SampleRows<T>& rows = this->sample_rows_[at];
     const std::size_t stride = rows.stride;
     rows = binding.in_place<T>(at, batch, tile.begin);
     if (rows.data != nullptr) {
-      this->kernels_.transpose(tile.count, load.count, rows.data, rows.stride, out, view.stride);
+      this->kernels_.transpose(tile.count, load.columns, rows.data, rows.stride, out, view.stride);
     } else {
-      rows = binding.gather(at, batch, tile.begin, tile.count, view.stride, this->kernels_, out,
-                            gathered_[at] == no_piece ? nullptr : arena_.data(gathered_[at]));
+      rows = binding.gather(at, batch, tile.begin, tile.count, view.stride, this->kernels_,
+                            load.columns == 0 ? nullptr : out,
+                            load.gathered == no_piece ? nullptr : arena_.data(load.gathered));
     }
     if (rows.stride != stride) rows_moved_ = true;
   }

@@ -180,13 +180,19 @@ class TileRunner : public Runner<T> {
   }
 
  private:
+  /// Of a load of the program's.
+  struct LoadedRows {
+    std::uint32_t slot, columns;  ///< no columns are brought to the slots if nobody reads them there
+    std::size_t gathered;  ///< where its rows are copied to that do not lie side by side: a piece of the arena, or none
+  };
+
   void load(Range loads, const Binding& binding, const BatchRows& batch, const Tile& tile);
   const CallList<T>& calls_for(std::size_t samples);
   bool fits(const CallList<T>& calls, std::size_t samples) const;
 
   Arena<T> arena_;
   std::size_t tile_, scratch_;
-  std::vector<std::size_t> gathered_;  // of each load: its piece of the arena, or none
+  std::vector<LoadedRows> loads_;
   std::optional<CallPlanner<T>> planner_;
   std::array<CallList<T>, 4> plans_;  // for the latest sizes of tiles; a batch is cut into few
   std::size_t plan_ = 0;              // the latest

@@ -119,9 +119,9 @@ BoundSums<T> CallPlanner<T>::bound_outer_sums(const Instruction& i, const Shape&
     bound.sums.adjoints = &more == &y ? Adjoints::a : Adjoints::b;
     bound.product.adjoints = by_columns ? Adjoints::b : Adjoints::a;
   }
-  const std::uint32_t load = instructions::ReduceOuter{i, s}.load();
-  if (!by_columns && load != no_load) {
-    bound.load = load, bound.load_column = i.x[1] - program_.loads[load].slot,
+  const instructions::ReduceOuter outer{i, s};
+  if (outer.may_read_load()) {
+    bound.load = outer.load(), bound.load_column = i.x[1] - program_.loads[bound.load].slot,
     bound.load_place = instructions::window_step(i, s);
   }
   return bound;
@@ -131,6 +131,7 @@ template <class T>
 bool CallPlanner<T>::multiplies(const BoundSums<T>& bound, std::size_t samples) const {
   const Product<T>& p = bound.product;
   const std::size_t places = bound.sums.places, lanes = kernels_.vector_lanes, together = bound.places_together();
+  if (bound.load != no_load && in_place_.contains(bound.load)) return true;
   const std::size_t transposed = bound.load == no_load ? (bound.rows_of(together) + together - 1) / together : 0;
   // Each block of dot products reads all places. From the second-level cache that takes longer: 16 x 80 of them at 60
   // places, of 32 floats or 16 doubles each, 1.2 times as long.

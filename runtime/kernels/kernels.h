@@ -50,7 +50,7 @@ struct ProductGaps {
 
 /// C (m x n) = A (m x k) B (k x n), or += if it is not finished; wherever the matrices are. Entry (i, j) of A is
 /// a[i * a_row_step + j * a_column_step]; rows of B and C are b_stride and c_stride numbers apart, and nothing after
-/// column n - 1 is touched. A product that is finished has whole vectors.
+/// column n - 1 is touched. A product that is finished has whole vectors. With k = 0, C is what it is and is finished.
 template <class T>
 struct Product {
   std::size_t m, n, k;
@@ -71,9 +71,8 @@ inline bool can_sum_rows(std::size_t m, std::size_t n, std::size_t k, std::size_
 }
 
 /// Sums over the samples, in an order that depends on their number alone: c[i * c_row_step + j * c_column_step] = or +=
-/// the sum of row i of A times row j of B, or of row i of A if there are no rows of B. Rows have one number a sample
-/// and may be read up to a whole vector after them. There are at least as many rows of A as of B. All this at some
-/// places, whose sums are added up.
+/// the sum of row i of A times row j of B, or of row i of A if there are no rows of B. Rows have one number a sample.
+/// It takes less where there are at least as many rows of A as of B. All this at some places, whose sums are added up.
 struct Sums {
   std::size_t a_rows = 1, a_stride = 0;
   std::size_t b_rows = 0, b_stride = 0;

@@ -245,18 +245,20 @@ class Planner {
  public:
   Planner(const Product<T>& product, KernelCall<T>* calls) : p_(product), calls_(calls) {
     const Finish<T>& f = p_.finish;
-    starts_ = f.op == Op::add && !f.per_lane;
+    const bool multiplies = p_.k > 0;
+    starts_ = multiplies && f.op == Op::add && !f.per_lane;
     // Later strips are added to C in the same way, and leave the rest.
-    in_registers_ = f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T>;
+    in_registers_ = multiplies && f.per_lane && is_done_in_registers(f.op) && p_.k <= strip<T>;
     op_left_ = starts_ || in_registers_ ? no_op : f.op;
     small_ = p_.m <= most_small_rows && p_.n <= width && p_.k <= strip<T>;
     static_assert(most_small_terms <= strip<T>);
-    then_in_registers_ = (f.then == Op::relu || (f.then == Op::tanh && small_)) && op_left_ == no_op;
+    then_in_registers_ = multiplies && (f.then == Op::relu || (f.then == Op::tanh && small_)) && op_left_ == no_op;
     then_left_ = then_in_registers_ ? no_op : f.then;
     while (p_.n % width == 0 && widest_ < most_vectors && p_.m <= block_rows[widest_]) ++widest_;
   }
 
   std::size_t plan() {
+    if (p_.k == 0) finish_panel(0, p_.m, 0, p_.n);
     for (std::size_t begin = 0; begin < p_.k; begin += strip<T>) {
       const std::size_t k = p_.k - begin < strip<T> ? p_.k - begin : strip<T>;
       const std::size_t most_rows = p_.n > widest_ * width ? rows_in_cache(k) : p_.m;

@@ -40,10 +40,8 @@ inline void add_lanes(VectorOf<T>* rows) {
 template <class T, std::size_t rows, std::size_t terms, bool whole>
 inline void add_samples(const T* a, std::size_t a_step, std::size_t three_steps, const T* b, std::size_t b_step,
                         std::size_t count, VectorOf<T>* sums) {
-  const auto load = [&](const T* data) {
-    const Lanes<T> lanes = Lanes<T>::load(data);
-    return whole ? lanes : first_lanes(lanes, count, Lanes<T>(0.0));
-  };
+  const FirstLanes<T> first(whole ? 0 : count);
+  const auto load = [&](const T* data) { return whole ? Lanes<T>::load(data) : first.load(data); };
   typename Lanes<T>::Vector of_b[terms == 0 ? 1 : terms];
 #pragma GCC unroll 16
   for (std::size_t t = 0; t < terms; ++t) of_b[t] = load(b + t * b_step).v;
