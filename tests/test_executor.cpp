@@ -71,6 +71,37 @@ TEMPLATE_TEST_CASE("executor: uniform inputs hold for the steps after they are s
   CHECK_THROWS_SAYING(BindError, "temperature", checking.set_uniform_input("temperature", not_a_number));
 }
 
+TEMPLATE_TEST_CASE("executor: a uniform input that is set after a step changes none of its results", "", float,
+                   double) {
+  Tape tape;
+  const Value kept = tape.parameter(0.0, "kept"), w = tape.parameter(2.0, "w"), rate = tape.uniform_input(3.0, "rate");
+  tape.set_frozen(kept);
+  const Value used = where(tape.training(), rate, kept);
+  tape.assign(kept, rate, used);
+  Executor<TestType> executor(compile(rate * w + used, {.outputs = {rate}}));  // the derivative is the input itself
+  executor.step();
+  executor.set_uniform_input("rate", 7.0);
+  CHECK(executor.loss() == 9);
+  CHECK(executor.outputs()[0] == 3);
+  CHECK(copied(executor.gradients()) == std::vector<TestType>{0, 3});
+  executor.descend(TestType(1));
+  executor.apply_assignments();
+  CHECK(copied(std::as_const(executor).parameters()) == std::vector<TestType>{3, -1});
+  CHECK(executor.step() == 0);
+  CHECK(copied(executor.gradients()) == std::vector<TestType>{0, 7});
+
+  tape.clear();
+  const Value alone = tape.parameter(2.0, "w");
+  Executor<TestType> in_place(compile(tape.uniform_input(3.0, "rate") * alone));
+  in_place.step();
+  const std::span<const TestType> gradients = in_place.gradients();
+  in_place.set_uniform_input("rate", 7.0);
+  CHECK(gradients[0] == 3);
+  CHECK(in_place.gradients()[0] == 3);
+  in_place.step();
+  CHECK(gradients[0] == 7);
+}
+
 TEMPLATE_TEST_CASE("executor: parameters are read, written and copied back", "", float, double) {
   SmallNet net;
   const std::vector<double> rows = some_numbers(4 * 9);

@@ -125,8 +125,10 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   for (std::size_t i = 0; i < program.constants.size(); ++i) {
     uniform[program.first_constant() + i] = static_cast<T>(program.constants[i]);
   }
-  for (std::size_t i = 0; i < program.uniform_inputs.size(); ++i)
-    set_uniform_input(i, program.uniform_inputs[i].initial);
+  for (const ProgramUniformInput& input : program.uniform_inputs) {
+    uniform_inputs_.push_back(static_cast<T>(input.initial));
+  }
+  put_uniform_inputs();
 
   samples_ = uniform + program.samples_slot(), first_totals_ = uniform + program.first_total();
 
@@ -164,6 +166,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   if (!skip_zeros) find_weights_with_gaps();
   if (profiled) {
     profile_.emplace();
+    is_prepared_ = true;
     profile_->instructions.resize(program.instructions.size());
     profile_->number_size = sizeof(T);
     profile_->of_one_sample = program.one_row;
@@ -179,7 +182,13 @@ std::size_t Interpreter<T>::arena_bytes() const {
 
 template <class T>
 void Interpreter<T>::set_uniform_input(std::size_t index, double number) {
-  uniform_[program_.first_uniform_input() + index] = static_cast<T>(number);
+  uniform_inputs_[index] = static_cast<T>(number);
+  is_prepared_ = true;
+}
+
+template <class T>
+void Interpreter<T>::put_uniform_inputs() {
+  std::ranges::copy(uniform_inputs_, uniform_ + program_.first_uniform_input());
 }
 
 template <class T>
@@ -193,9 +202,18 @@ Profile Interpreter<T>::profile() const {
 
 template <class T>
 GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch) {
-  if (profile_) return run_profiled(binding, batch);
+  if (is_prepared_) [[unlikely]]
+    return run_prepared(binding, batch);
   // Mostly no step is done again.
   return watch_ || !weights_with_gaps_.empty() ? run_step(binding, batch) : run_stages(binding, batch);
+}
+
+/// Out of the way of steps that need none of it: a call in between made each of them longer.
+template <class T>
+GuardFailure Interpreter<T>::run_prepared(const Binding& binding, const BatchRows& batch) {
+  put_uniform_inputs();
+  is_prepared_ = profile_.has_value();
+  return profile_ ? run_profiled(binding, batch) : run_step(binding, batch);
 }
 
 template <class T>

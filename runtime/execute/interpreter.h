@@ -79,6 +79,7 @@ class Interpreter {
   /// Computes everything for a batch whose rows were checked.
   GuardFailure run(const Binding& binding, const BatchRows& batch);
 
+  /// From the next step on: results of the last one may be where it lies.
   void set_uniform_input(std::size_t index, double number);
   /// By which parameters gradients() has derivatives, also those of the last step; zero by the others.
   void set_trained(std::span<const Range> trained);
@@ -102,6 +103,8 @@ class Interpreter {
   // Of repeated_steps.cpp.
   void find_weights_with_gaps();
   GuardFailure run_step(const Binding& binding, const BatchRows& batch);
+  void put_uniform_inputs();
+  GuardFailure run_prepared(const Binding& binding, const BatchRows& batch);
   GuardFailure run_profiled(const Binding& binding, const BatchRows& batch);
   GuardFailure run_stages(const Binding& binding, const BatchRows& batch);
   void start_runners();
@@ -150,6 +153,8 @@ class Interpreter {
   Arena<T> arena_;
   T* uniform_ = nullptr;     // slot 0
   std::vector<T> expected_;  // see StepBuffers
+  std::vector<T> uniform_inputs_;
+  bool is_prepared_ = false;  // the next step is: uniform inputs were set since the last one, or it is profiled
   std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;
   T* samples_ = nullptr;       // the uniform slot that has their number
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
