@@ -251,6 +251,44 @@ TEST_CASE("An optimizer stays with one number of parameters, and needs gradients
   CHECK(blind.parameters()[0] == 1.0);
 }
 
+TEST_CASE("An update that is refused because the last step failed changes nothing and does not count") {
+  Tape tape;
+  const Value kept = tape.parameter(0.5, "kept"), w = tape.parameter(2.0, "w"), x = tape.input(1.0, "x");
+  tape.set_frozen(kept);
+  const Value used = where(tape.training(), batch_mean(x), kept);
+  tape.assign(kept, used, used);
+  const Program with_kept = compile(batch_mean(square(w * x)) * used), plain = compile(batch_mean(square(w * x)));
+  const std::vector<double> row = {1.0}, gradients = {1.0, 1.0};
+  for (const OptimizerOptions& options : {OptimizerOptions(SgdOptions{}), OptimizerOptions(SgdOptions{.momentum = 0.9}),
+                                          OptimizerOptions(AdamOptions{})}) {
+    for (const Program* program : {&plain, &with_kept}) {
+      Executor<double> executor(*program);
+      const auto optimizer = make_optimizer<double>(options);
+      const auto check_unchanged = [&] {
+        CHECK(std::as_const(executor).parameters()[0] == 0.5);
+        CHECK(std::as_const(executor).parameters()[1] == 2.0);
+        CHECK(optimizer->steps() == 0);
+        CHECK(optimizer->state().moments[0].second.empty());
+      };
+      CHECK_THROWS_SAYING(BindError, "no results before a step", optimizer->update(executor));
+      check_unchanged();
+      if (!executor.program().assignments.empty()) {
+        CHECK_THROWS_SAYING(BindError, "no results before a step", optimizer->update(executor, gradients));
+        check_unchanged();
+      }
+      executor.bind(row);
+      executor.step();
+      optimizer->update(executor);
+      CHECK(optimizer->steps() == 1);
+      const double trained = std::as_const(executor).parameters()[1];
+      CHECK_THROWS_SAYING(BindError, "row 1", executor.step(1, 1));
+      CHECK_THROWS_SAYING(BindError, "no results before a step", optimizer->update(executor));
+      CHECK(optimizer->steps() == 1);
+      CHECK(std::as_const(executor).parameters()[1] == trained);
+    }
+  }
+}
+
 TEST_CASE("Learning-rate schedules") {
   CHECK(step_decay(0.8, 0.5, 10, 0) == 0.8);
   CHECK(step_decay(0.8, 0.5, 10, 9) == 0.8);

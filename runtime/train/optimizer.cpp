@@ -74,6 +74,7 @@ void Optimizer<T>::update(Executor<T>& executor, std::span<const T> gradients) {
     throw BindError(std::to_string(gradients.size()) + " gradients for " +
                     std::to_string(executor.parameters().size()) + " parameters");
   }
+  if (!executor.program().assignments.empty()) executor.loss();  // throws as below, before anything is changed
   apply(executor, gradients);
   executor.apply_assignments();
 }
@@ -132,8 +133,11 @@ bool Sgd<T>::is_plain(const Executor<T>& executor) const {
 template <class T>
 void Sgd<T>::apply_own(Executor<T>& executor) {
   if (!is_plain(executor)) return apply(executor, executor.gradients());
-  this->begin_update(executor, std::as_const(executor).parameters().size());
+  // Without results this throws, or later descend() does, before anything is changed.
+  if (StandardOptimizer<T>::steps() == 0) executor.loss();
+  this->prepare_update(executor, std::as_const(executor).parameters().size());
   executor.descend(static_cast<T>(StandardOptimizer<T>::learning_rate()));
+  this->count_update();
 }
 
 template <class T>

@@ -73,11 +73,16 @@ class TAPELOOM_API StandardOptimizer : public Optimizer<T> {
 
  protected:
   StandardOptimizer(const char* kind, double learning_rate, std::initializer_list<const char*> moments);
-  /// Counts an update. There are as many moments as parameters then.
-  void begin_update(Executor<T>& executor, std::size_t parameters) {
+  /// There are as many moments as parameters then.
+  void prepare_update(Executor<T>& executor, std::size_t parameters) {
     if (state_.steps == 0 || parameters != parameters_) prepare(executor, parameters);
-    ++state_.steps;
   }
+  /// The same, and counts an update.
+  void begin_update(Executor<T>& executor, std::size_t parameters) {
+    prepare_update(executor, parameters);
+    count_update();
+  }
+  void count_update() { ++state_.steps; }
   T* moment(std::size_t i) { return state_.moments[i].second.data(); }
 
  private:
