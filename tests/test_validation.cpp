@@ -112,6 +112,8 @@ TEST_CASE("trainer: rows of their own, or named ones, to validate with") {
   by_hand.set_parameters(executor.parameters());
   by_hand.bind(std::span<const double>(other));
   CHECK(history.epochs[1].validation_loss == Approx(by_hand.step()).epsilon(1e-13));
+  CHECK(executor.bound_rows() == row_count);
+  CHECK(fit<double>(program(), DataView(rows()), options).executor.bound_rows() == row_count);
 
   Executor<double> named(program());
   FitOptions with_split{.epochs = 1, .batch = 2, .shuffle = false};
@@ -124,6 +126,28 @@ TEST_CASE("trainer: rows of their own, or named ones, to validate with") {
   const History of_named = fit(named, DataView(rows()), with_split);
   CHECK(of_named.epochs[0].steps == 2);
   CHECK(seen == std::vector<std::uint32_t>{7, 5});
+}
+
+TEST_CASE("trainer: what is bound by hand is not exchanged for rows to validate with") {
+  const std::vector<double> other = some_numbers(4 * row_count, 99);
+  FitOptions options{.epochs = 2, .batch = 8};
+  options.validation_data = DataView(other);
+  Executor<double> expected(program()), executor(program());
+  fit(expected, DataView(rows()), options);
+  executor.bind(std::span<const double>(rows()));
+  const std::vector<double> before = parameters_of(executor);
+  CHECK_THROWS_SAYING(BindError, "give them as data", fit(executor, DataView(), options));
+  CHECK(parameters_of(executor) == before);
+  CHECK(executor.bound_row(0) == std::vector<double>(rows().begin(), rows().begin() + 4));
+
+  SmallNet net;
+  Executor<double> predictor(compile(net.loss, {.outputs = {net.prediction}, .gradients = false}), executor);
+  fit(executor, DataView(), options, &predictor);
+  CHECK(parameters_of(executor) == parameters_of(expected));
+
+  Executor<double> itself(program());
+  fit(itself, DataView(rows()), options, &itself);
+  CHECK(parameters_of(itself) == parameters_of(expected));
 }
 
 TEST_CASE("trainer: the best parameters come back from a run that diverges, too") {

@@ -41,6 +41,7 @@ CompiledTrainer::CompiledTrainer(py::object executor, py::handle data, const py:
     if (native_predictor_->is_double() != native_->is_double()) {
       throw BindError("the predictor must share the parameters of the executor that is trained");
     }
+    if (native_predictor_ == native_) native_predictor_ = nullptr;  // as if none was given
   }
   if (optimizer_.is_none()) optimizer_ = py::module_::import("tapeloom._native").attr("Adam")();
   FitOptions read = read_options(options);

@@ -240,13 +240,24 @@ class Callbacks(unittest.TestCase):
     def test_rows_bound_between_steps_are_the_runs_again(self):
         expected = self.net.compile()
         tapeloom.fit(expected, self.data, epochs=3, batch=10, validation_data={"x": self.x[:5], "y": self.y[:5]})
-        trainer = tapeloom.Trainer(self.executor, self.data, epochs=3, batch=10,
-                                   validation_data={"x": self.x[:5], "y": self.y[:5]})
-        while trainer.step():
-            other = {"x": np.full((7, 3), 9.0), "y": np.zeros(7)}
-            self.executor.bind(**other)
-            self.executor.step()
-        np.testing.assert_array_equal(self.executor.parameters, expected.parameters)
+        for is_predictor in [False, True]:
+            executor = self.net.compile()
+            trainer = tapeloom.Trainer(executor, self.data, epochs=3, batch=10,
+                                       validation_data={"x": self.x[:5], "y": self.y[:5]},
+                                       predictor=executor if is_predictor else None)
+            while trainer.step():
+                other = {"x": np.full((7, 3), 9.0), "y": np.zeros(7)}
+                executor.bind(**other)
+                executor.step()
+            np.testing.assert_array_equal(executor.parameters, expected.parameters)
+
+    def test_after_validation_by_data_of_its_own_the_executor_is_bound_to_the_training_data(self):
+        validation = {"x": self.x[:5], "y": self.y[:5]}
+        tapeloom.fit(self.executor, self.data, epochs=1, validation_data=validation)
+        self.assertEqual(self.executor.bound_rows, 40)
+        with self.assertRaisesRegex(tapeloom.BindError, "give them as data"):
+            tapeloom.fit(self.executor, epochs=1, validation_data=validation)
+        self.assertEqual(self.executor.bound_rows, 40)
 
     def test_an_optimizer_of_ones_own(self):
         class Sign:

@@ -92,7 +92,8 @@ struct FitOptions {
   double validation_fraction = 0.0;
   /// Which rows are for what, in place of a fraction.
   Split split = {};
-  /// Rows of their own to validate with, in place of a part of the data.
+  /// Rows of their own to validate with, in place of a part of the data. Unless a predictor validates, they are bound
+  /// and the data again by turns, so rows to train with that were bound by hand alone are refused.
   DataView validation_data = {};
   /// Computed after each epoch of the outputs for the validation rows (for all training rows if there are none).
   std::vector<Metric> metrics = {};

@@ -53,7 +53,7 @@ template <class T>
 Trainer<T>::Trainer(Executor<T>& executor, const DataView& data, const FitOptions& options,
                     std::unique_ptr<Optimizer<T>> optimizer, Executor<T>* predictor)
     : executor_(&executor),
-      predictor_(predictor),
+      predictor_(predictor == &executor ? nullptr : predictor),
       data_(data),
       options_(options),
       optimizer_(std::move(optimizer)),
@@ -128,10 +128,16 @@ void Trainer<T>::choose_rows() {
     if (!split_.validation.empty()) {
       throw BindError("FitOptions::validation_data takes the place of a part of the data; give one of them");
     }
+    if (data_.empty() && predictor_ == nullptr) {
+      throw BindError(
+          "FitOptions::validation_data would be bound in place of the rows that are, which are in no DataView to be "
+          "bound again; give them as data, or a predictor that validates");
+    }
     options_.validation_data.bind(model());
     options_.validation_data.check_complete(model().program());
     split_.validation.resize(model().bound_rows());
     std::iota(split_.validation.begin(), split_.validation.end(), std::uint32_t{0});
+    bind_training_data();
   } else if (predictor_ != nullptr) {
     data_.bind(*predictor_, rows);  // it may read fewer groups than the executor
     data_.check_complete(predictor_->program());
@@ -223,9 +229,14 @@ void Trainer<T>::diverge(const StepReport& report, std::span<const std::uint32_t
   }
 }
 
+/// After rows of their own to validate with were bound in their place.
+template <class T>
+void Trainer<T>::bind_training_data() const {
+  if (predictor_ == nullptr && !options_.validation_data.empty()) data_.bind(*executor_);
+}
+
 template <class T>
 void Trainer<T>::begin_epoch() {
-  if (predictor_ == nullptr && !options_.validation_data.empty()) data_.bind(*executor_);
   // Of the epoch's number only, so that a run can go on in the middle of one.
   std::copy(split_.training.begin(), split_.training.end(), order_.begin());
   if (options_.shuffle) shuffle_rows(order_, options_.seed, epoch_);
@@ -276,6 +287,7 @@ void Trainer<T>::validate(EpochReport& report) {
     if (options_.metrics.empty()) continue;
     for (T output : executor.outputs()) outputs_[outputs++] = static_cast<double>(output);
   }
+  bind_training_data();
   if (validates_loss() && !split_.validation.empty()) report.validation_loss = loss / static_cast<double>(rows.size());
   for (const Metric& metric : options_.metrics) report.metrics.push_back(metric.function(outputs_, rows));
 }

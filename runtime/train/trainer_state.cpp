@@ -44,7 +44,7 @@ void Trainer<T>::compute_fingerprints() const {
   const bool own_data = !options_.validation_data.empty();
   if (own_data) options_.validation_data.bind(model());
   if (!split_.validation.empty()) found.validation = fingerprint(own_data ? model() : *executor_, split_.validation);
-  if (own_data && predictor_ == nullptr) data_.bind(*executor_);
+  bind_training_data();
   fingerprints_ = found;
 }
 
