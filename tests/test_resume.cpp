@@ -248,6 +248,28 @@ TEST_CASE("resume: asking for the state amid a run with data of its own to valid
   check_same(outcome_of(first), outcome_of(second));
 }
 
+TEST_CASE("resume: a predictor's random numbers are those that it would have had") {
+  Tape tape;
+  const Value w = tape.parameter(0.5, "w"), x = tape.input(0.0, "x"), noise = tape.randoms(1)[0];
+  const Value loss = batch_mean(square(w * (x + noise) - 1.0));
+  const Program trains = compile(loss), validates = compile(loss, {.gradients = false});
+  const std::vector<double> numbers = some_numbers(12, 3);
+  FitOptions options{.epochs = 4, .batch = 3, .seed = 7, .validation_fraction = 0.5};
+  options.patience = 3;
+  const auto outcome = [&](const TrainerState<double>* from, std::size_t epochs) {
+    Executor<double> executor(trains), predictor(validates, executor);
+    FitOptions some = options;
+    some.on_epoch = [&](const EpochReport& report) { return report.epoch < epochs; };
+    Trainer<double> trainer(executor, DataView(numbers), some, &predictor);
+    if (from != nullptr) trainer.restore(*from);
+    trainer.run();
+    return outcome_of(trainer);
+  };
+  const Outcome<double> whole = outcome(nullptr, 9), half = outcome(nullptr, 2);
+  REQUIRE(half.state.epochs.size() == 2);
+  check_same(outcome(&half.state, 9), whole);
+}
+
 TEST_CASE("resume: the state of another run is refused, and changes nothing") {
   const FitOptions options = options_of(AdamOptions{});
   Executor<double> executor(program());

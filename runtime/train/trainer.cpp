@@ -280,6 +280,8 @@ void Trainer<T>::validate(EpochReport& report) {
   const std::span<const std::uint32_t> rows = evaluated_rows();
   double loss = 0.0;
   std::size_t outputs = 0;
+  // A run that goes on from a state has another predictor, which has not run before.
+  executor.seed_random(options_.seed, optimizer_->steps());
   for (std::size_t first = 0; first < rows.size(); first += executor.max_samples()) {
     const std::size_t count = std::min(executor.max_samples(), rows.size() - first);
     executor.step(rows.subspan(first, count));
