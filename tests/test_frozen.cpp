@@ -74,6 +74,55 @@ TEMPLATE_TEST_CASE("executor: parameters are frozen and thawed while training", 
   CHECK_THROWS_SAYING(BindError, "set_frozen: the program was compiled for inference", blind.set_frozen(beyond));
 }
 
+TEMPLATE_TEST_CASE("executor: gradients stay where they are, whatever is frozen and thawed", "", float, double) {
+  const std::vector<ParameterId> some = {ParameterId(0), ParameterId(3)};
+  const std::vector<double> rows = some_numbers(4 * 10);
+  SmallNet net;
+  const Program program = compile(net.loss);
+  const bool all_at_first = GENERATE(true, false);
+  Executor<TestType> executor(program, {.profile = GENERATE(false, true)}), expected(program);
+  executor.bind(std::span<const double>(rows));
+  expected.bind(std::span<const double>(rows));
+  executor.set_frozen(some, !all_at_first);
+  executor.step();
+  const std::span<const TestType> gradients = executor.gradients();
+  const auto check = [&](bool frozen) {
+    expected.step();
+    const std::span<const TestType> all = expected.gradients();
+    CHECK(executor.gradients().data() == gradients.data());
+    for (std::size_t i = 0; i < all.size(); ++i) CHECK(gradients[i] == (frozen && i % 3 == 0 && i < 4 ? 0 : all[i]));
+  };
+  check(!all_at_first);
+  for (const bool frozen : {all_at_first, !all_at_first, all_at_first}) {
+    executor.set_frozen(some, frozen);
+    check(frozen);  // those of the last step
+    executor.parameters()[1] += TestType(0.25);
+    expected.parameters()[1] += TestType(0.25);
+    executor.step();
+    check(frozen);
+    executor.descend(TestType(0.1));
+    for (std::size_t i = 0; i < gradients.size(); ++i) expected.parameters()[i] = executor.parameters()[i];
+    executor.step();
+    check(frozen);
+  }
+}
+
+TEST_CASE("executor: what others need is not where gradients of frozen parameters are zeros") {
+  Tape tape;
+  const Value w = tape.parameter(2.0), rate = tape.uniform_input(3.0, "rate"), half = tape.constant(0.5);
+  for (const Value& factor : {rate, half}) {
+    Executor<double> executor(compile(factor * w, {.outputs = {factor}}));
+    executor.set_frozen(std::vector<ParameterId>{ParameterId(0)});
+    for (int i = 0; i < 2; ++i) {
+      CHECK(executor.step() == 2.0 * factor.data());
+      CHECK(executor.outputs()[0] == factor.data());
+      CHECK(executor.gradients()[0] == 0.0);
+    }
+    executor.set_frozen(std::vector<ParameterId>{ParameterId(0)}, false);
+    CHECK(executor.gradients()[0] == factor.data());
+  }
+}
+
 TEST_CASE("executor: a layer is frozen by its layout, where gradients lie side by side") {
   Tape tape;
   std::mt19937_64 random(1);

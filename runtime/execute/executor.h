@@ -124,7 +124,7 @@ class TAPELOOM_API Executor {
   T loss() const;
   /// samples x outputs, row-major.
   std::span<const T> outputs() const;
-  /// One number a parameter, in recorded order; zero for frozen ones.
+  /// One number a parameter, in recorded order; zero for frozen ones. The same memory after every step.
   std::span<const T> gradients() const;
   /// parameters() -= rate * gradients() of the last step, which is what Sgd does without momentum or decay. Where a
   /// step has one sample and weights are many it takes less time than to look at gradients(), since these are never

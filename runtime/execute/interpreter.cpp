@@ -208,12 +208,15 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch)
   return watch_ || !weights_with_gaps_.empty() ? run_step(binding, batch) : run_stages(binding, batch);
 }
 
-/// Out of the way of steps that need none of it: a call in between made each of them longer.
+/// Where uniform inputs were set since the last step, gradients are hidden after each, or it is profiled. Out of the
+/// way of steps that need none of it: a call in between made each of them longer.
 template <class T>
 GuardFailure Interpreter<T>::run_prepared(const Binding& binding, const BatchRows& batch) {
   put_uniform_inputs();
-  is_prepared_ = profile_.has_value();
-  return profile_ ? run_profiled(binding, batch) : run_step(binding, batch);
+  is_prepared_ = profile_.has_value() || hides_frozen();
+  const GuardFailure failure = profile_ ? run_profiled(binding, batch) : run_step(binding, batch);
+  if (hides_frozen() && !failure.any()) hide_frozen();
+  return failure;
 }
 
 template <class T>
@@ -347,13 +350,6 @@ void Interpreter<T>::collect_outputs(std::size_t samples) {
   }
 }
 
-template <class T>
-bool Interpreter<T>::gradients_are_in_place() const {
-  const std::size_t all = program_.parameters.size();
-  return program_.gradients.size() == 1 && program_.gradients[0].count == all && trained_.size() == 1 &&
-         trained_[0].size() == all;
-}
-
 /// After a step.
 template <class T>
 void Interpreter<T>::finish_gradients() {
@@ -397,26 +393,12 @@ void Interpreter<T>::descend(T rate, T* parameters) {
 }
 
 template <class T>
-void Interpreter<T>::set_trained(std::span<const Range> trained) {
-  if (!formed_) form_gradients();
-  trained_.assign(trained.begin(), trained.end());
-  descends_by_held_ = false;
-  gradients_in_place_ = gradients_are_in_place();
-  if (!gradients_in_place_) collect_gradients();
-}
-
-template <class T>
 void Interpreter<T>::collect_gradients() {
   T* gradients = arena_.data(gradients_);
   for (const GradientPiece& piece : program_.gradients) {
     std::copy_n(uniform_ + piece.slot, piece.count, gradients + piece.first.index);
   }
-  std::uint32_t frozen = 0;
-  for (const Range trained : trained_) {
-    std::fill(gradients + frozen, gradients + trained.begin, T(0));
-    frozen = trained.end;
-  }
-  std::fill(gradients + frozen, gradients + program_.parameters.size(), T(0));
+  each_frozen([&](std::uint32_t begin, std::uint32_t end) { std::fill(gradients + begin, gradients + end, T(0)); });
 }
 
 template class Interpreter<float>;

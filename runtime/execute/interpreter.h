@@ -126,7 +126,22 @@ class Interpreter {
   void repeat_for_nan(const Binding& binding, const BatchRows& batch);
   void take_gradients(const BatchRows& batch);
   void collect_outputs(std::size_t samples);
+  // Of frozen_gradients.cpp.
   bool gradients_are_in_place() const;
+  bool hides_frozen() const;
+  /// Calls function(begin, end) for the ranges that are not trained; some are empty.
+  template <class F>
+  void each_frozen(const F& function) const {
+    std::uint32_t begin = 0;
+    for (const Range trained : trained_) {
+      function(begin, trained.begin);
+      begin = trained.end;
+    }
+    function(begin, static_cast<std::uint32_t>(program_.parameters.size()));
+  }
+  void hide_frozen();
+  void show_frozen();
+
   void finish_gradients();
   void form_gradients();
   void collect_gradients();
@@ -149,12 +164,13 @@ class Interpreter {
   std::size_t single_tile_;               // the most samples that are one tile of one group
   std::vector<Range> copied_parameters_;  // to the uniform slots, for the instructions that run once a step
   std::vector<Range> trained_;
-  bool gradients_in_place_ = false;  // the uniform slots have them side by side
+  // The uniform slots have them side by side. Never changes, since who has looked at them once may still have the span.
+  bool gradients_in_place_ = false;
   Arena<T> arena_;
   T* uniform_ = nullptr;     // slot 0
   std::vector<T> expected_;  // see StepBuffers
   std::vector<T> uniform_inputs_;
-  bool is_prepared_ = false;  // the next step is: uniform inputs were set since the last one, or it is profiled
+  bool is_prepared_ = false;  // the next step is: see run_prepared()
   std::size_t batch_, totals_, outputs_, input_gradients_, gradients_;
   T* samples_ = nullptr;       // the uniform slot that has their number
   T* first_totals_ = nullptr;  // the uniform slots that have the first group's
