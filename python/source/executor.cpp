@@ -113,9 +113,17 @@ double CompiledExecutor::run(std::size_t samples, F&& f) {
   return work();
 }
 
+/// 0 where the step itself will say what is wrong with those that are bound, and leave no results.
+std::size_t CompiledExecutor::rows_of_step() {
+  try {
+    return with([](auto& executor) { return executor.bound_rows(); });
+  } catch (const BindError&) {
+    return 0;
+  }
+}
+
 double CompiledExecutor::step() {
-  const std::size_t rows = with([](auto& executor) { return executor.bound_rows(); });
-  return run(rows, [](auto& executor) { return executor.step(); });
+  return run(rows_of_step(), [](auto& executor) { return executor.step(); });
 }
 double CompiledExecutor::step(std::size_t first, std::size_t count) {
   return run(count, [&](auto& executor) { return executor.step(first, count); });

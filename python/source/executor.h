@@ -90,6 +90,7 @@ class CompiledExecutor {
   void clear();
 
  private:
+  std::size_t rows_of_step();
   template <class F>
   double run(std::size_t samples, F&& f);
 

@@ -100,6 +100,13 @@ class Steps(unittest.TestCase):
             executor.step([10])
         with self.assertRaises(tapeloom.BindError):
             executor.loss
+        executor.step()
+        executor.bind(x=self.x[:3])
+        with self.assertRaisesRegex(tapeloom.BindError, '"y" has 10 rows, but "x" has 3'):
+            executor.step()
+        for result in ["loss", "outputs", "gradients"]:
+            with self.assertRaises(tapeloom.BindError):
+                getattr(executor, result)
 
     def test_recorded_samples_are_folded(self):
         rows = [[float(v) for v in row] for row in self.x]
