@@ -2,6 +2,7 @@
 #include "tapeloom/runtime/execute/data_view.h"
 
 #include <array>
+#include <cmath>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -127,4 +128,26 @@ TEST_CASE("data views: what is bound does not stand for a group that is missing"
   CHECK_THROWS_SAYING(BindError, missing, predict(predictor, part));
   CHECK_THROWS_SAYING(BindError, missing, fit(executor, part, {.validation_fraction = 0.5}, &predictor));
   CHECK(fit(executor, DataView(), {.epochs = 1}).epochs.size() == 1);  // all stays bound
+}
+
+TEMPLATE_TEST_CASE("data views: all groups are bound, or none", "", float, double) {
+  Tape tape;
+  const Value x = tape.input(0.0, "x"), y = tape.input(0.0, "y"), w = tape.parameter(1.0);
+  const Program program = compile(batch_sum(square(w * x - y)));
+  Executor<TestType> executor(program, {.check_finite = true});
+  const Doubles first = {1, 2}, second = {3, 4}, other = {10, 20}, none = {}, wrong = {1, std::nan("")};
+  executor.bind("x", first);
+  executor.bind("y", second);
+  const TestType loss = executor.step();
+  const auto check_refused = [&](const DataView& view, const char* what) {
+    CHECK_THROWS_SAYING(BindError, what, view.bind(executor));
+    CHECK(executor.step() == loss);
+  };
+  check_refused(DataView().add("x", other).add("y", none), "no rows");
+  check_refused(DataView().add("x", other).add("z", other), "no input group \"z\"");
+  check_refused(DataView().add("x", other).add("y", wrong), "not finite");
+  check_refused(DataView(std::span<const double>(other)).add("y", std::span<const double>(other), 0).add("y", none),
+                "no rows");
+  CHECK_THROWS_AS(fit(executor, DataView().add("x", other).add("y", none)), BindError);
+  CHECK(executor.step() == loss);
 }

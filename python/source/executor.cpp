@@ -84,7 +84,7 @@ void CompiledExecutor::check_may_bind() const {
 
 void CompiledExecutor::bind(const BoundArrays& data) {
   check_may_bind();
-  keep(data);  // if one of several cannot be bound, those before it are
+  keep(data);  // before any is bound, since the memory for it may not suffice
   with([&](auto& executor) { data.view.bind(executor); });
   for (const auto& [group, memory] : data.groups) bound_[group] = {memory};
 }

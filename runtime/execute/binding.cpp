@@ -109,21 +109,28 @@ void Binding::set(std::size_t group, std::span<const T> rows, std::size_t count,
 }
 
 template <class T>
-void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t row_stride,
-                   std::optional<double> largest) {
+Binding::Fit Binding::fit(std::string_view name, std::span<const T> rows, std::size_t row_stride,
+                          std::optional<double> largest) const {
   for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
     const ProgramInputGroup& group = program_->input_groups[g];
     if (group.name != name) continue;
     const std::size_t stride = row_stride == 0 ? group.count : row_stride;
     const std::size_t count = count_rows(name, rows.size(), group.count, stride);
     if (largest) check_numbers(name, rows, group.count, stride, *largest);
-    return set(g, rows, count, stride);
+    return {.group = g, .rows = count, .stride = stride};
   }
   throw BindError("there is no input group " + quoted(name) + "; " + known_groups(*program_));
 }
 
 template <class T>
-void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) {
+void Binding::bind(std::string_view name, std::span<const T> rows, std::size_t row_stride,
+                   std::optional<double> largest) {
+  const Fit found = fit(name, rows, row_stride, largest);
+  set(found.group, rows, found.rows, found.stride);
+}
+
+template <class T>
+Binding::Fit Binding::fit_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) const {
   if (program_->input_groups.empty()) throw BindError("there is nothing to bind; " + known_groups(*program_));
   const std::size_t all = program_->input_count, used = used_count(*program_);
   const bool two_readings = used != 0 && used != all;
@@ -136,10 +143,16 @@ void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::opt
   const std::size_t stride = row_stride == 0 ? width : row_stride;
   const std::size_t count = count_rows({}, rows.size(), width, stride);
   if (largest) check_numbers({}, rows, width, stride, *largest);
+  return {.used_alone = used_alone, .rows = count, .stride = stride};
+}
+
+template <class T>
+void Binding::bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) {
+  const Fit found = fit_all(rows, row_stride, largest);
   std::size_t column = 0;
   for (std::size_t g = 0; g < program_->input_groups.size(); ++g) {
-    if (used_alone && !program_->input_groups[g].used) continue;
-    set(g, rows.subspan(column), count, stride);
+    if (found.used_alone && !program_->input_groups[g].used) continue;
+    set(g, rows.subspan(column), found.rows, found.stride);
     column += program_->input_groups[g].count;
   }
 }
@@ -282,6 +295,10 @@ void Binding::read(std::size_t index, const BatchRows& batch, std::size_t sample
   rows.floats != nullptr ? read(rows.floats) : read(rows.doubles);
 }
 
+template Binding::Fit Binding::fit(std::string_view, std::span<const float>, std::size_t, std::optional<double>) const;
+template Binding::Fit Binding::fit(std::string_view, std::span<const double>, std::size_t, std::optional<double>) const;
+template Binding::Fit Binding::fit_all(std::span<const float>, std::size_t, std::optional<double>) const;
+template Binding::Fit Binding::fit_all(std::span<const double>, std::size_t, std::optional<double>) const;
 template void Binding::bind(std::string_view, std::span<const float>, std::size_t, std::optional<double>);
 template void Binding::bind(std::string_view, std::span<const double>, std::size_t, std::optional<double>);
 template void Binding::bind_all(std::span<const float>, std::size_t, std::optional<double>);

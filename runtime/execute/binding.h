@@ -65,6 +65,17 @@ class Binding {
   /// The rows of all groups side by side; of the used ones alone, where `row_stride` says so.
   template <class T>
   void bind_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest);
+  /// How rows fit.
+  struct Fit {
+    std::size_t group = 0;    ///< of one group
+    bool used_alone = false;  ///< of all: only those that are used
+    std::size_t rows = 0, stride = 0;
+  };
+  /// What bind and bind_all find out before they change anything, and throw.
+  template <class T>
+  Fit fit(std::string_view group, std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) const;
+  template <class T>
+  Fit fit_all(std::span<const T> rows, std::size_t row_stride, std::optional<double> largest) const;
 
   /// The number of rows that all used groups have; throws BindError if they differ or one is not bound. If the program
   /// uses no inputs, the rows of the first bound group, or one.

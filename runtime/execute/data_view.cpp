@@ -46,16 +46,26 @@ void DataView::bind(Executor<T>& executor, std::size_t count) const {
   const auto has = [&](const std::string& name) {
     return std::ranges::any_of(executor.program().input_groups, [&](const auto& group) { return group.name == name; });
   };
-  for (const Group& group : groups_) {
-    if (count > 0 && !group.name.empty() && !has(group.name)) continue;
-    std::visit(
-        [&](const auto& rows) {
-          if (!group.name.empty()) return executor.bind(group.name, rows, group.row_stride);
-          const bool known = group.row_stride == 0 && count > 0 && rows.size() % count == 0;
-          executor.bind(rows, known ? rows.size() / count : group.row_stride);
-        },
-        group.rows);
+  // Calls function(group, rows, row_stride) for each that is to be bound.
+  const auto each = [&](const auto& function) {
+    for (const Group& group : groups_) {
+      if (count > 0 && !group.name.empty() && !has(group.name)) continue;
+      std::visit(
+          [&](const auto& rows) {
+            const bool known = group.name.empty() && group.row_stride == 0 && count > 0 && rows.size() % count == 0;
+            function(group.name, rows, known ? rows.size() / count : group.row_stride);
+          },
+          group.rows);
+    }
+  };
+  if (groups_.size() > 1) {
+    each([&](const auto& group, const auto& rows, std::size_t row_stride) {
+      executor.check_bind(group, rows, row_stride);
+    });
   }
+  each([&](const auto& group, const auto& rows, std::size_t row_stride) {
+    group.empty() ? executor.bind(rows, row_stride) : executor.bind(group, rows, row_stride);
+  });
 }
 
 template void DataView::bind(Executor<float>&) const;

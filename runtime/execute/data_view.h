@@ -36,7 +36,7 @@ class TAPELOOM_API DataView {
   template <ExpiringRows Rows>
   void add(std::string group, Rows&& rows, std::size_t row_stride = 0) const = delete;
 
-  /// Binds everything. Throws BindError as Executor::bind does.
+  /// Binds everything, or nothing: throws BindError as Executor::bind does.
   template <class T>
   void bind(Executor<T>& executor) const;
   /// The same where it is known that there are so many rows, as by a program that has all groups. Groups that this one

@@ -135,6 +135,12 @@ struct Executor<T>::State {
     return text + "; its " + std::to_string(program->recorded_samples) + " samples are constants of the recording";
   }
 
+  template <class Number>
+  void check_bind(std::string_view group, std::span<const Number> rows, std::size_t row_stride) const {
+    check_binds();
+    group.empty() ? binding.fit_all(rows, row_stride, largest()) : binding.fit(group, rows, row_stride, largest());
+  }
+
   /// The largest number that may be bound, if that is checked.
   std::optional<double> largest() const {
     if (!options.check_finite) return std::nullopt;
@@ -214,6 +220,15 @@ template <class T>
 void Executor<T>::bind(std::span<const double> rows, std::size_t row_stride) {
   state_->check_binds();
   state_->binding.bind_all(rows, row_stride, state_->largest());
+}
+
+template <class T>
+void Executor<T>::check_bind(std::string_view group, std::span<const float> rows, std::size_t row_stride) const {
+  state_->check_bind(group, rows, row_stride);
+}
+template <class T>
+void Executor<T>::check_bind(std::string_view group, std::span<const double> rows, std::size_t row_stride) const {
+  state_->check_bind(group, rows, row_stride);
 }
 
 template <class T>

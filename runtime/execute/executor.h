@@ -15,6 +15,7 @@
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
+class DataView;
 class Tape;
 struct Profile;
 
@@ -172,6 +173,11 @@ class TAPELOOM_API Executor {
   Profile profile() const;
 
  private:
+  friend class DataView;
+  /// Throws what bind does, and binds nothing. Without a name: of all groups.
+  void check_bind(std::string_view group, std::span<const float> rows, std::size_t row_stride) const;
+  void check_bind(std::string_view group, std::span<const double> rows, std::size_t row_stride) const;
+
   struct TAPELOOM_INTERNAL State;
   std::unique_ptr<State> state_;
 };
