@@ -65,14 +65,23 @@ class BlockList {
   BlockKind kind(std::size_t i) const { return words_[i].kind; }
   bool varying(std::size_t i) const { return words_[i].varying; }
   std::uint32_t rows(std::size_t i) const { return words_[i].nodes == apart ? rest_[words_[i].first].rows : 1; }
+  std::uint32_t nodes(std::size_t i) const {
+    return words_[i].nodes == apart ? rest_[words_[i].first].nodes : words_[i].nodes;
+  }
+  /// Whether it has one row, and nothing to be kept apart.
+  bool is_small(std::size_t i) const { return words_[i].nodes != apart; }
   std::uint32_t first_operand(std::size_t i) const {
     return words_[i].nodes == apart ? rest_[words_[i].first].first_operand : words_[i].first;
   }
 
   void reserve(std::size_t count) { words_.reserve(count); }
   void push_back(const Block& block) {
-    words_.push_back({});
-    set(size() - 1, block);
+    if (is_small(block)) {
+      words_.push_back(small(block));
+    } else {
+      words_.push_back({});
+      set(size() - 1, block);
+    }
   }
   void set(std::size_t i, const Block& block);
   void stands_for(std::size_t i, std::size_t nodes) {
@@ -102,6 +111,12 @@ class BlockList {
     std::uint8_t nodes;
     std::uint32_t first;  // operand, or an index into rest_
   };
+  static bool is_small(const Block& block) {
+    return block.then == no_op && block.rows == 1 && block.payload == 0 && block.nodes < apart;
+  }
+  static Word small(const Block& block) {
+    return {block.kind, block.op, block.varying, static_cast<std::uint8_t>(block.nodes), block.first_operand};
+  }
   struct Rest {
     std::uint32_t rows, payload, first_operand, nodes;
     Op then;

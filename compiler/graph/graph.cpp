@@ -2,6 +2,7 @@
 #include "tapeloom/compiler/graph/graph.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "tapeloom/compiler/graph/schedule.h"
@@ -13,9 +14,8 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 void BlockList::set(std::size_t i, const Block& block) {
   Word& word = words_[i];
   const bool is_apart = word.nodes == apart;
-  const bool small = block.then == no_op && block.rows == 1 && block.payload == 0 && block.nodes < apart;
-  if (small && !is_apart) {
-    word = {block.kind, block.op, block.varying, static_cast<std::uint8_t>(block.nodes), block.first_operand};
+  if (is_small(block) && !is_apart) {
+    word = small(block);
     return;
   }
   const std::uint32_t at = is_apart ? word.first : static_cast<std::uint32_t>(rest_.size());
@@ -58,7 +58,7 @@ View Graph::append(Block block, std::span<const View> operands, bool total) {
     operands_.push_back(*this, operand);
   }
   blocks_.push_back(block);
-  return all(BlockId(blocks_.size() - 1));
+  return {BlockId(blocks_.size() - 1), 0, block.rows, 1};
 }
 
 bool Graph::is_constant(const View& view, double number) const {
@@ -198,8 +198,28 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
   fail_check("a block kind", __FILE__, __LINE__);
 }
 
-LargeVector<bool> find_matrices(const Graph& graph) {
-  LargeVector<bool> matrices;
+bool Graph::add_moved(const Graph& from, BlockId id, const ViewList& moved) {
+  constexpr std::size_t most_operands = 3;
+  if (from.kind(id) != BlockKind::elementwise || !from.blocks_.is_small(id.index)) return false;
+  if (blocks_.size() >= INT32_MAX || operands_.size() + most_operands >= UINT32_MAX) throw_too_large();
+  Block block{.kind = BlockKind::elementwise, .op = from.blocks_[id.index].op};
+  block.first_operand = static_cast<std::uint32_t>(operands_.size());
+  std::array<BlockId, most_operands> x;
+  const std::size_t first = from.blocks_.first_operand(id.index), count = op_arity(block.op);
+  for (std::size_t k = 0; k < count; ++k) {
+    if (!from.operands_.is_whole(first + k)) return false;
+    const BlockId of = from.operands_.block(first + k);
+    if (!moved.is_whole(of.index)) return false;
+    x[k] = moved.block(of.index);
+    block.varying |= blocks_.varying(x[k].index);
+  }
+  for (std::size_t k = 0; k < count; ++k) operands_.push_back(x[k]);
+  blocks_.push_back(block);
+  return true;
+}
+
+BlockFlags find_matrices(const Graph& graph) {
+  BlockFlags matrices;
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const BlockKind kind = graph.kind(BlockId(i));
     if (kind != BlockKind::dense && kind != BlockKind::dense_reverse) continue;
@@ -218,8 +238,8 @@ bool has_places(const Graph& graph) {
                    [&](BlockId id) { return graph.kind(id) == BlockKind::dense && graph.weights(id).places > 1; });
 }
 
-LargeVector<bool> find_live(const Graph& graph) {
-  LargeVector<bool> live(graph.size(), false);
+BlockFlags find_live(const Graph& graph) {
+  BlockFlags live(graph.size(), false);
   graph.roots.each([&](const View& root) { live[root.block.index] = true; });
   for (std::size_t i = graph.size(); i-- > 0;) {
     if (!live[i]) continue;
@@ -237,21 +257,26 @@ LargeVector<std::uint32_t> count_uses(const Graph& graph) {
   return uses;
 }
 
-void drop_dead(Graph& graph, const LargeVector<bool>& live) {
-  if (std::find(live.begin(), live.end(), false) == live.end()) return;
+void drop_dead(Graph& graph, const BlockFlags& live) {
+  if (std::ranges::find(live, 0) == live.end()) return;
   graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
 }
 
-void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph) {
+void finish_rebuild(const Graph& old, const ViewList& moved, Graph& graph) {
+  const BlockFlags live = find_live(graph);
+  if (std::ranges::find(live, 0) == live.end()) {
+    for (std::size_t i = 0; i < old.size(); ++i) graph.stands_for(moved.block(i), old.nodes(BlockId(i)));
+    return;
+  }
   // From users to operands, so that a block that has died finds what stands for a user of it.
   LargeVector<BlockId> heir(old.size(), nothing.block);
   for (std::size_t i = old.size(); i-- > 0;) {
-    const BlockId now = moved.at(graph, i).block;
-    const BlockId by = live[now.index] ? now : heir[i];
+    const BlockId now = moved.block(i), by = live[now.index] ? now : heir[i];
     if (by == nothing.block) continue;
-    graph.stands_for(by, old[BlockId(i)].nodes);
+    graph.stands_for(by, old.nodes(BlockId(i)));
     for (const View& operand : old.operands(BlockId(i))) heir[operand.block.index] = by;
   }
+  drop_dead(graph, live);
 }
 
 void Graph::reserve(std::size_t blocks, std::size_t operands) {

@@ -95,15 +95,41 @@ class ViewList {
   std::size_t size() const { return words_.size(); }
   void reserve(std::size_t count) { words_.reserve(count); }
   inline void push_back(const Graph& graph, const View& view);
-  /// Appends view i of another list, whose blocks have moved.
-  void push_moved(const ViewList& from, std::size_t i, std::span<const BlockId> moved) {
-    const std::uint32_t word = from.words_[i];
-    if ((word & apart) == 0) return words_.push_back(moved[word].index);
-    words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
-    apart_.push_back(from.apart_[word & ~apart]);
-    apart_.back().block = moved[apart_.back().block.index];
-  }
+  /// All rows of a block.
+  void push_back(BlockId block) { words_.push_back(block.index); }
   inline View at(const Graph& graph, std::size_t i) const;
+  BlockId block(std::size_t i) const {
+    const std::uint32_t word = words_[i];
+    return (word & apart) != 0 ? apart_[word & ~apart].block : BlockId(std::size_t{word});
+  }
+  /// Whether view i is all rows of a block.
+  bool is_whole(std::size_t i) const { return (words_[i] & apart) == 0; }
+
+  /// Leaves out some views, and the blocks of the others move: keep(i) for each that stays, in order, then shrink().
+  class Contraction {
+   public:
+    Contraction(ViewList& list, std::span<const BlockId> moved) : list_(list), moved_(moved) {}
+    std::size_t kept() const { return kept_; }
+    void keep(std::size_t i) {
+      std::uint32_t word = list_.words_[i];
+      if ((word & apart) == 0) {
+        word = moved_[word].index;
+      } else {
+        View view = list_.apart_[word & ~apart];
+        view.block = moved_[view.block.index];
+        word = apart | static_cast<std::uint32_t>(kept_apart_);
+        list_.apart_[kept_apart_++] = view;
+      }
+      list_.words_[kept_++] = word;
+    }
+    /// Gives the memory back.
+    void shrink() { list_.words_.shrink(kept_), list_.apart_.shrink(kept_apart_); }
+
+   private:
+    ViewList& list_;
+    std::span<const BlockId> moved_;
+    std::size_t kept_ = 0, kept_apart_ = 0;
+  };
 
  private:
   static constexpr std::uint32_t apart = 1u << 31;  // the other bits are an index into apart_, else a block
@@ -125,7 +151,7 @@ class OperandList {
     inline View operator*() const;
     Iterator& operator++() { return ++at_, *this; }
     Iterator operator++(int) { return {graph_, at_++}; }
-    friend bool operator==(const Iterator&, const Iterator&) = default;
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }  // of one graph
 
    private:
     const Graph* graph_ = nullptr;
@@ -188,10 +214,15 @@ class Graph {
             next < blocks_.size() ? blocks_.first_operand(next) : operands_.size()};
   }
   View operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
+  std::uint32_t nodes(BlockId id) const { return blocks_.nodes(id.index); }
   std::size_t operand_count() const { return operands_.size(); }
   bool varying(const View& view) const { return blocks_.varying(view.block.index); }
   /// All rows of a block.
   View all(BlockId id) const { return {id, 0, blocks_.rows(id.index), 1}; }
+
+  bool is_whole(const View& view) const {
+    return view.row == 0 && view.step == 1 && view.rows == blocks_.rows(view.block.index);
+  }
 
   /// The numbers of a constant block.
   std::span<const double> numbers(BlockId id) const {
@@ -243,6 +274,9 @@ class Graph {
   View add_dense_like(const Graph& from, BlockId block, std::span<const View> operands, const Weights& weights);
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
+  /// What add_copy does where it takes the least: of one row, computed elementwise of all rows of blocks, for each of
+  /// which all rows of another block stand in `moved`. False, and nothing, elsewhere.
+  bool add_moved(const Graph& from, BlockId id, const ViewList& moved);
   /// The same rows as neighbours in a block. Products name the first entry of a matrix and its layout in that block, so
   /// that a view of rows at another distance cannot stand for it.
   View side_by_side(const View& view);
@@ -285,7 +319,7 @@ class Graph {
 };
 
 inline void ViewList::push_back(const Graph& graph, const View& view) {
-  if (view == graph.all(view.block)) {
+  if (graph.is_whole(view)) {
     words_.push_back(view.block.index);
   } else {
     if (apart_.size() >= apart) throw_too_large();
@@ -303,18 +337,19 @@ inline View OperandList::Iterator::operator*() const { return graph_->operands_.
 
 template <class StandIn>
 void Graph::contract(StandIn&& stand_in) {
-  const ViewList operands = std::exchange(operands_, {});
-  operands_.reserve(operands.size());
   LargeVector<BlockId> moved(size(), nothing.block);
+  ViewList::Contraction operands(operands_, moved);
   std::size_t kept = 0, operand = 0;
   for (std::size_t i = 0; i < size(); ++i) {
-    const std::size_t end = i + 1 < size() ? blocks_.first_operand(i + 1) : operands.size();
+    const std::size_t end = i + 1 < size() ? blocks_.first_operand(i + 1) : operands_.size();
     const BlockId by = stand_in(BlockId(i));
     if (by == BlockId(i)) {
       moved[i] = BlockId(kept);
-      blocks_.move(i, kept++, static_cast<std::uint32_t>(operands_.size()));
-      if (blocks_.kind(i) == BlockKind::constant) operand = end;
-      for (; operand < end; ++operand) operands_.push_moved(operands, operand, moved);
+      const bool constant = blocks_.kind(i) == BlockKind::constant;
+      blocks_.move(i, kept++, static_cast<std::uint32_t>(operands.kept()));
+      if (!constant) {
+        for (; operand < end; ++operand) operands.keep(operand);
+      }
     } else if (by != nothing.block) {
       moved[i] = moved[by.index];
       stands_for(moved[i], blocks_[i].nodes);
@@ -322,6 +357,7 @@ void Graph::contract(StandIn&& stand_in) {
     operand = end;
   }
   blocks_.shrink(kept);
+  operands.shrink();
   roots.each([&](View& root) { root.block = moved[root.block.index]; });
 }
 
@@ -334,8 +370,11 @@ bool any_block(const Graph& graph, Holds&& holds) {
   return false;
 }
 
+/// Whether something holds of each block, in bytes: to set a bit takes longer.
+using BlockFlags = LargeVector<std::uint8_t>;
+
 /// Which blocks the roots depend on.
-LargeVector<bool> find_live(const Graph& graph);
+BlockFlags find_live(const Graph& graph);
 
 /// Whether a product has gaps.
 bool has_gaps(const Graph& graph);
@@ -344,42 +383,61 @@ bool has_gaps(const Graph& graph);
 bool has_places(const Graph& graph);
 
 /// Leaves out the others.
-void drop_dead(Graph& graph, const LargeVector<bool>& live);
+void drop_dead(Graph& graph, const BlockFlags& live);
 
 /// How often each block is an operand, or a root.
 LargeVector<std::uint32_t> count_uses(const Graph& graph);
 
 /// The blocks whose rows products read as matrices; an empty list if there is no product.
-LargeVector<bool> find_matrices(const Graph& graph);
+BlockFlags find_matrices(const Graph& graph);
 
-/// Lets the blocks of a new graph stand for the recorded nodes of an old one; `moved` are the rows that stand for each
-/// old block's. What is not live any more is stood for by what made it so.
-void carry_nodes(const Graph& old, const ViewList& moved, const LargeVector<bool>& live, Graph& graph);
+/// Ends the making of a new graph from an old one; `moved` are the rows that stand for each old block's. Leaves out
+/// what no root depends on, and lets the others stand for the recorded nodes of the old blocks: what is not live any
+/// more is stood for by what made it so.
+void finish_rebuild(const Graph& old, const ViewList& moved, Graph& graph);
 
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
-/// stand for the old block's, or nothing for a copy. Blocks that no root depends on any more are left out.
-template <class Emit>
-Graph rebuild(const Graph& old, Emit&& emit) {
+/// stand for the old block's, or nothing for a copy. Where concerns(old id) is false it is not asked, and the block is
+/// copied. Blocks that no root depends on any more are left out.
+template <class Concerns, class Emit>
+Graph rebuild(const Graph& old, Concerns&& concerns, Emit&& emit) {
   Graph graph;
   graph.reserve(old.size(), old.operand_count());
-  const LargeVector<bool> matrices = find_matrices(old);
+  const BlockFlags matrices = find_matrices(old);
   ViewList moved;
   moved.reserve(old.size());
-  std::vector<View> operands;
+  std::vector<View> views;
+  const auto copied = [&](BlockId id) {
+    const bool is_copied = graph.add_moved(old, id, moved);
+    if (is_copied) moved.push_back(BlockId(graph.size() - 1));
+    return is_copied;
+  };
   for (std::size_t i = 0; i < old.size(); ++i) {
-    operands.clear();
-    for (const View& x : old.operands(BlockId(i))) operands.push_back(moved.at(graph, x.block.index).through(x));
-    View made = emit(graph, BlockId(i), std::span<const View>(operands));
-    if (made == nothing) made = graph.add_copy(old, BlockId(i), operands);
+    const bool asked = concerns(BlockId(i));
+    if (!asked && copied(BlockId(i))) continue;
+    const OperandList old_operands = old.operands(BlockId(i));
+    if (views.size() < old_operands.size()) views.resize(old_operands.size());
+    const std::span operands(views.data(), old_operands.size());
+    std::size_t k = 0;
+    for (const View& x : old_operands) operands[k++] = moved.at(graph, x.block.index).through(x);
+    View made = asked ? emit(graph, BlockId(i), std::span<const View>(operands)) : nothing;
+    if (made == nothing) {
+      if (asked && copied(BlockId(i))) continue;
+      made = graph.add_copy(old, BlockId(i), operands);
+    }
     if (!matrices.empty() && matrices[i]) made = graph.side_by_side(made);
     moved.push_back(graph, made);
   }
   graph.roots = old.roots;
   graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });
-  const LargeVector<bool> live = find_live(graph);
-  carry_nodes(old, moved, live, graph);
-  drop_dead(graph, live);
+  finish_rebuild(old, moved, graph);
   return graph;
+}
+/// The same, asked of all blocks.
+template <class Emit>
+Graph rebuild(const Graph& old, Emit&& emit) {
+  return rebuild(
+      old, [](BlockId) { return true; }, emit);
 }
 
 /// One line a block.

@@ -80,18 +80,23 @@ class AlikeTogether {
 
 }  // namespace
 
+LargeVector<std::uint32_t> find_phases(const Graph& graph) {
+  LargeVector<std::uint32_t> phase(graph.size());
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const BlockId id(i);
+    std::uint32_t behind = 0;
+    for (const View& x : graph.operands(id)) behind = std::max(behind, phase[x.block.index] / 2);
+    if (is_total(graph, id)) ++behind;
+    phase[i] = 2 * behind + (graph.varying(graph.all(id)) ? 1 : 0);
+  }
+  return phase;
+}
+
 Schedule schedule(const Graph& graph) {
   Schedule result;
-  result.phase.resize(graph.size());
+  result.phase = find_phases(graph);
   std::uint32_t phases = 2;
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    const Block block = graph[BlockId(i)];
-    std::uint32_t behind = 0;
-    for (const View& x : graph.operands(BlockId(i))) behind = std::max(behind, result.phase[x.block.index] / 2);
-    if (is_total(graph, BlockId(i))) ++behind;
-    result.phase[i] = 2 * behind + (block.varying ? 1 : 0);
-    phases = std::max(phases, 2 * behind + 2);
-  }
+  for (const std::uint32_t phase : result.phase) phases = std::max(phases, phase / 2 * 2 + 2);
 
   // A counting sort by phase, batch sums before the others: stable, so ids stay in order.
   const auto key = [&](std::size_t i) { return 2 * result.phase[i] + (is_total(graph, BlockId(i)) ? 0 : 1); };

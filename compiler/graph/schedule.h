@@ -10,8 +10,9 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 /// True for a block that is added up over the samples while they are swept, and there once they all are.
 inline bool is_total(const Graph& graph, BlockId id) {
-  if (graph[id].kind == BlockKind::batch_sum) return true;
-  return graph[id].kind == BlockKind::outer && graph.varying(graph.operand(id, 0));
+  const BlockKind kind = graph.kind(id);
+  if (kind == BlockKind::batch_sum) return true;
+  return kind == BlockKind::outer && graph.varying(graph.operand(id, 0));
 }
 
 /// The blocks in the order in which they are computed, cut into phases U0 V0 U1 V1 ...: phase 2k holds the uniform
@@ -25,6 +26,9 @@ struct Schedule {
   /// The phase in which a total is added up: the varying one before its own.
   std::uint32_t summing_phase(BlockId total) const { return phase[total.index] - 1; }
 };
+
+/// The phase of each block.
+LargeVector<std::uint32_t> find_phases(const Graph& graph);
 
 /// requires: a valid graph. maintains: operands come before their users, and totals after the phase that sums them.
 Schedule schedule(const Graph& graph);

@@ -10,13 +10,17 @@ namespace {
 /// Finds the products that one sum or difference alone reads.
 class Contractor {
  public:
-  explicit Contractor(const Graph& graph) : old_(graph), phase_(schedule(graph).phase), uses_(count_uses(graph)) {}
+  explicit Contractor(const Graph& graph) : old_(graph), phase_(find_phases(graph)), uses_(count_uses(graph)) {}
 
-  /// The block `id` as one op with a product that it reads, or nothing. `x` are its operands in the new graph. Of two
+  bool is_sum(BlockId id) const {
+    const Block block = old_[id];
+    return block.kind == BlockKind::elementwise && (block.op == Op::add || block.op == Op::sub);
+  }
+
+  /// The sum `id` as one op with a product that it reads, or nothing. `x` are its operands in the new graph. Of two
   /// products the second one goes, so that the terms of a longer sum are added to what is there, one after another.
   View contracted(Graph& out, BlockId id, std::span<const View> x) const {
     const Block block = old_[id];
-    if (block.kind != BlockKind::elementwise || (block.op != Op::add && block.op != Op::sub)) return nothing;
     for (const std::size_t k : {1u, 0u}) {
       if (!is_contracted(old_.operand(id, k), id)) continue;
       Op op = block.op == Op::add ? Op::multiply_add : k == 0 ? Op::multiply_subtract : Op::subtract_product;
@@ -48,9 +52,9 @@ class Contractor {
 
 Graph contract_products(const Graph& graph) {
   const Contractor contractor(graph);
-  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    return contractor.contracted(out, id, operands);
-  });
+  return rebuild(
+      graph, [&](BlockId id) { return contractor.is_sum(id); },
+      [&](Graph& out, BlockId id, std::span<const View> operands) { return contractor.contracted(out, id, operands); });
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

@@ -13,7 +13,7 @@ struct Factors {
   View a = nothing, b = nothing;
 
   Factors(const Graph& graph, BlockId sum, const LargeVector<std::uint32_t>& uses) {
-    if (graph[sum].kind != BlockKind::row_sum || graph[sum].varying || graph[sum].rows > 1) return;
+    if (graph.kind(sum) != BlockKind::row_sum || graph[sum].varying || graph[sum].rows > 1) return;
     const View terms = graph.operand(sum, 0);
     if (uses[terms.block.index] != 1 || terms != graph.all(terms.block)) return;
     const bool square = graph.is_op(terms, Op::square);
@@ -28,9 +28,9 @@ struct Factors {
 
 Graph find_dots(Graph graph) {
   const LargeVector<std::uint32_t> uses = count_uses(graph);
-  if (!any_block(graph, [&](BlockId id) { return Factors(graph, id, uses).any(); })) return graph;
-  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    if (!Factors(graph, id, uses).any()) return nothing;
+  const auto is_dot = [&](BlockId id) { return Factors(graph, id, uses).any(); };
+  if (!any_block(graph, is_dot)) return graph;
+  return rebuild(graph, is_dot, [&](Graph& out, BlockId, std::span<const View> operands) {
     const BlockId products = operands[0].block;
     const View a = out.operand(products, 0), b = out.operand(products, out.operands(products).size() - 1);
     if (!is_row(a) || !is_row(b)) return nothing;

@@ -1,4 +1,5 @@
 // Products take over what finishes them.
+#include <algorithm>
 #include <unordered_map>
 
 #include "tapeloom/compiler/graph/schedule.h"
@@ -9,7 +10,7 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 namespace {
 
 bool is_product(const Graph& graph, BlockId id) {
-  const BlockKind kind = graph[id].kind;
+  const BlockKind kind = graph.kind(id);
   return kind == BlockKind::dense || kind == BlockKind::dense_reverse;
 }
 
@@ -19,9 +20,29 @@ bool are_neighbours(const View& x) { return x.rows == 1 || x.step == 1; }
 /// Finds which elementwise blocks can be taken over by the product that they finish.
 class Fuser {
  public:
-  explicit Fuser(const Graph& graph) : old_(graph), phase_(schedule(graph).phase), uses_(count_uses(graph)) {}
+  explicit Fuser(const Graph& graph)
+      : old_(graph), phase_(find_phases(graph)), uses_(count_uses(graph)), is_product_(graph.size(), false) {}
 
-  /// The block `id` as part of the product it reads, or nothing. `x` are its operands in the new graph.
+  /// Whether there is something to do, or to remember.
+  bool concerns(BlockId id) const {
+    if (old_.kind(id) != BlockKind::elementwise) return true;
+    return std::ranges::any_of(old_.operands(id), [&](const View& x) { return is_product_[x.block.index] != 0; });
+  }
+
+  /// What becomes of the block `id`, whose operands in the new graph are `x`: part of a product that it reads, or a
+  /// copy.
+  View made(Graph& out, BlockId id, std::span<const View> x) {
+    View result = fused(out, id, x);
+    if (result == nothing) {
+      result = out.add_copy(old_, id, x);
+      if (is_product(out, result.block) && result == out.all(result.block)) old_of_[result.block.index] = id;
+    }
+    is_product_[id.index] = is_product(out, result.block);
+    return result;
+  }
+
+ private:
+  /// The block `id` as part of the product it reads, or nothing.
   View fused(Graph& out, BlockId id, std::span<const View> x) {
     if (old_[id].kind != BlockKind::elementwise) return nothing;
     for (std::size_t k = 0; k < x.size(); ++k) {
@@ -34,13 +55,6 @@ class Fuser {
     return nothing;
   }
 
-  /// Remembers which product of the new graph stands for a block of the old.
-  View stands_for(const Graph& out, const View& made, BlockId id) {
-    if (made != nothing && is_product(out, made.block) && made == out.all(made.block)) old_of_[made.block.index] = id;
-    return made;
-  }
-
- private:
   /// Whether nobody else reads it, and it is computed together with the reader.
   bool serves(BlockId product, BlockId reader) const {
     return uses_[product.index] == 1 && phase_[product.index] == phase_[reader.index];
@@ -77,7 +91,8 @@ class Fuser {
   const Graph& old_;
   LargeVector<std::uint32_t> phase_;
   LargeVector<std::uint32_t> uses_;
-  std::unordered_map<std::uint32_t, BlockId> old_of_;  // of products of the new graph; looked up, never walked
+  BlockFlags is_product_;                              // of each old block: whether it is part of one in the new graph
+  std::unordered_map<std::uint32_t, BlockId> old_of_;  // of copied products of the new graph; looked up, never walked
 };
 
 }  // namespace
@@ -85,10 +100,9 @@ class Fuser {
 Graph fuse(Graph graph) {
   if (!any_block(graph, [&](BlockId id) { return is_product(graph, id); })) return graph;
   Fuser fuser(graph);
-  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
-    const View fused = fuser.fused(out, id, operands);
-    return fused != nothing ? fused : fuser.stands_for(out, out.add_copy(graph, id, operands), id);
-  });
+  return rebuild(
+      graph, [&](BlockId id) { return fuser.concerns(id); },
+      [&](Graph& out, BlockId id, std::span<const View> operands) { return fuser.made(out, id, operands); });
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler
