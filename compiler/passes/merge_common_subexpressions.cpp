@@ -15,18 +15,15 @@ class Merger {
   explicit Merger(const Graph& graph) : g_(graph), first_(graph.size()), table_(graph.size()) {
     for (std::uint32_t i = 0; i < g_.size(); ++i) {
       first_[i] = i;  // entered, it stands for itself
+      const Hashed hashed = hash(i);
       first_[i] = table_.find_or_enter(
-          i, latest_operand(i), [&](std::uint32_t other) { return equal(other, i); },
-          [&](std::uint32_t block) { return hash(block); });
+          i, hashed.latest_operand, [&](std::uint32_t other) { return equal(other, i); },
+          [&](std::uint32_t block) { return block == i ? hashed.hash : hash(block).hash; });
+      any_ = any_ || first_[i] != i;
     }
   }
 
-  bool any() const {
-    for (std::uint32_t i = 0; i < first_.size(); ++i) {
-      if (first_[i] != i) return true;
-    }
-    return false;
-  }
+  bool any() const { return any_; }
   BlockId first(BlockId block) const { return BlockId(std::size_t{first_[block.index]}); }
 
  private:
@@ -38,36 +35,36 @@ class Merger {
     return x;
   }
 
-  std::uint32_t latest_operand(std::uint32_t block) const {
-    std::uint32_t latest = UniqueTable::no_parts;
-    for (const View& x : operands(block)) {
-      const std::uint32_t part = merged(x).block.index;
-      latest = latest == UniqueTable::no_parts ? part : std::max(latest, part);
-    }
-    return latest;
-  }
-
-  std::uint64_t hash(std::uint32_t i) const {
+  struct Hashed {
+    std::uint64_t hash;
+    std::uint32_t latest_operand = UniqueTable::no_parts;
+  };
+  Hashed hash(std::uint32_t i) const {
     const BlockId id(std::size_t{i});
     const Block block = g_[id];
-    std::uint64_t h =
-        mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows);
+    Hashed result{mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows)};
+    std::uint64_t& h = result.hash;
+    const OperandList all = operands(i);
     if (block.kind == BlockKind::constant) {
       for (double number : g_.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
-    } else if (operands(i).empty()) {
+    } else if (all.empty()) {
       h = mix(h, block.payload);
     }
-    for (const View& operand : operands(i)) {
+    for (const View& operand : all) {
       const View x = merged(operand);
       h = mix(mix(h, std::uint64_t{x.block.index} << 32 | x.row), x.rows * 2 + x.step);
+      const std::uint32_t latest = result.latest_operand;
+      result.latest_operand = latest == UniqueTable::no_parts ? x.block.index : std::max(latest, x.block.index);
     }
-    return h ^ h >> 32;
+    h ^= h >> 32;
+    return result;
   }
 
   bool equal(std::uint32_t a, std::uint32_t b) const {
     const BlockId p(std::size_t{a}), q(std::size_t{b});
+    if (g_.kind(p) != g_.kind(q)) return false;
     const Block left = g_[p], right = g_[q];
-    if (left.kind != right.kind || left.op != right.op || left.rows != right.rows) return false;
+    if (left.op != right.op || left.rows != right.rows) return false;
     const auto same = [&](const View& x, const View& y) { return merged(x) == merged(y); };
     if (!std::ranges::equal(operands(a), operands(b), same)) return false;
     if (left.kind == BlockKind::constant) {
@@ -89,6 +86,7 @@ class Merger {
   const Graph& g_;
   LargeVector<std::uint32_t> first_;  // of each block
   UniqueTable table_;
+  bool any_ = false;  // is not the first
 };
 
 }  // namespace

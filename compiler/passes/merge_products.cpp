@@ -16,6 +16,7 @@ class ProductMerger {
  public:
   explicit ProductMerger(const Graph& graph)
       : old_(graph), matrices_(graph.size(), nullptr), inner_(graph.size(), false) {
+    if (!any_block(graph, [&](BlockId id) { return graph.kind(id) == BlockKind::outer; })) return;
     const LargeVector<std::uint32_t> uses = count_uses(graph);
     for (std::size_t i = 0; i < graph.size(); ++i) {
       const BlockId id(i);

@@ -149,9 +149,11 @@ bool may_move(const Block& block) {
 }  // namespace
 
 Graph move_factors(Graph graph) {
+  const auto is_sum = [&](BlockId id) { return graph.kind(id) == BlockKind::batch_sum; };
+  if (!any_block(graph, is_sum)) return graph;
   LargeVector<bool> read_once = find_read_once(graph);
   const auto may_be_moved = [&](BlockId id) {
-    if (graph.kind(id) != BlockKind::batch_sum) return false;
+    if (!is_sum(id)) return false;
     const BlockId x = graph.operand(id, 0).block;
     return read_once[x.index] && may_move(graph[x]);
   };

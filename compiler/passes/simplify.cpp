@@ -1,4 +1,5 @@
 // Algebraic identities, block by block.
+#include <array>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -16,10 +17,8 @@ class Simplifier {
   Simplifier(Graph& graph, bool before_differentiation) : g_(graph), before_(before_differentiation) {}
 
   View elementwise(Op op, std::span<const View> x) {
-    for (const auto& [of, rule] : rules) {
-      if (of == op) return (this->*rule)(x);
-    }
-    return nothing;
+    const auto rule = rules[static_cast<std::size_t>(op)];
+    return rule != nullptr ? (this->*rule)(x) : nothing;
   }
 
   /// A few contributions to all rows each, once a step, are sums like others: they may take a product in.
@@ -53,11 +52,8 @@ class Simplifier {
 
  private:
   using Operands = std::span<const View>;
-  struct Rule {
-    Op op;
-    View (Simplifier::*rule)(Operands);
-  };
-  static const Rule rules[14];
+  using Rule = View (Simplifier::*)(Operands);
+  static const std::array<Rule, op_count> rules;  // by op
 
   View times_samples(const View& x) { return make(Op::mul, g_.add_leaf(BlockKind::samples, 0).repeated(x.rows), x); }
   View make(Op op, const View& a) { return g_.add_elementwise(op, {a}); }
@@ -200,22 +196,25 @@ class Simplifier {
   bool before_;
 };
 
-const Simplifier::Rule Simplifier::rules[14] = {
-    {Op::add, &Simplifier::add},
-    {Op::sub, &Simplifier::sub},
-    {Op::mul, &Simplifier::mul},
-    {Op::div, &Simplifier::div},
-    {Op::neg, &Simplifier::neg},
-    {Op::pow, &Simplifier::pow},
-    {Op::where, &Simplifier::where},
-    {Op::not_equal, &Simplifier::not_equal},
-    {Op::equal, &Simplifier::equal},
-    {Op::mul_adjoint, &Simplifier::mul_adjoint},
-    {Op::mul_adjoints, &Simplifier::mul_adjoints},
-    {Op::div_adjoint, &Simplifier::div_adjoint},
-    {Op::unless_zero, &Simplifier::unless_zero},
-    {Op::stop_gradient, &Simplifier::stop_gradient},
-};
+const std::array<Simplifier::Rule, op_count> Simplifier::rules = [] {
+  std::array<Rule, op_count> of{};
+  const auto set = [&](Op op, Rule rule) { of[static_cast<std::size_t>(op)] = rule; };
+  set(Op::add, &Simplifier::add);
+  set(Op::sub, &Simplifier::sub);
+  set(Op::mul, &Simplifier::mul);
+  set(Op::div, &Simplifier::div);
+  set(Op::neg, &Simplifier::neg);
+  set(Op::pow, &Simplifier::pow);
+  set(Op::where, &Simplifier::where);
+  set(Op::not_equal, &Simplifier::not_equal);
+  set(Op::equal, &Simplifier::equal);
+  set(Op::mul_adjoint, &Simplifier::mul_adjoint);
+  set(Op::mul_adjoints, &Simplifier::mul_adjoints);
+  set(Op::div_adjoint, &Simplifier::div_adjoint);
+  set(Op::unless_zero, &Simplifier::unless_zero);
+  set(Op::stop_gradient, &Simplifier::stop_gradient);
+  return of;
+}();
 
 }  // namespace
 
