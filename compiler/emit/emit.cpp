@@ -29,14 +29,15 @@ class Emitter {
       : g_(graph),
         s_(std::move(schedule)),
         p_(program),
-        totals_(place_totals(graph, s_, !program.exact)),
+        uses_(count_uses(graph)),
+        totals_(place_totals(graph, s_, uses_, !program.exact)),
         sinks_(find_sinks(graph, s_, program.recorded_samples)),
-        placed_(program.exact ? PlacedParts() : place_parts(graph, s_, totals_)),
+        placed_(program.exact ? PlacedParts() : place_parts(graph, s_, totals_, uses_)),
         indexed_(graph, sinks_, placed_),
         options_(options),
         uniforms_(0, options.reuse_slots),
         writer_(graph, slot_, program) {
-    s_.phase = {};  // nothing below asks for it, and the tables below need room
+    s_.phase = {}, uses_ = {};  // nothing below asks for them, and the tables below need room
   }
 
   void run() {
@@ -72,7 +73,7 @@ class Emitter {
     slot_.assign(g_.size(), none);
     compiler::place_leaves(g_, slot_, p_);
     p_.total_count = totals_.count;
-    for (std::size_t i = 0; i < g_.size(); ++i) {
+    for (std::size_t i = 0; totals_.count > 0 && i < g_.size(); ++i) {
       const BlockId id(i);
       if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.find(id.index)->first;
       if (lies_on_totals(id)) slot_[i] = p_.first_total() + *totals_.first_of.find(id.index);
@@ -80,7 +81,7 @@ class Emitter {
     uniforms_ = SlotPool(p_.first_computed(), options_.reuse_slots, uniform_unit, p_.first_total());
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const BlockId id(i);
-      if (g_[id].kind != BlockKind::row) continue;
+      if (g_.kind(id) != BlockKind::row) continue;
       slot_[i] = uniforms_.take(uniform_length(id));
       writer_.add_load(id, slot_[i]);
       p_.one_row = true;
@@ -110,14 +111,15 @@ class Emitter {
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
       if (!is_leaf(id) && !total(id)) {
+        bool any_left = true;
         if (placed_.part(id) != nullptr) {
           place_part(id, uniforms_);
         } else if (owns_uniform_slots(id) && !placed_.has_parts(id)) {
-          if (may_be_in_place(id)) release_uniforms(id, i, true);
+          if (may_be_in_place(id)) any_left = release_uniforms(id, i, true);
           slot_[id.index] = uniforms_.take(uniform_length(id));
         }
         emit_block(id, slot_[id.index]);
-        release_uniforms(id, i);
+        if (any_left) release_uniforms(id, i);
       }
       // Guards on uniform values are checked at once; whatever else consumes one works per sample.
       emitted_.clear();
@@ -359,14 +361,21 @@ class Emitter {
     return !in_order || (!placed_.has_parts(holder) && reads_in_order(g_, user, holder));
   }
 
-  /// With `in_order`, those that the result may take.
-  void release_uniforms(BlockId user, std::uint32_t position, bool in_order = false) {
+  /// With `in_order`, those that the result may take. Whether there are others, to be given back after it.
+  bool release_uniforms(BlockId user, std::uint32_t position, bool in_order = false) {
+    if (!options_.reuse_slots) return false;
+    bool any_left = false;
     for (const View& x : g_.operands(user)) {
       const BlockId holder = placed_.holder(x.block);
-      if (g_.varying(x) || !owns_uniform_slots(holder) || !may_release(holder, user, position, in_order)) continue;
-      last_use_[holder.index] = to_the_end;  // an operand that stands twice is given back once
-      uniforms_.give_back(slot_[holder.index], uniform_length(holder));
+      if (last_use_[holder.index] != position || g_.varying(x) || !owns_uniform_slots(holder)) continue;
+      if (may_release(holder, user, position, in_order)) {
+        last_use_[holder.index] = to_the_end;  // an operand that stands twice is given back once
+        uniforms_.give_back(slot_[holder.index], uniform_length(holder));
+      } else {
+        any_left = true;
+      }
     }
+    return any_left;
   }
 
   /// Whether a total that is added up right after `user` still reads rows there.
@@ -409,6 +418,7 @@ class Emitter {
   const Graph& g_;
   Schedule s_;
   Program& p_;
+  LargeVector<std::uint32_t> uses_;  // of each block
   Totals totals_;
   Sinks sinks_;
   PlacedParts placed_;

@@ -10,7 +10,7 @@ namespace {
 void place_constants(const Graph& graph, LargeVector<std::uint32_t>& slot, Program& program) {
   std::unordered_map<std::uint64_t, std::uint32_t> known;
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (graph[BlockId(i)].kind != BlockKind::constant) continue;
+    if (graph.kind(BlockId(i)) != BlockKind::constant) continue;
     const auto numbers = graph.numbers(BlockId(i));
     const std::uint32_t next = static_cast<std::uint32_t>(program.constants.size());
     std::uint32_t at = next;

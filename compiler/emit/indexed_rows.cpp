@@ -56,8 +56,9 @@ IndexedRows::IndexedRows(const Graph& g, const Sinks& sinks, const PlacedParts& 
   bool any = false;
   for (std::size_t i = 0; i < g.size(); ++i) {
     const BlockId id(i);
+    if (!g.varying(g.all(id))) continue;
     const bool product = is_listed_product(g, id);
-    if (!g[id].varying || (g[id].kind != BlockKind::concat && !product)) continue;
+    if (g[id].kind != BlockKind::concat && !product) continue;
     if (placed.part(id) != nullptr || placed.has_parts(id)) continue;
     const std::uint32_t sink = sinks.first[i];
     indexed[i] = sink == Sinks::none || (product && is_total_of(sinks.list[sink], g.all(id)));

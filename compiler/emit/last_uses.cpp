@@ -14,11 +14,11 @@ LargeVector<std::uint32_t> find_last_uniform_uses(const Graph& graph, const Sche
   }
   // What gradients of matrices are made of may be read after the step.
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (graph[BlockId(i)].kind != BlockKind::outer) continue;
+    if (graph.kind(BlockId(i)) != BlockKind::outer) continue;
     for (const View& x : graph.operands(BlockId(i))) use(x, to_the_end);
   }
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    if (!graph[BlockId(i)].varying && sinks.first[i] != Sinks::none) last[i] = to_the_end;
+    if (sinks.first[i] != Sinks::none && !graph.varying(graph.all(BlockId(i)))) last[i] = to_the_end;
   }
   const auto keep = [&](const View& root) { use(root, to_the_end); };
   if (graph.roots.loss != nothing) keep(graph.roots.loss);

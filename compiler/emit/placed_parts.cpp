@@ -20,16 +20,16 @@ constexpr std::uint32_t least_product_rows = 4;
 /// write rows first, which add to what is there, and whether anything has to be there before.
 class PartPlacer {
  public:
-  PartPlacer(const Graph& graph, const Schedule& schedule, const Totals& totals)
-      : g_(graph), s_(schedule), totals_(totals), uses_(count_uses(graph)) {}
+  PartPlacer(const Graph& graph, const Schedule& schedule, const Totals& totals, std::span<const std::uint32_t> uses)
+      : g_(graph), s_(schedule), totals_(totals), uses_(uses) {}
 
   PlacedParts run() {
     for (const BlockId id : s_.order) {
-      if (totals_.first_of.contains(id.index)) continue;
-      const BlockKind kind = g_[id].kind;
+      const BlockKind kind = g_.kind(id);
+      if ((kind != BlockKind::assemble && kind != BlockKind::concat) || totals_.first_of.contains(id.index)) continue;
       if (kind == BlockKind::assemble && !g_[id].varying) {
         place(id);
-      } else if (kind == BlockKind::assemble || kind == BlockKind::concat) {
+      } else {
         place_all(id);
       }
     }
@@ -240,7 +240,7 @@ class PartPlacer {
   const Graph& g_;
   const Schedule& s_;
   const Totals& totals_;
-  LargeVector<std::uint32_t> uses_;
+  std::span<const std::uint32_t> uses_;
   PlacedParts placed_;
   // Of the assemble block at hand.
   std::vector<std::size_t> candidates_;  // operands, in the order in which they are computed
@@ -257,8 +257,9 @@ class PartPlacer {
 
 }  // namespace
 
-PlacedParts place_parts(const Graph& graph, const Schedule& schedule, const Totals& totals) {
-  return PartPlacer(graph, schedule, totals).run();
+PlacedParts place_parts(const Graph& graph, const Schedule& schedule, const Totals& totals,
+                        std::span<const std::uint32_t> uses) {
+  return PartPlacer(graph, schedule, totals, uses).run();
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

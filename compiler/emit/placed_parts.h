@@ -2,6 +2,7 @@
 // that many read, or of what is one list because a product reads it.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "tapeloom/compiler/emit/totals.h"
@@ -48,7 +49,8 @@ struct PlacedParts {
 };
 
 /// Of what does not lie on totals. In tiles, and of concat blocks, either all operands are parts or none. requires: a
-/// schedule of this graph, and its totals.
-PlacedParts place_parts(const Graph& graph, const Schedule& schedule, const Totals& totals);
+/// schedule of this graph, its totals, and how often each block is used.
+PlacedParts place_parts(const Graph& graph, const Schedule& schedule, const Totals& totals,
+                        std::span<const std::uint32_t> uses);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

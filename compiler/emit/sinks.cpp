@@ -17,8 +17,9 @@ class SinkFinder {
     batch_slot_.assign(g_.size(), Sinks::none);
     find_positions();
     for (BlockId id : s_.order) {
-      if (is_total(g_, id)) add_total(id);
-      spill_operands(id);
+      const bool total = is_total(g_, id);
+      if (total) add_total(id);
+      if (total || g_.varying(g_.all(id))) spill_operands(id);
     }
     add_roots();
     sinks_.first = SparseTable(first_);

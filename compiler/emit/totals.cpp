@@ -11,8 +11,9 @@ namespace {
 /// up where that lies.
 class TotalPlacer {
  public:
-  TotalPlacer(const Graph& graph, const Schedule& schedule, bool merge)
-      : g_(graph), s_(schedule), uses_(count_uses(graph)) {
+  TotalPlacer(const Graph& graph, const Schedule& schedule, std::span<const std::uint32_t> uses, bool merge)
+      : g_(graph), s_(schedule), uses_(uses) {
+    merge = merge && schedule.phases.size() > 2;  // else there are none
     for (std::uint32_t i = 0; merge && i < graph.size(); ++i) {
       const BlockId id(std::size_t{i});
       if (!adds_totals(id)) continue;
@@ -119,7 +120,7 @@ class TotalPlacer {
 
   const Graph& g_;
   const Schedule& s_;
-  LargeVector<std::uint32_t> uses_;
+  std::span<const std::uint32_t> uses_;
   PartialTable<std::uint32_t> sums_;          // of totals, that lie on them, and how many terms rows have
   std::unordered_set<std::uint32_t> inside_;  // what such a sum adds
   Totals totals_;
@@ -127,8 +128,8 @@ class TotalPlacer {
 
 }  // namespace
 
-Totals place_totals(const Graph& graph, const Schedule& schedule, bool merge) {
-  return TotalPlacer(graph, schedule, merge).run();
+Totals place_totals(const Graph& graph, const Schedule& schedule, std::span<const std::uint32_t> uses, bool merge) {
+  return TotalPlacer(graph, schedule, uses, merge).run();
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

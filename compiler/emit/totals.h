@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tapeloom/compiler/graph/graph.h"
@@ -34,7 +35,8 @@ struct Totals {
   std::uint32_t count = 0;
 };
 
-/// With `merge`, totals share slots if nothing but a sum of them is used. requires: a schedule of this graph.
-Totals place_totals(const Graph& graph, const Schedule& schedule, bool merge);
+/// With `merge`, totals share slots if nothing but a sum of them is used. requires: a schedule of this graph, and how
+/// often each block is used.
+Totals place_totals(const Graph& graph, const Schedule& schedule, std::span<const std::uint32_t> uses, bool merge);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler
