@@ -68,8 +68,6 @@ class BlockList {
   std::uint32_t nodes(std::size_t i) const {
     return words_[i].nodes == apart ? rest_[words_[i].first].nodes : words_[i].nodes;
   }
-  /// Whether it has one row, and nothing to be kept apart.
-  bool is_small(std::size_t i) const { return words_[i].nodes != apart; }
   std::uint32_t first_operand(std::size_t i) const {
     return words_[i].nodes == apart ? rest_[words_[i].first].first_operand : words_[i].first;
   }
@@ -79,8 +77,7 @@ class BlockList {
     if (is_small(block)) {
       words_.push_back(small(block));
     } else {
-      words_.push_back({});
-      set(size() - 1, block);
+      words_.push_back(put_apart(block));
     }
   }
   void set(std::size_t i, const Block& block);
@@ -88,7 +85,7 @@ class BlockList {
     if (words_[i].nodes + nodes < apart) {
       words_[i].nodes = static_cast<std::uint8_t>(words_[i].nodes + nodes);
     } else {
-      add_nodes(i, nodes);
+      add_many_nodes(i, nodes);
     }
   }
   /// Block `to` becomes what block `from`, not an earlier one, is.
@@ -100,7 +97,7 @@ class BlockList {
   void shrink(std::size_t size);
 
  private:
-  void add_nodes(std::size_t i, std::size_t nodes);
+  void add_many_nodes(std::size_t i, std::size_t nodes);
 
   static constexpr std::uint8_t apart = UINT8_MAX;  // in place of `nodes`
 
@@ -113,6 +110,11 @@ class BlockList {
   };
   static bool is_small(const Block& block) {
     return block.then == no_op && block.rows == 1 && block.payload == 0 && block.nodes < apart;
+  }
+  /// For a block whose rest is kept apart, as the last one.
+  Word put_apart(const Block& block) {
+    rest_.push_back({block.rows, block.payload, block.first_operand, block.nodes, block.then});
+    return {block.kind, block.op, block.varying, apart, static_cast<std::uint32_t>(rest_.size() - 1)};
   }
   static Word small(const Block& block) {
     return {block.kind, block.op, block.varying, static_cast<std::uint8_t>(block.nodes), block.first_operand};

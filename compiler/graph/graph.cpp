@@ -13,21 +13,17 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 void BlockList::set(std::size_t i, const Block& block) {
   Word& word = words_[i];
-  const bool is_apart = word.nodes == apart;
-  if (is_small(block) && !is_apart) {
-    word = small(block);
+  if (word.nodes != apart) {
+    word = is_small(block) ? small(block) : put_apart(block);
     return;
   }
-  const std::uint32_t at = is_apart ? word.first : static_cast<std::uint32_t>(rest_.size());
-  if (!is_apart) rest_.push_back({});
-  word = {block.kind, block.op, block.varying, apart, at};
-  rest_[at] = {block.rows, block.payload, block.first_operand, block.nodes, block.then};
+  word = {block.kind, block.op, block.varying, apart, word.first};
+  rest_[word.first] = {block.rows, block.payload, block.first_operand, block.nodes, block.then};
 }
 
-void BlockList::add_nodes(std::size_t i, std::size_t nodes) {
-  Block block = (*this)[i];
-  block.nodes += static_cast<std::uint32_t>(nodes);
-  set(i, block);
+void BlockList::add_many_nodes(std::size_t i, std::size_t nodes) {
+  if (words_[i].nodes != apart) words_[i] = put_apart((*this)[i]);
+  rest_[words_[i].first].nodes += static_cast<std::uint32_t>(nodes);
 }
 
 void BlockList::shrink(std::size_t size) {
@@ -51,12 +47,14 @@ void throw_too_large() {
 }
 
 View Graph::append(Block block, std::span<const View> operands, bool total) {
-  if (blocks_.size() >= INT32_MAX || operands_.size() + operands.size() >= UINT32_MAX) throw_too_large();
+  check_size(operands.size());
   block.first_operand = static_cast<std::uint32_t>(operands_.size());
+  bool varying = false;
   for (const View& operand : operands) {
-    block.varying |= !total && blocks_.varying(operand.block.index);
+    varying |= blocks_.varying(operand.block.index);
     operands_.push_back(*this, operand);
   }
+  block.varying |= varying && !total;
   blocks_.push_back(block);
   return {BlockId(blocks_.size() - 1), 0, block.rows, 1};
 }
@@ -199,21 +197,20 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
 }
 
 bool Graph::add_moved(const Graph& from, BlockId id, const ViewList& moved) {
-  constexpr std::size_t most_operands = 3;
-  if (from.kind(id) != BlockKind::elementwise || !from.blocks_.is_small(id.index)) return false;
-  if (blocks_.size() >= INT32_MAX || operands_.size() + most_operands >= UINT32_MAX) throw_too_large();
-  Block block{.kind = BlockKind::elementwise, .op = from.blocks_[id.index].op};
+  if (from.kind(id) != BlockKind::elementwise) return false;
+  Block block{.kind = BlockKind::elementwise, .op = from.blocks_[id.index].op, .rows = from.blocks_.rows(id.index)};
   block.first_operand = static_cast<std::uint32_t>(operands_.size());
-  std::array<BlockId, most_operands> x;
-  const std::size_t first = from.blocks_.first_operand(id.index), count = op_arity(block.op);
-  for (std::size_t k = 0; k < count; ++k) {
-    if (!from.operands_.is_whole(first + k)) return false;
-    const BlockId of = from.operands_.block(first + k);
-    if (!moved.is_whole(of.index)) return false;
-    x[k] = moved.block(of.index);
-    block.varying |= blocks_.varying(x[k].index);
+  const std::size_t first = from.blocks_.first_operand(id.index), end = first + op_arity(block.op);
+  check_size(end - first);
+  for (std::size_t at = first; at < end; ++at) {
+    const BlockId of = from.operands_.block(at);
+    if (from.operands_.is_whole(at) && moved.is_whole(of.index)) {
+      operands_.push_back(moved.block(of.index));
+    } else {
+      operands_.push_back(*this, moved.at(*this, of.index).through(from.operands_.at(from, at)));
+    }
+    block.varying |= blocks_.varying(moved.block(of.index).index);
   }
-  for (std::size_t k = 0; k < count; ++k) operands_.push_back(x[k]);
   blocks_.push_back(block);
   return true;
 }
@@ -241,18 +238,18 @@ bool has_places(const Graph& graph) {
 BlockFlags find_live(const Graph& graph) {
   BlockFlags live(graph.size(), false);
   graph.roots.each([&](const View& root) { live[root.block.index] = true; });
-  for (std::size_t i = graph.size(); i-- > 0;) {
-    if (!live[i]) continue;
-    for (const View& operand : graph.operands(BlockId(i))) live[operand.block.index] = true;
-  }
+  graph.each_backwards([&](BlockId id, const OperandList& operands) {
+    if (!live[id.index]) return;
+    for (const View& operand : operands) live[operand.block.index] = true;
+  });
   return live;
 }
 
 LargeVector<std::uint32_t> count_uses(const Graph& graph) {
   LargeVector<std::uint32_t> uses(graph.size(), 0);
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    for (const View& x : graph.operands(BlockId(i))) ++uses[x.block.index];
-  }
+  graph.each_backwards([&](BlockId, const OperandList& operands) {
+    for (const View& x : operands) ++uses[x.block.index];
+  });
   graph.roots.each([&](const View& root) { ++uses[root.block.index]; });
   return uses;
 }
@@ -270,12 +267,12 @@ void finish_rebuild(const Graph& old, const ViewList& moved, Graph& graph) {
   }
   // From users to operands, so that a block that has died finds what stands for a user of it.
   LargeVector<BlockId> heir(old.size(), nothing.block);
-  for (std::size_t i = old.size(); i-- > 0;) {
-    const BlockId now = moved.block(i), by = live[now.index] ? now : heir[i];
-    if (by == nothing.block) continue;
-    graph.stands_for(by, old.nodes(BlockId(i)));
-    for (const View& operand : old.operands(BlockId(i))) heir[operand.block.index] = by;
-  }
+  old.each_backwards([&](BlockId id, const OperandList& operands) {
+    const BlockId now = moved.block(id.index), by = live[now.index] ? now : heir[id.index];
+    if (by == nothing.block) return;
+    graph.stands_for(by, old.nodes(id));
+    for (const View& operand : operands) heir[operand.block.index] = by;
+  });
   drop_dead(graph, live);
 }
 

@@ -214,6 +214,16 @@ class Graph {
             next < blocks_.size() ? blocks_.first_operand(next) : operands_.size()};
   }
   View operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
+  /// Calls f(id, operands) for each block, the last one first.
+  template <class F>
+  void each_backwards(F&& f) const {
+    std::size_t end = operands_.size();
+    for (std::size_t i = size(); i-- > 0;) {
+      const std::size_t begin = blocks_.first_operand(i);
+      f(BlockId(i), OperandList(*this, begin, end));
+      end = begin;
+    }
+  }
   std::uint32_t nodes(BlockId id) const { return blocks_.nodes(id.index); }
   std::size_t operand_count() const { return operands_.size(); }
   bool varying(const View& view) const { return blocks_.varying(view.block.index); }
@@ -274,8 +284,8 @@ class Graph {
   View add_dense_like(const Graph& from, BlockId block, std::span<const View> operands, const Weights& weights);
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
-  /// What add_copy does where it takes the least: of one row, computed elementwise of all rows of blocks, for each of
-  /// which all rows of another block stand in `moved`. False, and nothing, elsewhere.
+  /// The same of an elementwise block, for whose operands' blocks these rows of this graph stand; false, and nothing,
+  /// of another one.
   bool add_moved(const Graph& from, BlockId id, const ViewList& moved);
   /// The same rows as neighbours in a block. Products name the first entry of a matrix and its layout in that block, so
   /// that a view of rows at another distance cannot stand for it.
@@ -298,6 +308,10 @@ class Graph {
 
  private:
   friend class OperandList::Iterator;
+  /// Throws where one more block, with so many operands, cannot be counted.
+  void check_size(std::size_t operands) const {
+    if (size() >= INT32_MAX || operands_.size() + operands >= UINT32_MAX) throw_too_large();
+  }
   /// A total is uniform whatever its operands are.
   View append(Block block, std::span<const View> operands, bool total = false);
   /// Appends what belongs to a block, and says where it begins: the block's payload.

@@ -81,7 +81,9 @@ class AlikeTogether {
 }  // namespace
 
 LargeVector<std::uint32_t> find_phases(const Graph& graph) {
-  LargeVector<std::uint32_t> phase(graph.size());
+  LargeVector<std::uint32_t> phase(graph.size(), 0);
+  const auto is_later = [&](BlockId id) { return graph.varying(graph.all(id)) || is_total(graph, id); };
+  if (!any_block(graph, is_later)) return phase;
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const BlockId id(i);
     std::uint32_t behind = 0;
