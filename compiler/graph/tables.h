@@ -1,8 +1,10 @@
 // Tables: which of several things are equal, by hashing; and what is said of few of many numbers, or of some.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tapeloom/core/base/memory.h"
@@ -75,6 +77,38 @@ class UniqueTable {
   LargeVector<std::uint32_t> lines_;
   LargeVector<std::uint32_t> slots_;
   std::size_t entered_ = 0;  // so many of slots_ are taken
+};
+
+/// Gives numbers to keys, which are lists of words, in the order in which they first come.
+class KeyNumbers {
+ public:
+  std::size_t size() const { return begin_.size(); }
+  /// The number of a key; of a new one that is how many there were. `latest_part`: see UniqueTable.
+  std::uint32_t number(std::span<const std::uint32_t> key, std::uint32_t latest_part = UniqueTable::no_parts) {
+    const auto next = static_cast<std::uint32_t>(size());
+    begin_.push_back(words_.size());
+    words_.insert(words_.end(), key.begin(), key.end());
+    const std::uint32_t known = table_.find_or_enter(
+        next, latest_part, [&](std::uint32_t other) { return std::ranges::equal(words_of(other), key); },
+        [&](std::uint32_t k) { return hash(words_of(k)); });
+    if (known != next) words_.resize(begin_.back()), begin_.pop_back();
+    return known;
+  }
+
+ private:
+  std::span<const std::uint32_t> words_of(std::uint32_t number) const {
+    const std::size_t end = number + 1 < begin_.size() ? begin_[number + 1] : words_.size();
+    return std::span(words_).subspan(begin_[number], end - begin_[number]);
+  }
+  static std::uint64_t hash(std::span<const std::uint32_t> key) {
+    std::uint64_t hash = key.size();
+    for (std::uint32_t word : key) hash = mix(hash, word);
+    return hash;
+  }
+
+  LargeVector<std::uint32_t> words_;  // of all keys, one after another
+  LargeVector<std::size_t> begin_;    // of each
+  UniqueTable table_;
 };
 
 /// What a table of numbers says where it says something for few places: a bit and a half a place, and four bytes for

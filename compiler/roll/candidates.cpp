@@ -42,9 +42,7 @@ class Classifier {
       classes_.of_node[node.index] = static_cast<std::uint32_t>(op);
       return;
     }
-    // The key of a class that may turn out to be known.
-    const std::size_t begin = words_.size();
-    latest_part_ = 0;
+    key_.clear(), latest_part_ = 0;
     if (sums_.role(node) == Sums::Role::sum) {
       make_sum_key(node);
     } else if (sums_.role(node) == Sums::Role::extreme) {
@@ -52,75 +50,40 @@ class Classifier {
     } else {
       make_plain_key(node);
     }
-    const auto candidate = static_cast<std::uint32_t>(key_begin_.size());
-    key_begin_.push_back(begin);
-    const std::uint32_t key = table_.find_or_enter(
-        candidate, latest_part_,
-        [&](std::uint32_t other) { return std::ranges::equal(key_of(other), key_of(candidate)); },
-        [&](std::uint32_t k) { return hash(key_of(k)); });
+    const std::size_t known = keys_.size();
+    const std::uint32_t key = keys_.number(key_, latest_part_);
     classes_.of_node[node.index] = first_class + key;
-    if (key == candidate) {
-      const std::uint32_t family = family_of_new(node, key_of(candidate));
-      classes_.family.push_back(family);
-      if (family == classes_.depth.size()) classes_.depth.push_back(depth_of_operands(node) + 1);
-    } else {
-      key_begin_.pop_back();
-      words_.resize(begin);
-    }
+    if (key < known) return;
+    const std::uint32_t family = family_of_new(node);
+    classes_.family.push_back(family);
+    if (family == classes_.depth.size()) classes_.depth.push_back(depth_of_operands(node) + 1);
   }
-
-  std::span<const std::uint32_t> key_of(std::uint32_t key) const { return part_of(words_, key_begin_, key); }
 
   /// Sums and extremes of three terms or more may be of a family that is there; of fewer, they would cost more than is
   /// gained.
-  std::uint32_t family_of_new(NodeId node, std::span<const std::uint32_t> key) {
+  std::uint32_t family_of_new(NodeId node) {
     const auto next = static_cast<std::uint32_t>(classes_.depth.size());
     if (!sums_.has_terms(node)) return next;
     // What kinds of terms are made of, and where the first one's count is.
     const bool sum = sums_.role(node) == Sums::Role::sum;
     const std::size_t words = sum ? 3 : 1, first = sum ? 1 : 2;
     std::uint32_t terms = 0;
-    for (std::size_t i = first; i < key.size(); i += words + 1) terms += key[i + words];
+    for (std::size_t i = first; i < key_.size(); i += words + 1) terms += key_[i + words];
     if (terms < choices::shortest_list) return next;
-    const std::size_t begin = kinds_.size();
-    kinds_.insert(kinds_.end(), key.begin(), key.begin() + static_cast<std::ptrdiff_t>(first));
-    for (std::size_t i = first; i < key.size(); i += words + 1) {
-      kinds_.insert(kinds_.end(), &key[i], &key[i] + words);
-    }
-    const auto candidate = static_cast<std::uint32_t>(kinds_begin_.size());
-    kinds_begin_.push_back(begin);
-    const std::uint32_t known = families_.find_or_enter(
-        candidate, latest_part_,
-        [&](std::uint32_t other) { return std::ranges::equal(kinds_of(other), kinds_of(candidate)); },
-        [&](std::uint32_t k) { return hash(kinds_of(k)); });
-    if (known == candidate) {
-      family_of_kinds_.push_back(next);
-    } else {
-      kinds_begin_.pop_back();
-      kinds_.resize(begin);
-    }
+    kinds_.assign(key_.begin(), key_.begin() + static_cast<std::ptrdiff_t>(first));
+    for (std::size_t i = first; i < key_.size(); i += words + 1)
+      kinds_.insert(kinds_.end(), &key_[i], &key_[i] + words);
+    const std::uint32_t known = families_.number(kinds_, latest_part_);
+    if (known == family_of_kinds_.size()) family_of_kinds_.push_back(next);
     return family_of_kinds_[known];
-  }
-
-  std::span<const std::uint32_t> kinds_of(std::uint32_t key) const { return part_of(kinds_, kinds_begin_, key); }
-  static std::span<const std::uint32_t> part_of(const LargeVector<std::uint32_t>& words,
-                                                const LargeVector<std::size_t>& begin, std::uint32_t key) {
-    const std::size_t end = key + 1 < begin.size() ? begin[key + 1] : words.size();
-    return std::span(words).subspan(begin[key], end - begin[key]);
-  }
-
-  static std::uint64_t hash(std::span<const std::uint32_t> key) {
-    std::uint64_t hash = key.size();
-    for (std::uint32_t word : key) hash = mix(hash, word);
-    return hash;
   }
 
   void make_plain_key(NodeId node) {
     const Op op = sums_.tape().op(node);
-    words_.push_back(static_cast<std::uint32_t>(op) + (sums_.differentiated(node) ? first_class : 0));
-    const std::size_t first = words_.size();
-    for (NodeId operand : sums_.tape().operands(node)) words_.push_back(part(operand));
-    if (op == Op::mul && words_[first] > words_[first + 1]) std::swap(words_[first], words_[first + 1]);
+    key_.push_back(static_cast<std::uint32_t>(op) + (sums_.differentiated(node) ? first_class : 0));
+    const std::size_t first = key_.size();
+    for (NodeId operand : sums_.tape().operands(node)) key_.push_back(part(operand));
+    if (op == Op::mul && key_[first] > key_[first + 1]) std::swap(key_[first], key_[first + 1]);
   }
 
   /// The class of an operand.
@@ -148,25 +111,24 @@ class Classifier {
       terms_.insert(terms_.end(), zeros, {0, std::min(weight, met), std::max(weight, met)});
     }
     std::sort(terms_.begin(), terms_.end());
-    words_.push_back(sums_.differentiated(node) ? sum_marker : sum_marker - 1);
+    key_.push_back(sums_.differentiated(node) ? sum_marker : sum_marker - 1);
     for (std::size_t i = 0; i < terms_.size();) {
       std::size_t end = i;
       while (end < terms_.size() && terms_[end] == terms_[i]) ++end;
-      words_.insert(words_.end(), terms_[i].begin(), terms_[i].end());
-      words_.push_back(static_cast<std::uint32_t>(end - i));
+      key_.insert(key_.end(), terms_[i].begin(), terms_[i].end());
+      key_.push_back(static_cast<std::uint32_t>(end - i));
       i = end;
     }
   }
 
   /// The classes of its operands in their order, each with how many there are in a row.
   void make_extreme_key(NodeId node) {
-    words_.push_back(extreme_marker);
-    words_.push_back(static_cast<std::uint32_t>(sums_.tape().op(node)) +
-                     (sums_.differentiated(node) ? first_class : 0));
+    key_.push_back(extreme_marker);
+    key_.push_back(static_cast<std::uint32_t>(sums_.tape().op(node)) + (sums_.differentiated(node) ? first_class : 0));
     std::uint32_t latest = sum_marker;
     for (const Term& term : sums_.terms(node)) {
-      if (part(term.a) != latest) words_.insert(words_.end(), {latest = of(term.a), 0});
-      ++words_.back();
+      if (part(term.a) != latest) key_.insert(key_.end(), {latest = of(term.a), 0});
+      ++key_.back();
     }
   }
 
@@ -183,14 +145,12 @@ class Classifier {
 
   const Sums& sums_;
   Classes classes_;
-  LargeVector<std::uint32_t> words_;    // the keys of all classes but the leaves', one after another
-  LargeVector<std::size_t> key_begin_;  // of each
-  UniqueTable table_;
-  std::uint32_t latest_part_ = 0;     // of the key that is being made
-  LargeVector<std::uint32_t> kinds_;  // of terms, of the families of sums, one after another
-  LargeVector<std::size_t> kinds_begin_;
+  std::vector<std::uint32_t> key_;  // that is being made
+  std::uint32_t latest_part_ = 0;   // of it
+  KeyNumbers keys_;                 // of all classes but the leaves'
+  std::vector<std::uint32_t> kinds_;
+  KeyNumbers families_;  // of sums, by kinds of terms
   LargeVector<std::uint32_t> family_of_kinds_;
-  UniqueTable families_;
   std::vector<std::array<std::uint32_t, 3>> terms_;
 };
 

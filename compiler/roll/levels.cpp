@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <unordered_map>
 #include <vector>
 
 #include "tapeloom/compiler/graph/tables.h"
@@ -12,15 +11,6 @@
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
-
-using Key = std::vector<std::uint32_t>;
-struct KeyHash {
-  std::size_t operator()(const Key& key) const {
-    std::uint64_t hash = key.size();
-    for (std::uint32_t word : key) hash = mix(hash, word);
-    return hash;
-  }
-};
 
 /// Keys are made of one node of each class: those of its others are the same.
 class Levels {
@@ -136,15 +126,18 @@ class Levels {
   bool enter(std::uint32_t c, Classes& merged) {
     make_key(c);
     const auto next = static_cast<std::uint32_t>(merged.family.size());
-    const auto [at, fresh] = of_key_.try_emplace(key_, next);
-    class_.push_back(at->second);
-    if (!fresh) {
-      merged.mixed[at->second] = true;
+    class_.push_back(op_count + keys_.number(key_));
+    if (class_.back() != next) {
+      merged.mixed[class_.back()] = true;
       return false;
     }
     const auto next_family = static_cast<std::uint32_t>(merged.depth.size());
     std::uint32_t family = next_family;
-    if (!kinds_.empty()) family = of_kinds_.try_emplace(kinds_, next_family).first->second;
+    if (!kinds_.empty()) {
+      const std::uint32_t known = families_.number(kinds_);
+      if (known == family_of_kinds_.size()) family_of_kinds_.push_back(next_family);
+      family = family_of_kinds_[known];
+    }
     if (family == next_family) {
       merged.depth.push_back(level_[c]);
       of_family_.push_back(classes_.family[c]), several_.push_back(false);
@@ -205,8 +198,9 @@ class Levels {
   std::vector<std::uint32_t> class_;      // likewise: the new one
   std::vector<std::uint32_t> of_family_;  // of each new family: the old one of its first class
   std::vector<bool> several_;             // likewise: whether there are others
-  std::unordered_map<Key, std::uint32_t, KeyHash> of_key_, of_kinds_;  // looked up, never walked
-  Key key_, kinds_;
+  std::vector<std::uint32_t> key_, kinds_;
+  KeyNumbers keys_, families_;                  // of new classes, and by kinds of terms
+  std::vector<std::uint32_t> family_of_kinds_;  // of each number of families_
   std::vector<std::array<std::uint32_t, 3>> terms_;
 };
 
