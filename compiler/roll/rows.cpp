@@ -215,11 +215,12 @@ bool Rows::same(std::span<const NodeId> a, std::span<const NodeId> b) const {
 void Rows::agree_on_order(const std::function<void(std::span<NodeId>)>& put) {
   if (operands_ < 2 || size() < 2) return;
   LargeVector<std::uint64_t> all_keys;
+  all_keys.reserve(size());
   for (const Row& row : rows_) all_keys.push_back(key_in_any_order(row));
-  LargeVector<std::pair<std::uint64_t, Row>> keys;
-  for (std::size_t i = 0; i < size(); ++i) keys.emplace_back(all_keys[i], rows_[i]);
   std::ranges::sort(all_keys);
   if (std::ranges::adjacent_find(all_keys) == all_keys.end()) return;
+  LargeVector<std::pair<std::uint64_t, Row>> keys;
+  for (const Row& row : rows_) keys.emplace_back(key_in_any_order(row), row);
   const auto key = [](const auto& keyed) { return keyed.first; };
   std::ranges::stable_sort(keys, {}, key);
   const auto operands = [&](const Row& row) { return std::span(read_).subspan(row.added * operands_, operands_); };
