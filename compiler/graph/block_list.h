@@ -73,6 +73,7 @@ class BlockList {
   }
 
   void reserve(std::size_t count) { words_.reserve(count); }
+  void reserve_like(const BlockList& other) { words_.reserve(other.words_.size()), rest_.reserve(other.rest_.size()); }
   void push_back(const Block& block) {
     if (is_small(block)) {
       words_.push_back(small(block));

@@ -94,6 +94,7 @@ class ViewList {
  public:
   std::size_t size() const { return words_.size(); }
   void reserve(std::size_t count) { words_.reserve(count); }
+  void reserve_like(const ViewList& other) { words_.reserve(other.words_.size()), apart_.reserve(other.apart_.size()); }
   inline void push_back(const Graph& graph, const View& view);
   /// All rows of a block.
   void push_back(BlockId block) { words_.push_back(block.index); }
@@ -225,7 +226,6 @@ class Graph {
     }
   }
   std::uint32_t nodes(BlockId id) const { return blocks_.nodes(id.index); }
-  std::size_t operand_count() const { return operands_.size(); }
   bool varying(const View& view) const { return blocks_.varying(view.block.index); }
   /// All rows of a block.
   View all(BlockId id) const { return {id, 0, blocks_.rows(id.index), 1}; }
@@ -291,6 +291,10 @@ class Graph {
   /// that a view of rows at another distance cannot stand for it.
   View side_by_side(const View& view);
   void reserve(std::size_t blocks, std::size_t operands);
+  /// For blocks like those of another graph.
+  void reserve_like(const Graph& other) {
+    blocks_.reserve_like(other.blocks_), operands_.reserve_like(other.operands_);
+  }
   /// Says that a block stands for so many more recorded nodes.
   void stands_for(BlockId id, std::size_t nodes) { blocks_.stands_for(id.index, nodes); }
   /// Makes a block a constant of these numbers, one a row. Its operands are forgotten with the next contract().
@@ -416,7 +420,7 @@ void finish_rebuild(const Graph& old, const ViewList& moved, Graph& graph);
 template <class Concerns, class Emit>
 Graph rebuild(const Graph& old, Concerns&& concerns, Emit&& emit) {
   Graph graph;
-  graph.reserve(old.size(), old.operand_count());
+  graph.reserve_like(old);
   const BlockFlags matrices = find_matrices(old);
   ViewList moved;
   moved.reserve(old.size());

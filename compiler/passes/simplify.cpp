@@ -16,10 +16,8 @@ class Simplifier {
  public:
   Simplifier(Graph& graph, bool before_differentiation) : g_(graph), before_(before_differentiation) {}
 
-  View elementwise(Op op, std::span<const View> x) {
-    const auto rule = rules[static_cast<std::size_t>(op)];
-    return rule != nullptr ? (this->*rule)(x) : nothing;
-  }
+  static bool has_rule(Op op) { return rules[static_cast<std::size_t>(op)] != nullptr; }
+  View elementwise(Op op, std::span<const View> x) { return (this->*rules[static_cast<std::size_t>(op)])(x); }
 
   /// A few contributions to all rows each, once a step, are sums like others: they may take a product in.
   View assemble(BlockId id, const Graph& of, std::span<const View> x) {
@@ -219,13 +217,17 @@ const std::array<Simplifier::Rule, op_count> Simplifier::rules = [] {
 }  // namespace
 
 Graph simplify(const Graph& graph, bool before_differentiation) {
-  return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
+  const auto concerns = [&](BlockId id) {
+    const Block block = graph[id];
+    if (block.kind == BlockKind::elementwise) return Simplifier::has_rule(block.op);
+    return block.kind == BlockKind::assemble || block.kind == BlockKind::batch_sum || block.kind == BlockKind::outer;
+  };
+  return rebuild(graph, concerns, [&](Graph& out, BlockId id, std::span<const View> operands) {
     Simplifier simplifier(out, before_differentiation);
     const Block block = graph[id];
     if (block.kind == BlockKind::elementwise) return simplifier.elementwise(block.op, operands);
     if (block.kind == BlockKind::assemble) return simplifier.assemble(id, graph, operands);
     if (block.kind == BlockKind::batch_sum) return simplifier.batch_sum(operands[0]);
-    if (block.kind != BlockKind::outer) return nothing;
     return simplifier.outer(operands[0], operands[1], graph.weights(id), graph.varying(graph.operand(id, 0)));
   });
 }
