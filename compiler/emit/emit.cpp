@@ -61,7 +61,7 @@ class Emitter {
     return !is_leaf(id) && !total(id) && !lies_on_totals(id) && placed_.part(id) == nullptr;
   }
   /// True for an assemble block, or a sum, that was placed on its totals.
-  bool lies_on_totals(BlockId id) const { return !g_[id].varying && totals_.first_of.contains(id.index); }
+  bool lies_on_totals(BlockId id) const { return totals_.first_of.contains(id.index) && !g_.varying(g_.all(id)); }
   std::uint32_t uniform_length(BlockId id) const {
     const std::uint32_t rows = g_[id].rows;
     return padded(rows) + (rows > 1 && placed_.has_parts(id) ? uniform_unit : 0);
@@ -338,7 +338,9 @@ class Emitter {
 
   /// The result may take the slots of operands that are read row by row in the same order.
   bool may_be_in_place(BlockId id) const {
-    if (g_[id].kind != BlockKind::elementwise || indexed_.contains(id)) return false;
+    if (g_.kind(id) != BlockKind::elementwise) return false;
+    if (indexed_.empty()) return true;
+    if (indexed_.contains(id)) return false;
     const OperandList all = g_.operands(id);
     return std::none_of(all.begin(), all.end(), [&](const View& x) { return indexed_.contains(x.block); });
   }

@@ -19,7 +19,8 @@ class IndexedRows {
  public:
   IndexedRows(const Graph& graph, const Sinks& sinks, const PlacedParts& placed);
 
-  bool contains(BlockId id) const { return !sources_.empty() && number_[id.index] != none; }
+  bool empty() const { return sources_.empty(); }
+  bool contains(BlockId id) const { return !empty() && number_[id.index] != none; }
   /// The blocks whose rows a block of these has, each once, none of them one of these.
   std::span<const BlockId> sources(BlockId id) const { return sources_[number_[id.index]]; }
 

@@ -63,6 +63,7 @@ class BlockList {
     return block;
   }
   BlockKind kind(std::size_t i) const { return words_[i].kind; }
+  Op op(std::size_t i) const { return words_[i].op; }
   bool varying(std::size_t i) const { return words_[i].varying; }
   std::uint32_t rows(std::size_t i) const { return words_[i].nodes == apart ? rest_[words_[i].first].rows : 1; }
   std::uint32_t nodes(std::size_t i) const {
@@ -81,6 +82,14 @@ class BlockList {
       words_.push_back(put_apart(block));
     }
   }
+  void push_elementwise(Op op, bool varying, std::uint32_t rows, std::uint32_t first_operand) {
+    if (rows == 1) {
+      words_.push_back({BlockKind::elementwise, op, varying, 0, first_operand});
+    } else {
+      push_back(
+          {.kind = BlockKind::elementwise, .op = op, .varying = varying, .rows = rows, .first_operand = first_operand});
+    }
+  }
   void set(std::size_t i, const Block& block);
   void stands_for(std::size_t i, std::size_t nodes) {
     if (words_[i].nodes + nodes < apart) {
@@ -94,7 +103,7 @@ class BlockList {
     words_[to] = words_[from];
     (words_[to].nodes == apart ? rest_[words_[to].first].first_operand : words_[to].first) = first_operand;
   }
-  /// Drops what is beyond the first `size` and gives the memory back.
+  /// Drops what is beyond the first `size` and gives the memory back, but for a little.
   void shrink(std::size_t size);
 
  private:

@@ -30,7 +30,8 @@ void BlockList::shrink(std::size_t size) {
   words_.shrink(size);
   std::size_t used = 0;
   for (const Word& word : words_) used += word.nodes == apart;
-  if (used == rest_.size()) return;
+  constexpr std::size_t little = 8;  // one of so many
+  if (rest_.size() - used <= rest_.size() / little) return;
   const GrowingVector<Rest> all = std::exchange(rest_, {});
   rest_.reserve(used);
   for (std::size_t i = 0; i < size; ++i) {
@@ -197,21 +198,16 @@ View Graph::add_copy(const Graph& from, BlockId id, std::span<const View> operan
 }
 
 bool Graph::add_moved(const Graph& from, BlockId id, const ViewList& moved) {
-  if (from.kind(id) != BlockKind::elementwise) return false;
-  Block block{.kind = BlockKind::elementwise, .op = from.blocks_[id.index].op, .rows = from.blocks_.rows(id.index)};
-  block.first_operand = static_cast<std::uint32_t>(operands_.size());
-  const std::size_t first = from.blocks_.first_operand(id.index), end = first + op_arity(block.op);
+  const BlockList& blocks = from.blocks_;
+  if (blocks.kind(id.index) != BlockKind::elementwise) return false;
+  const std::size_t first = blocks.first_operand(id.index), end = first + op_arity(blocks.op(id.index));
   check_size(end - first);
+  const auto first_operand = static_cast<std::uint32_t>(operands_.size());
+  bool varying = false;
   for (std::size_t at = first; at < end; ++at) {
-    const BlockId of = from.operands_.block(at);
-    if (from.operands_.is_whole(at) && moved.is_whole(of.index)) {
-      operands_.push_back(moved.block(of.index));
-    } else {
-      operands_.push_back(*this, moved.at(*this, of.index).through(from.operands_.at(from, at)));
-    }
-    block.varying |= blocks_.varying(moved.block(of.index).index);
+    varying |= blocks_.varying(operands_.push_moved(*this, from, at, moved).index);
   }
-  blocks_.push_back(block);
+  blocks_.push_elementwise(blocks.op(id.index), varying, blocks.rows(id.index), first_operand);
   return true;
 }
 

@@ -98,13 +98,13 @@ class ViewList {
   inline void push_back(const Graph& graph, const View& view);
   /// All rows of a block.
   void push_back(BlockId block) { words_.push_back(block.index); }
+  /// Operand i of another graph as it is in this one, where `moved` stand for the blocks of that; gives its block.
+  inline BlockId push_moved(const Graph& graph, const Graph& from, std::size_t i, const ViewList& moved);
   inline View at(const Graph& graph, std::size_t i) const;
   BlockId block(std::size_t i) const {
     const std::uint32_t word = words_[i];
     return (word & apart) != 0 ? apart_[word & ~apart].block : BlockId(std::size_t{word});
   }
-  /// Whether view i is all rows of a block.
-  bool is_whole(std::size_t i) const { return (words_[i] & apart) == 0; }
 
   /// Leaves out some views, and the blocks of the others move: keep(i) for each that stays, in order, then shrink().
   class Contraction {
@@ -312,6 +312,7 @@ class Graph {
 
  private:
   friend class OperandList::Iterator;
+  friend class ViewList;
   /// Throws where one more block, with so many operands, cannot be counted.
   void check_size(std::size_t operands) const {
     if (size() >= INT32_MAX || operands_.size() + operands >= UINT32_MAX) throw_too_large();
@@ -349,6 +350,18 @@ inline void ViewList::push_back(const Graph& graph, const View& view) {
 inline View ViewList::at(const Graph& graph, std::size_t i) const {
   const std::uint32_t word = words_[i];
   return (word & apart) != 0 ? apart_[word & ~apart] : graph.all(BlockId(std::size_t{word}));
+}
+
+inline BlockId ViewList::push_moved(const Graph& graph, const Graph& from, std::size_t i, const ViewList& moved) {
+  const std::uint32_t word = from.operands_.words_[i];
+  const std::uint32_t now = (word & apart) == 0 ? moved.words_[word] : apart;
+  if ((now & apart) == 0) {
+    words_.push_back(now);
+    return BlockId(std::size_t{now});
+  }
+  const View x = from.operands_.at(from, i), rows = moved.at(graph, x.block.index).through(x);
+  push_back(graph, rows);
+  return rows.block;
 }
 
 inline View OperandList::Iterator::operator*() const { return graph_->operands_.at(*graph_, at_); }
