@@ -2,7 +2,6 @@
 #include "tapeloom/compiler/graph/graph.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "tapeloom/compiler/graph/schedule.h"
