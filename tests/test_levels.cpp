@@ -9,6 +9,8 @@
 #include "bench/scalar_programs.h"
 #include "processor_time.h"
 #include "tapeloom/compiler/ways.h"
+#include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/lists.h"
 
 using namespace tapeloom;
 using namespace tapeloom::test;
@@ -22,7 +24,7 @@ using Write = std::function<Value(std::span<const Value>)>;
 Value least(Value a, Value b) { return min(a, b); }
 
 /// The instructions of a program of so many parameters, with gradients.
-std::size_t instructions(std::size_t count, const Write& write) {
+std::size_t count_instructions(std::size_t count, const Write& write) {
   Tape tape;
   Values x;
   for (std::size_t i = 0; i < count; ++i) x.push_back(tape.parameter(programs::datum(i)));
@@ -91,12 +93,12 @@ TEST_CASE("numeric programs that roll by level compute what the reference does, 
 
 TEST_CASE("a grid whose ends are kept takes as many instructions however wide, and few more than a periodic one") {
   const auto heat = [](std::size_t n, bool periodic) {
-    return instructions(n, [&](std::span<const Value> x) { return programs::heat(x, n, 20, periodic); });
+    return count_instructions(n, [&](std::span<const Value> x) { return programs::heat(x, n, 20, periodic); });
   };
   CHECK(heat(256, false) == heat(512, false));
   CHECK(10 * heat(256, false) <= 13 * heat(256, true));
   const auto wave = [](std::size_t n, bool periodic) {
-    return instructions(n, [&](std::span<const Value> x) { return programs::wave(x, n, 20, periodic); });
+    return count_instructions(n, [&](std::span<const Value> x) { return programs::wave(x, n, 20, periodic); });
   };
   CHECK(wave(256, false) == wave(512, false));
   CHECK(10 * wave(256, false) <= 13 * wave(256, true));
@@ -107,16 +109,16 @@ TEST_CASE("instructions of wavefronts, solves and scans grow with depth, not wit
     return static_cast<double>(program(2 * n)) / static_cast<double>(program(n));
   };
   const auto soft_dtw = [](std::size_t n) {
-    return instructions(2 * n, [&](std::span<const Value> x) { return programs::soft_dtw(x, n); });
+    return count_instructions(2 * n, [&](std::span<const Value> x) { return programs::soft_dtw(x, n); });
   };
   const auto edit_distance = [](std::size_t n) {
-    return instructions(2 * n, [&](std::span<const Value> x) { return programs::edit_distance(x, n, least); });
+    return count_instructions(2 * n, [&](std::span<const Value> x) { return programs::edit_distance(x, n, least); });
   };
   const auto solve = [](std::size_t n) {
-    return instructions(n * n + n, [&](std::span<const Value> x) { return programs::triangular_solve(x, n); });
+    return count_instructions(n * n + n, [&](std::span<const Value> x) { return programs::triangular_solve(x, n); });
   };
   const auto scan = [](std::size_t n) {
-    return instructions(n, [&](std::span<const Value> x) { return programs::scan(x, n); });
+    return count_instructions(n, [&](std::span<const Value> x) { return programs::scan(x, n); });
   };
   CHECK(soft_dtw(12) < 500);
   CHECK(ratio(soft_dtw, 12) < 2.35);
@@ -190,7 +192,7 @@ TEST_CASE("an alignment takes about as many instructions where the least of thre
     return cost[n][n];
   };
   const auto count = [&](bool nested_last) {
-    return instructions(60, [&](std::span<const Value> x) { return alignment(x, nested_last); });
+    return count_instructions(60, [&](std::span<const Value> x) { return alignment(x, nested_last); });
   };
   CHECK(10 * count(true) <= 12 * count(false));
   Tape tape;
@@ -284,4 +286,45 @@ TEST_CASE("short lists of derivatives take about as long where their lengths are
     return time.seconds();
   };
   CHECK(grows_less(seconds, 0, 1, 3.0));  // 1.6 times; 4.7 where it is to be foreseen which lists end where
+}
+
+TEST_CASE("differences and products of neighbours in a grid are read in runs, in the order of their distances") {
+  constexpr std::size_t width = 20, height = 17;
+  // What is between a place and its right and lower neighbours, where it has both, or one of them.
+  const auto energy = [](std::span<const Value> u, bool product, bool edges) {
+    const auto between = [&](Value a, Value b) { return product ? a * b : b - a; };
+    Value sum = 0.0;
+    for (std::size_t y = 0; y < height; ++y) {
+      for (std::size_t x = 0; x < width; ++x) {
+        const std::size_t at = y * width + x;
+        const bool right = x + 1 < width, below = y + 1 < height;
+        if (right && below) {
+          const Value dx = between(u[at], u[at + 1]), dy = between(u[at], u[at + width]);
+          sum += sqrt(dx * dx + dy * dy + 0.01);
+        } else if (edges && (right || below)) {
+          sum += exp(between(u[at], u[at + (right ? 1 : width)]));
+        }
+      }
+    }
+    return sum;
+  };
+  for (const bool product : {false, true}) {
+    for (const bool edges : {false, true}) {
+      INFO("product " << product << ", edges " << edges);
+      Tape tape;
+      Values u;
+      for (std::size_t i = 0; i < width * height; ++i) u.push_back(tape.parameter(programs::datum(i)));
+      const Value loss = energy(u, product, edges);
+      const Program program = compile(loss, {.verify = true});
+      std::size_t gathers = 0, in_runs = 0;
+      instructions::each(program, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+        if (i.kind != InstructionKind::gather) return;
+        ++gathers, in_runs += !instructions::find_list_runs(i, s, program.indices.data()).empty();
+      });
+      CHECK(gathers > 0);
+      CHECK(in_runs == gathers);
+      Executor<double> executor(program, {});
+      expect_step_like_evaluate(executor, loss, {}, {}, 1, 64.0);
+    }
+  }
 }

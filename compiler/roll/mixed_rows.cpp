@@ -26,9 +26,9 @@ double seconds_to_read(const Rows& rows, std::size_t begin, std::size_t end, std
 
 namespace {
 
-double seconds_to_read_all(const Rows& rows, std::size_t end, bool varying) {
+double seconds_to_read_all(const Rows& rows, std::size_t begin, std::size_t end, bool varying) {
   double seconds = cost::start;
-  for (std::size_t k = 0; k < rows.operands(); ++k) seconds += seconds_to_read(rows, 0, end, k, varying);
+  for (std::size_t k = 0; k < rows.operands(); ++k) seconds += seconds_to_read(rows, begin, end, k, varying);
   return seconds;
 }
 
@@ -36,7 +36,7 @@ double seconds_to_read_all(const Rows& rows, std::size_t end, bool varying) {
 std::pair<double, double> seconds_together_and_apart(const Rows& rows, std::size_t end, bool varying,
                                                      std::vector<std::size_t>& ends) {
   rows.find_runs(0, end, ends);
-  return {seconds_to_read_all(rows, end, varying),
+  return {seconds_to_read_all(rows, 0, end, varying),
           cost::start * static_cast<double>(ends.size() * choices::readers_of_runs)};
 }
 
@@ -45,6 +45,14 @@ std::pair<double, double> seconds_together_and_apart(const Rows& rows, std::size
 double seconds_to_read(const Rows& rows, bool varying, std::vector<std::size_t>& ends) {
   const auto [together, apart] = seconds_together_and_apart(rows, rows.size(), varying, ends);
   return std::min(together, apart);
+}
+
+void order_by_distance(Rows& rows, std::size_t begin, std::size_t end, bool varying) {
+  if (rows.operands() < 2) return;
+  const double before = seconds_to_read_all(rows, begin, end, varying);
+  const Rows::Order order = rows.order();
+  rows.sort_by_distance(begin, end);
+  if (choices::better_by_distance * before < seconds_to_read_all(rows, begin, end, varying)) rows.set_order(order);
 }
 
 double cut_mixed(Rows& rows, bool varying, std::vector<std::size_t>& ends) {
@@ -60,7 +68,10 @@ double cut_mixed(Rows& rows, bool varying, std::vector<std::size_t>& ends) {
     rows.set_order(sorted);
     rows.find_runs(0, kept, ends);
   }
-  if (keeps_order ? together < apart : sorted_together < sorted_apart) ends.assign(1, kept);
+  if (keeps_order ? together < apart : sorted_together < sorted_apart) {
+    ends.assign(1, kept);
+    order_by_distance(rows, 0, kept, varying);
+  }
   return std::min({together, apart, sorted_together, sorted_apart});
 }
 

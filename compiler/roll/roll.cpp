@@ -138,6 +138,7 @@ void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
     if (better_together()) {
       ends_.assign(1, kept);
       rows_.sort_for_fewer_gathered(0, kept);
+      order_by_distance(rows_, 0, kept, sums_.tape().varying(members[0]));
     }
   }
   std::size_t begin = 0;

@@ -292,6 +292,22 @@ void Rows::sort_as_added() {
   sort(0, size(), [](const Row& a, const Row& b) { return a.added < b.added; });
 }
 
+/// Of operand k from the first one, in rows, which may be negative and wrap; and its block. None of constants.
+Coordinate Rows::distance(const Row& row, std::size_t k) const {
+  const Coordinate first = p_.at(of(row)[0]), at = p_.at(of(row)[k]);
+  return {at.block, at.block == 0 ? 0 : at.row - (first.block == 0 ? 0 : first.row)};
+}
+
+void Rows::sort_by_distance(std::size_t begin, std::size_t end) {
+  sort(begin, end, [&](const Row& a, const Row& b) {
+    for (std::size_t k = 1; k < operands_; ++k) {
+      const Coordinate of_a = distance(a, k), of_b = distance(b, k);
+      if (of_a != of_b) return of_a < of_b;
+    }
+    return places_before(a, b, 0, operands_);
+  });
+}
+
 void Rows::sort_by_all(std::size_t first, std::size_t last) {
   sort(0, size(), [&](const Row& a, const Row& b) { return before(a, b, first, last); });
 }

@@ -142,6 +142,9 @@ class Rows {
   std::size_t gathered_operands(std::size_t begin, std::size_t end) const;
   /// In the order in which they were added.
   void sort_as_added();
+  /// By how far the other operands lie from the first one, then by where that lies: what is between neighbours in a
+  /// grid, or between all pairs, is read in runs then.
+  void sort_by_distance(std::size_t begin, std::size_t end);
   /// By the coordinates of operands [first, last), or the numbers of those that are constants.
   void sort_by_all(std::size_t first, std::size_t last);
   /// The order of that between rows.
@@ -188,6 +191,7 @@ class Rows {
   bool before(const Row& a, const Row& b, std::size_t first, std::size_t last) const;
   bool places_before(const Row& a, const Row& b, std::size_t first, std::size_t last) const;
   bool numbers_before(const Row& a, const Row& b) const;
+  Coordinate distance(const Row& row, std::size_t k) const;
   std::uint64_t ordered(double number) const;
   std::uint64_t key_in_any_order(const Row& row) const;
   bool same(std::span<const NodeId> a, std::span<const NodeId> b) const;

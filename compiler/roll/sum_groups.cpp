@@ -184,6 +184,7 @@ void SumGrouper::group_runs(std::size_t begin, std::size_t last) {
     if (runs_.size() > choices::few_runs && !are_blocks()) {
       runs_.assign(1, last);
       table_->rows.sort_for_fewer_gathered(begin, last);
+      order_by_distance(table_->rows, begin, last, sums_.tape().varying(table_->rows.node(begin)));
     }
   } else if (are_several_matrices(begin, last)) {
     for (std::size_t end = begin; end < last;) runs_.push_back(end = even_weights_end(end, last));

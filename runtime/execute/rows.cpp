@@ -118,6 +118,10 @@ void Runner<T>::elementwise_once(const Instruction& i, const Shape& s) {
       const OperandRows<T> rows(view_, i, s, k);
       x[k] = rows.row(begin);
       if (rows.step <= 1) continue;
+      if (k > 0 && s.step[k] == s.step[k - 1] && i.x[k] == i.x[k - 1]) {
+        x[k] = x[k - 1];
+        continue;
+      }
       kernels_.transpose(count, 1, x[k], rows.step, numbers[k], some);
       x[k] = numbers[k];
     }

@@ -79,8 +79,10 @@ inline void transpose_square(const T* from, std::size_t from_stride, std::size_t
 template <class T, std::size_t... row>
 inline void transpose_column(const T* from, std::size_t from_stride, std::size_t last, T* to,
                              std::index_sequence<row...>) {
-  const typename Lanes<T>::Vector column = {from[(row < last ? row : last) * from_stride]...};
-  Lanes<T>(column).store(to);
+  using Vector = typename Lanes<T>::Vector;
+  const bool whole = last + 1 >= sizeof...(row);
+  Lanes<T>(whole ? Vector{from[row * from_stride]...} : Vector{from[(row < last ? row : last) * from_stride]...})
+      .store(to);
 }
 
 /// Every other number of two vectors, from lane `first` of the first on.
