@@ -51,8 +51,10 @@ void order_by_distance(Rows& rows, std::size_t begin, std::size_t end, bool vary
   if (rows.operands() < 2) return;
   const double before = seconds_to_read_all(rows, begin, end, varying);
   const Rows::Order order = rows.order();
-  rows.sort_by_distance(begin, end);
-  if (choices::better_by_distance * before < seconds_to_read_all(rows, begin, end, varying)) rows.set_order(order);
+  const bool few = rows.sort_by_distance(begin, end) <= choices::most_distances;
+  if (!few || choices::better_by_distance * before < seconds_to_read_all(rows, begin, end, varying)) {
+    rows.set_order(order);
+  }
 }
 
 double cut_mixed(Rows& rows, bool varying, std::vector<std::size_t>& ends) {

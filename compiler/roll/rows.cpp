@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <compare>
 #include <utility>
 #include <vector>
 
@@ -298,14 +299,21 @@ Coordinate Rows::distance(const Row& row, std::size_t k) const {
   return {at.block, at.block == 0 ? 0 : at.row - (first.block == 0 ? 0 : first.row)};
 }
 
-void Rows::sort_by_distance(std::size_t begin, std::size_t end) {
-  sort(begin, end, [&](const Row& a, const Row& b) {
+std::size_t Rows::sort_by_distance(std::size_t begin, std::size_t end) {
+  const auto compare = [&](const Row& a, const Row& b) {
     for (std::size_t k = 1; k < operands_; ++k) {
-      const Coordinate of_a = distance(a, k), of_b = distance(b, k);
-      if (of_a != of_b) return of_a < of_b;
+      const auto order = distance(a, k) <=> distance(b, k);
+      if (order != 0) return order;
     }
-    return places_before(a, b, 0, operands_);
+    return std::strong_ordering::equal;
+  };
+  sort(begin, end, [&](const Row& a, const Row& b) {
+    const auto order = compare(a, b);
+    return order != 0 ? order < 0 : places_before(a, b, 0, operands_);
   });
+  std::size_t distances = 1;
+  for (std::size_t i = begin + 1; i < end; ++i) distances += compare(rows_[i - 1], rows_[i]) != 0;
+  return distances;
 }
 
 void Rows::sort_by_all(std::size_t first, std::size_t last) {

@@ -142,9 +142,9 @@ class Rows {
   std::size_t gathered_operands(std::size_t begin, std::size_t end) const;
   /// In the order in which they were added.
   void sort_as_added();
-  /// By how far the other operands lie from the first one, then by where that lies: what is between neighbours in a
-  /// grid, or between all pairs, is read in runs then.
-  void sort_by_distance(std::size_t begin, std::size_t end);
+  /// By how far the other operands lie from the first one, then by where that lies: differences of neighbours in a grid
+  /// are read in runs then. Returns how many distances there are.
+  std::size_t sort_by_distance(std::size_t begin, std::size_t end);
   /// By the coordinates of operands [first, last), or the numbers of those that are constants.
   void sort_by_all(std::size_t first, std::size_t last);
   /// The order of that between rows.
