@@ -331,8 +331,11 @@ void SumGrouper::plan_terms(const SumGroup& group) {
 /// Alike terms that lie side by side from sum to sum are added one after another, unless there are many.
 bool SumGrouper::better_one_after_another(const SumGroup& group, const SumTable::Kind& kind) const {
   if (table_->as_recorded()) return cheaper_one_after_another(group, kind);
-  if (group.rows() == 1 || kind.count > choices::many_in_place) return false;
+  if (group.rows() == 1) return false;
   const SumTable& t = *table_;
+  const bool by_cost = kind.count > choices::few_anywhere && kind.count <= choices::many_by_cost;
+  if (by_cost && !sums_.tape().varying(t.rows.node(group.begin))) return cheaper_one_after_another(group, kind);
+  if (kind.count > choices::many_in_place) return false;
   bool in_place = true;
   for (std::size_t j = kind.first; kind.count > choices::few_anywhere && in_place && j < kind.first + kind.count; ++j) {
     in_place = t.rows.in_place(group.begin, group.end, t.factor_a(j)) &&
