@@ -17,7 +17,8 @@ class LoadsInPlace {
  public:
   /// None.
   LoadsInPlace() = default;
-  /// The same for tiles of any size, so that a sample's results do not depend on which it is in.
+  /// The same for tiles of any size, so that a sample's results do not depend on which it is in, but for a tile of one
+  /// sample: the one sum of a long row is added up in another order there.
   LoadsInPlace(const Program& program, std::size_t vector_lanes);
 
   bool contains(std::uint32_t load) const { return !of_load_.empty() && of_load_[load]; }
