@@ -9,6 +9,31 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
+namespace {
+
+/// The rows of amounts that lie side by side, in the order of the rows that they are added to, as many to each of
+/// `count`; or nothing.
+View side_by_side(std::span<const RowScatter::Part> parts, std::size_t count) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> rows;  // added to, and of the amount
+  const BlockId block = parts[0].amount.block;
+  for (const auto& [to, amount] : parts) {
+    if (amount.block != block) return nothing;
+    for (std::uint32_t r = 0; r < to.rows; ++r) {
+      rows.emplace_back(to.row + r * to.step, amount.row + r * amount.step);
+    }
+  }
+  if (rows.size() % count != 0) return nothing;
+  std::ranges::stable_sort(rows, {}, [](const auto& row) { return row.first; });
+  const std::size_t each = rows.size() / count;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const bool same = rows[i].first == rows[i - 1].first;
+    if (same != (i % each != 0) || rows[i].second != rows[0].second + i) return nothing;
+  }
+  return {block, rows[0].second, static_cast<std::uint32_t>(rows.size()), 1};
+}
+
+}  // namespace
+
 void RowScatter::add(const View& to, const View& amount) { parts_.push_back({to, amount}); }
 
 void RowScatter::each(Graph& graph, const std::function<void(const View&, const View&)>& contribute) {
@@ -35,6 +60,11 @@ void RowScatter::contribute_block(Graph& graph, std::span<const Part> parts,
   const bool once = added == rows.size();
   const std::uint32_t span = rows.back() - rows[0] + 1;
   const bool full = span == rows.size();
+  const View summed = once || !full ? nothing : side_by_side(parts, rows.size());
+  if (summed != nothing) {
+    const View sums = graph.add_row_sum(summed, static_cast<std::uint32_t>(rows.size()));
+    return contribute({parts[0].to.block, rows[0], sums.rows, 1}, sums);
+  }
   // In one list with the block's other contributions, each row costs what it is. To put those of every reader together
   // first, with zeros between them, takes many times as long where many read a few rows here and there.
   if (listed_ && !(full && once)) {

@@ -12,6 +12,10 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 /// contributions are `listed`, leaves those of a block one by one, unless they are neighbours, each of them once.
 class RowScatter {
  public:
+  struct Part {
+    View to, amount;
+  };
+
   explicit RowScatter(bool listed) : listed_(listed) {}
 
   /// Adds the rows of `amount` to those that `to` reads.
@@ -21,9 +25,6 @@ class RowScatter {
   void each(Graph& graph, const std::function<void(const View& to, const View& amount)>& contribute);
 
  private:
-  struct Part {
-    View to, amount;
-  };
   void contribute_block(Graph& graph, std::span<const Part> parts,
                         const std::function<void(const View&, const View&)>& contribute);
 
