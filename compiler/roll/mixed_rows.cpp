@@ -47,14 +47,14 @@ double seconds_to_read(const Rows& rows, bool varying, std::vector<std::size_t>&
   return std::min(together, apart);
 }
 
-void order_by_distance(Rows& rows, std::size_t begin, std::size_t end, bool varying) {
-  if (rows.operands() < 2) return;
+bool order_by_distance(Rows& rows, std::size_t begin, std::size_t end, bool varying) {
+  if (rows.operands() < 2) return false;
   const double before = seconds_to_read_all(rows, begin, end, varying);
   const Rows::Order order = rows.order();
   const bool few = rows.sort_by_distance(begin, end) <= choices::most_distances;
-  if (!few || choices::better_by_distance * before < seconds_to_read_all(rows, begin, end, varying)) {
-    rows.set_order(order);
-  }
+  const bool better = few && choices::better_by_distance * before >= seconds_to_read_all(rows, begin, end, varying);
+  if (!better) rows.set_order(order);
+  return better;
 }
 
 double cut_mixed(Rows& rows, bool varying, std::vector<std::size_t>& ends) {

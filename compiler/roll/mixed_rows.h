@@ -14,8 +14,8 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 double cut_mixed(Rows& rows, bool varying, std::vector<std::size_t>& ends);
 
 /// Puts rows that are to be one block in the order of the distances between their operands, if it is read in much less
-/// time so.
-void order_by_distance(Rows& rows, std::size_t begin, std::size_t end, bool varying);
+/// time so. Whether it is.
+bool order_by_distance(Rows& rows, std::size_t begin, std::size_t end, bool varying);
 
 /// Seconds that it takes to read all rows as they are ordered, as one block or run by run, of which `ends` are set.
 double seconds_to_read(const Rows& rows, bool varying, std::vector<std::size_t>& ends);

@@ -289,8 +289,8 @@ std::size_t Rows::gathered_operands(std::size_t begin, std::size_t end) const {
   return gathered;
 }
 
-void Rows::sort_as_added() {
-  sort(0, size(), [](const Row& a, const Row& b) { return a.added < b.added; });
+void Rows::sort_as_added(std::size_t begin, std::size_t end) {
+  sort(begin, end, [](const Row& a, const Row& b) { return a.added < b.added; });
 }
 
 /// Of operand k from the first one, in rows, which may be negative and wrap; and its block. None of constants.

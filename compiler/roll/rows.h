@@ -141,7 +141,8 @@ class Rows {
   /// How many operands are not read in place.
   std::size_t gathered_operands(std::size_t begin, std::size_t end) const;
   /// In the order in which they were added.
-  void sort_as_added();
+  void sort_as_added() { sort_as_added(0, size()); }
+  void sort_as_added(std::size_t begin, std::size_t end);
   /// By how far the other operands lie from the first one, then by where that lies: differences of neighbours in a grid
   /// are read in runs then. Returns how many distances there are.
   std::size_t sort_by_distance(std::size_t begin, std::size_t end);

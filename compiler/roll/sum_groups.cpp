@@ -184,7 +184,11 @@ void SumGrouper::group_runs(std::size_t begin, std::size_t last) {
     if (runs_.size() > choices::few_runs && !are_blocks()) {
       runs_.assign(1, last);
       table_->rows.sort_for_fewer_gathered(begin, last);
-      order_by_distance(table_->rows, begin, last, sums_.tape().varying(table_->rows.node(begin)));
+      const bool varying = sums_.tape().varying(table_->rows.node(begin));
+      const bool by_distance = order_by_distance(table_->rows, begin, last, varying);
+      // Where no order puts anything side by side, that of who reads the sums may be the recorded one.
+      if (!by_distance && table_->rows.gathered_operands(begin, last) == table_->rows.operands())
+        table_->rows.sort_as_added(begin, last);
     }
   } else if (are_several_matrices(begin, last)) {
     for (std::size_t end = begin; end < last;) runs_.push_back(end = even_weights_end(end, last));
