@@ -141,11 +141,14 @@ class Pipeline {
     const bool chooses = has_where(graph_);
     clean_up();
     pass("recognise_idioms", options.idioms && may_round, recognise_idioms);
+    bool any_missing = false;
+    pass("find_matrix_products", options.simplify && may_round,
+         [&](Graph graph) { return find_matrix_products(std::move(graph), any_missing); });
     if (differentiates) {
       pass("differentiate", true, [&](Graph graph) {
         return differentiate(std::move(graph), differentiation(chooses || options.exact, by_level));
       });
-      repeats_for_nan_ = (chooses || has_gaps(graph_)) && may_round;
+      repeats_for_nan_ = (chooses || any_missing || has_gaps(graph_)) && may_round;
       before = false;
       clean_up();
     }

@@ -30,6 +30,10 @@ constexpr std::size_t most_zeros_a_row = 4, most_zeros = 64;
 constexpr int most_factors = 4;
 /// Guarded rows of a block in more runs of evenly spaced rows are gathered for one guard, rather than a guard each.
 constexpr std::size_t few_guard_runs = 2;
+/// Sums of products of fewer results stay sums.
+constexpr std::size_t least_matrix_entries = 4;
+/// And so do those that would be less than one in so many entries of a matrix product.
+constexpr std::size_t most_entries_a_dot = 2;
 }  // namespace choices
 
 /// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
@@ -73,6 +77,11 @@ Graph merge_products(Graph graph);
 /// input and its state with a bias each. requires: a valid graph, not differentiated yet. maintains: order; a sum is
 /// rounded in another order.
 Graph add_parameters_first(Graph graph);
+
+/// Makes matrix products of sums of products of what is computed once a step, where the same vectors meet one another
+/// again and again, as queries and keys do. `any_missing` becomes true if there are entries that are no such sums, or
+/// gaps. requires: a valid graph, not differentiated yet. maintains: order; sums are rounded in another order.
+Graph find_matrix_products(Graph graph, bool& any_missing);
 
 /// Makes one product of a row and a vector of a sum over products of rows, once a step, which nobody else reads.
 /// requires: a valid graph. maintains: order; the sum is rounded in another order.

@@ -224,6 +224,7 @@ bool ExtremeRows::better_side_by_side(std::size_t begin, std::size_t end) const 
   const std::size_t count = rows_.operands(), extremes = end - begin;
   if (count > choices::most_rows) return true;
   if (sums_.terms(rows_.node(begin)).size() != count) return false;
+  if (count > choices::few_operands && rows_.in_place(begin, end, 0, count)) return false;  // one after another
   const std::size_t least = count <= choices::few_operands ? count - 1 : choices::rows_an_operand * count;
   if (extremes < least && count * extremes <= choices::most_rows) return false;
   for (std::size_t k = 0; k < count; ++k) {

@@ -259,6 +259,7 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
       switch (ways_[at]) {
         case Way::product:
           for (; product != products_.end() && product->at == at; ++product) add_product(*product, calls);
+          if (is_checked(at)) add_check(at, calls);
           break;
         case Way::sums:
           if (sums + 1 != sums_.end() && sums_rows(sums[1], samples)) {

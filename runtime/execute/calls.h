@@ -225,12 +225,13 @@ struct Call {
     products,      ///< runs `kernel` for as many columns, b_offset and c_offset apart
     transpose,     ///< of what later calls read
     moves,         ///< of rows that lie side by side
+    check,         ///< that `end` results at a are finite: else an infinite number may have met a gap
   };
 
   Kind kind;
   bool adds = false;       ///< to what is in these totals: an instruction of the stage has been there before
   std::uint32_t at;        ///< the instruction's index
-  std::uint32_t end = 0;   ///< of instructions; or how many columns, or moves
+  std::uint32_t end = 0;   ///< of instructions; or how many columns, moves or results
   std::uint32_t load = 0;  ///< of sums_of_load and dots_of_load
   const T* a = nullptr;    ///< of the kernel; so are b and c
   const T* b = nullptr;
@@ -332,6 +333,8 @@ class CallPlanner {
   bool reads_from_end(const T* matrix);
   std::size_t parts_of(const BoundProduct<T>& bound) const;
   void add_moves(std::uint32_t at, CallList<T>& calls) const;
+  bool is_checked(std::uint32_t at) const;
+  void add_check(std::uint32_t at, CallList<T>& calls) const;
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
   void add_dots_of_load(BoundDots<T>& bound, CallList<T>& calls);
   void add_sums(BoundSums<T>& bound, CallList<T>& calls);

@@ -164,6 +164,7 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   }
   if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program, held);
   if (!skip_zeros) find_weights_with_gaps();
+  may_run_again_ = watch_ || !weights_with_gaps_.empty() || once_->has_checks();
   if (profiled) {
     profile_.emplace();
     is_prepared_ = true;
@@ -205,7 +206,7 @@ GuardFailure Interpreter<T>::run(const Binding& binding, const BatchRows& batch)
   if (is_prepared_) [[unlikely]]
     return run_prepared(binding, batch);
   // Mostly no step is done again.
-  return watch_ || !weights_with_gaps_.empty() ? run_step(binding, batch) : run_stages(binding, batch);
+  return may_run_again_ ? run_step(binding, batch) : run_stages(binding, batch);
 }
 
 /// Where uniform inputs were set since the last step, gradients are hidden after each, or it is profiled. Out of the

@@ -188,6 +188,7 @@ class Interpreter {
   std::optional<GradientWatch> watch_;           // of a program whose steps may be repeated
   std::unique_ptr<Interpreter> skipping_zeros_;  // from the first step on that is repeated
   std::vector<Range> weights_with_gaps_;         // parameters: where one is not finite, gaps have to be left out
+  bool may_run_again_ = false;
   T loss_ = T(0);
   std::optional<Profile> profile_;  // without what the runners have
 };

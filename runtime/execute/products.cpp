@@ -28,6 +28,7 @@ void CallPlanner<T>::bind_products(std::uint32_t at) {
   const bool may_copy = w.may_be_copied(program_) && s.places >= least_rows_for_a_copy;
   const bool together = view_.once() && s.place_step == 0 && (outer || side_by_side || may_copy);
   const bool rows_are_places = !outer && view_.once() && (together || side_by_side);
+  if (is_checked(at)) ++most_calls_;
   std::size_t bind = products_.size();
   const std::size_t begin = bind;
   for (std::uint32_t p = 0; p < (together ? 1 : s.places); ++p) {
@@ -166,6 +167,24 @@ BoundProduct<T> CallPlanner<T>::bound_outer(const Instruction& i, const Shape& s
           .c_step = b.result_step};
 }
 
+/// Whether a matrix that is computed once a step meets a 0 where a gap is, and may be infinite. Parameters are looked
+/// at before the step.
+template <class T>
+bool CallPlanner<T>::is_checked(std::uint32_t at) const {
+  const Instruction& i = program_.instructions[at];
+  const Shape& s = program_.shapes[i.shape];
+  const bool gaps = i.kind == InstructionKind::dense && s.gaps != Shape::no_gaps;
+  return gaps && view_.once() && !skip_zeros_ && !Matrix(i, s).is_of_parameters(program_);
+}
+
+template <class T>
+void CallPlanner<T>::add_check(std::uint32_t at, CallList<T>& calls) const {
+  const Instruction& i = program_.instructions[at];
+  const auto results = static_cast<std::uint32_t>(instructions::Dense{i, program_.shapes[i.shape]}.result().count);
+  calls.calls.push_back(
+      {.kind = Call<T>::Kind::check, .at = at, .end = results, .a = view_.tile + i.out, .moves = nullptr});
+}
+
 template <class T>
 void CallPlanner<T>::add_product(BoundProduct<T>& bound, CallList<T>& calls) {
   Product<T>& product = bound.product;
@@ -268,11 +287,13 @@ void CallPlanner<T>::add_dots_of_load(BoundDots<T>& bound, CallList<T>& calls) {
   }
 }
 
-#define TAPELOOM_INSTANTIATE(T)                                              \
-  template void CallPlanner<T>::bind_products(std::uint32_t);                \
-  template void CallPlanner<T>::add_afterwards(std::uint32_t);               \
-  template void CallPlanner<T>::add_product(BoundProduct<T>&, CallList<T>&); \
-  template void CallPlanner<T>::bind_dots_of_load(std::uint32_t);            \
+#define TAPELOOM_INSTANTIATE(T)                                               \
+  template void CallPlanner<T>::bind_products(std::uint32_t);                 \
+  template void CallPlanner<T>::add_afterwards(std::uint32_t);                \
+  template bool CallPlanner<T>::is_checked(std::uint32_t) const;              \
+  template void CallPlanner<T>::add_check(std::uint32_t, CallList<T>&) const; \
+  template void CallPlanner<T>::add_product(BoundProduct<T>&, CallList<T>&);  \
+  template void CallPlanner<T>::bind_dots_of_load(std::uint32_t);             \
   template void CallPlanner<T>::add_dots_of_load(BoundDots<T>&, CallList<T>&);
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)

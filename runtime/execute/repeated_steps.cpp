@@ -6,19 +6,22 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
-/// Weights that are computed are made of any parameters.
+/// Weights that are computed are made of any parameters; products once a step are looked at when they are done.
 template <class T>
 void Interpreter<T>::find_weights_with_gaps() {
   const auto count = static_cast<std::uint32_t>(program_.parameters.size());
   std::vector<bool> found(count, false);
-  for (const Instruction& i : program_.instructions) {
-    const Shape& s = program_.shapes[i.shape];
-    if (i.kind != InstructionKind::dense || s.gaps == Shape::no_gaps) continue;
+  const auto add = [&](const Instruction& i, const Shape& s, bool once) {
+    if (i.kind != InstructionKind::dense || s.gaps == Shape::no_gaps) return;
+    if (once && !Matrix(i, s).is_of_parameters(program_)) return;
     const std::uint32_t places = (s.places - 1) * s.place_step;
     const std::uint32_t end = i.x[0] + places + (s.rows - 1) * s.row_step + (s.terms - 1) * s.term_step + 1;
     const bool computed = end > count;
     std::fill(found.begin() + (computed ? 0 : i.x[0]), found.begin() + (computed ? count : end), true);
-  }
+  };
+  using instructions::each;
+  each(program_, &Stage::uniform, [&](std::uint32_t, const auto& i, const auto& s) { add(i, s, true); });
+  each(program_, &Stage::tile, [&](std::uint32_t, const auto& i, const auto& s) { add(i, s, false); });
   for (std::uint32_t slot = 0; slot < count; ++slot) {
     if (!found[slot]) continue;
     if (weights_with_gaps_.empty() || weights_with_gaps_.back().end != slot) weights_with_gaps_.push_back({slot, slot});
@@ -33,6 +36,7 @@ GuardFailure Interpreter<T>::run_step(const Binding& binding, const BatchRows& b
     if (!kernels_.all_finite(parameters_.data() + weights.begin, weights.size())) return run_again(binding, batch);
   }
   const GuardFailure failure = run_stages(binding, batch);
+  if (once_->take_found_infinite()) return run_again(binding, batch);
   if (watch_ && !failure.any() && gradients_have_nan(batch.count)) repeat_for_nan(binding, batch);
   return failure;
 }

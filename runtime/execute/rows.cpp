@@ -54,7 +54,7 @@ void Runner<T>::run_instruction(const Instruction& i, const Tile& tile, T* total
     case InstructionKind::gather:
       return row_kernels_.gather(view_, i, s);
     case InstructionKind::row_extreme:
-      return row_kernels_.row_extreme(view_, i, s);
+      return view_.once() ? extremes_once(i, s) : row_kernels_.row_extreme(view_, i, s);
     case InstructionKind::row_extreme_reverse:
       return row_kernels_.row_extreme_reverse(view_, i, s);
     case InstructionKind::reduce:
@@ -138,6 +138,19 @@ void Runner<T>::elementwise_once(const Instruction& i, const Shape& s) {
     kernel(last, x[0], x[1], x[2], lanes);
     std::copy_n(last, count - whole, out + whole);
   }
+}
+
+/// Neighbours are compared a vector at a time. That does not tell which of two zeros came first, and has the sign of.
+template <class T>
+void Runner<T>::extremes_once(const Instruction& i, const Shape& s) {
+  const OperandRows<T> x(view_, i, s);
+  bool found = kernels_.extreme != nullptr && x.step == 1 && s.rows >= kernels_.vector_lanes;
+  for (std::size_t n = 0; found && n < s.terms; ++n) {
+    T& out = view_.tile[i.out + n];
+    out = kernels_.extreme(i.op, x.row(n * s.rows), s.rows);
+    found = out != T(0);
+  }
+  if (!found) row_kernels_.row_extreme(view_, i, s);
 }
 
 template <class T>

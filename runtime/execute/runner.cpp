@@ -116,6 +116,8 @@ template <bool profiled>
       move_rows(std::span(call.moves, call.end));
     } else if (call.kind == Kind::transpose) {
       call.transposed.run(kernels_);
+    } else if (call.kind == Kind::check) {
+      found_infinite_ = found_infinite_ || !kernels_.all_finite(call.a, call.end);
     } else {
       const T* a = sample_rows_[call.load].data + call.kernel.a_offset;
       call.kernel.run(call.kernel, a, call.b, call.c, false);
@@ -138,6 +140,7 @@ OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels,
   for (const Call<T>& call : calls_.calls) {
     using Kind = typename Call<T>::Kind;
     if (call.kind == Kind::product || call.kind == Kind::sums) products.push_back(call.kernel.run);
+    has_checks_ = has_checks_ || call.kind == Kind::check;
   }
   this->frequent_products_.choose(std::move(products));
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "tapeloom/core/program/program.h"
@@ -110,6 +111,7 @@ class Runner {
   std::vector<InstructionTime> times_;      // of each instruction, if it is profiled
   InstructionTime load_time_;
   FrequentFunctions<RunCall<T>> frequent_products_;
+  bool found_infinite_ = false;  // by a check
 
  private:
   template <bool profiled>
@@ -119,6 +121,7 @@ class Runner {
   void run_chains(const Call<T>& call, Stopwatch<profiled>& stopwatch);
   void elementwise(const Instruction& i, const Shape& s);
   void elementwise_once(const Instruction& i, const Shape& s);
+  void extremes_once(const Instruction& i, const Shape& s);
   void copy(const Instruction& i, const Shape& s);
   void add_at(const Instruction& i, const Shape& s);
   void reduce_uniform(const Instruction& i, const Shape& s, const Tile& tile, T* totals, bool first);
@@ -140,6 +143,10 @@ class OnceRunner : public Runner<T> {
   /// Takes the calls that form these products out of the stages, and returns them; those products that come down to
   /// something else stay, and are taken out of the list.
   std::vector<Call<T>> take_calls(std::vector<HeldProduct>& products);
+  /// Whether results of products with gaps are looked at; and whether one was infinite, or not a number, since this was
+  /// asked last.
+  bool has_checks() const { return has_checks_; }
+  bool take_found_infinite() { return std::exchange(this->found_infinite_, false); }
   /// A stage's instructions.
   void run(std::size_t stage) {
     const Chained& chained = chained_[stage];
@@ -158,6 +165,7 @@ class OnceRunner : public Runner<T> {
 
   CallPlanner<T> planner_;
   CallList<T> calls_;
+  bool has_checks_ = false;
   std::vector<Chained> chained_;  // of each stage
 };
 

@@ -44,6 +44,33 @@ bool all_finite(const T* numbers, std::size_t count) {
   return all;
 }
 
+/// The lanes of x folded by F, in each of them.
+template <class T, class F, std::size_t distance = Lanes<T>::count / 2>
+Lanes<T> fold_lanes(Lanes<T> x) {
+  if constexpr (distance == 0) {
+    return x;
+  } else {
+    const auto moved = [&]<std::size_t... lane>(std::index_sequence<lane...> lanes) {
+      return shuffle(x, x, std::index_sequence<(lane + distance) % lanes.size()...>());
+    };
+    return fold_lanes<T, F, distance / 2>(F::forward(x, moved(std::make_index_sequence<Lanes<T>::count>())));
+  }
+}
+
+template <class T, class F>
+T extreme_by(const T* numbers, std::size_t count) {
+  constexpr std::size_t width = Lanes<T>::count;
+  Lanes<T> all = Lanes<T>::load(numbers);
+  for (std::size_t i = width; i + width <= count; i += width) all = F::forward(all, Lanes<T>::load(numbers + i));
+  all = F::forward(all, Lanes<T>::load(numbers + count - width));  // some of them twice
+  return fold_lanes<T, F>(all).v[0];
+}
+
+template <class T>
+T extreme(Op op, const T* numbers, std::size_t count) {
+  return op == Op::max ? extreme_by<T, ops::Max>(numbers, count) : extreme_by<T, ops::Min>(numbers, count);
+}
+
 template <class T>
 bool come_out(const T* numbers, const T* expected, std::size_t step, std::size_t count) {
   using Vector = typename Lanes<T>::Vector;
@@ -85,6 +112,7 @@ constexpr KernelTable<T> make_table(const char* name) {
                        reduce_products<T>,
                        row_extreme<T>,
                        row_extreme_reverse<T>,
+                       extreme<T>,
                        add<T>,
                        add_products<T>,
                        sum_list<T>,

@@ -178,6 +178,8 @@ struct KernelTable {
   void (*reduce_products)(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t samples,
                           T* totals, bool accumulate);
   Rows row_extreme, row_extreme_reverse;
+  /// The max or min of so many numbers, vector_lanes at least; of zeros, any of them. Null in scalar_kernels().
+  T (*extreme)(Op op, const T* numbers, std::size_t count);
   /// to[0, count) += from[0, count).
   void (*add)(T* to, const T* from, std::size_t count);
   /// to[0, count) = from[0, count) and the products, one after another. None of their factors is in `to`, `from` may
