@@ -128,6 +128,19 @@ TEST_CASE("trainer: rows of their own, or named ones, to validate with") {
   CHECK(seen == std::vector<std::uint32_t>{7, 5});
 }
 
+TEST_CASE("trainer: the data are bound again where a validation is refused") {
+  Tape tape;
+  const Value x = tape.input(1.0, "x"), w = tape.parameter(0.5);
+  Value y = w * x;
+  if (x > 0.0) y = y * 2.0;
+  Executor<double> executor(compile(batch_mean(square(y))), {.max_samples = 2});
+  const double positive[] = {1.0, 3.0}, negative[] = {-2.0, -4.0};
+  FitOptions options{.epochs = 1, .batch = 2, .optimizer = SgdOptions{.learning_rate = 0.0}};
+  options.validation_data = DataView(std::span(negative));
+  CHECK_THROWS_AS(fit(executor, DataView(std::span(positive)), options), GuardError);
+  CHECK(executor.step() == 5.0);  // of 1 and 3
+}
+
 TEST_CASE("trainer: what is bound by hand is not exchanged for rows to validate with") {
   const std::vector<double> other = some_numbers(4 * row_count, 99);
   FitOptions options{.epochs = 2, .batch = 8};

@@ -260,15 +260,30 @@ void InstructionWriter::add_assembled(BlockId id, std::span<const std::size_t> o
 }
 
 void InstructionWriter::add_load(BlockId input, std::uint32_t slot) {
-  if (g_[input].rows > 1) loads_[input.index] = count(p_.loads);  // of single ones there may be very many
-  p_.loads.push_back({InputId(g_[input].payload), g_[input].rows, slot});
+  const std::uint32_t rows = g_[input].rows;
+  if (rows > 1) loads_[input.index] = count(p_.loads);  // of single ones there may be very many
+  std::uint32_t begin = 0;
+  const auto add = [&](std::uint32_t end) {
+    p_.loads.push_back({InputId(g_[input].payload + begin), end - begin, slot + begin});
+    begin = end;
+  };
+  for (const std::uint32_t row : load_parts_.of(input)) add(row);
+  add(rows);
 }
 
 /// What is multiplied second. Columns that lie side by side as they were bound can be read there, too.
 void InstructionWriter::set_outer_operand(Instruction& instruction, Shape& shape, const View& x) {
   set_operand(instruction, shape, 1, x);
   if (g_[x.block].kind != BlockKind::input || shape.step[1] != 1) return;
-  instructions::ReduceOuter::set_load(instruction, loads_.at(x.block.index));
+  std::uint32_t load = loads_.at(x.block.index), end = 0;
+  for (const std::uint32_t row : load_parts_.of(x.block)) {
+    if (row > x.row) {
+      end = row;
+      break;
+    }
+    ++load;
+  }
+  if (end == 0 || x.row + x.rows <= end) instructions::ReduceOuter::set_load(instruction, load);
 }
 
 /// See instructions::ReduceOuter.

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tapeloom/compiler/emit/load_parts.h"
 #include "tapeloom/compiler/emit/placed_parts.h"
 #include "tapeloom/compiler/emit/sinks.h"
 #include "tapeloom/compiler/emit/totals.h"
@@ -25,7 +26,7 @@ class InstructionWriter {
  public:
   /// `slot` is each block's first slot, or UINT32_MAX; all three must outlive the writer.
   InstructionWriter(const Graph& graph, const LargeVector<std::uint32_t>& slot, Program& program)
-      : g_(graph), slot_(slot), p_(program) {}
+      : g_(graph), load_parts_(graph), slot_(slot), p_(program) {}
 
   /// The index of a shape among the program's, where it is entered if need be.
   std::uint32_t shape(const Shape& wanted);
@@ -89,6 +90,7 @@ class InstructionWriter {
   bool are_row_sums(const Instruction& sums, const Instruction& outer, const Shape& shape) const;
 
   const Graph& g_;
+  const LoadParts load_parts_;
   const LargeVector<std::uint32_t>& slot_;
   Program& p_;
   std::map<Shape, std::uint32_t> shapes_;

@@ -43,8 +43,18 @@ struct Executor<T>::State {
         trained(program->trained),
         watch(*program, *parameters),
         has_no_inputs(program->recorded_samples > 0 || program->input_groups.size() + program->random_count == 0) {
-    if (!program->recorded_rows.empty()) {
-      binding.bind_all(std::span<const double>(program->recorded_rows), 0, std::nullopt);
+    if (!program->recorded_rows.empty()) binding.bind_all(recorded_rows(), 0, std::nullopt);
+  }
+
+  /// In numbers of the executor's, which every step reads.
+  std::span<const T> recorded_rows() {
+    const std::vector<double>& rows = program->recorded_rows;
+    if constexpr (std::is_same_v<T, double>) {
+      return rows;
+    } else {
+      rounded_rows.reserve(rows.size());
+      for (const double number : rows) rounded_rows.push_back(static_cast<T>(number));
+      return rounded_rows;
     }
   }
 
@@ -165,7 +175,8 @@ struct Executor<T>::State {
   std::shared_ptr<const Program> program;
   ExecutorOptions options;
   std::shared_ptr<ParameterBuffer<T>> parameters;
-  const Program& running;  ///< the program, or what a step of one sample is computed by
+  const Program& running;       ///< the program, or what a step of one sample is computed by
+  std::vector<T> rounded_rows;  ///< those that were recorded, unless they are in the program
   runtime::Binding binding;
   runtime::Interpreter<T> interpreter;
   std::vector<Range> trained;

@@ -134,10 +134,11 @@ void Trainer<T>::choose_rows() {
           "bound again; give them as data, or a predictor that validates");
     }
     options_.validation_data.bind(model());
-    options_.validation_data.check_complete(model().program());
-    split_.validation.resize(model().bound_rows());
-    std::iota(split_.validation.begin(), split_.validation.end(), std::uint32_t{0});
-    bind_training_data();
+    then_bind_training_data([&] {
+      options_.validation_data.check_complete(model().program());
+      split_.validation.resize(model().bound_rows());
+      std::iota(split_.validation.begin(), split_.validation.end(), std::uint32_t{0});
+    });
   } else if (predictor_ != nullptr) {
     data_.bind(*predictor_, rows);  // it may read fewer groups than the executor
     data_.check_complete(predictor_->program());
@@ -229,10 +230,19 @@ void Trainer<T>::diverge(const StepReport& report, std::span<const std::uint32_t
   }
 }
 
-/// After rows of their own to validate with were bound in their place.
+/// What is done while rows of their own to validate with are bound in their place; also where it throws.
 template <class T>
-void Trainer<T>::bind_training_data() const {
-  if (predictor_ == nullptr && !options_.validation_data.empty()) data_.bind(*executor_);
+void Trainer<T>::then_bind_training_data(const std::function<void()>& use) const {
+  const auto bind = [&] {
+    if (predictor_ == nullptr && !options_.validation_data.empty()) data_.bind(*executor_);
+  };
+  try {
+    use();
+  } catch (...) {
+    bind();
+    throw;
+  }
+  bind();
 }
 
 template <class T>
@@ -282,14 +292,15 @@ void Trainer<T>::validate(EpochReport& report) {
   std::size_t outputs = 0;
   // A run that goes on from a state has another predictor, which has not run before.
   executor.seed_random(options_.seed, optimizer_->steps());
-  for (std::size_t first = 0; first < rows.size(); first += executor.max_samples()) {
-    const std::size_t count = std::min(executor.max_samples(), rows.size() - first);
-    executor.step(rows.subspan(first, count));
-    if (validates_loss()) loss += static_cast<double>(executor.loss()) * static_cast<double>(count);
-    if (options_.metrics.empty()) continue;
-    for (T output : executor.outputs()) outputs_[outputs++] = static_cast<double>(output);
-  }
-  bind_training_data();
+  then_bind_training_data([&] {
+    for (std::size_t first = 0; first < rows.size(); first += executor.max_samples()) {
+      const std::size_t count = std::min(executor.max_samples(), rows.size() - first);
+      executor.step(rows.subspan(first, count));
+      if (validates_loss()) loss += static_cast<double>(executor.loss()) * static_cast<double>(count);
+      if (options_.metrics.empty()) continue;
+      for (T output : executor.outputs()) outputs_[outputs++] = static_cast<double>(output);
+    }
+  });
   if (validates_loss() && !split_.validation.empty()) report.validation_loss = loss / static_cast<double>(rows.size());
   for (const Metric& metric : options_.metrics) report.metrics.push_back(metric.function(outputs_, rows));
 }

@@ -80,7 +80,7 @@ class TAPELOOM_API Trainer {
   bool update(StepReport& report);
   void diverge(const StepReport& report, std::span<const std::uint32_t> rows);
   void compute_fingerprints() const;
-  void bind_training_data() const;
+  void then_bind_training_data(const std::function<void()>& use) const;
   void begin_epoch();
   void end_epoch();
   void validate(EpochReport& report);

@@ -43,8 +43,9 @@ void Trainer<T>::compute_fingerprints() const {
   Fingerprints found{.training = fingerprint(*executor_, split_.training), .validation = 0};
   const bool own_data = !options_.validation_data.empty();
   if (own_data) options_.validation_data.bind(model());
-  if (!split_.validation.empty()) found.validation = fingerprint(own_data ? model() : *executor_, split_.validation);
-  bind_training_data();
+  then_bind_training_data([&] {
+    if (!split_.validation.empty()) found.validation = fingerprint(own_data ? model() : *executor_, split_.validation);
+  });
   fingerprints_ = found;
 }
 
