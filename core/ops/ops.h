@@ -107,10 +107,7 @@ struct UnlessZero : Adjoint {
 };
 /// factor * adjoint
 struct MulAdjoint : Adjoint {
-  template <class T>
-  static T forward(T factor, T adjoint) {
-    return UnlessZero::forward(factor * adjoint, adjoint);
-  }
+  static auto forward(auto factor, auto adjoint) { return UnlessZero::forward(factor * adjoint, adjoint); }
   template <class T>
   static std::array<T, 2> reverse(T factor, T by, T, T adjoint) {
     const T by_factor = mul_adjoints(by, adjoint);
@@ -119,10 +116,7 @@ struct MulAdjoint : Adjoint {
 };
 /// The product of two adjoints, zero where either is.
 struct MulAdjoints : Adjoint {
-  template <class T>
-  static T forward(T a, T b) {
-    return UnlessZero::forward(MulAdjoint::forward(a, b), a);
-  }
+  static auto forward(auto a, auto b) { return UnlessZero::forward(MulAdjoint::forward(a, b), a); }
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
     const T by_a = mul_adjoints(b, adjoint);
@@ -132,10 +126,7 @@ struct MulAdjoints : Adjoint {
 /// adjoint / divisor
 struct DivAdjoint : Adjoint {
   static constexpr Domain domain[] = {{0.25, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T divisor, T adjoint) {
-    return UnlessZero::forward(adjoint / divisor, adjoint);
-  }
+  static auto forward(auto divisor, auto adjoint) { return UnlessZero::forward(adjoint / divisor, adjoint); }
   template <class T>
   static std::array<T, 2> reverse(T divisor, T, T y, T adjoint) {
     const T by_adjoint = div_adjoint(divisor, adjoint);
@@ -242,46 +233,25 @@ struct Arity {
 
 struct Add : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return a + b;
-  }
-  template <class T>
-  static std::array<T, 2> reverse(T, T, T, T adjoint) {
-    return {adjoint, adjoint};
-  }
+  static auto forward(auto a, auto b) { return a + b; }
+  static auto reverse(auto, auto, auto, auto adjoint) { return std::array{adjoint, adjoint}; }
 };
 
 struct Sub : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return a - b;
-  }
-  template <class T>
-  static std::array<T, 2> reverse(T, T, T, T adjoint) {
-    return {adjoint, -adjoint};
-  }
+  static auto forward(auto a, auto b) { return a - b; }
+  static auto reverse(auto, auto, auto, auto adjoint) { return std::array{adjoint, -adjoint}; }
 };
 
 struct Mul : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return a * b;
-  }
-  template <class T>
-  static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
-    return {scaled(b, adjoint), scaled(a, adjoint)};
-  }
+  static auto forward(auto a, auto b) { return a * b; }
+  static auto reverse(auto a, auto b, auto, auto adjoint) { return std::array{scaled(b, adjoint), scaled(a, adjoint)}; }
 };
 
 struct Div : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {0.25, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return a / b;
-  }
+  static auto forward(auto a, auto b) { return a / b; }
   template <class T>
   static std::array<T, 2> reverse(T, T b, T y, T adjoint) {
     const T da = div_adjoint(b, adjoint);
@@ -340,34 +310,19 @@ struct NotEqual : Comparison {
 
 struct Neg : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return -x;
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T, T, T adjoint) {
-    return {-adjoint};
-  }
+  static auto forward(auto x) { return -x; }
+  static auto reverse(auto, auto, auto adjoint) { return std::array{-adjoint}; }
 };
 
 struct Exp : Arity<1> {
   static constexpr Domain domain[] = {{-5, 5}};
-  template <class T>
-  static T forward(T x) {
-    return exp(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {mul_adjoint(y, adjoint)};
-  }
+  static auto forward(auto x) { return exp(x); }
+  static auto reverse(auto, auto y, auto adjoint) { return std::array{mul_adjoint(y, adjoint)}; }
 };
 
 struct Expm1 : Arity<1> {
   static constexpr Domain domain[] = {{-5, 5}};
-  template <class T>
-  static T forward(T x) {
-    return expm1(x);
-  }
+  static auto forward(auto x) { return expm1(x); }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
     return {mul_adjoint(y + T(1.0), adjoint)};
@@ -376,22 +331,13 @@ struct Expm1 : Arity<1> {
 
 struct Log : Arity<1> {
   static constexpr Domain domain[] = {{0.1, 10}};
-  template <class T>
-  static T forward(T x) {
-    return log(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {div_adjoint(x, adjoint)};
-  }
+  static auto forward(auto x) { return log(x); }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{div_adjoint(x, adjoint)}; }
 };
 
 struct Log1p : Arity<1> {
   static constexpr Domain domain[] = {{-0.9, 10}};
-  template <class T>
-  static T forward(T x) {
-    return log1p(x);
-  }
+  static auto forward(auto x) { return log1p(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     return {div_adjoint(T(1.0) + x, adjoint)};
@@ -400,38 +346,20 @@ struct Log1p : Arity<1> {
 
 struct Sqrt : Arity<1> {
   static constexpr Domain domain[] = {{0.1, 10}};
-  template <class T>
-  static T forward(T x) {
-    return sqrt(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {div_adjoint(y + y, adjoint)};
-  }
+  static auto forward(auto x) { return sqrt(x); }
+  static auto reverse(auto, auto y, auto adjoint) { return std::array{div_adjoint(y + y, adjoint)}; }
 };
 
 struct Square : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return x * x;
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {scaled(x + x, adjoint)};
-  }
+  static auto forward(auto x) { return x * x; }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{scaled(x + x, adjoint)}; }
 };
 
 struct Tanh : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return tanh(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {tanh_adjoint(y, adjoint)};
-  }
+  static auto forward(auto x) { return tanh(x); }
+  static auto reverse(auto, auto y, auto adjoint) { return std::array{tanh_adjoint(y, adjoint)}; }
 };
 
 struct Sigmoid : Arity<1> {
@@ -442,10 +370,7 @@ struct Sigmoid : Arity<1> {
     T e = exp(-abs(x));
     return select(x < T(0.0), e, T(1.0)) / (T(1.0) + e);
   }
-  template <class T>
-  static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {sigmoid_adjoint(y, adjoint)};
-  }
+  static auto reverse(auto, auto y, auto adjoint) { return std::array{sigmoid_adjoint(y, adjoint)}; }
 };
 
 /// The same function as a formula may call it; graph expressions and Value have their own.
@@ -460,10 +385,7 @@ struct Relu : Arity<1> {
   static T forward(T x) {
     return select(x <= T(0.0), T(0.0), x);
   }
-  template <class T>
-  static std::array<T, 1> reverse(T, T y, T adjoint) {
-    return {relu_adjoint(y, adjoint)};
-  }
+  static auto reverse(auto, auto y, auto adjoint) { return std::array{relu_adjoint(y, adjoint)}; }
 };
 
 struct Softplus : Arity<1> {
@@ -473,54 +395,30 @@ struct Softplus : Arity<1> {
   static T forward(T x) {
     return select(x <= T(0.0), T(0.0), x) + log1p(exp(-abs(x)));
   }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {scaled(sigmoid(x), adjoint)};
-  }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{scaled(sigmoid(x), adjoint)}; }
 };
 
 struct Sin : Arity<1> {
   static constexpr Domain domain[] = {{-6, 6}};
-  template <class T>
-  static T forward(T x) {
-    return sin(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {scaled(cos(x), adjoint)};
-  }
+  static auto forward(auto x) { return sin(x); }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{scaled(cos(x), adjoint)}; }
 };
 
 struct Cos : Arity<1> {
   static constexpr Domain domain[] = {{-6, 6}};
-  template <class T>
-  static T forward(T x) {
-    return cos(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {-scaled(sin(x), adjoint)};
-  }
+  static auto forward(auto x) { return cos(x); }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{-scaled(sin(x), adjoint)}; }
 };
 
 struct Atan : Arity<1> {
   static constexpr Domain domain[] = {{-6, 6}};
-  template <class T>
-  static T forward(T x) {
-    return atan(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {atan_adjoint(x, adjoint)};
-  }
+  static auto forward(auto x) { return atan(x); }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{atan_adjoint(x, adjoint)}; }
 };
 
 struct Abs : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return abs(x);
-  }
+  static auto forward(auto x) { return abs(x); }
   /// abs'(0) = 0.
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
@@ -532,10 +430,7 @@ struct Abs : Arity<1> {
 
 struct Tan : Arity<1> {
   static constexpr Domain domain[] = {{-1.3, 1.3}};
-  template <class T>
-  static T forward(T x) {
-    return tan(x);
-  }
+  static auto forward(auto x) { return tan(x); }
   /// No number is so near to a pole that y^2 overflows.
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
@@ -545,10 +440,7 @@ struct Tan : Arity<1> {
 
 struct Asin : Arity<1> {
   static constexpr Domain domain[] = {{-0.9, 0.9}};
-  template <class T>
-  static T forward(T x) {
-    return asin(x);
-  }
+  static auto forward(auto x) { return asin(x); }
   /// 1 / sqrt((1 - x) (1 + x)), in which nothing cancels near 1 and -1.
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
@@ -559,10 +451,7 @@ struct Asin : Arity<1> {
 
 struct Acos : Arity<1> {
   static constexpr Domain domain[] = {{-0.9, 0.9}};
-  template <class T>
-  static T forward(T x) {
-    return acos(x);
-  }
+  static auto forward(auto x) { return acos(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     const T above = T(1.0) - x, below = T(1.0) + x;
@@ -572,34 +461,19 @@ struct Acos : Arity<1> {
 
 struct Sinh : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return sinh(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {mul_adjoint(cosh(x), adjoint)};
-  }
+  static auto forward(auto x) { return sinh(x); }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{mul_adjoint(cosh(x), adjoint)}; }
 };
 
 struct Cosh : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return cosh(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {mul_adjoint(sinh(x), adjoint)};
-  }
+  static auto forward(auto x) { return cosh(x); }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{mul_adjoint(sinh(x), adjoint)}; }
 };
 
 struct Asinh : Arity<1> {
   static constexpr Domain domain[] = {{-6, 6}};
-  template <class T>
-  static T forward(T x) {
-    return asinh(x);
-  }
+  static auto forward(auto x) { return asinh(x); }
   /// 1 / sqrt(1 + x^2), whose square does not overflow.
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
@@ -609,10 +483,7 @@ struct Asinh : Arity<1> {
 
 struct Acosh : Arity<1> {
   static constexpr Domain domain[] = {{1.2, 10}};
-  template <class T>
-  static T forward(T x) {
-    return acosh(x);
-  }
+  static auto forward(auto x) { return acosh(x); }
   /// 1 / sqrt(x^2 - 1), in two factors that do not overflow. NaN below 1, as the value is.
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
@@ -623,10 +494,7 @@ struct Acosh : Arity<1> {
 
 struct Atanh : Arity<1> {
   static constexpr Domain domain[] = {{-0.9, 0.9}};
-  template <class T>
-  static T forward(T x) {
-    return atanh(x);
-  }
+  static auto forward(auto x) { return atanh(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     const T above = T(1.0) - x, below = T(1.0) + x;
@@ -636,10 +504,7 @@ struct Atanh : Arity<1> {
 
 struct Exp2 : Arity<1> {
   static constexpr Domain domain[] = {{-5, 5}};
-  template <class T>
-  static T forward(T x) {
-    return exp2(x);
-  }
+  static auto forward(auto x) { return exp2(x); }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
     return {mul_adjoint(y, scaled(T(std::numbers::ln2), adjoint))};
@@ -648,10 +513,7 @@ struct Exp2 : Arity<1> {
 
 struct Log2 : Arity<1> {
   static constexpr Domain domain[] = {{0.1, 10}};
-  template <class T>
-  static T forward(T x) {
-    return log2(x);
-  }
+  static auto forward(auto x) { return log2(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     return {div_adjoint(x, scaled(T(std::numbers::log2e), adjoint))};
@@ -660,10 +522,7 @@ struct Log2 : Arity<1> {
 
 struct Log10 : Arity<1> {
   static constexpr Domain domain[] = {{0.1, 10}};
-  template <class T>
-  static T forward(T x) {
-    return log10(x);
-  }
+  static auto forward(auto x) { return log10(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     return {div_adjoint(x, scaled(T(std::numbers::log10e), adjoint))};
@@ -672,10 +531,7 @@ struct Log10 : Arity<1> {
 
 struct Cbrt : Arity<1> {
   static constexpr Domain domain[] = {{0.1, 10}};
-  template <class T>
-  static T forward(T x) {
-    return cbrt(x);
-  }
+  static auto forward(auto x) { return cbrt(x); }
   template <class T>
   static std::array<T, 1> reverse(T, T y, T adjoint) {
     return {div_adjoint(T(3.0) * (y * y), adjoint)};
@@ -687,10 +543,7 @@ inline constexpr double two_over_sqrt_pi = 2.0 * std::numbers::inv_sqrtpi;
 
 struct Erf : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return erf(x);
-  }
+  static auto forward(auto x) { return erf(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     const T bell = exp(-(x * x));
@@ -700,10 +553,7 @@ struct Erf : Arity<1> {
 
 struct Erfc : Arity<1> {
   static constexpr Domain domain[] = {{-3, 3}};
-  template <class T>
-  static T forward(T x) {
-    return erfc(x);
-  }
+  static auto forward(auto x) { return erfc(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     const T bell = exp(-(x * x));
@@ -714,23 +564,14 @@ struct Erfc : Arity<1> {
 /// log |gamma(x)|
 struct Lgamma : Arity<1> {
   static constexpr Domain domain[] = {{0.2, 8}};
-  template <class T>
-  static T forward(T x) {
-    return lgamma(x);
-  }
-  template <class T>
-  static std::array<T, 1> reverse(T x, T, T adjoint) {
-    return {mul_adjoint(digamma(x), adjoint)};
-  }
+  static auto forward(auto x) { return lgamma(x); }
+  static auto reverse(auto x, auto, auto adjoint) { return std::array{mul_adjoint(digamma(x), adjoint)}; }
 };
 
 /// The derivative of lgamma.
 struct Digamma : Arity<1> {
   static constexpr Domain domain[] = {{0.2, 8}};
-  template <class T>
-  static T forward(T x) {
-    return digamma(x);
-  }
+  static auto forward(auto x) { return digamma(x); }
   template <class T>
   static std::array<T, 1> reverse(T x, T, T adjoint) {
     return {mul_adjoint(polygamma(T(1.0), x), adjoint)};
@@ -750,32 +591,20 @@ struct Step {
 };
 
 struct Floor : Step {
-  template <class T>
-  static T forward(T x) {
-    return floor(x);
-  }
+  static auto forward(auto x) { return floor(x); }
 };
 struct Ceil : Step {
-  template <class T>
-  static T forward(T x) {
-    return ceil(x);
-  }
+  static auto forward(auto x) { return ceil(x); }
 };
 /// Halves away from zero.
 struct Round : Step {
-  template <class T>
-  static T forward(T x) {
-    return round(x);
-  }
+  static auto forward(auto x) { return round(x); }
 };
 
 /// x, computed anew in every step, to which no adjoint goes. A node of its own, so that nothing takes it for x before
 /// there are derivatives.
 struct StopGradient : Step {
-  template <class T>
-  static T forward(T x) {
-    return x;
-  }
+  static auto forward(auto x) { return x; }
 };
 
 struct LeakyRelu : Arity<2> {
@@ -795,10 +624,7 @@ struct LeakyRelu : Arity<2> {
 
 struct Pow : Arity<2> {
   static constexpr Domain domain[] = {{0.1, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return pow(a, b);
-  }
+  static auto forward(auto a, auto b) { return pow(a, b); }
   /// d/da = b a^(b-1), zero for b = 0 even at a = 0; d/db = a^b log(a), whose limit at a = 0 is zero for b >= 0.
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
@@ -815,10 +641,7 @@ struct Pow : Arity<2> {
 /// Ties go to the first operand. A NaN on either side gives NaN, whose adjoint goes to the first.
 struct Max : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return select(b > a, b, select(a >= b, a, a + b));
-  }
+  static auto forward(auto a, auto b) { return select(b > a, b, select(a >= b, a, a + b)); }
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
     return {select(b > a, T(0.0), adjoint), select(b > a, adjoint, T(0.0))};
@@ -828,10 +651,7 @@ struct Max : Arity<2> {
 /// Like Max.
 struct Min : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return select(b < a, b, select(a <= b, a, a + b));
-  }
+  static auto forward(auto a, auto b) { return select(b < a, b, select(a <= b, a, a + b)); }
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T, T adjoint) {
     return {select(b < a, T(0.0), adjoint), select(b < a, adjoint, T(0.0))};
@@ -841,10 +661,7 @@ struct Min : Arity<2> {
 /// sqrt(a^2 + b^2), whose squares do not overflow.
 struct Hypot : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return hypot(a, b);
-  }
+  static auto forward(auto a, auto b) { return hypot(a, b); }
   /// The derivatives at (0, 0) are 0.
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
@@ -857,10 +674,7 @@ struct Hypot : Arity<2> {
 /// The angle of the point (b, a), as in C.
 struct Atan2 : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return atan2(a, b);
-  }
+  static auto forward(auto a, auto b) { return atan2(a, b); }
   /// b / r^2 and -a / r^2 with the radius r, which is divided by twice: its square may overflow. The derivatives at
   /// (0, 0) are 0.
   template <class T>
@@ -876,10 +690,7 @@ struct Atan2 : Arity<2> {
 /// a - n b for the whole number n = trunc(a / b); has the sign of a.
 struct Fmod : Arity<2> {
   static constexpr Domain domain[] = {{-3, 3}, {0.25, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return fmod(a, b);
-  }
+  static auto forward(auto a, auto b) { return fmod(a, b); }
   /// n is (a - y) / b; a / b may be rounded up to the next whole number.
   template <class T>
   static std::array<T, 2> reverse(T a, T b, T y, T adjoint) {
@@ -892,10 +703,7 @@ struct Fmod : Arity<2> {
 struct Copysign : Arity<2> {
   static constexpr unsigned differentiable = 0b01;
   static constexpr Domain domain[] = {{-3, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b) {
-    return copysign(a, b);
-  }
+  static auto forward(auto a, auto b) { return copysign(a, b); }
   /// The product of the signs of a and y, with 0 for a = 0 as abs has it.
   template <class T>
   static std::array<T, 2> reverse(T a, T, T y, T adjoint) {
@@ -910,10 +718,7 @@ struct Copysign : Arity<2> {
 struct Polygamma : Arity<2> {
   static constexpr unsigned differentiable = 0b10;
   static constexpr Domain domain[] = {{1, 1}, {0.2, 8}};
-  template <class T>
-  static T forward(T order, T x) {
-    return polygamma(order, x);
-  }
+  static auto forward(auto order, auto x) { return polygamma(order, x); }
   template <class T>
   static std::array<T, 2> reverse(T order, T x, T, T adjoint) {
     const T next = order + T(1.0);
@@ -945,10 +750,7 @@ T rounded(T product) {
 // product is rounded, as by the two ops: else x * x - y * y would not be 0 for x = y, and its root NaN.
 struct MultiplyAdd : Arity<3> {
   static constexpr Domain domain[] = {{1, 3}, {1, 3}, {1, 3}};
-  template <class T>
-  static T forward(T a, T b, T c) {
-    return rounded(a * b) + c;
-  }
+  static auto forward(auto a, auto b, auto c) { return rounded(a * b) + c; }
   template <class T>
   static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
     const T by_a = scaled(b, adjoint);
@@ -957,10 +759,7 @@ struct MultiplyAdd : Arity<3> {
 };
 struct MultiplySubtract : Arity<3> {
   static constexpr Domain domain[] = {{2, 3}, {2, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b, T c) {
-    return rounded(a * b) - c;
-  }
+  static auto forward(auto a, auto b, auto c) { return rounded(a * b) - c; }
   template <class T>
   static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
     const T by_a = scaled(b, adjoint), by_b = scaled(a, adjoint);
@@ -969,10 +768,7 @@ struct MultiplySubtract : Arity<3> {
 };
 struct SubtractProduct : Arity<3> {
   static constexpr Domain domain[] = {{2, 3}, {2, 3}, {-3, 3}};
-  template <class T>
-  static T forward(T a, T b, T c) {
-    return c - rounded(a * b);
-  }
+  static auto forward(auto a, auto b, auto c) { return c - rounded(a * b); }
   template <class T>
   static std::array<T, 3> reverse(T a, T b, T, T, T adjoint) {
     const T minus = -adjoint, by_a = scaled(b, minus);
