@@ -85,6 +85,13 @@ struct Range {
   friend bool operator==(Range, Range) = default;
 };
 
+/// Adds an index that comes after all those of ranges which ascend: to the last one, if no more than `most_between` are
+/// between them.
+inline void add_index(std::vector<Range>& ranges, std::uint32_t index, std::uint32_t most_between = 0) {
+  if (ranges.empty() || index - ranges.back().end > most_between) ranges.push_back({index, index});
+  ranges.back().end = index + 1;
+}
+
 struct Stage {
   Range uniform;  ///< instructions that run once
   Range tile;     ///< instructions that run for each tile

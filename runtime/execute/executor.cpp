@@ -128,9 +128,7 @@ struct Executor<T>::State {
     for (const ParameterId id : which) frozen[id.index] = freeze || own[id.index].frozen;
     trained.clear();
     for (std::uint32_t i = 0; i < own.size(); ++i) {
-      if (frozen[i]) continue;
-      if (trained.empty() || trained.back().end != i) trained.push_back({i, i});
-      ++trained.back().end;
+      if (!frozen[i]) add_index(trained, i);
     }
     interpreter.set_trained(trained);
   }

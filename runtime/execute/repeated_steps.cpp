@@ -23,9 +23,7 @@ void Interpreter<T>::find_weights_with_gaps() {
   each(program_, &Stage::uniform, [&](std::uint32_t, const auto& i, const auto& s) { add(i, s, true); });
   each(program_, &Stage::tile, [&](std::uint32_t, const auto& i, const auto& s) { add(i, s, false); });
   for (std::uint32_t slot = 0; slot < count; ++slot) {
-    if (!found[slot]) continue;
-    if (weights_with_gaps_.empty() || weights_with_gaps_.back().end != slot) weights_with_gaps_.push_back({slot, slot});
-    weights_with_gaps_.back().end = slot + 1;
+    if (found[slot]) add_index(weights_with_gaps_, slot);
   }
 }
 
