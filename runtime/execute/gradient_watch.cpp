@@ -3,6 +3,7 @@
 
 #include "tapeloom/core/program/instructions.h"
 #include "tapeloom/runtime/execute/interpreter.h"
+#include "tapeloom/runtime/execute/uniform_slots.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 

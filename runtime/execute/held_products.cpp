@@ -4,48 +4,11 @@
 #include <utility>
 
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/runtime/execute/uniform_slots.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 namespace {
-
-constexpr std::uint32_t never = UINT32_MAX;
-
-/// The slots of a matrix's entries, or of what is put where they are, at all places.
-template <class F>
-void each_entry(std::uint32_t first, const Shape& s, const F& function) {
-  for (std::uint32_t p = 0; p < (s.place_step == 0 ? 1 : s.places); ++p) {
-    for (std::uint32_t r = 0; r < s.rows; ++r) {
-      for (std::uint32_t t = 0; t < s.terms; ++t) {
-        function(first + p * s.place_step + r * s.row_step + t * s.term_step);
-      }
-    }
-  }
-}
-
-/// The uniform slots that are read by what runs once a step, or are results.
-std::vector<bool> find_reads(const Program& program) {
-  std::vector<bool> read(program.uniform_slots, false);
-  instructions::each(program, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
-    const instructions::Operands operands = instructions::facts_of(i, s).operands;
-    for (std::size_t k = 0; k < operands.size(); ++k) {
-      if (operands[k].source == instructions::Source::lists) {
-        for (std::uint32_t n = 0; n < i.x[1]; ++n) {
-          const std::uint32_t slot = Program::slot_of(program.indices[i.x[0] + n]);
-          if (slot != Program::empty_list) read[slot] = true;
-        }
-      } else if (operands[k].source == instructions::Source::matrix) {
-        each_entry(i.x[k], s, [&](std::uint32_t slot) { read[slot] = true; });
-      } else {
-        for (std::uint64_t n = 0; n < operands[k].count; ++n) read[i.x[k] + n * s.step[k]] = true;
-      }
-    }
-  });
-  for (const ProgramOutput& output : program.outputs) read[output.slot] = true;
-  for (const ProgramAssignment& assignment : program.assignments) read[assignment.slot] = true;
-  if (program.loss_slot != Program::no_slot) read[program.loss_slot] = true;
-  return read;
-}
 
 std::vector<bool> find_trained(const Program& program) {
   std::vector<bool> trained(program.parameters.size(), false);
@@ -71,26 +34,6 @@ std::size_t factor_numbers(const Instruction& i, const Shape& s, std::size_t k) 
 
 }  // namespace
 
-std::vector<std::uint32_t> find_last_writes(const Program& program) {
-  std::vector<std::uint32_t> last(program.uniform_slots, never);
-  instructions::each(program, &Stage::uniform, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
-    const instructions::Result result = instructions::facts_of(i, s).result;
-    if (result.target == instructions::Target::rows) {
-      std::fill_n(last.begin() + i.out, result.count, at);
-    } else if (result.target == instructions::Target::entries) {
-      each_entry(i.out, s, [&](std::uint32_t slot) { last[slot] = at; });
-    }
-  });
-  return last;
-}
-
-bool are_its_own(const Program& program, std::uint32_t at, const std::vector<std::uint32_t>& last_writes) {
-  const Instruction& i = program.instructions[at];
-  bool own = true;
-  each_entry(i.out, program.shapes[i.shape], [&](std::uint32_t slot) { own = own && last_writes[slot] == at; });
-  return own;
-}
-
 int& HoldAlways::living() {
   thread_local int count = 0;
   return count;
@@ -111,7 +54,7 @@ std::vector<HeldProduct> find_held_products(const Program& program, const Vector
     const auto begin = last_writes.begin() + i.x[k];
     return s.step[k] <= 1 && i.x[k] >= program.samples_slot() &&
            std::all_of(begin, begin + static_cast<std::ptrdiff_t>(count),
-                       [&](std::uint32_t write) { return write == never || write < at; });
+                       [&](std::uint32_t write) { return write == never_written || write < at; });
   };
   instructions::each(program, &Stage::uniform, [&](std::uint32_t at, const Instruction& i, const Shape& s) {
     const std::uint64_t entries = std::uint64_t{s.rows} * s.terms;

@@ -38,12 +38,6 @@ class HoldAlways {
   static int& living();
 };
 
-/// Whether all uniform slots of the instruction's entries were written by it last, in a step. `last_writes` are of
-/// find_last_writes.
-bool are_its_own(const Program& program, std::uint32_t at, const std::vector<std::uint32_t>& last_writes);
-/// Of each uniform slot, the last instruction that runs once a step and writes it, or UINT32_MAX.
-std::vector<std::uint32_t> find_last_writes(const Program& program);
-
 /// What forms them, and what descends by them.
 template <class T>
 class HeldProducts {

@@ -6,6 +6,7 @@
 
 #include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/runtime/execute/uniform_slots.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
@@ -36,49 +37,6 @@ const KernelTable<T>& choose_kernels(const Program& program, std::size_t max_sam
     if (program.exact) return scalar_kernels<double>();
   }
   return program.one_row || saves_vectors_once<T>(program) ? kernels<T>() : kernels<T>(max_samples);
-}
-
-/// Whether what runs once a step reads its operand by OperandRows, and thus parameters where they really are.
-bool reads_in_place(const Instruction& i, instructions::Source source) {
-  if (source == instructions::Source::matrix || is_product(i)) return true;
-  return i.kind == InstructionKind::elementwise || i.kind == InstructionKind::outer ||
-         i.kind == InstructionKind::copy || i.kind == InstructionKind::add_at;
-}
-
-/// The parameters whose uniform slots are read by instructions that run once a step, or are results.
-std::vector<Range> find_copied_parameters(const Program& program) {
-  std::vector<bool> read(program.parameters.size(), false);
-  const auto mark = [&](std::uint32_t slot, std::uint64_t count = 1) {
-    for (; count > 0 && slot < read.size(); --count) read[slot++] = true;
-  };
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      const Shape& s = program.shapes[i.shape];
-      const instructions::Operands operands = instructions::facts_of(i, s).operands;
-      for (std::size_t k = 0; k < operands.size(); ++k) {
-        if (operands[k].source == instructions::Source::lists) {
-          for (std::uint32_t n = 0; n < i.x[1]; ++n) mark(Program::slot_of(program.indices[i.x[0] + n]));
-        } else if (!reads_in_place(i, operands[k].source)) {
-          mark(i.x[k], (operands[k].count - 1) * s.step[k] + 1);
-        }
-      }
-    }
-  }
-  for (const GradientPiece& piece : program.gradients) mark(piece.slot, piece.count);
-  for (const ProgramOutput& output : program.outputs) mark(output.slot);
-  for (const ProgramAssignment& assignment : program.assignments) mark(assignment.slot);
-  mark(program.loss_slot);
-  // To copy some more takes less than to begin anew.
-  constexpr std::uint32_t least_gap = 32;
-  std::vector<Range> copied;
-  for (std::uint32_t slot = 0; slot < read.size(); ++slot) {
-    if (!read[slot]) continue;
-    const bool goes_on = !copied.empty() && slot - copied.back().end < least_gap;
-    if (!goes_on) copied.push_back({slot, slot});
-    copied.back().end = slot + 1;
-  }
-  return copied;
 }
 
 /// Neighbouring whole vectors of samples for each of `parts` parts, as evenly as that allows: part i.
