@@ -10,7 +10,6 @@
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/nets/tensor_layout.h"
 #include "tapeloom/core/program/program_check.h"
-#include "tapeloom/core/record/tape.h"
 #include "tapeloom/runtime/execute/binding.h"
 #include "tapeloom/runtime/execute/interpreter.h"
 #include "tapeloom/runtime/execute/parameter_buffer.h"
@@ -370,22 +369,7 @@ void Executor<T>::apply_assignments() {
 }
 template <class T>
 void Executor<T>::copy_parameters_to(Tape& tape) const {
-  const auto& own = state_->program->parameters;
-  const Tape::Mark compiled{.generation = state_->program->generation, .tape = state_->program->tape};
-  for (std::size_t i = 0; compiled.tape == tape.mark().tape && i < own.size(); ++i) {
-    if (tape.holds(own[i].node, compiled)) continue;
-    throw BindError("copy_parameters_to: parameter " + std::to_string(i) + " of the program, \"" + own[i].label +
-                    "\", was dropped or moved by a rewind or a compaction of the tape after the program was compiled; "
-                    "copy before that, rewind to a mark() that is taken after the parameters, or compile again");
-  }
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    if (i >= tape.parameters().size() || tape.parameters()[i].node != own[i].node ||
-        tape.label(own[i].node) != own[i].label) {
-      throw BindError("copy_parameters_to: parameter " + std::to_string(i) + " of the program, \"" + own[i].label +
-                      "\", is not parameter " + std::to_string(i) + " of this tape");
-    }
-  }
-  for (std::size_t i = 0; i < own.size(); ++i) tape.set_data(own[i].node, static_cast<double>(parameters()[i]));
+  runtime::copy_parameters(*state_->program, *state_->parameters, tape);
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/core/record/tape.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
@@ -70,6 +71,29 @@ void check_same_parameters(const Program& program, const ParameterBuffer<T>& buf
 }
 
 template <class T>
+void copy_parameters(const Program& program, const ParameterBuffer<T>& buffer, Tape& tape) {
+  const auto& own = program.parameters;
+  const Tape::Mark compiled{.generation = program.generation, .tape = program.tape};
+  const auto refuse = [&](std::size_t i, const std::string& why) {
+    throw BindError("copy_parameters_to: parameter " + std::to_string(i) + " of the program, \"" + own[i].label +
+                    "\", " + why);
+  };
+  for (std::size_t i = 0; compiled.tape == tape.mark().tape && i < own.size(); ++i) {
+    if (tape.holds(own[i].node, compiled)) continue;
+    refuse(i,
+           "was dropped or moved by a rewind or a compaction of the tape after the program was compiled; copy before "
+           "that, rewind to a mark() that is taken after the parameters, or compile again");
+  }
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (i >= tape.parameters().size() || tape.parameters()[i].node != own[i].node ||
+        tape.label(own[i].node) != own[i].label) {
+      refuse(i, "is not parameter " + std::to_string(i) + " of this tape");
+    }
+  }
+  for (std::size_t i = 0; i < own.size(); ++i) tape.set_data(own[i].node, static_cast<double>(buffer.numbers[i]));
+}
+
+template <class T>
 void check_not_forgotten(const char* what, const Program& program, const ParameterBuffer<T>& buffer) {
   if (program.recording == 0 || program.parameters.empty()) return;
   if (buffer.chosen || buffer.record.trained() || !any_trained(program.recording) || buffer.changed(program)) return;
@@ -113,6 +137,8 @@ template class ParameterWatch<float>;
 template class ParameterWatch<double>;
 template void check_same_parameters(const Program&, const ParameterBuffer<float>&);
 template void check_same_parameters(const Program&, const ParameterBuffer<double>&);
+template void copy_parameters(const Program&, const ParameterBuffer<float>&, Tape&);
+template void copy_parameters(const Program&, const ParameterBuffer<double>&, Tape&);
 template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<float>&);
 template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<double>&);
 

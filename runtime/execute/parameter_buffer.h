@@ -13,6 +13,8 @@
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
+class Tape;
+
 namespace runtime {
 
 /// What others may ask about a set of numbers while its owner is at work on them. All that live know of one another.
@@ -79,6 +81,9 @@ namespace runtime {
 /// recorded after it, but not others.
 template <class T>
 void check_same_parameters(const Program& program, const ParameterBuffer<T>& buffer);
+/// See Executor::copy_parameters_to.
+template <class T>
+void copy_parameters(const Program& program, const ParameterBuffer<T>& buffer, Tape& tape);
 /// Throws BindError if the numbers are the recording's while other executors have trained theirs: who asks for `what`
 /// then has forgotten to share them.
 template <class T>
@@ -88,6 +93,8 @@ void check_not_forgotten(const Program& program);
 
 extern template void check_same_parameters(const Program&, const ParameterBuffer<float>&);
 extern template void check_same_parameters(const Program&, const ParameterBuffer<double>&);
+extern template void copy_parameters(const Program&, const ParameterBuffer<float>&, Tape&);
+extern template void copy_parameters(const Program&, const ParameterBuffer<double>&, Tape&);
 extern template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<float>&);
 extern template void check_not_forgotten(const char*, const Program&, const ParameterBuffer<double>&);
 
