@@ -102,20 +102,6 @@ void RowPlanner<T>::add(const Call<T>& call) {
 }
 
 template <class T>
-PlannedCalls<T>& RowPlanner<T>::planned(const Product<T>& product) {
-  planned_.make_room(product);
-  planned_.plan(product);
-  return planned_;
-}
-
-template <class T>
-PlannedCalls<T>& RowPlanner<T>::planned(const Sums& sums) {
-  planned_.make_room(sums);
-  planned_.plan(sums);
-  return planned_;
-}
-
-template <class T>
 void RowPlanner<T>::add_calls(std::uint32_t at, const PlannedCalls<T>& planned, const T* a, const T* b, T* c,
                               bool adds) {
   using Kind = typename Call<T>::Kind;

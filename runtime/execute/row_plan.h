@@ -104,8 +104,13 @@ class RowPlanner {
   void plan_total(std::uint32_t at, std::size_t samples);
   void plan_row_sums(std::uint32_t at, std::size_t samples);
   void add_steps(std::uint32_t begin, std::uint32_t end);
-  PlannedCalls<T>& planned(const Product<T>& product);
-  PlannedCalls<T>& planned(const Sums& sums);
+  /// Of a product, or sums.
+  template <class Work>
+  const PlannedCalls<T>& planned(const Work& work) {
+    planned_.make_room(work);
+    planned_.plan(work);
+    return planned_;
+  }
   void add_calls(std::uint32_t at, const PlannedCalls<T>& planned, const T* a, const T* b, T* c, bool adds);
   void add(const Call<T>& call);
 

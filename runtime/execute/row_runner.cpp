@@ -48,14 +48,7 @@ RowRunner<T>::RowRunner(const Program& program, const KernelTable<T>& kernels, c
   const std::size_t own = arena_.plan(fits ? 0 : numbers);
   arena_.allocate();
   slots_ = fits ? room.data() : arena_.data(own);
-  this->view_ = {.tile = slots_,
-                 .uniform = buffers.uniform,
-                 .stride = 1,
-                 .lanes = 1,
-                 .parameters = buffers.parameters,
-                 .parameter_count = program.parameters.size(),
-                 .indices = program.indices.data(),
-                 .index_count = program.indices.size()};
+  this->view_ = view_of_one(program, buffers, slots_);
   planner_.bind({this->view_, apart_, buffers.totals, slots_ + transposes});
   for (CallList<T>& plan : plans_) plan = planner_.make_room(counts);
 }

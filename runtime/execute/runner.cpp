@@ -9,18 +9,6 @@ namespace {
 
 constexpr std::size_t no_piece = SIZE_MAX;
 
-template <class T>
-TileView<T> uniform_view(const Program& program, const StepBuffers<T>& buffers) {
-  return {.tile = buffers.uniform,
-          .uniform = buffers.uniform,
-          .stride = 1,
-          .lanes = 1,
-          .parameters = buffers.parameters,
-          .parameter_count = program.parameters.size(),
-          .indices = program.indices.data(),
-          .index_count = program.indices.size()};
-}
-
 }  // namespace
 
 // --- both -----------------------------------------------------------------------------------------------------------
@@ -132,9 +120,9 @@ template <class T>
 OnceRunner<T>::OnceRunner(const Program& program, const KernelTable<T>& kernels, const StepBuffers<T>& buffers,
                           bool profiled, bool skip_zeros)
     : Runner<T>(program, kernels, scalar_kernels<T>(), buffers, profiled),
-      planner_(program, kernels, uniform_view(program, buffers), profiled, skip_zeros),
+      planner_(program, kernels, view_of_one(program, buffers, buffers.uniform), profiled, skip_zeros),
       calls_(planner_.make_room()) {
-  this->view_ = uniform_view(program, buffers);
+  this->view_ = view_of_one(program, buffers, buffers.uniform);
   planner_.plan(1, {}, calls_);
   std::vector<RunCall<T>> products;
   for (const Call<T>& call : calls_.calls) {
@@ -188,8 +176,8 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
     : Runner<T>(program, kernels, kernels, buffers, profiled) {
   this->sample_rows_.resize(program.loads.size());
   TileView<T>& view = this->view_;
-  view.stride = SlotStride(program, sizeof(T))(round_up(most_samples, kernels.vector_lanes));
-  tile_ = arena_.plan(program.tile_slots * view.stride);
+  const std::size_t stride = SlotStride(program, sizeof(T))(round_up(most_samples, kernels.vector_lanes));
+  tile_ = arena_.plan(program.tile_slots * stride);
   scratch_ = arena_.plan(scratch_numbers(program, most_samples));
   LoadsInPlace in_place = skip_zeros ? LoadsInPlace() : LoadsInPlace(program, kernels.vector_lanes);
   std::vector<bool> by_row(program.loads.size());
@@ -205,11 +193,7 @@ TileRunner<T>::TileRunner(const Program& program, const KernelTable<T>& kernels,
                       numbers == 0 ? no_piece : arena_.plan(numbers)});
   }
   arena_.allocate();
-  view.tile = arena_.data(tile_);
-  view.uniform = buffers.uniform;
-  view.parameters = buffers.parameters;
-  view.parameter_count = program.parameters.size();
-  view.indices = program.indices.data(), view.index_count = program.indices.size();
+  view = view_of_one(program, buffers, arena_.data(tile_)), view.stride = stride;
   planner_.emplace(program, kernels, view, std::move(in_place), buffers.totals, arena_.data(scratch_), profiled,
                    skip_zeros);
   for (CallList<T>& plan : plans_) plan = planner_->make_room();

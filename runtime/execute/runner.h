@@ -74,6 +74,19 @@ struct StepBuffers {
   const T* expected = nullptr;  ///< of each guard: 1 or 0
 };
 
+/// One lane whose slots lie side by side from `tile` on.
+template <class T>
+TileView<T> view_of_one(const Program& program, const StepBuffers<T>& buffers, T* tile) {
+  return {.tile = tile,
+          .uniform = buffers.uniform,
+          .stride = 1,
+          .lanes = 1,
+          .parameters = buffers.parameters,
+          .parameter_count = program.parameters.size(),
+          .indices = program.indices.data(),
+          .index_count = program.indices.size()};
+}
+
 /// What both have: a view, and the loop over a list of calls. The program and the buffers must outlive it and stay
 /// where they are. With `profiled` it takes times.
 template <class T>
