@@ -93,6 +93,15 @@ Value mean_loss(const char* name, Value total, std::size_t samples, std::span<co
   return total / all;
 }
 
+/// loss(a, b) with a weight, of what the weight leaves of both.
+template <class Loss>
+Value weighted(Value a, Value b, Value weight, Loss loss) {
+  const Weight w(weight);
+  if (w.leaves_out()) return 0.0;
+  const Value of_a = w.masked(a), of_b = w.masked(b);
+  return w.times(loss(of_a, of_b));
+}
+
 /// What a loss of two Values and a weight adds up to over lists of them; `name` is whom errors name.
 template <class Loss>
 Value pair_loss(const char* name, Loss loss, std::span<const Value> x, std::span<const Value> targets,
@@ -115,19 +124,13 @@ Value pair_loss(const char* name, Loss loss, std::span<const Value> x, std::span
   }
 
 Value squared_error(Value prediction, Value target, Value weight) {
-  const Weight w(weight);
-  if (w.leaves_out()) return 0.0;
-  const Value y = w.masked(prediction), t = w.masked(target);
-  return w.times(square(y - t));
+  return weighted(prediction, target, weight, [](Value y, Value t) { return square(y - t); });
 }
 
 TAPELOOM_OVER_SAMPLES(squared_error)
 
 Value l1(Value prediction, Value target, Value weight) {
-  const Weight w(weight);
-  if (w.leaves_out()) return 0.0;
-  const Value y = w.masked(prediction), t = w.masked(target);
-  return w.times(abs(y - t));
+  return weighted(prediction, target, weight, [](Value y, Value t) { return abs(y - t); });
 }
 
 TAPELOOM_OVER_SAMPLES(l1)
@@ -144,13 +147,12 @@ void check_delta(const char* what, Value delta) {
 
 Value huber(Value prediction, Value target, Value delta, Value weight) {
   check_delta("huber: delta", delta);
-  const Weight w(weight);
-  if (w.leaves_out()) return 0.0;
-  const Value y = w.masked(prediction), t = w.masked(target);
-  const Value d = y - t, c = clamp(d, -delta, delta);
-  // d^2 / 2 where c is d, which is small then: no square of what is large. With |d| in place of d there would be no
-  // second derivative at 0.
-  return w.times(c * (d - 0.5 * c));
+  return weighted(prediction, target, weight, [delta](Value y, Value t) {
+    const Value d = y - t, c = clamp(d, -delta, delta);
+    // d^2 / 2 where c is d, which is small then: no square of what is large. With |d| in place of d there would be no
+    // second derivative at 0.
+    return c * (d - 0.5 * c);
+  });
 }
 
 Value huber_sum(std::span<const Value> x, std::span<const Value> targets, Value delta, std::span<const Value> weights) {
@@ -170,20 +172,16 @@ Value smooth_l1(Value prediction, Value target, Value beta, Value weight) {
 }
 
 Value hinge(Value score, Value target, Value weight) {
-  const Weight w(weight);
-  if (w.leaves_out()) return 0.0;
-  const Value t = w.masked(target), s = w.masked(score);
-  return w.times(relu(1.0 - t * s));
+  return weighted(target, score, weight, [](Value t, Value s) { return relu(1.0 - t * s); });
 }
 
 TAPELOOM_OVER_SAMPLES(hinge)
 
 Value binary_cross_entropy(Value logit, Value target, Value weight) {
-  const Weight w(weight);
-  if (w.leaves_out()) return 0.0;
-  const Value z = w.masked(logit), t = w.masked(target);
-  const Value product = z * t;
-  return w.times(softplus(z) - product);
+  return weighted(logit, target, weight, [](Value z, Value t) {
+    const Value product = z * t;
+    return softplus(z) - product;
+  });
 }
 
 TAPELOOM_OVER_SAMPLES(binary_cross_entropy)
