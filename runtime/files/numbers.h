@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,14 @@ namespace tapeloom::inline TAPELOOM_ABI::runtime {
 enum class NumberType : std::uint8_t { u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8 };
 
 std::size_t bytes_of(NumberType type);
+
+/// Of those that lie in a file as they do in memory.
+template <class Number>
+Number number_at(std::string_view bytes, std::size_t at) {
+  Number number;
+  std::memcpy(&number, bytes.data() + at, sizeof number);
+  return number;
+}
 
 /// What 16 bits stand for in IEEE 754's half precision, and in bfloat16.
 float float_of_half(std::uint16_t bits);

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <bit>
 #include <climits>
-#include <cstring>
 #include <new>
 #include <string_view>
 
 #include "tapeloom/core/base/error.h"
+#include "tapeloom/runtime/files/numbers.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
@@ -24,13 +24,6 @@ constexpr unsigned stored = 0, deflated = 8, encrypted = 1;
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
   throw DataError(path, 0, 0, "the ZIP archive is damaged: " + what);
-}
-
-template <class Number>
-Number number_at(std::string_view bytes, std::size_t at) {
-  Number number;
-  std::memcpy(&number, bytes.data() + at, sizeof number);
-  return number;
 }
 
 /// Throws DataError if they are not all there.
