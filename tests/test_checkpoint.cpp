@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <limits>
 
-#include "against_evaluate.h"
 #include "files.h"
 #include "random_numbers.h"
+#include "small_training.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/runtime/files/safetensors.h"
 #include "tapeloom/runtime/train/trainer.h"
@@ -17,21 +17,7 @@ using namespace tapeloom::test;
 
 namespace {
 
-constexpr std::size_t row_count = 23;
 const std::string path = "run.safetensors";
-
-const std::vector<double>& rows() {
-  static const std::vector<double> numbers = some_numbers(4 * row_count, 3);
-  return numbers;
-}
-
-const Program& program() {
-  static const Program compiled = [] {
-    SmallNet net;
-    return compile(net.loss, {.outputs = {net.prediction}});
-  }();
-  return compiled;
-}
 
 /// Six steps an epoch, the last of them short.
 FitOptions some_options() {

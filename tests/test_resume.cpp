@@ -3,7 +3,7 @@
 #include <cmath>
 #include <variant>
 
-#include "against_evaluate.h"
+#include "small_training.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/runtime/train/checkpoint.h"
 #include "tapeloom/runtime/train/trainer.h"
@@ -12,21 +12,6 @@ using namespace tapeloom;
 using namespace tapeloom::test;
 
 namespace {
-
-constexpr std::size_t row_count = 23;
-
-const std::vector<double>& rows() {
-  static const std::vector<double> numbers = some_numbers(4 * row_count, 3);
-  return numbers;
-}
-
-const Program& program() {
-  static const Program compiled = [] {
-    SmallNet net;
-    return compile(net.loss, {.outputs = {net.prediction}});
-  }();
-  return compiled;
-}
 
 /// Six steps an epoch, the last of them short.
 FitOptions options_of(const std::variant<AdamOptions, SgdOptions>& optimizer) {
@@ -61,9 +46,7 @@ void check_same(const Outcome<T>& a, const Outcome<T>& b) {
 
 template <class T>
 Outcome<T> outcome_of(Trainer<T>& trainer) {
-  return {{trainer.executor().parameters().begin(), trainer.executor().parameters().end()},
-          trainer.state(),
-          trainer.history().end};
+  return {parameters_of(trainer.executor()), trainer.state(), trainer.history().end};
 }
 
 /// Stops after `stop` steps, and within that step's callback if `in_callback`.
