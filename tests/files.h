@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "random_numbers.h"
+
 namespace tapeloom::test {
 
 /// Writes a file in the working directory and returns its name.
@@ -32,6 +34,14 @@ inline std::string little_endian(std::uint64_t number, std::size_t count) {
 inline std::string big_endian(std::uint64_t number, std::size_t count) {
   const std::string bytes = little_endian(number, count);
   return {bytes.rbegin(), bytes.rend()};
+}
+
+/// The bytes with one to three of them changed.
+inline std::string spoiled(std::string bytes, Random& random) {
+  for (std::uint64_t n = 1 + random() % 3; n > 0; --n) {
+    bytes[random() % bytes.size()] = static_cast<char>(random() % 256);
+  }
+  return bytes;
 }
 
 }  // namespace tapeloom::test
