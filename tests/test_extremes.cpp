@@ -6,6 +6,7 @@
 #include <string>
 
 #include "against_evaluate.h"
+#include "counted.h"
 #include "forced_isa.h"
 #include "tapeloom/core/nets/loss.h"
 #include "tapeloom/core/nets/nn.h"
@@ -17,11 +18,6 @@ using namespace tapeloom::test;
 namespace {
 
 using Values = std::vector<Value>;
-
-std::size_t count(const Program& program, InstructionKind kind) {
-  return static_cast<std::size_t>(
-      std::ranges::count(program.instructions, kind, [](const Instruction& i) { return i.kind; }));
-}
 
 Value chain(Value (*op)(Value, Value), const Values& x) {
   Value result = x[0];

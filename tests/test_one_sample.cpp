@@ -8,6 +8,7 @@
 
 #include "against_evaluate.h"
 #include "catch.h"
+#include "counted.h"
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/compiler/ways.h"
 #include "tapeloom/core/base/error.h"
@@ -43,10 +44,6 @@ std::vector<Value> parameters(Tape& tape, std::size_t count) {
   std::vector<Value> all;
   for (const double number : some_numbers(count)) all.push_back(tape.parameter(number));
   return all;
-}
-
-std::size_t count(const Program& program, InstructionKind kind) {
-  return static_cast<std::size_t>(std::ranges::count(program.instructions, kind, &Instruction::kind));
 }
 
 /// h' = tanh(b + W (x, h)), again and again; the loss is of the last one.
