@@ -31,7 +31,8 @@ class CMakeBuild(build_ext):
             "-DTAPELOOM_INSTALL=OFF", f"-DPython_EXECUTABLE={sys.executable}",
             *shlex.split(os.environ.get("CMAKE_ARGS", "")),
         ]  # fmt: skip
-        # CMake's own choice is make, which a machine set up for the project need not have. -G in CMAKE_ARGS goes before.
+        # CMake's own choice is make, which a machine set up for the project need not have. -G in CMAKE_ARGS
+        # goes before.
         environment = dict(os.environ)
         if shutil.which("ninja"):
             environment.setdefault("CMAKE_GENERATOR", "Ninja")

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds Release and measures. Tables are printed as Markdown.
 #
-#   scripts/bench.sh             the comparison: all ways to run a net, the closure design, hand-written Eigen, by width,
-#                                batch and nodes recorded, and more; writes comparison.json and comparison.html, a page
+#   scripts/bench.sh             the comparison: all ways to run a net, the closure design, hand-written Eigen, by
+#                                width, batch and nodes recorded, and more; writes comparison.json and comparison.html, a page
 #                                with plots, into build/release/bench (up to ten minutes; with --quick half a minute,
 #                                with --only CHART one of: nets, width, batch, nodes, equation, run, tiny, scalar,
 #                                epoch)
-#   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design; the same
-#                                nets with 1 to 8 samples, recurrent and convolutional ones and a small one with Adam, beside
-#                                Eigen and LibTorch; an operation of irregular expressions, recording and compiling a node,
-#                                starting an instruction and reading a row (five minutes)
+#   scripts/bench.sh --speed     one training step of five nets against hand-written Eigen and the closure design; the
+#                                same nets with 1 to 8 samples, recurrent and convolutional ones and a small one with
+#                                Adam, beside Eigen and LibTorch; an operation of irregular expressions, recording and
+#                                compiling a node, starting an instruction and reading a row (five minutes)
 #   scripts/bench.sh --python    training steps from Python: closures as the notebooks write them, the same loop with
-#                                tapeloom.engine, the same loss compiled, and PyTorch where python3-torch is installed (a
-#                                minute)
+#                                tapeloom.engine, the same loss compiled, and PyTorch where python3-torch is installed
+#                                (a minute)
 #
 # LibTorch and ADOL-C take part where scripts/bootstrap.sh --peers has installed them. With arguments after the mode,
 # only its first program runs, with those (bench/speed_bench.cpp, bench/comparison.cpp).

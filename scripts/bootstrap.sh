@@ -5,7 +5,8 @@
 #   scripts/bootstrap.sh --python  that, and what the Python package needs
 #   scripts/bootstrap.sh --test    that, and what the tests need besides: clang and clang-format, mypy
 #   scripts/bootstrap.sh --check   that, and clang-tidy, for scripts/check.sh
-#   scripts/bootstrap.sh --peers   what building needs, and the libraries that scripts/bench.sh compares with where they are installed
+#   scripts/bootstrap.sh --peers   what building needs, and the libraries that scripts/bench.sh compares with where
+#                                  they are installed
 #
 # Packages are installed as root or with sudo; without either it says what to install.
 set -euo pipefail

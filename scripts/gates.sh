@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The gates against lost performance. Installs what is missing, builds Release and checks; any failure gives exit code 1.
+# The gates against lost performance. Installs what is missing, builds Release and checks; any failure exits with 1.
 #
 #   scripts/gates.sh                 all three
 #   scripts/gates.sh --structure     instructions of a program, instructions it dispatches a step, bytes, allocations:

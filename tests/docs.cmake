@@ -1,5 +1,5 @@
-# Holds the pages, README.md and docs/ among them, against the programs they show: runs those programs, one after another in one directory, and
-# looks for every block of the pages in what they are and print.
+# Holds the pages, README.md and docs/ among them, against the programs they show: runs those programs, one after
+# another in one directory, and looks for every block of the pages in what they are and print.
 #
 #   cmake -DROOT=<project> -DPROGRAMS=<directory> -DDUMP=<dump> -DSCRATCH=<directory>
 #     [-DPYTHON=<interpreter> -DPACKAGE=<directory of the Python package>] -P docs.cmake

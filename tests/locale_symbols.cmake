@@ -13,7 +13,8 @@ endif()
 string(REGEX REPLACE "[][;]" "," symbols "${symbols}")
 string(REPLACE "\n" ";" symbols "${symbols}")
 
-# Parts of names: formatted output and input, numbers in texts, kinds of characters, locales; streams of the C++ library.
+# Parts of names: formatted output and input, numbers in texts, kinds of characters, locales; streams of the C++
+# library.
 set(locale_functions "printf|scanf|strto[dfl]|wcsto|^ato[fil]|locale|langinfo|ctype|^isw?[a-z]+$|^tow?(upper|lower)$"
   "strcoll|strxfrm|^_ZNK?S[oid]|[io]stream|stringbuf|num_[pg]")
 string(JOIN "|" locale_functions ${locale_functions})

@@ -1,5 +1,5 @@
-"""Handwritten digits: 1797 pictures of 8 x 8 points (examples/digits/README.md tells whose), a net of 64-32-10, trained on
-five sixths of them.
+"""Handwritten digits: 1797 pictures of 8 x 8 points (examples/digits/README.md tells whose), a net of 64-32-10, trained
+on five sixths of them.
 
     python3 digits.py [picture.png]        (the picture needs matplotlib)
 """

@@ -25,8 +25,8 @@ array([3. , 0.5])
 '3.000'
 
 What is here, by theme: `Value` and its leaves and functions, losses, compiling and executors, tensors and weights,
-optimizers and schedules, training, metrics, preprocessing, data files, errors. `tapeloom.nn` has layers, `tapeloom.graph`
-drawings, `tapeloom.progress` the line that `fit(..., progress=True)` shows.
+optimizers and schedules, training, metrics, preprocessing, data files, errors. `tapeloom.nn` has layers,
+`tapeloom.graph` drawings, `tapeloom.progress` the line that `fit(..., progress=True)` shows.
 """
 
 # Names that C++ has and that are not here: reading and writing of .npy and .npz files, which NumPy does; number_text,

@@ -11,7 +11,8 @@ _most_values_drawn = 5000
 
 
 def trace(root):
-    """The Values that `root` is computed from, itself included, and the pairs (operand, result) among them: two sets."""
+    """The Values that `root` is computed from, itself included, and the pairs (operand, result) among them, as
+    sets."""
     nodes, edges = {root}, set()
     ahead = [root]
     while ahead:
@@ -25,8 +26,8 @@ def trace(root):
 
 
 def draw_dot(root):
-    """The Drawing of all that `root` is computed from: a box "label | data | grad" for each Value, and a circle with the
-    operation before each computed one. Jupyter shows it; `save` writes it to a file."""
+    """The Drawing of all that `root` is computed from: a box "label | data | grad" for each Value, and a circle with
+    the operation before each computed one. Jupyter shows it; `save` writes it to a file."""
     return Drawing(root)
 
 

@@ -13,7 +13,7 @@ __all__ = ["ProgressBar"]
 
 
 class ProgressBar:
-    """What `fit(..., progress=True)` makes: a line on stderr, or another stream, that is written anew every now and then.
+    """What `fit(..., progress=True)` makes: a line on stderr, or another stream, that is written anew now and then.
 
     A run calls `on_step` with a StepReport a few times a second, `on_epoch` with every EpochReport, and `close` at its
     end. An object of your own with these methods can take its place."""

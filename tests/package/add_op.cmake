@@ -13,8 +13,8 @@ function(insert file text before)
   file(WRITE ${file} "${head}${text}${tail}")
 endfunction()
 
-# add_documented_op(copy program_file): adds the op of docs/extending.md to a copy of the sources, as the page says, and writes
-# the page's program to a file. They are the page's three blocks of C++.
+# add_documented_op(copy program_file): adds the op of docs/extending.md to a copy of the sources, as the page says, and
+# writes the page's program to a file. They are the page's three blocks of C++.
 function(add_documented_op copy program_file)
   file(READ ${ROOT}/docs/extending.md rest)
   foreach(block row struct program)

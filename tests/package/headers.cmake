@@ -1,6 +1,6 @@
 # Every installed header is reached from the one that users include, which compiles without a warning under many flags;
-# but for those one asks for: std.h, eigen.h, which those include who have Eigen (in EIGEN), and c.h, which is in C. That
-# each compiles alone is seen where the library is built and by clang/library.cmake; here, that it may come twice.
+# but for those one asks for: std.h, eigen.h, which those include who have Eigen (in EIGEN), and c.h, which is in C.
+# That each compiles alone is seen where the library is built and by clang/library.cmake; here, that it may come twice.
 cmake_minimum_required(VERSION 3.22)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 

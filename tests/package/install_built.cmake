@@ -1,5 +1,5 @@
-# An installation has what has been built: one kind of library alone, as scripts/demo.sh leaves it, or an error that says
-# that nothing has been built. What is there is put into the build trees as if it had been built in them.
+# An installation has what has been built: one kind of library alone, as scripts/demo.sh leaves it, or an error that
+# says that nothing has been built. What is there is put into the build trees as if it had been built in them.
 cmake_minimum_required(VERSION 3.22)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 

@@ -29,7 +29,8 @@ if(mvec)
   list(APPEND system -lmvec -lm)
 endif()
 
-# compile_program(compiler flags...) and link_program(compiler library flags...): leave the compiler's result and output.
+# compile_program(compiler flags...) and link_program(compiler library flags...): leave the compiler's result and
+# output.
 macro(compile_program compiler)
   execute_process(COMMAND ${compiler} -std=c++20 -I${PREFIX}/include ${ARGN} -c ${SCRATCH}/main.cpp -o ${SCRATCH}/main.o
                   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
