@@ -6,18 +6,24 @@
 
 namespace tapeloom::python {
 
-namespace {
+/// Row-major.
+struct Matrix {
+  std::vector<Value> entries;
+  std::size_t rows, columns;
+};
 
-/// A matrix, row-major, as a list of its rows.
-PyObject* rows_of(const std::vector<Value>& matrix, std::size_t rows, std::size_t columns) {
-  py::object list = owned(PyList_New(static_cast<Py_ssize_t>(rows)));
-  for (std::size_t i = 0; i < rows; ++i) {
-    const auto begin = matrix.begin() + static_cast<std::ptrdiff_t>(i * columns);
-    const std::vector<Value> row(begin, begin + static_cast<std::ptrdiff_t>(columns));
+/// A list of its rows.
+static PyObject* result_of(const Matrix& matrix) {
+  py::object list = owned(PyList_New(static_cast<Py_ssize_t>(matrix.rows)));
+  for (std::size_t i = 0; i < matrix.rows; ++i) {
+    const auto begin = matrix.entries.begin() + static_cast<std::ptrdiff_t>(i * matrix.columns);
+    const std::vector<Value> row(begin, begin + static_cast<std::ptrdiff_t>(matrix.columns));
     PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), owned(results_of(row)).release().ptr());
   }
   return list.release().ptr();
 }
+
+namespace {
 
 bool check_count(const char* name, Py_ssize_t given, Py_ssize_t expected) {
   if (given == expected) return true;
@@ -25,145 +31,108 @@ bool check_count(const char* name, Py_ssize_t given, Py_ssize_t expected) {
   return false;
 }
 
-PyObject* sum_of(PyObject*, PyObject* list) {
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    return result_of(sum(values_of(list, "sum")));
-  });
-}
+/// What a function was given.
+struct Arguments {
+  const char* function;
+  PyObject* const* given;
 
-PyObject* mean_of(PyObject*, PyObject* list) {
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    return result_of(mean(values_of(list, "mean")));
-  });
-}
+  Value operator()(std::size_t i) const { return value_argument(given[i], function); }
+  std::vector<Value> list(std::size_t i) const { return values_of(given[i], function); }
+};
 
-PyObject* dot_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("dot", count, 2)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const std::vector<Value> a = values_of(arguments[0], "dot"), b = values_of(arguments[1], "dot");
-    return result_of(dot(a, b));
-  });
-}
-
-// An equality of numbers, which == of Python's, of objects, is not.
-PyObject* equal_numbers(PyObject* a, PyObject* b, bool equal) {
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value x = value_argument(a, "equal"), y = value_argument(b, "equal");
-    const Condition condition = equal ? x == y : x != y;
-    return condition.is_plain() ? PyBool_FromLong(condition.data() != 0.0) : new_object(condition);
-  });
-}
-
-PyObject* equal(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  return check_count("equal", count, 2) ? equal_numbers(arguments[0], arguments[1], true) : nullptr;
-}
-PyObject* not_equal(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  return check_count("not_equal", count, 2) ? equal_numbers(arguments[0], arguments[1], false) : nullptr;
-}
-
+/// What function(arguments) gives, of so many.
 template <class Function>
 PyObject* call(const char* name, PyObject* const* arguments, Py_ssize_t count, Py_ssize_t arity, Function&& function) {
   if (!check_count(name, count, arity)) return nullptr;
   return guarded([&] {
     const Recording::Pin pin(recording());
-    return result_of(function([&](std::size_t i) { return value_argument(arguments[i], name); }));
+    return result_of(function(Arguments{name, arguments}));
   });
+}
+
+PyObject* sum_of(PyObject*, PyObject* list) {
+  return call("sum", &list, 1, 1, [](const Arguments& at) { return sum(at.list(0)); });
+}
+PyObject* mean_of(PyObject*, PyObject* list) {
+  return call("mean", &list, 1, 1, [](const Arguments& at) { return mean(at.list(0)); });
+}
+PyObject* logsumexp_of(PyObject*, PyObject* list) {
+  return call("logsumexp", &list, 1, 1, [](const Arguments& at) { return logsumexp(at.list(0)); });
+}
+PyObject* log_softmax_of(PyObject*, PyObject* list) {
+  return call("log_softmax", &list, 1, 1, [](const Arguments& at) { return log_softmax(at.list(0)); });
+}
+PyObject* softmax_of(PyObject*, PyObject* list) {
+  return call("softmax", &list, 1, 1, [](const Arguments& at) { return softmax(at.list(0)); });
+}
+
+PyObject* dot_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return call("dot", arguments, count, 2, [](const Arguments& at) {
+    const std::vector<Value> a = at.list(0), b = at.list(1);
+    return dot(a, b);
+  });
+}
+
+// An equality of numbers, which == of Python's, of objects, is not. Messages call both functions "equal".
+Condition equality(PyObject* const* arguments, bool equal) {
+  const Arguments at{"equal", arguments};
+  const Value x = at(0), y = at(1);
+  return equal ? x == y : x != y;
+}
+PyObject* equal(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return call("equal", arguments, count, 2, [](const Arguments& at) { return equality(at.given, true); });
+}
+PyObject* not_equal(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return call("not_equal", arguments, count, 2, [](const Arguments& at) { return equality(at.given, false); });
 }
 
 PyObject* elu_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (count == 1) return call("elu", arguments, count, 1, [](auto&& at) { return elu(at(0)); });
-  return call("elu", arguments, count, 2, [](auto&& at) { return elu(at(0), at(1)); });
-}
-
-PyObject* logsumexp_of(PyObject*, PyObject* list) {
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    return result_of(logsumexp(values_of(list, "logsumexp")));
-  });
-}
-
-PyObject* log_softmax_of(PyObject*, PyObject* list) {
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    return results_of(log_softmax(values_of(list, "log_softmax")));
-  });
-}
-
-PyObject* softmax_of(PyObject*, PyObject* list) {
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    return results_of(softmax(values_of(list, "softmax")));
-  });
+  if (count == 1) return call("elu", arguments, count, 1, [](const Arguments& at) { return elu(at(0)); });
+  return call("elu", arguments, count, 2, [](const Arguments& at) { return elu(at(0), at(1)); });
 }
 
 PyObject* gradient_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("gradient", count, 2)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value y = value_argument(arguments[0], "gradient");
-    return results_of(gradient(y, values_of(arguments[1], "gradient")));
+  return call("gradient", arguments, count, 2, [](const Arguments& at) {
+    const Value y = at(0);
+    return gradient(y, at.list(1));
   });
 }
 
 PyObject* derivative_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("derivative", count, 3)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value y = value_argument(arguments[0], "derivative");
-    const std::vector<Value> x = values_of(arguments[1], "derivative");
-    return result_of(derivative(y, x, values_of(arguments[2], "derivative")));
+  return call("derivative", arguments, count, 3, [](const Arguments& at) {
+    const Value y = at(0);
+    const std::vector<Value> x = at.list(1);
+    return derivative(y, x, at.list(2));
   });
 }
 
 PyObject* jacobian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("jacobian", count, 2)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const std::vector<Value> y = values_of(arguments[0], "jacobian"), x = values_of(arguments[1], "jacobian");
-    return rows_of(jacobian(y, x), y.size(), x.size());
+  return call("jacobian", arguments, count, 2, [](const Arguments& at) {
+    const std::vector<Value> y = at.list(0), x = at.list(1);
+    return Matrix{jacobian(y, x), y.size(), x.size()};
   });
 }
 
 PyObject* hessian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("hessian", count, 2)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value y = value_argument(arguments[0], "hessian");
-    const std::vector<Value> x = values_of(arguments[1], "hessian");
-    return rows_of(hessian(y, x), x.size(), x.size());
+  return call("hessian", arguments, count, 2, [](const Arguments& at) {
+    const Value y = at(0);
+    const std::vector<Value> x = at.list(1);
+    return Matrix{hessian(y, x), x.size(), x.size()};
   });
 }
 
 PyObject* hessian_vector_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("hessian_vector", count, 3)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value y = value_argument(arguments[0], "hessian_vector");
-    const std::vector<Value> x = values_of(arguments[1], "hessian_vector");
-    return results_of(hessian_vector(y, x, values_of(arguments[2], "hessian_vector")));
+  return call("hessian_vector", arguments, count, 3, [](const Arguments& at) {
+    const Value y = at(0);
+    const std::vector<Value> x = at.list(1);
+    return hessian_vector(y, x, at.list(2));
   });
 }
 
 PyObject* laplacian_of(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!check_count("laplacian", count, 2)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value y = value_argument(arguments[0], "laplacian");
-    return result_of(laplacian(y, values_of(arguments[1], "laplacian")));
-  });
-}
-
-template <class Test>
-PyObject* test(const char* name, PyObject* const* arguments, Py_ssize_t count, Test&& asked) {
-  if (!check_count(name, count, 1)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Condition condition = asked(value_argument(arguments[0], name));
-    return condition.is_plain() ? PyBool_FromLong(condition.data() != 0.0) : new_object(condition);
+  return call("laplacian", arguments, count, 2, [](const Arguments& at) {
+    const Value y = at(0);
+    return laplacian(y, at.list(1));
   });
 }
 
@@ -172,40 +141,40 @@ PyObject* test(const char* name, PyObject* const* arguments, Py_ssize_t count, T
 using Fast = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
 
 PyMethodDef functions[] = {
-#define TAPELOOM_UNARY(name, Struct)                                                        \
-  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
-     return call(#name, x, n, 1, [](auto&& at) { return tapeloom::name(at(0)); });          \
-   })),                                                                                     \
+#define TAPELOOM_UNARY(name, Struct)                                                         \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {  \
+     return call(#name, x, n, 1, [](const Arguments& at) { return tapeloom::name(at(0)); }); \
+   })),                                                                                      \
    METH_FASTCALL, #name "(x)\n--\n\nThe function " #name " of a Value; of a number, a number."},
-#define TAPELOOM_BINARY(name, Struct)                                                       \
-  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
-     return call(#name, x, n, 2, [](auto&& at) { return tapeloom::name(at(0), at(1)); });   \
-   })),                                                                                     \
-   METH_FASTCALL,                                                                           \
+#define TAPELOOM_BINARY(name, Struct)                                                               \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {         \
+     return call(#name, x, n, 2, [](const Arguments& at) { return tapeloom::name(at(0), at(1)); }); \
+   })),                                                                                             \
+   METH_FASTCALL,                                                                                   \
    #name "(a, b)\n--\n\nThe function " #name " of two Values or numbers, as an operation (no branch)."},
-#define TAPELOOM_TERNARY(name, Struct)                                                           \
-  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {      \
-     return call(#name, x, n, 3, [](auto&& at) { return tapeloom::name(at(0), at(1), at(2)); }); \
-   })),                                                                                          \
-   METH_FASTCALL,                                                                                \
+#define TAPELOOM_TERNARY(name, Struct)                                                                     \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {                \
+     return call(#name, x, n, 3, [](const Arguments& at) { return tapeloom::name(at(0), at(1), at(2)); }); \
+   })),                                                                                                    \
+   METH_FASTCALL,                                                                                          \
    #name "(a, b, c)\n--\n\nThe function " #name " of three Values or numbers, as where(condition, a, b)."},
-#define TAPELOOM_REDUCTION(name)                                                            \
-  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
-     return call(#name, x, n, 1, [](auto&& at) { return tapeloom::name(at(0)); });          \
-   })),                                                                                     \
-   METH_FASTCALL,                                                                           \
+#define TAPELOOM_REDUCTION(name)                                                             \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {  \
+     return call(#name, x, n, 1, [](const Arguments& at) { return tapeloom::name(at(0)); }); \
+   })),                                                                                      \
+   METH_FASTCALL,                                                                            \
    #name "(x)\n--\n\nOver the samples of a batch, of a Value that inputs make differ from sample to sample."},
 #include "tapeloom/core/ops/ops.def"
 // Functions written with ops.
-#define TAPELOOM_COMPOSED(name, arity, doc, ...)                                             \
-  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {  \
-     return call(#name, x, n, arity, [](auto&& at) { return tapeloom::name(__VA_ARGS__); }); \
-   })),                                                                                      \
+#define TAPELOOM_COMPOSED(name, arity, doc, ...)                                                       \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {            \
+     return call(#name, x, n, arity, [](const Arguments& at) { return tapeloom::name(__VA_ARGS__); }); \
+   })),                                                                                                \
    METH_FASTCALL, doc},
-#define TAPELOOM_TEST(name, doc)                                                            \
-  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) { \
-     return test(#name, x, n, [](Value v) { return tapeloom::name(v); });                   \
-   })),                                                                                     \
+#define TAPELOOM_TEST(name, doc)                                                             \
+  {#name, TAPELOOM_FAST(static_cast<Fast>([](PyObject*, PyObject* const* x, Py_ssize_t n) {  \
+     return call(#name, x, n, 1, [](const Arguments& at) { return tapeloom::name(at(0)); }); \
+   })),                                                                                      \
    METH_FASTCALL, #name "(x)\n--\n\n" doc},
     TAPELOOM_COMPOSED(gelu, 1, "gelu(x)\n--\n\nx times the normal distribution's function of x.", at(0))
         TAPELOOM_COMPOSED(silu, 1, "silu(x)\n--\n\nx sigmoid(x).", at(0)) TAPELOOM_COMPOSED(
@@ -236,8 +205,7 @@ PyMethodDef functions[] = {
      "hessian(y, x)\n--\n\nA list of rows: the second derivatives of y by the Values of the list x."},
     {"hessian_vector", TAPELOOM_FAST(hessian_vector_of), METH_FASTCALL,
      "hessian_vector(y, x, vector)\n--\n\nA list: the product of the Hessian of y by the list x and a vector of as "
-     "many "
-     "numbers or Values, at the cost of some gradients."},
+     "many numbers or Values, at the cost of some gradients."},
     {"laplacian", TAPELOOM_FAST(laplacian_of), METH_FASTCALL,
      "laplacian(y, x)\n--\n\nThe sum of the second derivatives of y by each Value of the list x twice."},
     {"sum", sum_of, METH_O, "sum(values)\n--\n\nThe sum of a list, in order from the first."},

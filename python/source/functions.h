@@ -30,7 +30,12 @@ std::vector<Value> values_of(PyObject* list, const char* function);
 inline PyObject* result_of(Value value) {
   return value.is_plain() ? PyFloat_FromDouble(value.data()) : object_of(value);
 }
+/// A truth if that met no Value.
+inline PyObject* result_of(Condition condition) {
+  return condition.is_plain() ? PyBool_FromLong(condition.data() != 0.0) : new_object(condition);
+}
 /// A list of them.
 PyObject* results_of(const std::vector<Value>& values);
+inline PyObject* result_of(const std::vector<Value>& values) { return results_of(values); }
 
 }  // namespace tapeloom::python
