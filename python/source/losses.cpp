@@ -1,5 +1,6 @@
 #include "losses.h"
 
+#include <array>
 #include <string>
 
 #include "functions.h"
@@ -8,29 +9,27 @@ namespace tapeloom::python {
 
 namespace {
 
-/// The arguments of a loss: two, a weight or weights, and, of cross-entropies, label smoothing.
-struct Arguments {
-  PyObject *predictions = nullptr, *targets = nullptr, *weights = nullptr, *smoothing = nullptr;
-};
+/// Of a loss, in the order of their names; null where they were left out.
+using Arguments = std::array<PyObject*, 4>;
 
-bool parse(PyObject* arguments, PyObject* keywords, const char* format, const char* first, const char* second,
-           const char* third, Arguments& out) {
-  const char* names[] = {first, second, third, nullptr};
-  return PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(names), &out.predictions,
-                                     &out.targets, &out.weights) != 0;
+/// What loss(arguments) gives, of arguments by position or name as `format` says.
+template <class Loss>
+PyObject* call(PyObject* arguments, PyObject* keywords, const char* format, std::array<const char*, 5> names,
+               Loss&& loss) {
+  Arguments x{};
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(names.data()), &x[0], &x[1], &x[2],
+                                  &x[3]) == 0) {
+    return nullptr;
+  }
+  return guarded([&] {
+    const Recording::Pin pin(recording());
+    return result_of(loss(x));
+  });
 }
 
-/// The same of a cross-entropy, which may be smoothed.
-bool parse_smoothed(PyObject* arguments, PyObject* keywords, const char* format, const char* second, const char* third,
-                    Arguments& out) {
-  const char* names[] = {"logits", second, third, "label_smoothing", nullptr};
-  return PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(names), &out.predictions,
-                                     &out.targets, &out.weights, &out.smoothing) != 0;
+double smoothing_of(PyObject* smoothing) {
+  return smoothing == nullptr ? 0.0 : number_argument(smoothing, "label_smoothing");
 }
-double smoothing_of(const Arguments& given) {
-  return given.smoothing == nullptr ? 0.0 : number_argument(given.smoothing, "label_smoothing");
-}
-
 Value weight_of(PyObject* weight, const char* function) {
   return weight == nullptr ? Value(1.0) : value_argument(weight, function);
 }
@@ -62,21 +61,15 @@ std::int64_t class_argument(PyObject* object) {
 
 PyObject* softmax_loss(PyObject*, PyObject* arguments, PyObject* keywords) {
   constexpr const char* name = "softmax_cross_entropy";
-  Arguments given;
-  if (!parse_smoothed(arguments, keywords, "OO|OO:softmax_cross_entropy", "target", "weight", given)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const std::vector<Value> logits = values_of(given.predictions, name);
-    const Value weight = weight_of(given.weights, name);
-    const double smoothing = smoothing_of(given);
-    if (is_list(given.targets)) {
-      return result_of(softmax_cross_entropy(logits, values_of(given.targets, name), weight, smoothing));
-    }
-    if (is_value(given.targets)) {
-      return result_of(softmax_cross_entropy(logits, value_of(given.targets), weight, smoothing));
-    }
-    return result_of(softmax_cross_entropy_of_class(logits, class_argument(given.targets), weight, smoothing));
-  });
+  return call(arguments, keywords, "OO|OO:softmax_cross_entropy", {"logits", "target", "weight", "label_smoothing"},
+              [](const Arguments& x) {
+                const std::vector<Value> logits = values_of(x[0], name);
+                const Value weight = weight_of(x[2], name);
+                const double smoothing = smoothing_of(x[3]);
+                if (is_list(x[1])) return softmax_cross_entropy(logits, values_of(x[1], name), weight, smoothing);
+                if (is_value(x[1])) return softmax_cross_entropy(logits, value_of(x[1]), weight, smoothing);
+                return softmax_cross_entropy_of_class(logits, class_argument(x[1]), weight, smoothing);
+              });
 }
 
 std::vector<std::size_t> classes_of(PyObject* list, const char* function) {
@@ -93,32 +86,23 @@ std::vector<std::size_t> classes_of(PyObject* list, const char* function) {
 
 template <class Loss>
 PyObject* softmax_list(PyObject* arguments, PyObject* keywords, const char* format, const char* name, Loss&& loss) {
-  Arguments given;
-  if (!parse_smoothed(arguments, keywords, format, "classes", "weights", given)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    std::vector<std::vector<Value>> logits;
-    const py::object rows = elements_of(given.predictions, name, "a list of lists of logits");
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(rows.ptr()); ++i) {
-      const auto row = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(rows.ptr(), i));
-      logits.push_back(values_of(row.ptr(), name));
-    }
-    const std::vector<std::size_t> classes = classes_of(given.targets, name);
-    return result_of(loss(logits, classes, weights_of(given.weights, name), smoothing_of(given)));
-  });
+  return call(arguments, keywords, format, {"logits", "classes", "weights", "label_smoothing"},
+              [&](const Arguments& x) {
+                std::vector<std::vector<Value>> logits;
+                const py::object rows = elements_of(x[0], name, "a list of lists of logits");
+                for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(rows.ptr()); ++i) {
+                  const auto row = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(rows.ptr(), i));
+                  logits.push_back(values_of(row.ptr(), name));
+                }
+                const std::vector<std::size_t> classes = classes_of(x[1], name);
+                return loss(logits, classes, weights_of(x[2], name), smoothing_of(x[3]));
+              });
 }
 
 PyObject* penalty(PyObject*, PyObject* arguments, PyObject* keywords) {
-  PyObject *parameters = nullptr, *strength = nullptr;
-  static const char* names[] = {"parameters", "strength", nullptr};
-  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "OO:l2_penalty", const_cast<char**>(names), &parameters,
-                                  &strength) == 0) {
-    return nullptr;
-  }
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const std::vector<Value> values = values_of(parameters, "l2_penalty");
-    return result_of(l2_penalty(values, value_argument(strength, "l2_penalty")));
+  return call(arguments, keywords, "OO:l2_penalty", {"parameters", "strength"}, [](const Arguments& x) {
+    const std::vector<Value> values = values_of(x[0], "l2_penalty");
+    return l2_penalty(values, value_argument(x[1], "l2_penalty"));
   });
 }
 
@@ -127,25 +111,19 @@ PyObject* penalty(PyObject*, PyObject* arguments, PyObject* keywords) {
 // A loss of one sample, and those over lists of them.
 #define TAPELOOM_LOSS(name, first)                                                                        \
   PyObject* name##_of(PyObject*, PyObject* arguments, PyObject* keywords) {                               \
-    Arguments given;                                                                                      \
-    if (!parse(arguments, keywords, "OO|O:" #name, first, "target", "weight", given)) return nullptr;     \
-    return guarded([&] {                                                                                  \
-      const Recording::Pin pin(recording());                                                              \
-      const Value x = value_argument(given.predictions, #name), t = value_argument(given.targets, #name); \
-      return result_of(name(x, t, weight_of(given.weights, #name)));                                      \
+    return call(arguments, keywords, "OO|O:" #name, {first, "target", "weight"}, [](const Arguments& x) { \
+      const Value p = value_argument(x[0], #name), t = value_argument(x[1], #name);                       \
+      return name(p, t, weight_of(x[2], #name));                                                          \
     });                                                                                                   \
   }                                                                                                       \
   TAPELOOM_LIST_LOSS(name##_sum, first)                                                                   \
   TAPELOOM_LIST_LOSS(name##_mean, first)
-#define TAPELOOM_LIST_LOSS(name, first)                                                                      \
-  PyObject* name##_of(PyObject*, PyObject* arguments, PyObject* keywords) {                                  \
-    Arguments given;                                                                                         \
-    if (!parse(arguments, keywords, "OO|O:" #name, first "s", "targets", "weights", given)) return nullptr;  \
-    return guarded([&] {                                                                                     \
-      const Recording::Pin pin(recording());                                                                 \
-      const std::vector<Value> x = values_of(given.predictions, #name), t = values_of(given.targets, #name); \
-      return result_of(name(x, t, weights_of(given.weights, #name)));                                        \
-    });                                                                                                      \
+#define TAPELOOM_LIST_LOSS(name, first)                                                                         \
+  PyObject* name##_of(PyObject*, PyObject* arguments, PyObject* keywords) {                                     \
+    return call(arguments, keywords, "OO|O:" #name, {first "s", "targets", "weights"}, [](const Arguments& x) { \
+      const std::vector<Value> p = values_of(x[0], #name), t = values_of(x[1], #name);                          \
+      return name(p, t, weights_of(x[2], #name));                                                               \
+    });                                                                                                         \
   }
 
 TAPELOOM_LOSS(squared_error, "prediction")
@@ -163,55 +141,34 @@ PyObject* softmax_mean(PyObject*, PyObject* arguments, PyObject* keywords) {
 }
 
 PyObject* kl_div_of(PyObject*, PyObject* arguments, PyObject* keywords) {
-  Arguments given;
-  if (!parse(arguments, keywords, "OO|O:kl_div", "log_probabilities", "targets", "weight", given)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const std::vector<Value> p = values_of(given.predictions, "kl_div"), t = values_of(given.targets, "kl_div");
-    return result_of(kl_div(p, t, weight_of(given.weights, "kl_div")));
+  return call(arguments, keywords, "OO|O:kl_div", {"log_probabilities", "targets", "weight"}, [](const Arguments& x) {
+    const std::vector<Value> p = values_of(x[0], "kl_div"), t = values_of(x[1], "kl_div");
+    return kl_div(p, t, weight_of(x[2], "kl_div"));
   });
 }
 
-/// The arguments of huber's three forms, and of smooth_l1: delta or beta stands before the weights.
-bool parse_huber(PyObject* arguments, PyObject* keywords, const char* format, bool lists, Arguments& out,
-                 PyObject*& delta, const char* name = "delta") {
-  const char* of_one[] = {"prediction", "target", name, "weight", nullptr};
-  const char* of_lists[] = {"predictions", "targets", "delta", "weights", nullptr};
-  return PyArg_ParseTupleAndKeywords(arguments, keywords, format, const_cast<char**>(lists ? of_lists : of_one),
-                                     &out.predictions, &out.targets, &delta, &out.weights) != 0;
-}
+// Delta or beta, which is 1 where it was left out, too, stands before the weights.
 
 PyObject* huber_of(PyObject*, PyObject* arguments, PyObject* keywords) {
-  Arguments given;
-  PyObject* delta = nullptr;
-  if (!parse_huber(arguments, keywords, "OO|OO:huber", false, given, delta)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value x = value_argument(given.predictions, "huber"), t = value_argument(given.targets, "huber");
-    return result_of(huber(x, t, weight_of(delta, "huber"), weight_of(given.weights, "huber")));
+  return call(arguments, keywords, "OO|OO:huber", {"prediction", "target", "delta", "weight"}, [](const Arguments& x) {
+    const Value p = value_argument(x[0], "huber"), t = value_argument(x[1], "huber");
+    return huber(p, t, weight_of(x[2], "huber"), weight_of(x[3], "huber"));
   });
 }
 
 PyObject* smooth_l1_of(PyObject*, PyObject* arguments, PyObject* keywords) {
-  Arguments given;
-  PyObject* beta = nullptr;
-  if (!parse_huber(arguments, keywords, "OO|OO:smooth_l1", false, given, beta, "beta")) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const Value x = value_argument(given.predictions, "smooth_l1"), t = value_argument(given.targets, "smooth_l1");
-    return result_of(smooth_l1(x, t, weight_of(beta, "smooth_l1"), weight_of(given.weights, "smooth_l1")));
-  });
+  return call(arguments, keywords, "OO|OO:smooth_l1", {"prediction", "target", "beta", "weight"},
+              [](const Arguments& x) {
+                const Value p = value_argument(x[0], "smooth_l1"), t = value_argument(x[1], "smooth_l1");
+                return smooth_l1(p, t, weight_of(x[2], "smooth_l1"), weight_of(x[3], "smooth_l1"));
+              });
 }
 
 template <class Loss>
 PyObject* huber_list(PyObject* arguments, PyObject* keywords, const char* format, const char* name, Loss&& loss) {
-  Arguments given;
-  PyObject* delta = nullptr;
-  if (!parse_huber(arguments, keywords, format, true, given, delta)) return nullptr;
-  return guarded([&] {
-    const Recording::Pin pin(recording());
-    const std::vector<Value> x = values_of(given.predictions, name), t = values_of(given.targets, name);
-    return result_of(loss(x, t, weight_of(delta, name), weights_of(given.weights, name)));
+  return call(arguments, keywords, format, {"predictions", "targets", "delta", "weights"}, [&](const Arguments& x) {
+    const std::vector<Value> p = values_of(x[0], name), t = values_of(x[1], name);
+    return loss(p, t, weight_of(x[2], name), weights_of(x[3], name));
   });
 }
 
