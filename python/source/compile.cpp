@@ -132,29 +132,25 @@ CompiledProgram with_values(Program program, Request taken) {
   return {std::make_shared<const Program>(std::move(program)), std::move(taken.values)};
 }
 
-CompiledProgram compile_request(Request taken, CompileOptions options) {
-  const Snapshot& snapshot = taken.snapshot;
+/// An executor of what compile(the copy) makes, without the interpreter's lock: the copy is nobody else's.
+template <class Compile>
+py::object make_executor(Request taken, Compile&& compile, bool is_double, const ExecutorOptions& options,
+                         CompiledExecutor* shared = nullptr) {
   Program program = [&] {
-    const py::gil_scoped_release others;  // the copy is nobody else's
-    if (!snapshot.loss) return compile_inference(snapshot.outputs, std::move(options));
-    options.outputs = snapshot.outputs;
-    return compile(*snapshot.loss, options);
+    const py::gil_scoped_release others;
+    return compile(std::as_const(taken.snapshot));
   }();
-  return with_values(std::move(program), std::move(taken));
+  py::object of = py::cast(with_values(std::move(program), std::move(taken)));
+  return py::cast(std::make_unique<CompiledExecutor>(std::move(of), is_double, options, shared));
 }
 
 py::object compile_residual_executor(py::handle residuals, py::handle parameters, std::size_t max_samples,
                                      std::size_t threads, bool check_finite, std::uint64_t branches_from,
                                      const py::kwargs& named) {
   const CompileOptions options = options_of(named);
-  Request taken = take(py::none(), parameters, residuals, branches_from);
-  Program program = [&] {
-    const py::gil_scoped_release others;  // the copy is nobody else's
-    return compile_residuals(taken.snapshot.outputs, options);
-  }();
-  return py::cast(std::make_unique<CompiledExecutor>(py::cast(with_values(std::move(program), std::move(taken))), true,
-                                                     ExecutorOptions{max_samples, threads, check_finite, false},
-                                                     nullptr));
+  return make_executor(take(py::none(), parameters, residuals, branches_from),
+                       [&](const Snapshot& copy) { return compile_residuals(copy.outputs, options); }, true,
+                       {max_samples, threads, check_finite, false});
 }
 
 using CompileProduct = Program (*)(std::span<const Value> y, std::span<const Value> x, CompileOptions options);
@@ -176,15 +172,13 @@ py::object compile_product_executor(py::handle y, py::handle x, py::handle param
   if (results == 0) throw CompileError("y: there is nothing to differentiate");
   if (named_so_far == results) throw CompileError("x: there is nothing to differentiate by");
   Request taken = take(py::none(), parameters, all, branches_from);
-  Program program = [&] {
-    const py::gil_scoped_release others;  // the copy is nobody else's
-    const std::span<const Value> copies = taken.snapshot.outputs;
+  const auto compile_all = [&](const Snapshot& copy) {
+    const std::span<const Value> copies = copy.outputs;
     options.outputs.assign(copies.begin() + static_cast<std::ptrdiff_t>(named_so_far), copies.end());
-    return compile_product(copies.first(results), copies.subspan(results, named_so_far - results), std::move(options));
-  }();
-  return py::cast(std::make_unique<CompiledExecutor>(
-      py::cast(with_values(std::move(program), std::move(taken))), dtype.is_none() || says_double(dtype),
-      ExecutorOptions{max_samples, threads, check_finite, false}, nullptr));
+    return compile_product(copies.first(results), copies.subspan(results, named_so_far - results), options);
+  };
+  return make_executor(std::move(taken), compile_all, dtype.is_none() || says_double(dtype),
+                       {max_samples, threads, check_finite, false});
 }
 
 bool trains(const Snapshot& snapshot) {
@@ -194,7 +188,7 @@ bool trains(const Snapshot& snapshot) {
 py::object compile_executor(py::handle loss, py::handle parameters, py::handle outputs, py::handle dtype,
                             std::size_t max_samples, std::size_t threads, bool check_finite, bool profile,
                             py::handle parameters_of, std::uint64_t branches_from, const py::kwargs& named) {
-  const CompileOptions options = options_of(named);
+  CompileOptions options = options_of(named);
   CompiledExecutor* shared = parameters_of.is_none() ? nullptr : &executor_of(parameters_of, "parameters_of");
   const bool is_double = dtype.is_none() ? shared == nullptr || shared->is_double() : says_double(dtype);
   py::object trained = py::reinterpret_borrow<py::object>(parameters);
@@ -211,9 +205,12 @@ py::object compile_executor(py::handle loss, py::handle parameters, py::handle o
         "there is nothing to train: a Value does not say that it is a parameter, so name them, as in compile(loss, "
         "parameters=model.parameters()), or make them by parameter(). For the loss alone, say gradients=False");
   }
-  CompiledProgram program = compile_request(std::move(taken), options);
-  return py::cast(std::make_unique<CompiledExecutor>(
-      py::cast(std::move(program)), is_double, ExecutorOptions{max_samples, threads, check_finite, profile}, shared));
+  const auto compile_all = [&](const Snapshot& copy) {
+    if (!copy.loss) return compile_inference(copy.outputs, options);
+    options.outputs = copy.outputs;
+    return compile(*copy.loss, options);
+  };
+  return make_executor(std::move(taken), compile_all, is_double, {max_samples, threads, check_finite, profile}, shared);
 }
 
 std::string explain_recording(py::handle loss, py::handle parameters, py::handle outputs, std::uint64_t branches_from,
