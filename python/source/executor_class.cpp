@@ -259,8 +259,9 @@ py::tuple state_of(CompiledExecutor& self, bool with_program) {
 
 std::unique_ptr<CompiledExecutor> restore(py::object program, const py::tuple& state) {
   if (state.size() != 5) throw py::value_error("this is no pickled Executor");
-  const auto o = py::cast<std::tuple<std::size_t, std::size_t, bool, bool>>(state[2]);
-  const ExecutorOptions options{std::get<0>(o), std::get<1>(o), std::get<2>(o), std::get<3>(o)};
+  const auto [max_samples, threads, check_finite, profile] =
+      py::cast<std::tuple<std::size_t, std::size_t, bool, bool>>(state[2]);
+  const ExecutorOptions options{max_samples, threads, check_finite, profile};
   auto made = std::make_unique<CompiledExecutor>(std::move(program), py::cast<bool>(state[1]), options, nullptr);
   if (!state[3].is_none()) {
     std::vector<ParameterId> frozen;

@@ -73,9 +73,9 @@ void add_sgd(py::module_& module) {
         return py::make_tuple(o.learning_rate, o.momentum, o.nesterov, o.weight_decay, self.state());
       },
       [](const py::tuple& t) {
-        const auto all = py::cast<std::tuple<double, double, bool, double, py::dict>>(t);
-        return restored<SgdOptimizer>(
-            SgdOptions{std::get<0>(all), std::get<1>(all), std::get<2>(all), std::get<3>(all)}, std::get<4>(all));
+        const auto [learning_rate, momentum, nesterov, weight_decay, state] =
+            py::cast<std::tuple<double, double, bool, double, py::dict>>(t);
+        return restored<SgdOptimizer>(SgdOptions{learning_rate, momentum, nesterov, weight_decay}, state);
       }));
 }
 
@@ -100,10 +100,9 @@ void add_adam(py::module_& module) {
         return py::make_tuple(o.learning_rate, o.beta1, o.beta2, o.epsilon, o.weight_decay, o.l2, self.state());
       },
       [](const py::tuple& t) {
-        const auto all = py::cast<std::tuple<double, double, double, double, double, bool, py::dict>>(t);
-        return restored<AdamOptimizer>(AdamOptions{std::get<0>(all), std::get<1>(all), std::get<2>(all),
-                                                   std::get<3>(all), std::get<4>(all), std::get<5>(all)},
-                                       std::get<6>(all));
+        const auto [learning_rate, beta1, beta2, epsilon, weight_decay, l2, state] =
+            py::cast<std::tuple<double, double, double, double, double, bool, py::dict>>(t);
+        return restored<AdamOptimizer>(AdamOptions{learning_rate, beta1, beta2, epsilon, weight_decay, l2}, state);
       }));
 }
 
@@ -145,8 +144,7 @@ void add_clipping(py::module_& module) {
       },
       py::arg("gradients"), py::arg("max_norm"),
       "Multiplies all numbers of an array, in place, with max_norm / norm where the norm is above max_norm. Returns "
-      "the "
-      "norm they had; one that is not finite changes nothing.\n\n"
+      "the norm they had; one that is not finite changes nothing.\n\n"
       "    gradients = executor.gradients.copy()\n"
       "    tapeloom.clip_by_norm(gradients, 1.0)\n"
       "    adam.update(executor, gradients)");

@@ -60,28 +60,22 @@ void add_leaves(Class& made) {
 }
 
 void add_facts(Class& made) {
+  const auto add = [&](const char* name, auto member, const char* doc) {
+    made.def_property_readonly(
+        name, [member](const CompiledProgram& self) { return (*self.program).*member; }, doc);
+  };
   made.def_property_readonly(
       "has_loss", [](const CompiledProgram& self) { return self.program->loss_slot != Program::no_slot; },
       "False of a program for inference alone.");
-  made.def_property_readonly(
-      "has_gradients", [](const CompiledProgram& self) { return self.program->has_gradients; },
-      "Whether it can be trained.");
-  made.def_property_readonly(
-      "is_of_training", [](const CompiledProgram& self) { return self.program->is_of_training; },
+  add("has_gradients", &Program::has_gradients, "Whether it can be trained.");
+  add("is_of_training", &Program::is_of_training,
       "Whether it computes something else than a program for inference would, as with dropout: compile(training=...).");
-  made.def_property_readonly(
-      "has_input_gradients", [](const CompiledProgram& self) { return self.program->has_input_gradients; },
-      "Whether it was compiled with input_gradients=True.");
-  made.def_property_readonly(
-      "exact", [](const CompiledProgram& self) { return self.program->exact; },
-      "Whether it was compiled with exact=True.");
-  made.def_property_readonly(
-      "recorded_samples", [](const CompiledProgram& self) { return self.program->recorded_samples; },
+  add("has_input_gradients", &Program::has_input_gradients, "Whether it was compiled with input_gradients=True.");
+  add("exact", &Program::exact, "Whether it was compiled with exact=True.");
+  add("recorded_samples", &Program::recorded_samples,
       "How many samples were recorded one after another, with constants as data, and folded into a batch; 0 where "
       "samples are bound.");
-  made.def_property_readonly(
-      "recorded_nodes", [](const CompiledProgram& self) { return self.program->recorded_nodes; },
-      "How many nodes it was compiled from.");
+  add("recorded_nodes", &Program::recorded_nodes, "How many nodes it was compiled from.");
   made.def_property_readonly(
       "instruction_count", [](const CompiledProgram& self) { return self.program->instructions.size(); },
       "How many instructions it has.");
@@ -91,8 +85,7 @@ void add_texts(Class& made) {
   made.def(
       "explain", [](const CompiledProgram& self) { return explain(*self.program); },
       "What did and what did not roll: a table with a line for each instruction, with its rows and terms, what it "
-      "costs "
-      "and how many recorded nodes it stands for, and a summary.");
+      "costs and how many recorded nodes it stands for, and a summary.");
   made.def(
       "__str__", [](const CompiledProgram& self) { return to_string(*self.program); },
       "The leaves, then stage by stage an equation for each instruction.");
@@ -148,9 +141,8 @@ void add_programs(py::module_& module) {
       py::arg("path"), py::kw_only(), py::arg("max_samples") = LoadOptions{}.max_samples,
       py::arg("max_operations") = LoadOptions{}.max_operations, py::arg("max_bytes") = LoadOptions{}.max_bytes,
       "Reads a Program again. Raises DataError for a file that is no program, of another version, cut short or "
-      "damaged, "
-      "whose program would read or write where it must not, or asks for more than the options allow: `max_operations` "
-      "in a step of `max_samples` samples, and `max_bytes` for the file and for an executor.");
+      "damaged, whose program would read or write where it must not, or asks for more than the options allow: "
+      "`max_operations` in a step of `max_samples` samples, and `max_bytes` for the file and for an executor.");
 }
 
 }  // namespace tapeloom::python

@@ -1,6 +1,8 @@
 // What a training run tells: classes of reports.
 #include <pybind11/stl.h>
 
+#include <functional>
+
 #include "trainer.h"
 
 namespace tapeloom::python {
@@ -38,15 +40,14 @@ void add_step_report(py::module_& module) {
 void add_epoch_report(py::module_& module) {
   py::class_<NamedReport> made(module, "EpochReport", "What on_epoch is told, after an epoch and its validation.");
   publish(made);
-  made.def_property_readonly(
-      "epoch", [](const NamedReport& self) { return self.report.epoch; }, "From 1.");
-  made.def_property_readonly(
-      "steps", [](const NamedReport& self) { return self.report.steps; }, "Updates so far.");
-  made.def_property_readonly(
-      "loss", [](const NamedReport& self) { return self.report.loss; },
-      "Mean of the steps' losses, weighted by their samples, each before its update.");
-  made.def_property_readonly(
-      "validation_loss", [](const NamedReport& self) { return self.report.validation_loss; }, "NaN if there is none.");
+  const auto add = [&](const char* name, auto member, const char* doc) {
+    made.def_property_readonly(
+        name, [member](const NamedReport& self) { return self.report.*member; }, doc);
+  };
+  add("epoch", &EpochReport::epoch, "From 1.");
+  add("steps", &EpochReport::steps, "Updates so far.");
+  add("loss", &EpochReport::loss, "Mean of the steps' losses, weighted by their samples, each before its update.");
+  add("validation_loss", &EpochReport::validation_loss, "NaN if there is none.");
   made.def_property_readonly(
       "metrics",
       [](const NamedReport& self) {
@@ -57,10 +58,8 @@ void add_epoch_report(py::module_& module) {
         return metrics;
       },
       "A number by the name of each metric.");
-  made.def_property_readonly(
-      "learning_rate", [](const NamedReport& self) { return self.report.learning_rate; }, "Of the last update.");
-  made.def_property_readonly(
-      "best", [](const NamedReport& self) { return self.report.best; }, "Whether it is so far, by what is monitored.");
+  add("learning_rate", &EpochReport::learning_rate, "Of the last update.");
+  add("best", &EpochReport::best, "Whether it is so far, by what is monitored.");
   made.def("__repr__", [](const NamedReport& self) {
     return "<epoch " + std::to_string(self.report.epoch) + ": loss " + number_text(self.report.loss) + ">";
   });
@@ -92,7 +91,7 @@ void add_divergence(py::module_& module) {
 template <class F>
 py::array column(const NamedHistory& self, F&& of) {
   std::vector<double> numbers;
-  for (const EpochReport& report : self.history.epochs) numbers.push_back(of(report));
+  for (const EpochReport& report : self.history.epochs) numbers.push_back(std::invoke(of, report));
   return copy_of(numbers);
 }
 
@@ -109,15 +108,13 @@ void add_history(py::module_& module) {
       },
       "An EpochReport for each.");
   made.def_property_readonly(
-      "loss", [](const NamedHistory& self) { return column(self, [](const EpochReport& r) { return r.loss; }); },
+      "loss", [](const NamedHistory& self) { return column(self, &EpochReport::loss); },
       "The training loss of each epoch.");
   made.def_property_readonly(
-      "validation_loss",
-      [](const NamedHistory& self) { return column(self, [](const EpochReport& r) { return r.validation_loss; }); },
+      "validation_loss", [](const NamedHistory& self) { return column(self, &EpochReport::validation_loss); },
       "NaN where there is none.");
   made.def_property_readonly(
-      "learning_rate",
-      [](const NamedHistory& self) { return column(self, [](const EpochReport& r) { return r.learning_rate; }); },
+      "learning_rate", [](const NamedHistory& self) { return column(self, &EpochReport::learning_rate); },
       "Of each epoch's last update.");
   made.def_property_readonly(
       "metrics",
