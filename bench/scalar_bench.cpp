@@ -80,8 +80,7 @@ int run(int argc, char** argv) {
     std::printf("- Tapeloom's kernels: %s\n\n", runtime::kernels<float>().name);
     std::printf(
         "| irregular ops / %zu samples | instructions | ns an op and sample, forward and backward | times the "
-        "evaluator "
-        "|\n|---|---|---|---|\n",
+        "evaluator |\n|---|---|---|---|\n",
         samples);
   }
   for (const std::size_t operations : {1000, 10000}) compare(operations, only_check);

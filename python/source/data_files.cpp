@@ -114,18 +114,15 @@ void add_data_files(py::module_& module) {
       py::arg("categories") = py::tuple(), py::arg("missing") = py::none(),
       py::arg("allow_missing").noconvert() = false,
       "Reads finite decimal numbers from text, plain or gzipped, whatever the locale, as a Table. `separator` None: "
-      "one "
-      "or more spaces and tabs between fields. `decimal` is . or , and `thousands` what stands between groups of three "
-      "digits. `skip_lines` are left out at the start; `header`: the first line after them has the names of the "
+      "one or more spaces and tabs between fields. `decimal` is . or , and `thousands` what stands between groups of "
+      "three digits. `skip_lines` are left out at the start; `header`: the first line after them has the names of the "
       "columns. `categories` are the columns of texts, by number or name: their texts are numbered in alphabetical "
       "order, or, of (column, Categories), as they are known from another file. `missing` are the fields that stand "
-      "for "
-      "a missing value (without: the usual ones, such as NA); `allow_missing`: these are NaN and listed, and otherwise "
-      "an error.\n\n"
+      "for a missing value (without: the usual ones, such as NA); `allow_missing`: these are NaN and listed, and "
+      "otherwise an error.\n\n"
       "Raises DataError, with `line` and `column`, for a field that is missing, no number, too large, or a text that "
-      "is "
-      "not known, and for a line with more or fewer fields than the first; BindError for options that contradict each "
-      "other.");
+      "is not known, and for a line with more or fewer fields than the first; BindError for options that contradict "
+      "each other.");
   module.def("usual_missing_texts", usual_missing_texts,
              "What usually stands for a missing value: '', 'NA', 'N/A', 'NaN', 'nan', 'NULL', 'null' and '?'.");
   module.def(

@@ -141,15 +141,13 @@ void add_layouts(py::module_& module) {
       [](py::handle program) { return labelled_layout(*program_of(program, "labelled_layout").program); },
       py::arg("program"),
       "The layout that the labels of a program's parameters tell of: those labelled w[0][0], w[0][1], ... make a "
-      "tensor "
-      "\"w\" with the shape of their indices if every index is there once; other labels name a tensor of all that have "
-      "it. Parameters without a label make the tensor \"parameters\".");
+      "tensor \"w\" with the shape of their indices if every index is there once; other labels name a tensor of all "
+      "that have it. Parameters without a label make the tensor \"parameters\".");
   module.def(
       "tensor_layout", [](py::handle program) { return tensor_layout(*program_of(program, "tensor_layout").program); },
       py::arg("program"),
       "The same, but parameters labelled as the C++ MLP labels them, \"layer0.neuron1.w[2]\", make the tensors of "
-      "their "
-      "layers under the names PyTorch would give them, such as \"layers.0.weight\".");
+      "their layers under the names PyTorch would give them, such as \"layers.0.weight\".");
   module.def(
       "export_weights",
       [](py::handle executor, py::handle layout) {
@@ -169,11 +167,9 @@ void add_layouts(py::module_& module) {
       },
       py::arg("executor"), py::arg("tensors"), py::arg("layout") = py::none(),
       "Sets the parameters of the layout from a dict of arrays or a TensorFile, converting between float32 and "
-      "float64. "
-      "Without a layout it sets all of them, by the first of labelled_layout and tensor_layout (also without what all "
-      "names begin with) whose names are there; other tensors may be there, too, of whatever type. Raises BindError "
-      "for a tensor that is "
-      "missing or of another shape; then no parameter is changed.");
+      "float64. Without a layout it sets all of them, by the first of labelled_layout and tensor_layout (also without "
+      "what all names begin with) whose names are there; other tensors may be there, too, of whatever type. Raises "
+      "BindError for a tensor that is missing or of another shape; then no parameter is changed.");
 }
 
 }  // namespace tapeloom::python

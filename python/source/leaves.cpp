@@ -180,8 +180,7 @@ PyMethodDef functions[] = {
      "Executor.apply_assignments does it where parameters are updated by hand."},
     {"set_frozen", set_frozen, METH_VARARGS,
      "set_frozen(parameter, frozen)\n--\n\nExcludes what parameter() has made from training, or includes it again. A "
-     "module's "
-     "parameters() have it all the same."},
+     "module's parameters() have it all the same."},
     {"_kind_of", kind_of, METH_O, nullptr},
     {"mark", take_mark, METH_NOARGS,
      "mark()\n--\n\nWhere the recording is: compile(..., branches_from=mark) leaves out branches decided before."},

@@ -48,8 +48,7 @@ void add_confusion(py::module_& module) {
       },
       py::arg("scores"), py::arg("expected"),
       "Counts samples by their scores, samples x classes: the largest is the prediction, the first one of several "
-      "alike; "
-      "NaN is never it. With two classes there may be one score a sample: above zero is class 1, as of a logit. "
+      "alike; NaN is never it. With two classes there may be one score a sample: above zero is class 1, as of a logit. "
       "`expected` has the numbers of the classes. Or counts one sample: add(predicted class, expected class). Raises "
       "BindError for lengths that do not fit and for numbers that are no class.");
   made.def_property_readonly("classes", &ConfusionMatrix::classes, "How many there are.");
@@ -139,8 +138,7 @@ void add_metrics(py::module_& module) {
       },
       py::arg("scores"),
       "Which of the scores is the largest: the first of several alike; NaN never is, unless there is nothing else. "
-      "Raises "
-      "BindError for no scores.");
+      "Raises BindError for no scores.");
   module.def(
       "accuracy",
       [](py::handle scores, py::handle expected, std::size_t classes) {

@@ -146,8 +146,7 @@ PyObject* call_layer(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 PyMethodDef functions[] = {
     {"layer", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call_layer)), METH_FASTCALL,
      "layer(neurons, x, type)\n--\n\nThe outputs of neurons of that very class, as a list of Values; None where one is "
-     "of "
-     "another class."},
+     "of another class."},
     {nullptr, nullptr, 0, nullptr},
 };
 

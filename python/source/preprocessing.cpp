@@ -60,8 +60,7 @@ void add_standardisation(py::module_& module) {
       [](py::handle tensors, const std::string& name) { return Standardisation::from(tensor_file_of(tensors), name); },
       py::arg("tensors"), py::arg("name"),
       "Of a dict of arrays or a TensorFile. Raises BindError for tensors that are missing, of different lengths, or "
-      "hold "
-      "what cannot be divided by.");
+      "hold what cannot be divided by.");
   made.def(
       "__eq__", [](const Standardisation& a, const Standardisation& b) { return a == b; }, py::is_operator());
   made.attr("__hash__") = py::none();
@@ -85,9 +84,8 @@ void add_standardisation(py::module_& module) {
       py::arg("rows"), py::arg("chosen") = py::none(),
       "The Standardisation with the mean and standard deviation (divided by the number of rows) of each column of an "
       "array; `chosen` are the numbers of the rows that count, such as those of the training. A column that is the "
-      "same "
-      "everywhere, but for rounding, gets the deviation 1. Raises BindError for no rows, numbers that are not finite, "
-      "and rows that are not there.");
+      "same everywhere, but for rounding, gets the deviation 1. Raises BindError for no rows, numbers that are not "
+      "finite, and rows that are not there.");
 }
 
 void add_one_hot(py::module_& module) {

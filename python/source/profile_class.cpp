@@ -39,8 +39,7 @@ void add_profiles(py::module_& module) {
       "explain", [](const ProgramProfile& self, double peak) { return explain(*self.program, self.profile, peak); },
       py::arg("peak") = 0.0,
       "A table with a line an instruction: microseconds a step, operations and bytes a second, and the part of `peak`, "
-      "in "
-      "operations a second, where it is not zero.");
+      "in operations a second, where it is not zero.");
 }
 
 }  // namespace tapeloom::python

@@ -29,8 +29,7 @@ void add_shuffle(py::module_& module) {
       },
       py::arg("rows"), py::arg("seed"), py::arg("epoch"),
       "The row numbers in a random order, as an array of uint32, which depends on their present order, the seed and "
-      "the "
-      "epoch only.");
+      "the epoch only.");
   module.def(
       "split_rows",
       [](std::size_t rows, double fraction, std::uint64_t seed) {
@@ -39,10 +38,8 @@ void add_shuffle(py::module_& module) {
       },
       py::arg("rows"), py::arg("fraction"), py::arg("seed"),
       "Chooses round(fraction * rows) of the rows 0, ..., rows - 1 for validation, at least one if the fraction is "
-      "above "
-      "zero. Returns the others and these, as arrays of uint32 that ascend. Raises BindError for a fraction outside "
-      "[0, "
-      "1) and if no row is left to train with.");
+      "above zero. Returns the others and these, as arrays of uint32 that ascend. Raises BindError for a fraction "
+      "outside [0, 1) and if no row is left to train with.");
 }
 
 }  // namespace tapeloom::python

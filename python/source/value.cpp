@@ -259,8 +259,7 @@ bool add_value_types(PyObject* module) {
       "A comparison of Values: a Value that is 1 or 0.\n\n"
       "In an `if`, `and`, `or` or `not` it is a truth, and the branch taken becomes part of the recording: what is "
       "compiled refuses data for which it would go the other way. `&`, `|` and `~` combine conditions without a "
-      "branch, "
-      "for `where`.";
+      "branch, for `where`.";
   add_number_slots(value_type, condition_type);
   add_attributes(value_type);
   for (PyTypeObject* type : {&value_type, &condition_type}) {

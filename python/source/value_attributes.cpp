@@ -220,8 +220,7 @@ PyGetSetDef attributes[] = {
 PyMethodDef methods[] = {
     {"backward", backward, METH_NOARGS,
      "backward()\n--\n\nSets this Value's gradient to 1 and adds to the gradients of all that it is computed from. "
-     "Every "
-     "Value passes on all of its gradient, what was there before included, so set them to zero first."},
+     "Every Value passes on all of its gradient, what was there before included, so set them to zero first."},
     {"_backward", backward_step, METH_NOARGS,
      "_backward()\n--\n\nOne step of backward: adds this Value's contributions, from its gradient, to those it was "
      "computed from."},
