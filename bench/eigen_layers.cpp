@@ -1,12 +1,13 @@
-// Training steps of recurrent and convolutional nets as one writes them by hand with Eigen: preallocated, what all
-// steps of a sequence share as one product over all of them, convolutions as products with the windows side by side.
-// The learning rate is multiplied into the derivative of the loss, as in eigen_nets.cpp.
+// Training steps of recurrent and convolutional nets and of attention as one writes them by hand with Eigen:
+// preallocated, what all steps of a sequence share as one product over all of them, convolutions as products with the
+// windows side by side. The learning rate is multiplied into the derivative of the loss, as in eigen_nets.cpp.
 #include "bench/eigen_layers.h"
 
 #include <cmath>
 #include <string>
 #include <string_view>
 
+#include "bench/eigen_attention.h"
 #include "bench/eigen_convolutions.h"
 #include "bench/eigen_handle.h"
 
@@ -235,6 +236,7 @@ Handle make(std::string_view net, const double* x, const double* y, std::size_t 
   const auto n = static_cast<Index>(samples);
   if (net == "rnn") return handle_of<Handle, T>(new Rnn<T>(x, n));
   if (net == "lstm") return handle_of<Handle, T>(new Lstm<T>(x, n));
+  if (net == "attention") return handle_of<Handle, T>(new Attention<T>(x, n));
   if (net == "conv") return handle_of<Handle, T>(new ConvolutionNet<T>(0, x, y, n));
   if (net == "conv padded") return handle_of<Handle, T>(new ConvolutionNet<T>(1, x, y, n));
   if (net == "conv list") return handle_of<Handle, T>(new ListNet<T>(x, n));

@@ -63,6 +63,21 @@ Value record_sequence(Tape& tape, const Initializer& initializer) {
   return batch_mean(loss);
 }
 
+inline Value record_attention(Tape& tape, const Initializer& initializer) {
+  const MultiheadAttention attention(tape, attention_width, attention_heads, initializer);
+  const std::vector<Value> x = tape.inputs("x", attention_tokens * attention_width);
+  std::vector<std::vector<Value>> tokens;
+  for (int t = 0; t < attention_tokens; ++t) {
+    tokens.emplace_back(x.begin() + t * attention_width, x.begin() + (t + 1) * attention_width);
+  }
+  const std::vector<std::vector<Value>> mixed = attention(tokens, {.causal = true});
+  Value loss = 0.0;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    for (std::size_t i = 0; i < attention_width; ++i) loss += square(mixed[t][i] + tokens[t][i]);
+  }
+  return batch_mean(loss);
+}
+
 inline Value record_convolutions(Tape& tape, std::size_t padding, const Initializer& initializer) {
   const Conv2dOptions options{.kernel = 3, .padding = padding, .activation = relu};
   const Conv2d first(tape, 1, image_channels, options, initializer);
@@ -120,6 +135,7 @@ inline Value record_work(Tape& tape, const LayerWork& work, std::span<const doub
   };
   if (work.net == "rnn") return record_sequence<RNNCell>(tape, initializer);
   if (work.net == "lstm") return record_sequence<LSTMCell>(tape, initializer);
+  if (work.net == "attention") return record_attention(tape, initializer);
   if (work.net == "conv") return record_convolutions(tape, 0, initializer);
   if (work.net == "conv padded") return record_convolutions(tape, 1, initializer);
   if (work.net == "conv list") return record_lists(tape, initializer);
@@ -183,6 +199,12 @@ inline double flops_of_sequence(int gates) {
   return sequence_steps * 2.0 * w + (sequence_steps - 1) * 3.0 * u;
 }
 
+inline double flops_of_attention() {
+  const double tokens = attention_tokens, width = attention_width, seen = tokens * (tokens + 1) / 2;
+  const double in = 2.0 * tokens * 3 * width * width, out = 2.0 * tokens * width * width;
+  return 2.0 * in + 3.0 * out + 3.0 * 2 * 2.0 * seen * width;  // queries with keys, and shares with values
+}
+
 inline double flops_of_convolutions(std::size_t padding) {
   const double side = image_side + 2.0 * static_cast<double>(padding) - 2.0;
   const double next = side + 2.0 * static_cast<double>(padding) - 2.0;
@@ -242,6 +264,8 @@ inline std::vector<LayerWork> all_layer_works(bool for_check) {
   const std::size_t in_sequence = sequence_steps * sequence_inputs, pixels = image_side * image_side;
   add("rnn", "RNN 32 x 64", in_sequence, 0, flops_of_sequence(1), {1, 2, 4, 8, 32});
   add("lstm", "LSTM 32 x 64", in_sequence, 0, flops_of_sequence(4), {1, 2, 4, 8, 32});
+  add("attention", "attention 16 x 64, 4 heads", attention_tokens * attention_width, 0, flops_of_attention(),
+      {1, 2, 4, 8, 32});
   add("conv", "conv 8 x 8, unpadded", pixels, 1, flops_of_convolutions(0), {1, 8, 64});
   add("conv padded", "conv 8 x 8, padded", pixels, 1, flops_of_convolutions(1), {1, 8, 64});
   add("conv list", "conv 16 x 64, kernel 5", list_channels * list_length, 0, flops_of_lists(), {1, 8, 64});
