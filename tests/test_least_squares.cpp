@@ -301,6 +301,26 @@ TEST_CASE("least squares: what the residuals do not determine has no error") {
   CHECK(std::isnan(interpolated.standard_errors[0]));
 }
 
+TEST_CASE("least squares: what is not determined is told from rounding, of few rows and many") {
+  Tape tape;
+  const Values b = {tape.parameter(0.3), tape.parameter(0.1), tape.parameter(-0.2)};
+  const Values x = tape.inputs("x", 3);
+  const Program program = compile_residuals(x[2] - (b[0] * x[0] + b[1] * x[1] + b[2] * (0.7 * x[0] - 1.3 * x[1])));
+  const Program both = compile_residuals(x[2] - (b[0] * x[0] + b[1] * x[0] + b[2] * x[1]));
+  const auto check = [](const Program& of, std::size_t samples, std::size_t most) {
+    const std::vector<double> rows = some_numbers(3 * samples, samples);
+    Executor<double> executor(of, {.max_samples = most});
+    const LeastSquaresResult result = least_squares(executor, DataView(rows));
+    INFO(samples << " samples, " << most << " at a time: " << to_string(result.end));
+    CHECK(result.rank == 2);
+    CHECK(result.degrees_of_freedom == samples - 2);
+    for (const double error : result.standard_errors) CHECK(std::isnan(error));
+  };
+  for (const std::size_t samples : {40, 1000, 20000}) {
+    for (const std::size_t most : {1, 7, 1024}) check(program, samples, most), check(both, samples, most);
+  }
+}
+
 TEST_CASE("least squares: from nearly nothing, and in any units, a fit ends at its minimum") {
   for (const double start : {0.0, 1e-12, 1e-20, 1e-100}) {
     for (const double unit : {1e-300, 1e-200, 1e-100, 1e-20, 1.0, 1e14, 1e100, 1e200, 1e300}) {

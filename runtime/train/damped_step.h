@@ -18,7 +18,8 @@ struct DampedStep {
 /// Steps z that minimise |R z - right|^2 within a bound for |z|; R is an upper triangle.
 class DampedSteps {
  public:
-  DampedSteps(Eigen::MatrixXd triangle, Eigen::VectorXd right);
+  /// `rows` is how many were folded into the triangle.
+  DampedSteps(Eigen::MatrixXd triangle, Eigen::VectorXd right, std::size_t rows);
 
   /// By the damping p of |R z - right|^2 + p |z|^2 at which |z| is within a tenth of the bound, or 0 where the undamped
   /// step is: Moré 1978, section 5. `damping` is where the search begins.
@@ -38,7 +39,8 @@ class DampedSteps {
 /// The inverse of J^T J for an upper triangle J, whose columns may be of very different sizes.
 class Uncertainty {
  public:
-  explicit Uncertainty(const Eigen::Ref<const Eigen::MatrixXd>& triangle);
+  /// `rows` is how many were folded into the triangle.
+  Uncertainty(const Eigen::Ref<const Eigen::MatrixXd>& triangle, std::size_t rows);
   std::size_t rank() const { return rank_; }
   /// NaN if the rank is less than the columns.
   const Eigen::MatrixXd& inverse() const { return inverse_; }

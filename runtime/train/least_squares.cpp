@@ -102,7 +102,7 @@ class LevenbergMarquardt {
 
   /// Shortens the step until one decreases the sum of squares, or the fit is at its end.
   void iterate() {
-    const runtime::DampedSteps steps(jacobian() * scale_.cwiseInverse().asDiagonal(), -right_side());
+    const runtime::DampedSteps steps(jacobian() * scale_.cwiseInverse().asDiagonal(), -right_side(), rows_.residuals());
     moved_ = false;
     while (!moved_ && !result_end_) {
       if (result_.evaluations >= options_.max_evaluations) {
@@ -167,7 +167,7 @@ class LevenbergMarquardt {
     result_.end = why;
     result_.residuals = rows_.residuals();
     result_.sum_of_squares = square(norm_ / unit_);
-    const runtime::Uncertainty uncertainty(jacobian());
+    const runtime::Uncertainty uncertainty(jacobian(), rows_.residuals());
     result_.rank = uncertainty.rank();
     result_.degrees_of_freedom = result_.residuals - result_.rank;
     constexpr double unknown = std::numeric_limits<double>::quiet_NaN();

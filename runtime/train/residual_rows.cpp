@@ -84,45 +84,46 @@ bool ResidualRows::compute() {
   const auto width = work_.cols();
   triangle_ = Eigen::MatrixXd::Zero(width, width);
   norm_ = largest_ = 0.0;
+  filled_ = 0;
   if (executor_.program().input_groups.empty() || executor_.program().recorded_samples > 0) {
     executor_.step();
-    return fold(executor_.outputs(), 0);
+    if (!fold(executor_.outputs(), 0)) return false;
+  } else {
+    for (std::size_t first = 0; first < samples_; first += executor_.max_samples()) {
+      executor_.step(first, std::min(executor_.max_samples(), samples_ - first));
+      if (!fold(executor_.outputs(), first)) return false;
+    }
   }
-  for (std::size_t first = 0; first < samples_; first += executor_.max_samples()) {
-    executor_.step(first, std::min(executor_.max_samples(), samples_ - first));
-    if (!fold(executor_.outputs(), first)) return false;
-  }
+  if (filled_ > 0) decompose();
   return true;
 }
 
-/// `outputs` as core/program/residuals.h has them, sample after sample.
+/// `outputs` as core/program/residuals.h has them, sample after sample. How many samples a step has makes no difference
+/// to what is folded at a time.
 bool ResidualRows::fold(std::span<const double> outputs, std::size_t first_sample) {
   const std::size_t count = fitted_.size(), outputs_a_sample = per_sample_ * (count + 1);
   const std::size_t rows = outputs.size() / (count + 1);
-  const auto width = work_.cols(), room = work_.rows() - width;
-  Eigen::Index filled = 0;
+  const auto width = work_.cols();
+  Eigen::RowVectorXd numbers(width);
   for (std::size_t row = 0; row < rows; ++row) {
     const double* sample = outputs.data() + row / per_sample_ * outputs_a_sample;
     const std::size_t residual = row % per_sample_;
     const double* derivatives = sample + per_sample_ + residual * count;
-    auto into = work_.row(width + filled);
-    for (std::size_t j = 0; j < count; ++j) into[static_cast<Eigen::Index>(j)] = derivatives[j];
-    into[width - 1] = sample[residual];
-    if (++filled < room && row + 1 < rows) continue;
-    if (!work_.middleRows(width, filled).allFinite()) {
-      find_fault(filled, first_sample * per_sample_ + row + 1 - static_cast<std::size_t>(filled));
+    for (std::size_t j = 0; j < count; ++j) numbers[static_cast<Eigen::Index>(j)] = derivatives[j];
+    numbers[width - 1] = sample[residual];
+    if (!numbers.allFinite()) {
+      find_fault(numbers, first_sample * per_sample_ + row);
       return false;
     }
-    largest_ = std::max(largest_, work_.middleRows(width, filled).cwiseAbs().maxCoeff());
-    if (unit_ != 1.0) work_.middleRows(width, filled) *= unit_;
-    decompose(filled);
-    filled = 0;
+    largest_ = std::max(largest_, numbers.cwiseAbs().maxCoeff());
+    work_.row(width + filled_) = unit_ * numbers;
+    if (width + ++filled_ == work_.rows()) decompose();
   }
   return true;
 }
 
-void ResidualRows::decompose(Eigen::Index rows) {
-  const auto width = work_.cols();
+void ResidualRows::decompose() {
+  const auto width = work_.cols(), rows = std::exchange(filled_, 0);
   norm_ = std::hypot(norm_, work_.col(width - 1).segment(width, rows).stableNorm());
   work_.topRows(width) = triangle_;
   Eigen::Ref<Eigen::MatrixXd> all = work_.topRows(width + rows);
@@ -130,17 +131,13 @@ void ResidualRows::decompose(Eigen::Index rows) {
   triangle_ = work_.topRows(width).triangularView<Eigen::Upper>();
 }
 
-void ResidualRows::find_fault(Eigen::Index rows, std::size_t first_row) {
-  const auto width = work_.cols();
-  // The residual of a row before its derivatives.
-  for (Eigen::Index row = 0; row < rows; ++row) {
-    for (Eigen::Index k = 0; k < width; ++k) {
-      const Eigen::Index column = k == 0 ? width - 1 : k - 1;
-      const double number = work_(width + row, column);
-      if (std::isfinite(number)) continue;
-      fault_ = {first_row + static_cast<std::size_t>(row), static_cast<std::size_t>(column), number};
-      return;
-    }
+void ResidualRows::find_fault(const Eigen::RowVectorXd& numbers, std::size_t row) {
+  // The residual before its derivatives.
+  for (Eigen::Index k = 0; k < numbers.size(); ++k) {
+    const Eigen::Index column = k == 0 ? numbers.size() - 1 : k - 1;
+    if (std::isfinite(numbers[column])) continue;
+    fault_ = {row, static_cast<std::size_t>(column), numbers[column]};
+    return;
   }
 }
 

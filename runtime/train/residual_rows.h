@@ -40,13 +40,14 @@ class ResidualRows {
   bool compute();
   bool compute_in_unit();
   bool fold(std::span<const double> outputs, std::size_t first_sample);
-  void find_fault(Eigen::Index rows, std::size_t first_row);
-  void decompose(Eigen::Index rows);
+  void find_fault(const Eigen::RowVectorXd& numbers, std::size_t row);
+  void decompose();
 
   Executor<double>& executor_;
   std::vector<std::size_t> fitted_;
   std::size_t per_sample_ = 0, samples_ = 0;
-  Eigen::MatrixXd triangle_, work_;
+  Eigen::MatrixXd triangle_, work_;  // below the triangle, work_ has rows that are not folded yet
+  Eigen::Index filled_ = 0;          // of them
   double norm_ = 0.0, unit_ = 1.0;
   double largest_ = 0.0;  // of all residuals and derivatives
   bool evaluated_ = false;
