@@ -1,6 +1,9 @@
 // Batches of any size against evaluate(): ragged last tiles, several tiles, groups of tiles, and losses that need the
 // whole batch before they can go on.
+#include <cmath>
+
 #include "against_evaluate.h"
+#include "processor_time.h"
 #include "tapeloom/core/base/error.h"
 
 using namespace tapeloom;
@@ -217,4 +220,30 @@ TEST_CASE("stages: instructions of one row compute enough samples at a time to b
   // Where that takes too much memory, it is less.
   for (int i = 0; i < 60000; ++i) y = w * sin(y) + x;
   CHECK(Executor<double>(compile(batch_mean(y)), {.max_samples = 300}).arena_bytes() < 40'000'000);
+}
+
+TEST_CASE("stages: a step whose rows lie otherwise than before is planned once, however many stages read them") {
+  const std::vector<double> rows = {0.5, -1.0, 2.0}, apart = {0.5, 0.0, -1.0, 0.0, 2.0, 0.0};
+  const auto seconds = [&](std::size_t means) {
+    Tape tape;
+    const Value w = tape.parameter(0.5), x = tape.input(0.0, "x");
+    Value mean = w;
+    for (std::size_t i = 0; i < means; ++i) mean = batch_mean(tanh(mean * x + 0.1));
+    Executor<double> executor(compile(mean), {.max_samples = 20, .threads = 1});
+    double expected = 0.5;
+    for (std::size_t i = 0; i < means; ++i) {
+      double sum = 0.0;
+      for (const double row : rows) sum += std::tanh(expected * row + 0.1);
+      expected = sum / 3.0;
+    }
+    const ProcessorTime time;
+    for (int turn = 0; turn < 3; ++turn) {
+      executor.bind(rows);
+      CHECK(executor.step() == Approx(expected).epsilon(1e-12));
+      executor.bind(apart, 2);
+      CHECK(executor.step() == Approx(expected).epsilon(1e-12));
+    }
+    return time.seconds();
+  };
+  CHECK(grows_less(seconds, 250, 2'000, 24.0));  // 8 times; 64 where each stage plans all
 }

@@ -228,9 +228,19 @@ bool TileRunner<T>::fits(const CallList<T>& calls, std::size_t samples) const {
   return true;
 }
 
+/// Also of what later stages load: a plan is of all stages, and would be made anew for each of them.
 template <class T>
-const CallList<T>& TileRunner<T>::calls_for(std::size_t samples) {
-  rows_moved_ = false;
+void TileRunner<T>::find_strides(const Binding& binding, const BatchRows& batch) {
+  for (std::uint32_t l = 0; l < loads_.size(); ++l) {
+    const SampleRows<T> rows = binding.in_place<T>(l, batch, 0);
+    const std::size_t gathered = loads_[l].gathered == no_piece ? 0 : this->program_.loads[l].count;
+    this->sample_rows_[l].stride = rows.data != nullptr ? rows.stride : gathered;
+  }
+}
+
+template <class T>
+const CallList<T>& TileRunner<T>::calls_for(std::size_t samples, const Binding& binding, const BatchRows& batch) {
+  if (std::exchange(rows_moved_, false)) find_strides(binding, batch);
   for (std::size_t looked = 0; !fits(plans_[plan_], samples); ++looked) {
     plan_ = (plan_ + 1) % plans_.size();
     if (looked < plans_.size()) continue;
@@ -247,7 +257,7 @@ void TileRunner<T>::run(std::size_t stage, const Binding& binding, const BatchRo
     const bool same_size = plans_[plan_].samples == tile.count;
     if (!same_size) this->view_.stride = planner_->stride_of(tile.count);
     load(this->program_.stages[stage].inputs, binding, batch, tile);
-    const CallList<T>& plan = same_size && !rows_moved_ ? plans_[plan_] : calls_for(tile.count);
+    const CallList<T>& plan = same_size && !rows_moved_ ? plans_[plan_] : calls_for(tile.count, binding, batch);
     stopwatch.lap(this->load_time_);
     const auto list = plan.of_stage(stage);
     this->run_calls(list, tile, totals, first, stopwatch);

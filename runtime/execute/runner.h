@@ -208,7 +208,8 @@ class TileRunner : public Runner<T> {
   };
 
   void load(Range loads, const Binding& binding, const BatchRows& batch, const Tile& tile);
-  const CallList<T>& calls_for(std::size_t samples);
+  const CallList<T>& calls_for(std::size_t samples, const Binding& binding, const BatchRows& batch);
+  void find_strides(const Binding& binding, const BatchRows& batch);
   bool fits(const CallList<T>& calls, std::size_t samples) const;
 
   Arena<T> arena_;
