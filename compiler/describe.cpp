@@ -23,9 +23,10 @@ void describe_inputs(const Request& request, const Graph& graph, Program& progra
   const Tape& tape = request.tape();
   std::vector<bool> used(tape.input_nodes().size(), false);
   for (std::size_t i = 0; i < graph.size(); ++i) {
+    const BlockKind kind = graph.kind(BlockId(i));
+    if (kind != BlockKind::input && kind != BlockKind::row) continue;
     const Block block = graph[BlockId(i)];
-    if (block.kind == BlockKind::input || block.kind == BlockKind::row)
-      std::fill_n(used.begin() + block.payload, block.rows, true);
+    std::fill_n(used.begin() + block.payload, block.rows, true);
   }
   for (const InputGroup& group : tape.input_groups()) {
     if (group.random) {

@@ -44,7 +44,9 @@ class Emitter {
     place_leaves();
     p_.batch_slots = sinks_.batch_slots;
     last_use_ = find_last_uniform_uses(g_, s_, sinks_);
-    for (const BlockId id : s_.order) pass_on_use(id);
+    if (!placed_.parts.empty()) {
+      for (const BlockId id : s_.order) pass_on_use(id);
+    }
     of_phase_.assign(g_.size(), false);
     p_.instructions.reserve(most_instructions(g_, p_.exact) + sinks_.list.size());
     use_large_pages(p_.instructions.data(), p_.instructions.capacity() * sizeof(Instruction));
@@ -54,16 +56,16 @@ class Emitter {
   }
 
  private:
-  bool is_leaf(BlockId id) const { return g_.operands(id).empty(); }
+  bool is_leaf(BlockId id) const { return g_.operand_blocks(id).empty(); }
   bool total(BlockId id) const { return is_total(g_, id); }
   /// True for a uniform block that has slots of its own to give back.
   bool owns_uniform_slots(BlockId id) const {
     return !is_leaf(id) && !total(id) && !lies_on_totals(id) && placed_.part(id) == nullptr;
   }
   /// True for an assemble block, or a sum, that was placed on its totals.
-  bool lies_on_totals(BlockId id) const { return totals_.first_of.contains(id.index) && !g_.varying(g_.all(id)); }
+  bool lies_on_totals(BlockId id) const { return totals_.first_of.contains(id.index) && !g_.varying(id); }
   std::uint32_t uniform_length(BlockId id) const {
-    const std::uint32_t rows = g_[id].rows;
+    const std::uint32_t rows = g_.rows(id);
     return padded(rows) + (rows > 1 && placed_.has_parts(id) ? uniform_unit : 0);
   }
 
@@ -114,7 +116,7 @@ class Emitter {
         bool any_left = true;
         if (placed_.part(id) != nullptr) {
           place_part(id, uniforms_);
-        } else if (owns_uniform_slots(id) && !placed_.has_parts(id)) {
+        } else if (!lies_on_totals(id) && !placed_.has_parts(id)) {
           if (may_be_in_place(id)) any_left = release_uniforms(id, i, true);
           slot_[id.index] = uniforms_.take(uniform_length(id));
         }
@@ -367,8 +369,8 @@ class Emitter {
   bool release_uniforms(BlockId user, std::uint32_t position, bool in_order = false) {
     if (!options_.reuse_slots) return false;
     bool any_left = false;
-    for (const View& x : g_.operands(user)) {
-      const BlockId holder = placed_.holder(x.block);
+    for (const BlockId x : g_.operand_blocks(user)) {
+      const BlockId holder = placed_.holder(x);
       if (last_use_[holder.index] != position || g_.varying(x) || !owns_uniform_slots(holder)) continue;
       if (may_release(holder, user, position, in_order)) {
         last_use_[holder.index] = to_the_end;  // an operand that stands twice is given back once

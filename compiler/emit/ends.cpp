@@ -25,10 +25,10 @@ void place_constants(const Graph& graph, LargeVector<std::uint32_t>& slot, Progr
 void place_leaves(const Graph& graph, LargeVector<std::uint32_t>& slot, Program& program) {
   place_constants(graph, slot, program);
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    const Block block = graph[BlockId(i)];
-    if (block.kind == BlockKind::parameter) slot[i] = block.payload;
-    if (block.kind == BlockKind::uniform_input) slot[i] = program.first_uniform_input() + block.payload;
-    if (block.kind == BlockKind::samples) slot[i] = program.samples_slot();
+    const BlockId id(i);
+    if (graph.kind(id) == BlockKind::parameter) slot[i] = graph[id].payload;
+    if (graph.kind(id) == BlockKind::uniform_input) slot[i] = program.first_uniform_input() + graph[id].payload;
+    if (graph.kind(id) == BlockKind::samples) slot[i] = program.samples_slot();
   }
 }
 

@@ -56,7 +56,7 @@ IndexedRows::IndexedRows(const Graph& g, const Sinks& sinks, const PlacedParts& 
   bool any = false;
   for (std::size_t i = 0; i < g.size(); ++i) {
     const BlockId id(i);
-    if (!g.varying(g.all(id))) continue;
+    if (!g.varying(id)) continue;
     const bool product = is_listed_product(g, id);
     if (g[id].kind != BlockKind::concat && !product) continue;
     if (placed.part(id) != nullptr || placed.has_parts(id)) continue;

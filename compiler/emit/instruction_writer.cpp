@@ -23,8 +23,8 @@ std::uint32_t count(const auto& list) { return static_cast<std::uint32_t>(list.s
 std::size_t most_instructions(const Graph& graph, bool exact) {
   std::size_t most = 0;
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    const std::size_t parts = graph.operands(BlockId(i)).size();
-    const BlockKind kind = graph[BlockId(i)].kind;
+    const std::size_t parts = graph.operand_blocks(BlockId(i)).size();
+    const BlockKind kind = graph.kind(BlockId(i));
     const bool copied = kind == BlockKind::concat || kind == BlockKind::assemble;
     most += copied ? 1 + (exact ? parts : std::min(parts, few_parts)) : parts > 0;
   }
@@ -38,10 +38,10 @@ std::uint32_t InstructionWriter::shape(const Shape& wanted) {
   return at->second;
 }
 
-std::uint32_t InstructionWriter::first_slot(const View& x) const {
-  const std::uint32_t slot = slot_[x.block.index];
+std::uint32_t InstructionWriter::first_slot(BlockId block, std::uint32_t row) const {
+  const std::uint32_t slot = slot_[block.index];
   TAPELOOM_CHECK(slot != UINT32_MAX);
-  return slot + x.row;
+  return slot + row;
 }
 
 void InstructionWriter::set_operand(Instruction& instruction, Shape& shape, std::size_t k, const View& x) {
@@ -55,13 +55,11 @@ void InstructionWriter::set_operand(Instruction& instruction, Shape& shape, std:
 }
 
 void InstructionWriter::add_scalar(BlockId id, std::uint32_t out) {
-  const Block block = g_[id];
-  Instruction instruction{.kind = InstructionKind::elementwise, .op = block.op, .out = out, .nodes = nodes_of(id)};
-  std::size_t k = 0;
-  for (const View& x : g_.operands(id)) {
-    instruction.x[k] = is_listed(x) ? word_of(id, x, 0) : first_slot(x);
-    if (!g_.varying(x)) instruction.set_uniform(k);
-    ++k;
+  Instruction instruction{.kind = InstructionKind::elementwise, .op = g_.op(id), .out = out, .nodes = nodes_of(id)};
+  const OperandBlocks x = g_.operand_blocks(id);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    instruction.x[k] = is_listed(x[k]) ? word_of(id, g_.operand(id, k), 0) : first_slot(x[k], x.first_row(k));
+    if (!g_.varying(x[k])) instruction.set_uniform(k);
   }
   p_.instructions.push_back(instruction);
 }
@@ -138,7 +136,7 @@ std::uint32_t InstructionWriter::take_nodes(const View& x) {
 }
 
 std::uint32_t InstructionWriter::nodes_of(BlockId id) {
-  std::uint32_t nodes = g_[id].nodes;
+  std::uint32_t nodes = g_.nodes(id);
   if (lists_.empty()) return nodes;
   for (const View& x : g_.operands(id)) nodes += take_nodes(x);
   return nodes;

@@ -38,7 +38,8 @@ class InstructionWriter {
   void list_rows(BlockId id);
   /// Those of a block of products row by row will be added up.
   void list_products(BlockId id);
-  bool is_listed(const View& x) const { return !lists_.empty() && lists_.contains(x.block.index); }
+  bool is_listed(BlockId block) const { return !lists_.empty() && lists_.contains(block.index); }
+  bool is_listed(const View& x) const { return is_listed(x.block); }
   /// How many recorded nodes an instruction for a block stands for, with those of the listed rows that it is the first
   /// to read.
   std::uint32_t nodes_of(BlockId id);
@@ -77,7 +78,8 @@ class InstructionWriter {
 
  private:
   void set_gaps(Shape& shape, const Weights& weights);
-  std::uint32_t first_slot(const View& x) const;
+  std::uint32_t first_slot(BlockId block, std::uint32_t row) const;
+  std::uint32_t first_slot(const View& x) const { return first_slot(x.block, x.row); }
   std::uint32_t word_of(BlockId user, const View& x, std::uint32_t r) const;
   void set_words(Instruction& instruction, Shape& shape, std::size_t k, std::span<const std::uint32_t> words,
                  std::uint32_t at);

@@ -15,11 +15,13 @@ class SinkFinder {
   Sinks run() {
     first_.assign(g_.size(), Sinks::none);
     batch_slot_.assign(g_.size(), Sinks::none);
-    find_positions();
-    for (BlockId id : s_.order) {
-      const bool total = is_total(g_, id);
-      if (total) add_total(id);
-      if (total || g_.varying(g_.all(id))) spill_operands(id);
+    if (s_.varies()) {
+      find_positions();
+      for (BlockId id : s_.order) {
+        const bool total = is_total(g_, id);
+        if (total) add_total(id);
+        if (total || g_.varying(id)) spill_operands(id);
+      }
     }
     add_roots();
     sinks_.first = SparseTable(first_);

@@ -82,12 +82,16 @@ class BlockList {
       words_.push_back(put_apart(block));
     }
   }
-  void push_elementwise(Op op, bool varying, std::uint32_t rows, std::uint32_t first_operand) {
-    if (rows == 1) {
-      words_.push_back({BlockKind::elementwise, op, varying, 0, first_operand});
+  void push_elementwise(Op op, bool varying, std::uint32_t rows, std::uint32_t first_operand, std::uint32_t nodes) {
+    if (rows == 1 && nodes < apart) {
+      words_.push_back({BlockKind::elementwise, op, varying, static_cast<std::uint8_t>(nodes), first_operand});
     } else {
-      push_back(
-          {.kind = BlockKind::elementwise, .op = op, .varying = varying, .rows = rows, .first_operand = first_operand});
+      push_back({.kind = BlockKind::elementwise,
+                 .op = op,
+                 .varying = varying,
+                 .rows = rows,
+                 .first_operand = first_operand,
+                 .nodes = nodes});
     }
   }
   void set(std::size_t i, const Block& block);

@@ -206,7 +206,7 @@ bool Graph::add_moved(const Graph& from, BlockId id, const ViewList& moved) {
   for (std::size_t at = first; at < end; ++at) {
     varying |= blocks_.varying(operands_.push_moved(*this, from, at, moved).index);
   }
-  blocks_.push_elementwise(blocks.op(id.index), varying, blocks.rows(id.index), first_operand);
+  blocks_.push_elementwise(blocks.op(id.index), varying, blocks.rows(id.index), first_operand, blocks.nodes(id.index));
   return true;
 }
 
@@ -233,17 +233,17 @@ bool has_places(const Graph& graph) {
 BlockFlags find_live(const Graph& graph) {
   BlockFlags live(graph.size(), false);
   graph.roots.each([&](const View& root) { live[root.block.index] = true; });
-  graph.each_backwards([&](BlockId id, const OperandList& operands) {
+  graph.each_backwards([&](BlockId id, const OperandBlocks& operands) {
     if (!live[id.index]) return;
-    for (const View& operand : operands) live[operand.block.index] = true;
+    for (const BlockId x : operands) live[x.index] = true;
   });
   return live;
 }
 
 LargeVector<std::uint32_t> count_uses(const Graph& graph) {
   LargeVector<std::uint32_t> uses(graph.size(), 0);
-  graph.each_backwards([&](BlockId, const OperandList& operands) {
-    for (const View& x : operands) ++uses[x.block.index];
+  graph.each_backwards([&](BlockId, const OperandBlocks& operands) {
+    for (const BlockId x : operands) ++uses[x.index];
   });
   graph.roots.each([&](const View& root) { ++uses[root.block.index]; });
   return uses;
@@ -254,21 +254,28 @@ void drop_dead(Graph& graph, const BlockFlags& live) {
   graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
 }
 
-void finish_rebuild(const Graph& old, const ViewList& moved, Graph& graph) {
+void finish_rebuild(const Graph& old, const Rebuilt& rebuilt, Graph& graph) {
+  const ViewList& moved = rebuilt.rows;
   const BlockFlags live = find_live(graph);
-  if (std::ranges::find(live, 0) == live.end()) {
-    for (std::size_t i = 0; i < old.size(); ++i) graph.stands_for(moved.block(i), old.nodes(BlockId(i)));
+  const bool any_dead = std::ranges::find(live, 0) != live.end();
+  if (!any_dead && !rebuilt.any_parts) {
+    for (const BlockId id : rebuilt.made) graph.stands_for(moved.block(id.index), old.nodes(id));
     return;
   }
   // From users to operands, so that a block that has died finds what stands for a user of it.
   LargeVector<BlockId> heir(old.size(), nothing.block);
-  old.each_backwards([&](BlockId id, const OperandList& operands) {
-    const BlockId now = moved.block(id.index), by = live[now.index] ? now : heir[id.index];
+  std::size_t made = rebuilt.made.size();
+  old.each_backwards([&](BlockId id, const OperandBlocks& operands) {
+    const bool is_copy = made == 0 || rebuilt.made[made - 1] != id;
+    made -= is_copy ? 0 : 1;
+    const BlockId now = moved.block(id.index);
+    const bool is_there = now != part_of_reader.block && live[now.index] != 0;
+    const BlockId by = is_there ? now : heir[id.index];
     if (by == nothing.block) return;
-    graph.stands_for(by, old.nodes(id));
-    for (const View& operand : operands) heir[operand.block.index] = by;
+    if (!is_there || !is_copy) graph.stands_for(by, old.nodes(id));
+    for (const BlockId x : operands) heir[x.index] = by;
   });
-  drop_dead(graph, live);
+  if (any_dead) drop_dead(graph, live);
 }
 
 void Graph::reserve(std::size_t blocks, std::size_t operands) {

@@ -55,24 +55,27 @@ class Graph {
   std::size_t size() const { return blocks_.size(); }
   Block operator[](BlockId id) const { return blocks_[id.index]; }
   BlockKind kind(BlockId id) const { return blocks_.kind(id.index); }
-  OperandList operands(BlockId id) const {
-    const std::size_t next = std::size_t{id.index} + 1;
-    return {*this, blocks_.first_operand(id.index),
-            next < blocks_.size() ? blocks_.first_operand(next) : operands_.size()};
+  OperandList operands(BlockId id) const { return {*this, blocks_.first_operand(id.index), end_of_operands(id)}; }
+  OperandBlocks operand_blocks(BlockId id) const {
+    return {operands_, blocks_.first_operand(id.index), end_of_operands(id)};
   }
-  View operand(BlockId id, std::size_t k) const { return operands(id)[k]; }
-  /// Calls f(id, operands) for each block, the last one first.
+  /// requires: it has so many.
+  View operand(BlockId id, std::size_t k) const { return operands_.at(*this, blocks_.first_operand(id.index) + k); }
+  /// Calls f(id, blocks of the operands) for each block, the last one first.
   template <class F>
   void each_backwards(F&& f) const {
     std::size_t end = operands_.size();
     for (std::size_t i = size(); i-- > 0;) {
       const std::size_t begin = blocks_.first_operand(i);
-      f(BlockId(i), OperandList(*this, begin, end));
+      f(BlockId(i), OperandBlocks(operands_, begin, end));
       end = begin;
     }
   }
   std::uint32_t nodes(BlockId id) const { return blocks_.nodes(id.index); }
-  bool varying(const View& view) const { return blocks_.varying(view.block.index); }
+  Op op(BlockId id) const { return blocks_.op(id.index); }
+  std::uint32_t rows(BlockId id) const { return blocks_.rows(id.index); }
+  bool varying(BlockId id) const { return blocks_.varying(id.index); }
+  bool varying(const View& view) const { return varying(view.block); }
   /// All rows of a block.
   View all(BlockId id) const { return {id, 0, blocks_.rows(id.index), 1}; }
 
@@ -90,8 +93,7 @@ class Graph {
   bool is_constant(const View& view, double number) const;
   /// True if the view is all of an elementwise block of that op.
   bool is_op(const View& view, Op op) const {
-    const Block block = blocks_[view.block.index];
-    return block.kind == BlockKind::elementwise && block.op == op;
+    return blocks_.kind(view.block.index) == BlockKind::elementwise && blocks_.op(view.block.index) == op;
   }
   /// Operand k of the elementwise block behind a view, for the rows of the view.
   View behind(const View& view, std::size_t k) const { return operand(view.block, k).through(view); }
@@ -130,8 +132,8 @@ class Graph {
   View add_dense_like(const Graph& from, BlockId block, std::span<const View> operands, const Weights& weights);
   /// A block like `block` of `from`, with other operands.
   View add_copy(const Graph& from, BlockId block, std::span<const View> operands);
-  /// The same of an elementwise block, for whose operands' blocks these rows of this graph stand; false, and nothing,
-  /// of another one.
+  /// The same of an elementwise block, with the recorded nodes that it stands for; these rows of this graph stand for
+  /// its operands' blocks. False, and nothing, of another one.
   bool add_moved(const Graph& from, BlockId id, const ViewList& moved);
   /// The same rows as neighbours in a block. Products name the first entry of a matrix and its layout in that block, so
   /// that a view of rows at another distance cannot stand for it.
@@ -163,6 +165,10 @@ class Graph {
   void check_size(std::size_t operands) const {
     if (size() >= INT32_MAX || operands_.size() + operands >= UINT32_MAX) throw_too_large();
   }
+  std::size_t end_of_operands(BlockId id) const {
+    const std::size_t next = std::size_t{id.index} + 1;
+    return next < blocks_.size() ? blocks_.first_operand(next) : operands_.size();
+  }
   /// A total is uniform whatever its operands are.
   View append(Block block, std::span<const View> operands, bool total = false);
   /// Appends what belongs to a block, and says where it begins: the block's payload.
@@ -187,10 +193,14 @@ inline void ViewList::push_back(const Graph& graph, const View& view) {
   if (graph.is_whole(view)) {
     words_.push_back(view.block.index);
   } else {
-    if (apart_.size() >= apart) throw_too_large();
-    words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
-    apart_.push_back(view);
+    push_apart(view);
   }
+}
+
+inline void ViewList::push_apart(const View& view) {
+  if (apart_.size() >= apart) throw_too_large();
+  words_.push_back(apart | static_cast<std::uint32_t>(apart_.size()));
+  apart_.push_back(view);
 }
 
 inline View ViewList::at(const Graph& graph, std::size_t i) const {
@@ -200,14 +210,23 @@ inline View ViewList::at(const Graph& graph, std::size_t i) const {
 
 inline BlockId ViewList::push_moved(const Graph& graph, const Graph& from, std::size_t i, const ViewList& moved) {
   const std::uint32_t word = from.operands_.words_[i];
-  const std::uint32_t now = (word & apart) == 0 ? moved.words_[word] : apart;
-  if ((now & apart) == 0) {
-    words_.push_back(now);
-    return BlockId(std::size_t{now});
+  const bool whole = (word & apart) == 0;
+  const std::uint32_t now = moved.words_[whole ? word : from.operands_.apart_[word & ~apart].block.index];
+  if ((now & apart) != 0) {
+    const View x = from.operands_.at(from, i), rows = moved.at(graph, x.block.index).through(x);
+    push_back(graph, rows);
+    return rows.block;
   }
-  const View x = from.operands_.at(from, i), rows = moved.at(graph, x.block.index).through(x);
-  push_back(graph, rows);
-  return rows.block;
+  // All rows of a block stand for all of another one, so that some stay some.
+  const BlockId block(std::size_t{now});
+  if (whole) {
+    words_.push_back(now);
+  } else {
+    View some = from.operands_.apart_[word & ~apart];
+    some.block = block;
+    push_apart(some);
+  }
+  return block;
 }
 
 inline View OperandList::Iterator::operator*() const { return graph_->operands_.at(*graph_, at_); }
@@ -268,21 +287,35 @@ LargeVector<std::uint32_t> count_uses(const Graph& graph);
 /// The blocks whose rows products read as matrices; an empty list if there is no product.
 BlockFlags find_matrices(const Graph& graph);
 
-/// Ends the making of a new graph from an old one; `moved` are the rows that stand for each old block's. Leaves out
-/// what no root depends on, and lets the others stand for the recorded nodes of the old blocks: what is not live any
-/// more is stood for by what made it so.
-void finish_rebuild(const Graph& old, const ViewList& moved, Graph& graph);
+/// What rebuild() is told of a block that is not to be in the new graph: it becomes part of the only one that reads it.
+inline constexpr View part_of_reader{BlockId(std::size_t{INT32_MAX}), 0, 0, 0};
+
+/// What has become of the blocks of an old graph in a new one.
+struct Rebuilt {
+  ViewList rows;              ///< that stand for each block's, or `part_of_reader`
+  LargeVector<BlockId> made;  ///< the blocks that are no copies: copies stand for the same recorded nodes
+  bool any_parts = false;
+};
+
+/// Ends the making of a new graph from an old one. Leaves out what no root depends on, and lets the others stand for
+/// the recorded nodes of the old blocks: what is not live any more is stood for by what made it so.
+void finish_rebuild(const Graph& old, const Rebuilt& rebuilt, Graph& graph);
 
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
-/// stand for the old block's, or nothing for a copy. Where concerns(old id) is false it is not asked, and the block is
-/// copied. Blocks that no root depends on any more are left out.
+/// stand for the old block's, or nothing for a copy, or `part_of_reader`. Where concerns(old id) is false it is not
+/// asked, and the block is copied. Blocks that no root depends on any more are left out.
 template <class Concerns, class Emit>
 Graph rebuild(const Graph& old, Concerns&& concerns, Emit&& emit) {
   Graph graph;
   graph.reserve_like(old);
   const BlockFlags matrices = find_matrices(old);
-  ViewList moved;
+  Rebuilt rebuilt;
+  ViewList& moved = rebuilt.rows;
   moved.reserve(old.size());
+  const auto now = [&](const View& x) {
+    return moved.block(x.block.index) == part_of_reader.block ? part_of_reader
+                                                              : moved.at(graph, x.block.index).through(x);
+  };
   std::vector<View> views;
   const auto copied = [&](BlockId id) {
     const bool is_copied = graph.add_moved(old, id, moved);
@@ -290,24 +323,29 @@ Graph rebuild(const Graph& old, Concerns&& concerns, Emit&& emit) {
     return is_copied;
   };
   for (std::size_t i = 0; i < old.size(); ++i) {
-    const bool asked = concerns(BlockId(i));
-    if (!asked && copied(BlockId(i))) continue;
-    const OperandList old_operands = old.operands(BlockId(i));
+    const BlockId id(i);
+    const bool asked = concerns(id);
+    if (!asked && copied(id)) continue;
+    const OperandList old_operands = old.operands(id);
     if (views.size() < old_operands.size()) views.resize(old_operands.size());
     const std::span operands(views.data(), old_operands.size());
     std::size_t k = 0;
-    for (const View& x : old_operands) operands[k++] = moved.at(graph, x.block.index).through(x);
-    View made = asked ? emit(graph, BlockId(i), std::span<const View>(operands)) : nothing;
-    if (made == nothing) {
-      if (asked && copied(BlockId(i))) continue;
-      made = graph.add_copy(old, BlockId(i), operands);
+    for (const View& x : old_operands) operands[k++] = now(x);
+    View rows = asked ? emit(graph, id, std::span<const View>(operands)) : nothing;
+    if (rows == part_of_reader) {
+      moved.push_back(part_of_reader.block), rebuilt.any_parts = true;
+      continue;
     }
-    if (!matrices.empty() && matrices[i]) made = graph.side_by_side(made);
-    moved.push_back(graph, made);
+    if (rows == nothing) {
+      if (asked && copied(id)) continue;
+      rows = graph.add_copy(old, id, operands);
+    }
+    if (!matrices.empty() && matrices[i]) rows = graph.side_by_side(rows);
+    moved.push_back(graph, rows), rebuilt.made.push_back(id);
   }
   graph.roots = old.roots;
-  graph.roots.each([&](View& root) { root = moved.at(graph, root.block.index).through(root); });
-  finish_rebuild(old, moved, graph);
+  graph.roots.each([&](View& root) { root = now(root); });
+  finish_rebuild(old, rebuilt, graph);
   return graph;
 }
 /// The same, asked of all blocks.

@@ -31,19 +31,19 @@ class AlikeTogether {
   /// 16 to 64 took the same time.
   static constexpr std::size_t window = 16;
 
-  bool is_single(BlockId id) const { return g_.kind(id) == BlockKind::elementwise && g_[id].rows == 1; }
+  bool is_single(BlockId id) const { return g_.kind(id) == BlockKind::elementwise && g_.rows(id) == 1; }
 
   /// The same for blocks that one function computes.
   std::uint32_t function_of(BlockId id) const {
-    std::uint32_t function = static_cast<std::uint32_t>(g_[id].op) << 3, bit = 1;
-    for (const View& x : g_.operands(id)) {
+    std::uint32_t function = static_cast<std::uint32_t>(g_.op(id)) << 3, bit = 1;
+    for (const BlockId x : g_.operand_blocks(id)) {
       if (!g_.varying(x)) function |= bit;
       bit *= 2;
     }
     return function;
   }
   bool is_ready(BlockId id) const {
-    return std::ranges::none_of(g_.operands(id), [&](const View& x) { return waits_[x.block.index]; });
+    return std::ranges::none_of(g_.operand_blocks(id), [&](BlockId x) { return waits_[x.index]; });
   }
 
   void reorder_singles(std::span<BlockId> order) {
@@ -82,14 +82,14 @@ class AlikeTogether {
 
 LargeVector<std::uint32_t> find_phases(const Graph& graph) {
   LargeVector<std::uint32_t> phase(graph.size(), 0);
-  const auto is_later = [&](BlockId id) { return graph.varying(graph.all(id)) || is_total(graph, id); };
+  const auto is_later = [&](BlockId id) { return graph.varying(id) || is_total(graph, id); };
   if (!any_block(graph, is_later)) return phase;
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const BlockId id(i);
     std::uint32_t behind = 0;
-    for (const View& x : graph.operands(id)) behind = std::max(behind, phase[x.block.index] / 2);
+    for (const BlockId x : graph.operand_blocks(id)) behind = std::max(behind, phase[x.index] / 2);
     if (is_total(graph, id)) ++behind;
-    phase[i] = 2 * behind + (graph.varying(graph.all(id)) ? 1 : 0);
+    phase[i] = 2 * behind + (graph.varying(id) ? 1 : 0);
   }
   return phase;
 }
@@ -100,13 +100,19 @@ Schedule schedule(const Graph& graph) {
   std::uint32_t phases = 2;
   for (const std::uint32_t phase : result.phase) phases = std::max(phases, phase / 2 * 2 + 2);
 
+  result.order.resize(graph.size());
+  if (std::ranges::all_of(result.phase, [](std::uint32_t phase) { return phase == 0; })) {
+    for (std::size_t i = 0; i < graph.size(); ++i) result.order[i] = BlockId(i);
+    const auto end = static_cast<std::uint32_t>(graph.size());
+    result.phases = {{0, end}, {end, end}};
+    return result;
+  }
   // A counting sort by phase, batch sums before the others: stable, so ids stay in order.
   const auto key = [&](std::size_t i) { return 2 * result.phase[i] + (is_total(graph, BlockId(i)) ? 0 : 1); };
   std::vector<std::uint32_t> start(2 * phases + 1, 0);
   for (std::size_t i = 0; i < graph.size(); ++i) ++start[key(i) + 1];
   for (std::size_t k = 1; k < start.size(); ++k) start[k] += start[k - 1];
   for (std::uint32_t p = 0; p < phases; ++p) result.phases.push_back({start[2 * p], start[2 * p + 2]});
-  result.order.resize(graph.size());
   for (std::size_t i = 0; i < graph.size(); ++i) result.order[start[key(i)]++] = BlockId(i);
   return result;
 }

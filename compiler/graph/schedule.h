@@ -23,6 +23,8 @@ struct Schedule {
   LargeVector<std::uint32_t> phase;  ///< of each block
   std::vector<Range> phases;         ///< ranges of `order`; an even number of them
 
+  /// Whether anything varies, or is added up over the samples.
+  bool varies() const { return phases.size() > 2 || phases[1].size() > 0; }
   /// The phase in which a total is added up: the varying one before its own.
   std::uint32_t summing_phase(BlockId total) const { return phase[total.index] - 1; }
 };

@@ -111,6 +111,37 @@ class KeyNumbers {
   UniqueTable table_;
 };
 
+/// A set of numbers below a limit, and how many of them are below one: two bits a number.
+class RankedSet {
+ public:
+  RankedSet() = default;
+  explicit RankedSet(std::size_t limit) : words_(limit / 64 + 1) {}
+
+  void insert(std::size_t i) { words_[i / 64].bits |= std::uint64_t{1} << i % 64; }
+  /// Once everything is inserted.
+  void count() {
+    std::uint32_t before = 0;
+    for (Word& word : words_) {
+      word.before = before;
+      before += static_cast<std::uint32_t>(std::popcount(word.bits));
+    }
+  }
+  bool contains(std::size_t i) const { return (words_[i / 64].bits >> i % 64 & 1) != 0; }
+  /// requires: count().
+  std::uint32_t below(std::size_t i) const {
+    const Word& word = words_[i / 64];
+    const std::uint64_t earlier = word.bits & ((std::uint64_t{1} << i % 64) - 1);
+    return word.before + static_cast<std::uint32_t>(std::popcount(earlier));
+  }
+
+ private:
+  struct Word {
+    std::uint64_t bits = 0;
+    std::uint32_t before = 0;  // how many earlier words have
+  };
+  LargeVector<Word> words_;
+};
+
 /// What a table of numbers says where it says something for few places: a bit and a half a place, and four bytes for
 /// each number that is not `none`.
 class SparseTable {
@@ -118,29 +149,17 @@ class SparseTable {
   static constexpr std::uint32_t none = UINT32_MAX;
 
   SparseTable() = default;
-  explicit SparseTable(const LargeVector<std::uint32_t>& table) : words_((table.size() + 63) / 64) {
+  explicit SparseTable(const LargeVector<std::uint32_t>& table) : some_(table.size()) {
     for (std::size_t i = 0; i < table.size(); ++i) {
-      if (i % 64 == 0) words_[i / 64].before = static_cast<std::uint32_t>(numbers_.size());
-      if (table[i] == none) continue;
-      words_[i / 64].bits |= std::uint64_t{1} << i % 64;
-      numbers_.push_back(table[i]);
+      if (table[i] != none) some_.insert(i), numbers_.push_back(table[i]);
     }
+    some_.count();
   }
 
-  std::uint32_t operator[](std::size_t i) const {
-    const Word& word = words_[i / 64];
-    const std::uint64_t bits = word.bits >> i % 64;
-    if ((bits & 1) == 0) return none;
-    const std::uint64_t before = word.bits & ((std::uint64_t{1} << i % 64) - 1);
-    return numbers_[word.before + static_cast<std::size_t>(std::popcount(before))];
-  }
+  std::uint32_t operator[](std::size_t i) const { return some_.contains(i) ? numbers_[some_.below(i)] : none; }
 
  private:
-  struct Word {
-    std::uint64_t bits = 0;    // of 64 places: those with a number
-    std::uint32_t before = 0;  // how many numbers earlier places have
-  };
-  LargeVector<Word> words_;
+  RankedSet some_;  // that have a number
   LargeVector<std::uint32_t> numbers_;
 };
 
@@ -151,6 +170,7 @@ class PartialTable {
   const T* find(std::uint32_t thing) const { return contains(thing) ? &facts_[place_[thing]] : nullptr; }
   T* find(std::uint32_t thing) { return contains(thing) ? &facts_[place_[thing]] : nullptr; }
   bool contains(std::uint32_t thing) const { return thing < place_.size() && place_[thing] != none; }
+  bool empty() const { return facts_.empty(); }
   /// requires: nothing is known of it yet.
   void set(std::uint32_t thing, T fact) {
     if (thing >= place_.size()) place_.resize(std::size_t{thing} + 1, none);

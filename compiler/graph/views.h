@@ -97,6 +97,10 @@ class ViewList {
   /// Operand i of another graph as it is in this one, where `moved` stand for the blocks of that; gives its block.
   BlockId push_moved(const Graph& graph, const Graph& from, std::size_t i, const ViewList& moved);
   View at(const Graph& graph, std::size_t i) const;
+  std::uint32_t first_row(std::size_t i) const {
+    const std::uint32_t word = words_[i];
+    return (word & apart) != 0 ? apart_[word & ~apart].row : 0;
+  }
   BlockId block(std::size_t i) const {
     const std::uint32_t word = words_[i];
     return (word & apart) != 0 ? apart_[word & ~apart].block : BlockId(std::size_t{word});
@@ -129,9 +133,45 @@ class ViewList {
   };
 
  private:
+  void push_apart(const View& view);
+
   static constexpr std::uint32_t apart = 1u << 31;  // the other bits are an index into apart_, else a block
   GrowingVector<std::uint32_t> words_;
   GrowingVector<View> apart_;
+};
+
+/// The blocks of a block's operands: to read these alone takes no look at how many rows they have.
+class OperandBlocks {
+ public:
+  OperandBlocks(const ViewList& list, std::size_t begin, std::size_t end) : list_(&list), begin_(begin), end_(end) {}
+
+  class Iterator {
+   public:
+    using value_type = BlockId;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    Iterator(const ViewList* list, std::size_t at) : list_(list), at_(at) {}
+    BlockId operator*() const { return list_->block(at_); }
+    Iterator& operator++() { return ++at_, *this; }
+    Iterator operator++(int) { return {list_, at_++}; }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }  // of one list
+
+   private:
+    const ViewList* list_ = nullptr;
+    std::size_t at_ = 0;
+  };
+
+  Iterator begin() const { return {list_, begin_}; }
+  Iterator end() const { return {list_, end_}; }
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+  BlockId operator[](std::size_t k) const { return list_->block(begin_ + k); }
+  /// The first row that is read of operand k.
+  std::uint32_t first_row(std::size_t k) const { return list_->first_row(begin_ + k); }
+
+ private:
+  const ViewList* list_;
+  std::size_t begin_, end_;
 };
 
 /// The operands of a block, read one by one.

@@ -7,53 +7,72 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-/// Finds the products that one sum or difference alone reads.
+/// Finds the products that one sum or difference alone reads, and is computed together with. Of two products the second
+/// one goes, so that the terms of a longer sum are added to what is there, one after another.
 class Contractor {
  public:
-  explicit Contractor(const Graph& graph) : old_(graph), phase_(find_phases(graph)), uses_(count_uses(graph)) {}
-
-  bool is_sum(BlockId id) const {
-    const Block block = old_[id];
-    return block.kind == BlockKind::elementwise && (block.op == Op::add || block.op == Op::sub);
+  explicit Contractor(const Graph& graph) : old_(graph), which_(graph.size(), none) {
+    const LargeVector<std::uint32_t> phase = find_phases(graph), uses = count_uses(graph);
+    for (std::size_t i = 0; i < graph.size(); ++i) {
+      const BlockId id(i);
+      if (!is_sum(id)) continue;
+      for (const std::size_t k : {1u, 0u}) {
+        const View x = graph.operand(id, k);
+        if (!is_product(x) || x != graph.all(x.block) || x.rows != graph.rows(id)) continue;
+        if (uses[x.block.index] != 1 || phase[x.block.index] != phase[i]) continue;
+        which_[x.block.index] = static_cast<std::uint32_t>(factors_.size());
+        factors_.push_back({});
+        break;
+      }
+    }
   }
 
-  /// The sum `id` as one op with a product that it reads, or nothing. `x` are its operands in the new graph. Of two
-  /// products the second one goes, so that the terms of a longer sum are added to what is there, one after another.
-  View contracted(Graph& out, BlockId id, std::span<const View> x) const {
-    const Block block = old_[id];
-    for (const std::size_t k : {1u, 0u}) {
-      if (!is_contracted(old_.operand(id, k), id)) continue;
-      Op op = block.op == Op::add ? Op::multiply_add : k == 0 ? Op::multiply_subtract : Op::subtract_product;
-      View a = out.behind(x[k], 0), b = out.is_op(x[k], Op::square) ? a : out.behind(x[k], 1);
-      for (View* const factor : {&a, &b}) {
-        if (!out.is_op(*factor, Op::neg) || op == Op::multiply_subtract) continue;
-        *factor = out.behind(*factor, 0);
-        op = op == Op::multiply_add ? Op::subtract_product : Op::multiply_add;
-      }
-      return out.add_elementwise(op, {a, b, x[1 - k]});
+  bool any() const { return !factors_.empty(); }
+  /// Whether it is such a product, or such a sum.
+  bool concerns(BlockId id) const { return goes(id) || (is_sum(id) && (goes(operand(id, 0)) || goes(operand(id, 1)))); }
+
+  /// Nothing of a product; of a sum, one op with it. `x` are the operands in the new graph.
+  View contracted(Graph& out, BlockId id, std::span<const View> x) {
+    if (goes(id)) {
+      factors_[which_[id.index]] = {x.front(), x.back()};
+      return part_of_reader;
     }
-    return nothing;
+    const std::size_t k = goes(operand(id, 1)) ? 1 : 0;
+    Op op = old_.op(id) == Op::add ? Op::multiply_add : k == 0 ? Op::multiply_subtract : Op::subtract_product;
+    auto [a, b] = factors_[which_[operand(id, k).index]];
+    for (View* const factor : {&a, &b}) {
+      if (!out.is_op(*factor, Op::neg) || op == Op::multiply_subtract) continue;
+      *factor = out.behind(*factor, 0);
+      op = op == Op::multiply_add ? Op::subtract_product : Op::multiply_add;
+    }
+    return out.add_elementwise(op, {a, b, x[1 - k]});
   }
 
  private:
-  /// Whether nobody else reads the product, and it is computed together with its reader.
-  bool is_contracted(const View& x, BlockId reader) const {
-    const bool product = old_.is_op(x, Op::mul) || old_.is_op(x, Op::square);
-    return product && x == old_.all(x.block) && x.rows == old_[reader].rows && uses_[x.block.index] == 1 &&
-           phase_[x.block.index] == phase_[reader.index];
-  }
+  static constexpr std::uint32_t none = UINT32_MAX;
 
+  bool goes(BlockId id) const { return which_[id.index] != none; }
+  BlockId operand(BlockId id, std::size_t k) const { return old_.operand_blocks(id)[k]; }
+  bool is_sum(BlockId id) const {
+    return old_.kind(id) == BlockKind::elementwise && (old_.op(id) == Op::add || old_.op(id) == Op::sub);
+  }
+  bool is_product(const View& x) const { return old_.is_op(x, Op::mul) || old_.is_op(x, Op::square); }
+
+  struct Factors {
+    View a, b;
+  };
   const Graph& old_;
-  LargeVector<std::uint32_t> phase_;
-  LargeVector<std::uint32_t> uses_;
+  LargeVector<std::uint32_t> which_;  // of the products that go, by block
+  LargeVector<Factors> factors_;      // of each, in the new graph
 };
 
 }  // namespace
 
-Graph contract_products(const Graph& graph) {
-  const Contractor contractor(graph);
+Graph contract_products(Graph graph) {
+  Contractor contractor(graph);
+  if (!contractor.any()) return graph;
   return rebuild(
-      graph, [&](BlockId id) { return contractor.is_sum(id); },
+      graph, [&](BlockId id) { return contractor.concerns(id); },
       [&](Graph& out, BlockId id, std::span<const View> operands) { return contractor.contracted(out, id, operands); });
 }
 

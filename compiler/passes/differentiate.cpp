@@ -103,7 +103,7 @@ class Differentiator {
   View take_adjoint(BlockId id) {
     contributions_.take(id, amounts_, destinations_);
     if (amounts_.empty()) return nothing;
-    const std::uint32_t rows = g_[id].rows;
+    const std::uint32_t rows = g_.rows(id);
     const bool whole = amounts_.size() == 1 && destinations_[0] == Destination{0, {1, rows, 0, 1}};
     return whole ? amounts_[0] : g_.add_assemble(rows, amounts_, destinations_);
   }
@@ -112,23 +112,28 @@ class Differentiator {
   // --- which adjoints are needed ------------------------------------------------------------------------------------
 
   void find_needed(const DifferentiateOptions& options) {
-    needed_.resize(g_.size());
+    needed_.resize(g_.size(), false);
     for (std::size_t i = 0; i < g_.size(); ++i) {
-      const Block block = g_[BlockId(i)];
-      if (block.kind == BlockKind::parameter) {
-        for (std::uint32_t r = 0; r < block.rows; ++r) needed_[i] = needed_[i] || !options.frozen[block.payload + r];
-      }
-      if (is_input(block)) needed_[i] = block.payload < options.inputs;
-      for (std::size_t k = 0; k < g_.operands(BlockId(i)).size(); ++k) {
-        if (differentiable(BlockId(i), k) && needs(g_.operand(BlockId(i), k))) needed_[i] = true;
+      const BlockId id(i);
+      const OperandBlocks operands = g_.operand_blocks(id);
+      if (operands.empty()) needed_[i] = is_needed_leaf(g_[id], options);
+      for (std::size_t k = 0; k < operands.size() && !needed_[i]; ++k) {
+        needed_[i] = needed_[operands[k].index] && differentiable(id, k);
       }
     }
   }
 
-  bool needs(const View& view) const { return needed_[view.block.index]; }
+  static bool is_needed_leaf(const Block& block, const DifferentiateOptions& options) {
+    if (is_input(block)) return block.payload < options.inputs;
+    if (block.kind != BlockKind::parameter) return false;
+    const auto frozen = options.frozen.subspan(block.payload, block.rows);
+    return std::ranges::any_of(frozen, [](std::uint8_t each) { return each == 0; });
+  }
+
+  bool needs(const View& view) const { return needed_[view.block.index] != 0; }
 
   bool differentiable(BlockId id, std::size_t k) const {
-    return g_[id].kind != BlockKind::elementwise || (differentiable_operands(g_[id].op) >> k & 1) != 0;
+    return g_.kind(id) != BlockKind::elementwise || (differentiable_operands(g_.op(id)) >> k & 1) != 0;
   }
 
   // --- collecting contributions -------------------------------------------------------------------------------------
@@ -172,7 +177,7 @@ class Differentiator {
 
   /// To a varying operand directly, to a uniform one of a varying block by way of each sample.
   void pass_on(BlockId from, const View& to, const View& amount) {
-    if (g_[from].varying && !g_.varying(to)) {
+    if (g_.varying(from) && !g_.varying(to)) {
       contribute_per_sample(to, amount);
     } else {
       contribute(to, amount);
@@ -183,10 +188,10 @@ class Differentiator {
 
   /// What has contributions is needed, and so is its operand where it has one alone.
   void reverse(BlockId id) {
-    if (g_.operands(id).empty() || !contributions_.any(id)) return;
+    if (!contributions_.any(id) || g_.operand_blocks(id).empty()) return;
     const View adjoint = take_adjoint(id);
     const View x = g_.operand(id, 0);
-    switch (g_[id].kind) {
+    switch (g_.kind(id)) {
       case BlockKind::constant:
       case BlockKind::parameter:
       case BlockKind::input:
@@ -272,11 +277,11 @@ class Differentiator {
 
   void reverse_elementwise(BlockId id, const View& adjoint) {
     std::array<View, 3> x{};
-    for (std::size_t k = 0; k < g_.operands(id).size(); ++k) x[k] = g_.operand(id, k);
+    std::ranges::copy(g_.operands(id), x.begin());
     const auto at = [&](const View& view) { return Expression(g_, view, scaled_); };
     const View y = g_.all(id);
     ops::visit(
-        g_[id].op,
+        g_.op(id),
         [&]<class F>() {
           if constexpr (F::arity == 1) {
             distribute(id, F::reverse(at(x[0]), at(y), at(adjoint)));
@@ -293,14 +298,14 @@ class Differentiator {
   void distribute(BlockId id, const std::array<Expression, N>& amounts) {
     for (std::size_t k = 0; k < N; ++k) {
       const View operand = g_.operand(id, k);
-      if (needs(operand) && differentiable(id, k)) pass_on(id, operand, amounts[k].rows(g_, g_[id].rows));
+      if (needs(operand) && differentiable(id, k)) pass_on(id, operand, amounts[k].rows(g_, g_.rows(id)));
     }
   }
 
   Graph& g_;
   Op scaled_;
   bool lists_;
-  LargeVector<bool> needed_;
+  BlockFlags needed_;
   Contributions contributions_;
   Contributions per_sample_;
   std::vector<BlockId> summed_;  // uniform blocks with entries in per_sample_

@@ -9,9 +9,8 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 namespace {
 
 bool foldable(const Graph& graph, BlockId id) {
-  if (graph[id].kind != BlockKind::elementwise) return false;
-  const OperandList operands = graph.operands(id);
-  return std::all_of(operands.begin(), operands.end(), [&](const View& x) { return graph.is_constant(x); });
+  if (graph.kind(id) != BlockKind::elementwise) return false;
+  return std::ranges::all_of(graph.operand_blocks(id), [&](BlockId x) { return graph.kind(x) == BlockKind::constant; });
 }
 
 }  // namespace

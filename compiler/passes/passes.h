@@ -95,7 +95,7 @@ Graph fuse(Graph graph);
 /// Makes one op of a product and the sum or difference that alone reads it, so that rows are gone through once.
 /// requires: a valid graph with all derivatives, which no pass looks at products of any more. maintains: order; a
 /// product may not be rounded before it is added.
-Graph contract_products(const Graph& graph);
+Graph contract_products(Graph graph);
 
 /// Lets products at places read windows of the rows that they are copied from, where those of neighbouring places
 /// overlap, as a convolution's do. requires: no derivatives are taken after it. maintains: every root up to rounding.

@@ -218,16 +218,16 @@ const std::array<Simplifier::Rule, op_count> Simplifier::rules = [] {
 
 Graph simplify(const Graph& graph, bool before_differentiation) {
   const auto concerns = [&](BlockId id) {
-    const Block block = graph[id];
-    if (block.kind == BlockKind::elementwise) return Simplifier::has_rule(block.op);
-    return block.kind == BlockKind::assemble || block.kind == BlockKind::batch_sum || block.kind == BlockKind::outer;
+    const BlockKind kind = graph.kind(id);
+    if (kind == BlockKind::elementwise) return Simplifier::has_rule(graph.op(id));
+    return kind == BlockKind::assemble || kind == BlockKind::batch_sum || kind == BlockKind::outer;
   };
   return rebuild(graph, concerns, [&](Graph& out, BlockId id, std::span<const View> operands) {
     Simplifier simplifier(out, before_differentiation);
-    const Block block = graph[id];
-    if (block.kind == BlockKind::elementwise) return simplifier.elementwise(block.op, operands);
-    if (block.kind == BlockKind::assemble) return simplifier.assemble(id, graph, operands);
-    if (block.kind == BlockKind::batch_sum) return simplifier.batch_sum(operands[0]);
+    const BlockKind kind = graph.kind(id);
+    if (kind == BlockKind::elementwise) return simplifier.elementwise(graph.op(id), operands);
+    if (kind == BlockKind::assemble) return simplifier.assemble(id, graph, operands);
+    if (kind == BlockKind::batch_sum) return simplifier.batch_sum(operands[0]);
     return simplifier.outer(operands[0], operands[1], graph.weights(id), graph.varying(graph.operand(id, 0)));
   });
 }
