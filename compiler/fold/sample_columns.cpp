@@ -128,11 +128,8 @@ void SampleColumns::claim_conditions() {
 /// The column of the first part of the term that has one, else outside. What is known of its parts is kept for the next
 /// terms of the visit, in which nothing may be claimed: many terms may share parts that are of no column.
 std::uint32_t SampleColumns::known_column(NodeId term) {
-  struct Step {
-    NodeId node;
-    bool left;  ///< all of its operands have been looked at
-  };
-  std::vector<Step> stack = {{term, false}};
+  std::vector<Step>& stack = steps_;
+  stack.assign(1, {term, false});
   const auto note = [&](NodeId node, std::uint32_t column) { seen_[node.index] = visit_, found_[node.index] = column; };
   while (!stack.empty()) {
     const auto [node, left] = stack.back();
@@ -174,7 +171,8 @@ std::uint32_t SampleColumns::column_of_condition(NodeId condition) {
 
 /// Everything below a term that depends on constants is of its column; what two columns reach is shared by all.
 void SampleColumns::claim(NodeId term, std::uint32_t column) {
-  std::vector<std::pair<NodeId, std::uint32_t>> stack = {{term, column}};
+  std::vector<std::pair<NodeId, std::uint32_t>>& stack = claims_;
+  stack.assign(1, {term, column});
   while (!stack.empty()) {
     const auto [node, wanted] = stack.back();
     stack.pop_back();

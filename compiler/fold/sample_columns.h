@@ -94,6 +94,12 @@ class SampleColumns {
   LargeVector<std::uint32_t> seen_;  // by node: the last visit that looked at it
   std::uint32_t visit_ = 0;
   LargeVector<std::uint32_t> found_;  // the column that known_column() found for it on that visit
+  struct Step {
+    NodeId node;
+    bool left;  ///< all of its operands have been looked at
+  };
+  std::vector<Step> steps_;                               // of known_column()
+  std::vector<std::pair<NodeId, std::uint32_t>> claims_;  // of claim()
   static constexpr std::uint32_t outside = none, shared = none - 1;
 };
 

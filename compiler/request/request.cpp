@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <functional>
 #include <utility>
 
 #include "tapeloom/compiler/graph/tables.h"
@@ -197,6 +196,7 @@ Sums::Sums(const Request& request, Terms kind) : request_(request), kind_(kind),
     role_[i] = static_cast<std::uint8_t>(request.uses(NodeId(i)) > 0 ? Role::plain : Role::dead);
   }
   if (kind == Terms::nodes) return;
+  sums_ = RankedSet(role_.size());
   find_differentiated();
   for (std::size_t i = role_.size(); i-- > 0;) {
     const NodeId node(i);
@@ -204,12 +204,13 @@ Sums::Sums(const Request& request, Terms kind) : request_(request), kind_(kind),
     const bool sum = begins_sum(node);
     if (!sum && !begins_extreme(node)) continue;
     role_[i] = static_cast<std::uint8_t>(sum ? Role::sum : Role::extreme);
-    sums_.push_back(node);
+    sums_.insert(i);
     first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
     sizes_.push_back(1);
     sum ? collect_terms(node, terms_, sizes_.back()) : collect_operands(node);
   }
   first_term_.push_back(static_cast<std::uint32_t>(terms_.size()));
+  sums_.count();
 }
 
 void Sums::find_differentiated() {
@@ -379,11 +380,6 @@ void Sums::collect_operands(NodeId extreme) {
     ++sizes_.back();
   }
   std::ranges::reverse(std::span(&terms_[begin], terms_.size() - begin));
-}
-
-std::size_t Sums::index(NodeId sum) const {
-  const auto at = std::lower_bound(sums_.begin(), sums_.end(), sum, std::greater<>());
-  return static_cast<std::size_t>(at - sums_.begin());
 }
 
 bool Sums::is_zero_product(const Term& term) const {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tapeloom/compiler/graph/tables.h"
 #include "tapeloom/core/base/memory.h"
 #include "tapeloom/core/record/value.h"
 
@@ -124,13 +125,13 @@ class Sums {
   bool is_one_more_than_exp(NodeId node) const;
   bool adds_two_powers(NodeId node) const;
   void find_differentiated();
-  std::size_t index(NodeId sum) const;
+  std::size_t index(NodeId sum) const { return sizes_.size() - 1 - sums_.below(sum.index); }
 
   const Request& request_;
   Terms kind_;
   LargeVector<std::uint8_t> role_;
   LargeVector<bool> differentiated_;
-  GrowingVector<NodeId> sums_;               // falling
+  RankedSet sums_;                           // and extremes; what follows has the last one first
   GrowingVector<std::uint32_t> first_term_;  // of each sum, and one more
   GrowingVector<std::uint32_t> sizes_;       // in nodes
   GrowingVector<Term> terms_;

@@ -82,6 +82,7 @@ class ElementwiseRows {
   bool out_of_order(NodeId node, NodeId a, NodeId b, bool mixed) const;
   bool better_together() const;
   void write(std::size_t begin, std::size_t end);
+  void write_alone(NodeId node, bool mixed);
   View compute(Op op, std::span<const View> x);
 
   Graph& g_;
@@ -116,6 +117,7 @@ class ExtremeRows {
 // --- elementwise
 
 void ElementwiseRows::roll(std::span<const NodeId> members, bool mixed) {
+  if (members.size() == 1) return write_alone(members[0], mixed);
   rows_.start(op_arity(sums_.tape().op(members[0])));
   for (NodeId node : members) {
     const Operands x = sums_.tape().operands(node);
@@ -171,6 +173,20 @@ void ElementwiseRows::write(std::size_t begin, std::size_t end) {
   const View block = compute(sums_.tape().op(rows_.node(begin)), std::span<const View>(x, rows_.operands()));
   g_.stands_for(block.block, end - begin);
   p_.place(rows_.nodes(begin, end), block);
+}
+
+/// A node that is alike to no other.
+void ElementwiseRows::write_alone(NodeId node, bool mixed) {
+  Operands read = sums_.tape().operands(node);
+  if (sums_.is(node, Op::mul) && out_of_order(node, read.node[0], read.node[1], mixed)) {
+    std::swap(read.node[0], read.node[1]);
+  }
+  View x[3];
+  std::size_t count = 0;
+  for (const NodeId operand : read) x[count++] = p_.view(operand);
+  const View row = compute(sums_.tape().op(node), std::span<const View>(x, count));
+  g_.stands_for(row.block, 1);
+  p_.place(std::span(&node, 1), row);
 }
 
 View ElementwiseRows::compute(Op op, std::span<const View> x) {

@@ -52,7 +52,12 @@ void Placer::place_like(NodeId node, NodeId other, std::size_t nodes) {
   g_.stands_for(BlockId(std::size_t{at_[node.index].block}), nodes);
 }
 
-View Placer::view(NodeId node) { return view(std::span(&node, 1)); }
+View Placer::view(NodeId node) {
+  if (is_constant(node)) return g_.add_constant(number(node));
+  const Coordinate at = at_[node.index];
+  TAPELOOM_CHECK(at.block != nowhere);
+  return {BlockId(at.block), at.row, 1, 1};
+}
 
 bool Placer::evenly_spaced(std::span<const NodeId> nodes, std::uint32_t& step) const {
   const Coordinate first = at(nodes[0]);
@@ -79,6 +84,7 @@ View Placer::constants(std::span<const NodeId> nodes) {
 }
 
 View Placer::view(std::span<const NodeId> nodes) {
+  if (nodes.size() == 1) return view(nodes[0]);
   std::uint32_t step = 1;
   const auto rows = static_cast<std::uint32_t>(nodes.size());
   const auto in_place = [&](NodeId node) { return View{BlockId(at_[node.index].block), at_[node.index].row, 1, 1}; };

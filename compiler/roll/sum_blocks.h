@@ -66,6 +66,16 @@ class SumTable {
     NodeId weight, column;
   };
   class CommonWeights;
+  /// A term with what it is sorted by; of two factors, a is not the later one.
+  struct KeyedTerm {
+    struct Factor {
+      std::uint32_t kind;  ///< 0 of what is no product, for b
+      Coordinate at;
+      friend auto operator<=>(const Factor&, const Factor&) = default;
+    };
+    Term term;
+    Factor a, b;
+  };
   /// Of a parameter: where it stands in which list of weights in common.
   struct KnownWeight {
     static constexpr std::uint32_t none = UINT32_MAX;
@@ -78,7 +88,8 @@ class SumTable {
   void take_apart(std::span<const Term> all, Products products, bool any_weights);
   void sort_terms();
   void sort_products(std::span<Term> products);
-  bool alike(const Term& a, const Term& b) const;
+  /// Whether terms i and j of terms_ are of one kind.
+  bool alike(std::size_t i, std::size_t j) const;
   std::uint32_t kind_of(const Term& term, NodeId factor) const {
     return p_.is_constant(factor) && sums_.is_zero_product(term) ? kind_of_zeros_ : c_.kind_of(factor);
   }
@@ -93,6 +104,7 @@ class SumTable {
   LargeVector<Pair> pairs_, subtracted_;
   LargeVector<NodeId> biases_;
   LargeVector<Term> terms_;
+  LargeVector<KeyedTerm> keyed_;     // the same, but for the order of alike products; not of those as recorded
   std::uint32_t kind_of_zeros_ = 0;  // that weights meet
   bool as_recorded_ = false;
   // By parameter, all of them unknown but in take_in_common(): a family of sums may have a few out of very many.

@@ -44,6 +44,7 @@ void SumGrouper::group(std::span<const NodeId> members, bool mixed) {
   if (mixed && !sums_.tape().varying(members[0])) return group_as_recorded(members);
   table_ = &matrices_;
   matrices_.take(members, SumTable::Products::apart);
+  if (members.size() == 1 && !(mixed && matrices_.pairs == 0)) return add({.begin = 0, .end = 1});
   if (matrices_.pairs == 0 && (mixed || better_as_recorded(members))) return group_as_recorded(members);
   matrices_.rows.sort_by_all(matrices_.column(0), matrices_.pairs);
   if (each_has_its_own_columns()) {
@@ -85,6 +86,7 @@ bool SumGrouper::better_as_recorded(std::span<const NodeId> members) {
 void SumGrouper::group_as_recorded(std::span<const NodeId> members) {
   table_ = &terms_;
   terms_.take(members, SumTable::Products::as_recorded);
+  if (members.size() == 1) return add({.begin = 0, .end = 1});
   cut_mixed(terms_.rows, sums_.tape().varying(members[0]), runs_);
   std::size_t begin = 0;
   for (const std::size_t end : runs_) add({.begin = std::exchange(begin, end), .end = end});

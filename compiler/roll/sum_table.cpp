@@ -155,19 +155,25 @@ void SumTable::sort_terms() {
   if (std::ranges::any_of(terms_, is_zero)) {
     kind_of_zeros_ = compiler::kind_of_zeros(sums_, terms_, [&](NodeId node) { return c_.kind_of(node); });
   }
-  for (Term& term : terms_) {
-    const auto key = [&](NodeId node) { return std::tuple(kind_of(term, node), p_.at(node)); };
-    if (term.product && key(term.b) < key(term.a)) std::swap(term.a, term.b);
+  keyed_.clear();
+  for (const Term& term : terms_) {
+    KeyedTerm keyed{term, {kind_of(term, term.a), p_.at(term.a)}, {0, p_.at(term.b)}};
+    if (term.product) {
+      keyed.b.kind = kind_of(term, term.b);
+      if (keyed.b < keyed.a) std::swap(keyed.a, keyed.b), std::swap(keyed.term.a, keyed.term.b);
+    }
+    keyed_.push_back(keyed);
   }
-  const auto key = [&](const Term& term) {
-    const std::uint32_t b = term.product ? kind_of(term, term.b) : 0;
-    return std::tuple(term.negative, term.product, kind_of(term, term.a), b, p_.at(term.a), p_.at(term.b));
-  };
-  put_in_order(terms_, [&](const Term& a, const Term& b) { return key(a) < key(b); });
-  for (auto begin = terms_.begin(); begin != terms_.end();) {
-    const auto end = std::find_if(begin, terms_.end(), [&](const Term& term) { return !alike(term, *begin); });
-    if (begin->product) sort_products({begin, end});
-    begin = end;
+  put_in_order(keyed_, [](const KeyedTerm& x, const KeyedTerm& y) {
+    const auto key = [](const KeyedTerm& k) {
+      return std::tuple(k.term.negative, k.term.product, k.a.kind, k.b.kind, k.a.at, k.b.at);
+    };
+    return key(x) < key(y);
+  });
+  for (std::size_t j = 0; j < terms_.size(); ++j) terms_[j] = keyed_[j].term;
+  for (std::size_t begin = 0, end = 0; begin < terms_.size(); begin = end) {
+    while (end < terms_.size() && alike(begin, end)) ++end;
+    if (terms_[begin].product && end - begin > 1) sort_products(std::span(terms_).subspan(begin, end - begin));
   }
 }
 
@@ -188,16 +194,16 @@ void SumTable::sort_products(std::span<Term> products) {
   if (distinct(&Term::b) <= of_a) std::ranges::copy(before, products.begin());
 }
 
-bool SumTable::alike(const Term& a, const Term& b) const {
+bool SumTable::alike(std::size_t i, std::size_t j) const {
+  const Term &a = terms_[i], &b = terms_[j];
   if (a.negative != b.negative || a.product != b.product) return false;
-  if (as_recorded_) return true;
-  return kind_of(a, a.a) == kind_of(b, b.a) && (!a.product || kind_of(a, a.b) == kind_of(b, b.b));
+  return as_recorded_ || (keyed_[i].a.kind == keyed_[j].a.kind && keyed_[i].b.kind == keyed_[j].b.kind);
 }
 
 void SumTable::find_kinds() {
   kinds.clear();
   for (std::size_t j = 0; j < terms_.size(); ++j) {
-    if (j > 0 && alike(terms_[j - 1], terms_[j])) {
+    if (j > 0 && alike(j - 1, j)) {
       ++kinds.back().count;
     } else {
       kinds.push_back({j, 1, terms_[j].product, terms_[j].negative});
