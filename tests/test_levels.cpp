@@ -1,4 +1,5 @@
 // Numeric programs that are no nets: nodes that do the same at the same depth roll, whatever they are computed from.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <span>
@@ -102,6 +103,27 @@ TEST_CASE("a grid whose ends are kept takes as many instructions however wide, a
   };
   CHECK(wave(256, false) == wave(512, false));
   CHECK(10 * wave(256, false) <= 13 * wave(256, true));
+}
+
+TEST_CASE("what is all chains by history is not put together in rows by level") {
+  Tape tape;
+  const Value q = tape.parameter(0.1), r = tape.parameter(0.3), dt = tape.parameter(0.1);
+  Value x = tape.parameter(0.0), v = tape.parameter(1.0);
+  Value xx = tape.parameter(1.0), xv = tape.parameter(0.0), vv = tape.parameter(1.0);
+  Value loss = 0.0;
+  for (int step = 0; step < 200; ++step) {  // a Kalman filter of a place and a speed
+    const Value ahead = x + dt * v;
+    const Value a = xx + dt * (xv + xv) + dt * dt * vv + q, b = xv + dt * vv, c = vv + q;
+    const Value s = a + r, k = a / s, l = b / s, y = std::sin(step) - ahead;
+    loss = loss + log(s) + y * y / s;
+    x = ahead + k * y, v = v + l * y;
+    xx = (1.0 - k) * a, xv = (1.0 - k) * b, vv = c - l * b;
+  }
+  const auto copies = [](const Program& program) {
+    return std::ranges::count(program.instructions, InstructionKind::copy, &Instruction::kind);
+  };
+  CHECK(copies(compile(loss)) == 0);
+  CHECK(copies(compiler::compile_by_level(loss, {})) > 100);
 }
 
 TEST_CASE("instructions of wavefronts, solves and scans grow with depth, not with the size of the table") {
