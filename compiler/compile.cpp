@@ -83,6 +83,7 @@ class Pipeline {
   struct Kept {
     Graph graph;
     bool by_level;
+    bool is_mean;  ///< see is_mean_over_samples
   };
 
   bool rolls() const { return options_.roll && !options_.exact; }
@@ -116,7 +117,7 @@ class Pipeline {
     const bool has_rows = !folded_ && !request_.tape().input_nodes().empty();
     const bool takes_little = rolled.size() * least_nodes_a_block <= request_.live_nodes().all;
     if (!has_rows || !(takes_little || always_one_sample_)) return;
-    kept_.emplace(Kept{of_one_sample(rolled), by_level});
+    kept_.emplace(Kept{of_one_sample(rolled), by_level, is_mean_over_samples(rolled)});
   }
 
   void begin(Graph graph, const char* name) {
@@ -239,6 +240,7 @@ void add_one_sample(const Source& source, const CompileOptions& options, Pipelin
   if (!rolled) return;
   Program one = make(source, options, pipeline, rolled->graph, rolled->by_level);
   one.one_row = true;
+  one.is_mean_over_samples = rolled->is_mean && one.assignments.empty() && one.random_count == 0;
   one.input_groups = program.input_groups;  // those that the program uses, also where one sample does not need them
   const double least = better_for_one_sample * cost::seconds_of_one_sample(program, sizeof(double));
   if (!always && cost::seconds_of_one_sample(one, sizeof(double)) > least) return;

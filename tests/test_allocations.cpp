@@ -1,8 +1,10 @@
 // Nothing is allocated after an executor is made: 10,000 steps of every kind while each allocation is counted.
 #include "against_evaluate.h"
+#include "attention_net.h"
 #include "bench/allocation_counter.h"
 #include "instruction_sets.h"
 #include "ring_and_net.h"
+#include "tapeloom/runtime/execute/one_by_one.h"
 #include "tapeloom/runtime/train/optimizer.h"
 #include "tapeloom/runtime/train/trainer.h"
 
@@ -77,6 +79,26 @@ TEMPLATE_TEST_CASE("allocations: none in steps of other sizes", "", float, doubl
     const std::size_t after = allocations;
     CHECK(after == before);
   }
+}
+
+TEMPLATE_TEST_CASE("allocations: none where samples are computed one by one", "", float, double) {
+  Tape tape;
+  const std::vector<Value> outputs = record_attention(tape, 12, 16, 2, true);
+  const Value scale = tape.uniform_input(1.5, "scale");
+  const Program program = compile(scale * batch_mean(square(sum(outputs))), {.input_gradients = true});
+  REQUIRE(runtime::samples_one_by_one(program, 8, sizeof(TestType)).test(2));
+  Executor<TestType> executor(program, {.max_samples = 8});
+  const std::vector<double> rows = some_numbers(8 * 12 * 16);
+  executor.bind(rows);
+  executor.step();
+  const std::size_t before = allocations;
+  for (std::size_t i = 0; i < 100; ++i) {
+    executor.bind(rows);
+    executor.set_uniform_input("scale", 1.0 + static_cast<double>(i));
+    executor.step(i % 3, 1 + i % 5);
+  }
+  const std::size_t after = allocations;
+  CHECK(after == before);
 }
 
 TEMPLATE_TEST_CASE("allocations: none where fewer samples are cut into more blocks", "", float, double) {

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "against_evaluate.h"
+#include "attention_net.h"
 #include "catch.h"
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/compiler/ways.h"
-#include "tapeloom/core/nets/attention.h"
 #include "tapeloom/core/record/functions.h"
 #include "tapeloom/runtime/execute/executor.h"
 
@@ -18,26 +18,11 @@ using namespace tapeloom::test;
 
 namespace {
 
-using Vectors = std::vector<std::vector<Value>>;
-
-Vectors parameter_rows(Tape& tape, std::size_t rows, std::size_t columns, std::uint64_t seed = 1) {
-  const std::vector<double> numbers = some_numbers(rows * columns, seed);
-  Vectors matrix(rows);
-  for (std::size_t i = 0; i < numbers.size(); ++i) matrix[i / columns].push_back(tape.parameter(numbers[i]));
-  return matrix;
-}
-
-std::vector<Value> times(const Vectors& matrix, const std::vector<Value>& x) {
-  std::vector<Value> y;
-  for (const std::vector<Value>& row : matrix) y.push_back(dot(row, x));
-  return y;
-}
-
 std::size_t count(const Program& program, InstructionKind kind) {
   return static_cast<std::size_t>(std::ranges::count(program.instructions, kind, &Instruction::kind));
 }
 
-/// Heads of attention over some tokens: the tokens are inputs, or numbers that were recorded.
+/// Tokens are inputs, or numbers that were recorded.
 struct Attention {
   Tape tape;
   std::vector<Value> outputs;
@@ -45,28 +30,8 @@ struct Attention {
   std::size_t columns;
 
   Attention(std::size_t tokens, std::size_t width, std::size_t heads, bool causal, bool recorded = false)
-      : columns(recorded ? 0 : tokens * width) {
-    const Vectors wq = parameter_rows(tape, width, width, 2), wk = parameter_rows(tape, width, width, 3),
-                  wv = parameter_rows(tape, width, width, 4);
-    const std::vector<double> numbers = some_numbers(tokens * width, 5);
-    Vectors q, k, v;
-    for (std::size_t t = 0; t < tokens; ++t) {
-      std::vector<Value> x;
-      if (!recorded) x = tape.inputs("token " + std::to_string(t), width);
-      for (std::size_t c = 0; recorded && c < width; ++c) x.push_back(tape.constant(numbers[t * width + c]));
-      q.push_back(times(wq, x)), k.push_back(times(wk, x)), v.push_back(times(wv, x));
-    }
-    const std::size_t each = width / heads;
-    for (std::size_t h = 0; h < heads; ++h) {
-      const auto part = [&](const Vectors& all) {
-        Vectors list;
-        for (const std::vector<Value>& one : all) list.emplace_back(&one[h * each], &one[h * each] + each);
-        return list;
-      };
-      for (const auto& mixed : scaled_dot_product_attention(part(q), part(k), part(v), {.causal = causal})) {
-        outputs.insert(outputs.end(), mixed.begin(), mixed.end());
-      }
-    }
+      : outputs(record_attention(tape, tokens, width, heads, causal, recorded)),
+        columns(recorded ? 0 : tokens * width) {
     std::vector<Value> squares;
     for (const Value& y : outputs) squares.push_back(square(y - 0.25));
     loss = recorded ? sum(squares) : batch_mean(sum(squares));

@@ -160,13 +160,13 @@ TEST_CASE("program file: recorded samples that are all alike have no inputs") {
 TEST_CASE("program file: the frame is checked") {
   save_program(path, some_program());
   const std::string whole = read_bytes(path);
-  CHECK(whole.starts_with("TAPELOOM" + little_endian(12, 4)));
+  CHECK(whole.starts_with("TAPELOOM" + little_endian(13, 4)));
   check_refused("", "byte 0: the file is cut short: no header");
   check_refused("TAPE", "byte 0: the file is cut short: no header");
   check_refused("PK\x03\x04 something else", "byte 0: a saved program begins with TAPELOOM; this is a ZIP archive");
   check_refused("something else", "byte 0: a saved program begins with TAPELOOM; this is none");
   check_refused("TAPELOOM" + little_endian(2, 4) + whole.substr(12),
-                "byte 8: a program in version 2 of the format; this library reads version 12");
+                "byte 8: a program in version 2 of the format; this library reads version 13");
   check_refused(whole + "x", "byte " + std::to_string(whole.size()) + ": the file goes on behind the program");
   for (std::size_t kept = 20; kept < whole.size(); kept += 1 + kept / 50) {
     check_refused(whole.substr(0, kept), "byte " + std::to_string(kept) + ": the file is cut short");
@@ -176,7 +176,7 @@ TEST_CASE("program file: the frame is checked") {
     damaged[at] = static_cast<char>(damaged[at] ^ 4);
     check_refused(damaged, "byte " + std::to_string(whole.size() - 8) + ": the file is damaged");
   }
-  check_refused("TAPELOOM" + little_endian(12, 4) + little_endian(UINT64_MAX, 8) + whole.substr(20),
+  check_refused("TAPELOOM" + little_endian(13, 4) + little_endian(UINT64_MAX, 8) + whole.substr(20),
                 "byte " + std::to_string(whole.size()) + ": the file is cut short");
   CHECK_THROWS_SAYING(DataError, "none.tapeloom: cannot open", load_program("none.tapeloom"));
   CHECK_THROWS_SAYING(DataError, "cannot write", save_program("no/such/directory", some_program()));

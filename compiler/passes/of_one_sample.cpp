@@ -1,4 +1,8 @@
 // A program's rolled graph for steps of one sample alone.
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
 #include "tapeloom/compiler/passes/passes.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
@@ -30,6 +34,89 @@ Graph of_one_sample(const Graph& graph) {
     }
     return nothing;
   });
+}
+
+namespace {
+
+/// How what is the same for all samples depends on which they are: not at all, as their sum or mean of something does,
+/// or otherwise. `samples` is their number.
+enum class Dependence : std::uint8_t { none, samples, sum, mean, otherwise };
+
+/// Of a sum.
+Dependence of_sum(Dependence a, Dependence b) {
+  using enum Dependence;
+  if (a == b && a != samples) return a;
+  return std::min(a, b) == none && std::max(a, b) == mean ? mean : otherwise;
+}
+
+/// Of a product with what does not depend on them.
+Dependence of_multiple(Dependence a) { return a == Dependence::samples ? Dependence::otherwise : a; }
+
+class DependenceOnSamples {
+ public:
+  explicit DependenceOnSamples(const Graph& graph) : g_(graph) {
+    for (std::size_t i = 0; i < graph.size(); ++i) of_.push_back(find(BlockId(i)));
+  }
+  Dependence of(const View& x) const { return of_[x.block.index]; }
+
+ private:
+  Dependence find(BlockId id) const {
+    using enum Dependence;
+    const BlockKind kind = g_.kind(id);
+    if (kind == BlockKind::samples) return samples;
+    if (kind == BlockKind::batch_sum) return of(g_.operand(id, 0)) == none ? sum : otherwise;
+    const OperandList x = g_.operands(id);
+    const bool independent = std::ranges::all_of(x, [&](const View& each) { return of(each) == none; });
+    if (independent || g_.varying(id)) return independent ? none : otherwise;
+    switch (kind) {
+      case BlockKind::elementwise:
+        return of_elementwise(g_.op(id), x);
+      case BlockKind::row_sum:
+      case BlockKind::concat:
+      case BlockKind::assemble: {
+        Dependence all = of(x[0]);
+        for (const View& each : x) all = of_sum(all, of(each));
+        return all;
+      }
+      case BlockKind::dense:
+        return of(x[0]) == none ? of_multiple(of(x[1])) : otherwise;
+      case BlockKind::constant:
+      case BlockKind::parameter:
+      case BlockKind::input:
+      case BlockKind::row:
+      case BlockKind::uniform_input:
+      case BlockKind::samples:
+      case BlockKind::batch_sum:
+      case BlockKind::row_extreme:
+      case BlockKind::row_extreme_reverse:
+      case BlockKind::dense_reverse:
+      case BlockKind::outer:
+        break;
+    }
+    return otherwise;
+  }
+
+  Dependence of_elementwise(Op op, const OperandList& x) const {
+    using enum Dependence;
+    if (op == Op::neg) return of_multiple(of(x[0]));
+    if (op == Op::add || op == Op::sub) return of_sum(of(x[0]), of(x[1]));
+    if (op == Op::div && of(x[0]) == sum && of(x[1]) == samples) return mean;
+    if (op == Op::mul && of(x[0]) == none) return of_multiple(of(x[1]));
+    return (op == Op::mul || op == Op::div) && of(x[1]) == none ? of_multiple(of(x[0])) : otherwise;
+  }
+
+  const Graph& g_;
+  std::vector<Dependence> of_;  // of each block
+};
+
+}  // namespace
+
+bool is_mean_over_samples(const Graph& graph) {
+  const DependenceOnSamples dependence(graph);
+  const Roots& roots = graph.roots;
+  const auto of_sample = [&](const View& x) { return dependence.of(x) == Dependence::none; };
+  return roots.loss != nothing && dependence.of(roots.loss) == Dependence::mean && roots.guards.empty() &&
+         std::ranges::all_of(roots.outputs, of_sample);
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

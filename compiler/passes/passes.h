@@ -45,6 +45,9 @@ inline Graph remove_dead(Graph graph) {
 /// The same for steps of one sample alone, which is uniform then: what it is computed from are rows. requires: a valid
 /// graph, not differentiated yet. maintains: order, meaning.
 Graph of_one_sample(const Graph& graph);
+/// Whether the loss of several samples, and with it its derivatives, is the mean of those that each has alone, and
+/// outputs are those of each. Of a graph that is not for one sample yet, nor differentiated.
+bool is_mean_over_samples(const Graph& graph);
 
 /// Computes elementwise blocks of constants, in double. Parameters and inputs are never folded, whatever number they
 /// had while recording. requires: a valid graph. maintains: order, every bit.

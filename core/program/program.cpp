@@ -44,7 +44,7 @@ std::uint64_t hash(const Program& program) {
     h.add(std::uint64_t{s.windows.run} << 32 | s.windows.run_step);
   }
   for (std::uint32_t index : program.indices) h.add(std::uint64_t{index});
-  h.add(std::uint64_t{program.one_row});
+  h.add(std::uint64_t{program.one_row} << 1 | std::uint64_t{program.is_mean_over_samples});
   if (program.of_one_sample != nullptr) h.add(hash(*program.of_one_sample));
   return h.value();
 }

@@ -204,6 +204,8 @@ struct Program {
 
   /// It is for steps of one sample alone: all loads are of its row, into uniform slots, before the first stage.
   bool one_row = false;
+  /// And a step of several has the mean of their losses and derivatives, and the outputs of each.
+  bool is_mean_over_samples = false;
   /// The same for such steps, where the numbers of a sample are computed side by side in less time; or null.
   std::shared_ptr<const Program> of_one_sample = nullptr;
 

@@ -62,6 +62,9 @@ class Checker {
     };
     require(one.one_row && one.of_one_sample == nullptr && p_.recorded_samples == 0 && one.recorded_samples == 0,
             "a program of one sample that is none");
+    require(!p_.is_mean_over_samples &&
+                (!one.is_mean_over_samples || (one.guards.empty() && one.assignments.empty() && one.random_count == 0)),
+            "a mean over samples that is none");
     require(one.parameters.size() == p_.parameters.size() && one.uniform_inputs.size() == p_.uniform_inputs.size() &&
                 std::ranges::equal(one.input_groups, p_.input_groups, same_group) && one.trained == p_.trained &&
                 one.outputs.size() == p_.outputs.size() && one.has_gradients == p_.has_gradients &&

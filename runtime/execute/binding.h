@@ -1,6 +1,7 @@
 // What is bound: for each input group, rows that stay where the user has them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -83,6 +84,8 @@ class Binding {
   /// The numbers of a row, of all groups in recorded order; zero for those that are not used. Throws BindError as
   /// check.
   std::vector<double> row(std::size_t index) const;
+  /// The same rows as for another program with the same groups. Allocates nothing.
+  void read_rows_of(const Binding& other) { std::ranges::copy(other.groups_, groups_.begin()); }
   /// Throws BindError unless all these rows are bound.
   void check(const BatchRows& batch) const {
     const std::size_t last = batch.first + batch.count - 1;

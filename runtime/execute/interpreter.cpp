@@ -6,6 +6,7 @@
 
 #include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/runtime/execute/one_by_one.h"
 #include "tapeloom/runtime/execute/uniform_slots.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -122,7 +123,9 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
   }
   if (program.repeats_for_nan && !skip_zeros) watch_.emplace(program, held);
   if (!skip_zeros) find_weights_with_gaps();
-  may_run_again_ = watch_ || !weights_with_gaps_.empty() || once_->has_checks();
+  if (!profiled && !skip_zeros) by_ones_ = samples_one_by_one(program, max_samples, sizeof(T));
+  if (by_ones_.any()) one_by_one_ = std::make_unique<OneByOne<T>>(*program.of_one_sample, parameters);
+  may_run_again_ = one_by_one_ || watch_ || !weights_with_gaps_.empty() || once_->has_checks();
   if (profiled) {
     profile_.emplace();
     is_prepared_ = true;
@@ -133,10 +136,14 @@ Interpreter<T>::Interpreter(const Program& program, std::span<const T> parameter
 }
 
 template <class T>
+Interpreter<T>::~Interpreter() = default;
+
+template <class T>
 std::size_t Interpreter<T>::arena_bytes() const {
   std::size_t bytes = arena_.bytes();
   for (const TileRunner<T>& runner : runners_) bytes += runner.bytes();
-  return rows_ == nullptr ? bytes : bytes + rows_->bytes();
+  if (rows_ != nullptr) bytes += rows_->bytes();
+  return one_by_one_ == nullptr ? bytes : bytes + one_by_one_->arena_bytes();
 }
 
 template <class T>

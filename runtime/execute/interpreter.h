@@ -68,6 +68,9 @@ class GradientWatch {
 };
 
 template <class T>
+class OneByOne;
+
+template <class T>
 class Interpreter {
  public:
   /// `parameters` are the program's, in recorded order, and stay where they are. At most `threads` threads work on a
@@ -75,6 +78,7 @@ class Interpreter {
   /// For `skip_zeros` see CallPlanner.
   Interpreter(const Program& program, std::span<const T> parameters, std::size_t max_samples, std::size_t threads,
               bool profiled, bool skip_zeros = false);
+  ~Interpreter();
 
   /// Computes everything for a batch whose rows were checked.
   GuardFailure run(const Binding& binding, const BatchRows& batch);
@@ -100,6 +104,8 @@ class Interpreter {
   Profile profile() const;
 
  private:
+  // Of one_by_one.cpp.
+  GuardFailure run_one_by_one(const Binding& binding, const BatchRows& batch);
   // Of repeated_steps.cpp.
   void find_weights_with_gaps();
   GuardFailure run_step(const Binding& binding, const BatchRows& batch);
@@ -178,7 +184,9 @@ class Interpreter {
   std::vector<TileRunner<T>> runners_;  // one a thread
   FewSamples by_rows_;
   std::unique_ptr<RowRunner<T>> rows_;  // for steps of so few samples
-  std::unique_ptr<ThreadPool> pool_;    // if there is more than one
+  FewSamples by_ones_;
+  std::unique_ptr<OneByOne<T>> one_by_one_;  // for those
+  std::unique_ptr<ThreadPool> pool_;         // if there is more than one
   ThreadGain gain_;
   std::optional<HeldProducts<T>> held_;  // and its program trains all parameters that it is of
   std::mutex forming_;

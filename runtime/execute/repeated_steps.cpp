@@ -29,6 +29,7 @@ void Interpreter<T>::find_weights_with_gaps() {
 
 template <class T>
 GuardFailure Interpreter<T>::run_step(const Binding& binding, const BatchRows& batch) {
+  if (batch.count < by_ones_.size() && by_ones_[batch.count]) return run_one_by_one(binding, batch);
   for (const Range& weights : weights_with_gaps_) {
     // What a gap has in its place is 0, and 0 * inf is NaN.
     if (!kernels_.all_finite(parameters_.data() + weights.begin, weights.size())) return run_again(binding, batch);

@@ -222,8 +222,8 @@ void program_fields(Archive& file, AnyProgram& program) {
   auto& [parameters, input_groups, input_count, random_count, uniform_inputs, constants, guards, outputs, loss_slot,
          trained, gradients, assignments, has_gradients, has_input_gradients, exact, is_of_training, repeats_for_nan,
          instructions, shapes, indices, stages, loads, total_count, uniform_slots, tile_slots, batch_slots, one_row,
-         of_one_sample, recorded_samples, recorded_rows, recording, tape, generation, recorded_nodes, live_nodes,
-         leaf_nodes] = program;
+         is_mean_over_samples, of_one_sample, recorded_samples, recorded_rows, recording, tape, generation,
+         recorded_nodes, live_nodes, leaf_nodes] = program;
   static_cast<void>(recording), static_cast<void>(tape), static_cast<void>(generation);  // of this process alone
   each(file, parameters), each(file, input_groups), file(input_count), file(random_count);
   each(file, uniform_inputs), each(file, assignments), file(is_of_training);
@@ -232,7 +232,7 @@ void program_fields(Archive& file, AnyProgram& program) {
   each(file, instructions), each(file, shapes), each(file, indices), each(file, stages), each(file, loads),
       file(total_count);
   file(uniform_slots), file(tile_slots), file(batch_slots), file(recorded_samples), each(file, recorded_rows);
-  file(recorded_nodes), file(live_nodes), file(leaf_nodes), file(one_row);
+  file(recorded_nodes), file(live_nodes), file(leaf_nodes), file(one_row), file(is_mean_over_samples);
   bool has_one_sample = of_one_sample != nullptr;
   file(has_one_sample);
   if (has_one_sample) one_sample_fields(file, program);

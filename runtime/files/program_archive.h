@@ -11,7 +11,7 @@
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
 
 /// To be increased whenever something else is written than before, or something in a program gets another meaning.
-inline constexpr std::uint32_t program_format_version = 12;
+inline constexpr std::uint32_t program_format_version = 13;
 
 /// Ops and kinds of instructions are numbers in lists of the names that the program uses, which stand in front, so that
 /// new ones need no new version.
