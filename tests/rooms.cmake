@@ -42,8 +42,8 @@ room(runtime/files core/base core/program runtime/execute)
 room(runtime/train core/base core/program core/nets runtime/kernels runtime/execute runtime/files)
 room(runtime/c core/base core/program core/nets runtime/execute runtime/files runtime/train)
 
-set(eigen_headers arena.h damped_step.h interpreter.h parameter_buffer.h residual_rows.h row_plan.h row_runner.h
-  runner.h)
+set(eigen_headers arena.h damped_step.h interpreter.h one_by_one.h parameter_buffer.h residual_rows.h row_plan.h
+  row_runner.h runner.h)
 string(REPLACE ";" "|" eigen_names "${eigen_headers}")
 set(brings_eigen "Eigen|tapeloom/runtime/(execute|train)/(${eigen_names})\"")
 
