@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "tapeloom/compiler/passes/gathered_rows.h"
@@ -21,7 +22,8 @@ class VectorTable {
  public:
   std::uint32_t find_or_enter(Rows rows) {
     std::vector<std::uint32_t>& known = beginning_with_[rows[0]];
-    for (const std::uint32_t v : known) {
+    const std::size_t looked_at = std::min(known.size(), choices::most_with_one_beginning);
+    for (const std::uint32_t v : std::span(known).last(looked_at)) {
       const Rows& other = vectors_[v];
       const auto common = static_cast<std::ptrdiff_t>(std::min(rows.size(), other.size()));
       if (!std::equal(rows.begin(), rows.begin() + common, other.begin())) continue;

@@ -34,6 +34,8 @@ constexpr std::size_t few_guard_runs = 2;
 constexpr std::size_t least_matrix_entries = 4;
 /// And so do those that would be less than one in so many entries of a matrix product.
 constexpr std::size_t most_entries_a_dot = 2;
+/// Vectors that begin with the same row are compared with so many latest ones; vectors of matrices begin apart.
+constexpr std::size_t most_with_one_beginning = 8;
 }  // namespace choices
 
 /// Leaves out blocks that no root depends on. requires: a valid graph. maintains: order, meaning.
