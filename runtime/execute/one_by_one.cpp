@@ -18,6 +18,9 @@ FewSamples samples_one_by_one(const Program& program, std::size_t max_samples, s
   FewSamples found;
   const Program* one = program.of_one_sample.get();
   if (one == nullptr || !one->is_mean_over_samples) return found;
+  // A gradient that is a constant, or another number that stays from step to step, must not be written over.
+  const auto stays = [&](const GradientPiece& piece) { return piece.slot < program.first_total(); };
+  if (std::ranges::any_of(program.gradients, stays)) return found;
   // A number of each gradient is read and added to.
   const double adding = static_cast<double>(program.parameters.size()) / cost::numbers_a_second;
   const double each = cost::seconds_of_one_sample(*one, number_size) + adding;
