@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "random_numbers.h"
+#include "against_evaluate.h"
 #include "tapeloom/core/nets/attention.h"
 #include "tapeloom/core/record/functions.h"
 

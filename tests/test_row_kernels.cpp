@@ -1,5 +1,6 @@
-// Sums and copies of rows, and elementwise rows that are read by index, of every instruction set against plain loops.
-// All numbers are small whole ones, so that every order of additions gives the same and results must be equal.
+// Sums and copies of rows, lists that are alike or not, and elementwise rows that are read by index, of every
+// instruction set against plain loops. All numbers are small whole ones, so that every order of additions gives the
+// same and results must be equal.
 #include <vector>
 
 #include "catch.h"
@@ -97,9 +98,62 @@ TEMPLATE_TEST_CASE("row kernels: sums of listed rows", "", float, double) {
         expected[(slots + r) * stride + l] = sum;
       }
     }
-    table.gather(n.view, {.kind = InstructionKind::gather, .out = slots, .x = {2}}, {.rows = slots});
+    const instructions::AlikeLists any{.row = 0, .rows = slots, .word = 2};
+    table.gather(n.view, {.kind = InstructionKind::gather, .out = slots, .x = {2}}, {.rows = slots}, &any, 1);
     CHECK(n.tile == expected);
   });
+}
+
+TEMPLATE_TEST_CASE("row kernels: sums of listed rows, some of them alike", "", float, double) {
+  std::size_t alike = 0;
+  each_case<TestType>([&](const KernelTable<TestType>& table, Random& random, std::size_t lanes, std::size_t stride) {
+    Numbers<TestType> n(random, lanes, stride);
+    std::vector<std::vector<std::uint32_t>> lists;
+    const auto any_slot = [&](std::size_t of) { return static_cast<std::uint32_t>(below(random, of)); };
+    while (lists.size() < slots) {
+      // Words of one list, and how much further the next one's are, up or down.
+      std::vector<std::uint32_t> words, steps;
+      const std::uint32_t rows = std::min(1 + any_slot(11), slots - static_cast<std::uint32_t>(lists.size()));
+      std::uint32_t step[3];
+      for (std::uint32_t& by : step) by = any_slot(3) == 0 ? 0 : any_slot(2) == 0 ? 1 : ~0u;
+      const auto add = [&](std::size_t part, std::uint32_t flags) {
+        const bool one = (flags & Program::uniform_slot) != 0;
+        const std::uint32_t first = one ? any_slot(uniforms) : (step[part] == ~0u ? rows - 1 : 0);
+        words.push_back((one ? first : first + any_slot(slots - rows + 1)) | flags);
+        steps.push_back(one ? 0 : step[part]);
+      };
+      for (std::uint32_t terms = any_slot(4) + 1; terms > 0; --terms) {
+        const std::uint32_t flags =
+            (any_slot(4) == 0 ? Program::uniform_slot : 0) | (terms == 1 ? Program::last_slot : 0);
+        const bool product = any_slot(2) == 0;
+        add(product ? 1 : 0, flags | (product ? Program::times_next : 0));
+        if (product) add(2, 0);
+      }
+      for (std::uint32_t r = 0; r < rows; ++r) {
+        lists.push_back(words);
+        for (std::size_t k = 0; k < words.size(); ++k) lists.back()[k] += r * steps[k];
+      }
+    }
+    std::vector<TestType> expected = n.tile;
+    for (std::size_t r = 0; r < slots; ++r) {
+      n.indices.insert(n.indices.end(), lists[r].begin(), lists[r].end());
+      for (std::size_t l = 0; l < lanes; ++l) {
+        TestType sum = 0;
+        for (std::size_t at = 0; at < lists[r].size(); ++at) {
+          const TestType x = n.at(lists[r][at], l);
+          sum += (lists[r][at] & Program::times_next) != 0 ? x * n.at(lists[r][++at], l) : x;
+        }
+        expected[(slots + r) * stride + l] = sum;
+      }
+    }
+    n.view.indices = n.indices.data();
+    const Instruction gather{.kind = InstructionKind::gather, .out = slots};
+    const auto runs = instructions::find_alike_lists(gather, {.rows = slots}, n.indices.data());
+    for (const instructions::AlikeLists& run : runs) alike += run.words > 0;
+    table.gather(n.view, gather, {.rows = slots}, runs.data(), runs.size());
+    CHECK(n.tile == expected);
+  });
+  CHECK(alike > 40);
 }
 
 TEMPLATE_TEST_CASE("row kernels: sums of rows that lie evenly", "", float, double) {

@@ -6,6 +6,7 @@
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/program/cost.h"
 #include "tapeloom/core/program/instructions.h"
+#include "tapeloom/core/program/lists.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
@@ -149,7 +150,9 @@ Instruction InstructionWriter::start_gather(BlockId id, std::uint32_t out) {
 /// Its lists are the last of the program's indices.
 void InstructionWriter::finish_gather(Instruction gather, std::uint32_t rows) {
   gather.x[1] = count(p_.indices) - gather.x[0];
-  gather.shape = shape({.rows = rows});
+  const Shape lists{.rows = rows};
+  instructions::order_factors(gather, lists, p_.indices.data());
+  gather.shape = shape(lists);
   p_.instructions.push_back(gather);
 }
 

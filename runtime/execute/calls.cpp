@@ -29,7 +29,12 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
   for (const Stage& stage : program.stages) {
     const Range range = instructions_of(stage);
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
-      if (view.once() && program.instructions[at].kind == InstructionKind::gather) find_moves(at);
+      const Instruction& i = program.instructions[at];
+      const bool gathers = i.kind == InstructionKind::gather;
+      if (gathers && view.once()) find_moves(at);
+      if (gathers && !view.once()) {
+        alike_.emplace(at, instructions::find_alike_lists(i, program.shapes[i.shape], program.indices.data()));
+      }
       ways_[at] = way_of(stage, at);
     }
   }
@@ -176,6 +181,7 @@ template <class T>
 void CallPlanner<T>::bind_rows(std::uint32_t at, bool goes_on) {
   rows_.emplace_back();
   if (view_.once() && adds_product(at)) bind_product(at, goes_on);
+  if (const auto alike = alike_.find(at); alike != alike_.end()) rows_.back().alike = alike->second;
 }
 
 /// A product of rows, or of a number and rows, that is added to rows that lie side by side, or subtracted.

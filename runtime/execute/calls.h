@@ -200,7 +200,8 @@ struct RowCall {
   T* to = nullptr;
   const T* from = nullptr;  ///< to which the products are added
   std::uint32_t product_count = 0, product_rows = 0;
-  const RowProduct<T>* products = nullptr;  ///< for as many instructions as there are
+  const RowProduct<T>* products = nullptr;               ///< for as many instructions as there are
+  std::span<const instructions::AlikeLists> alike = {};  ///< of a gather in a tile
 };
 
 /// Of a gather that runs once a step: rows that are those from `from` on, or to which these are added; or zeros.
@@ -370,9 +371,10 @@ class CallPlanner {
   std::map<const T*, Reads> reads_;                           // of what runs once: by matrix
   std::set<const T*> copied_;                                 // of these, those that a call has made already
   std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them
-  std::deque<ProductGaps> gaps_;                              // which calls point to
-  PlannedCalls<T> planned_;                                   // of one product or some sums
-  bool has_room_ = false;                                     // for the calls of all tiles
+  std::map<std::uint32_t, std::vector<instructions::AlikeLists>> alike_;  // of gathers in a tile
+  std::deque<ProductGaps> gaps_;                                          // which calls point to
+  PlannedCalls<T> planned_;                                               // of one product or some sums
+  bool has_room_ = false;                                                 // for the calls of all tiles
   std::size_t most_calls_ = 0;
   std::vector<T> copy_;  // of B, of what runs once; the products take turns
 };

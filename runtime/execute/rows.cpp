@@ -35,7 +35,8 @@ class NextRow {
 }  // namespace
 
 template <class T>
-void Runner<T>::run_instruction(const Instruction& i, const Tile& tile, T* totals, bool first) {
+void Runner<T>::run_instruction(const Instruction& i, const Tile& tile, T* totals, bool first,
+                                std::span<const instructions::AlikeLists> alike) {
   const Shape& s = program_.shapes[i.shape];
   T* out = view_.tile + i.out * view_.stride;
   T* spilled = buffers_.batch + tile.begin;
@@ -52,7 +53,7 @@ void Runner<T>::run_instruction(const Instruction& i, const Tile& tile, T* total
     case InstructionKind::row_sum:
       return row_kernels_.row_sum(view_, i, s);
     case InstructionKind::gather:
-      return row_kernels_.gather(view_, i, s);
+      return row_kernels_.gather(view_, i, s, alike.data(), alike.size());
     case InstructionKind::row_extreme:
       return view_.once() ? extremes_once(i, s) : row_kernels_.row_extreme(view_, i, s);
     case InstructionKind::row_extreme_reverse:
@@ -243,7 +244,9 @@ void Runner<T>::store(const Instruction& i, const Shape& s, const Tile& tile, T*
   }
 }
 
-template void Runner<float>::run_instruction(const Instruction&, const Tile&, float*, bool);
-template void Runner<double>::run_instruction(const Instruction&, const Tile&, double*, bool);
+template void Runner<float>::run_instruction(const Instruction&, const Tile&, float*, bool,
+                                             std::span<const instructions::AlikeLists>);
+template void Runner<double>::run_instruction(const Instruction&, const Tile&, double*, bool,
+                                              std::span<const instructions::AlikeLists>);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime

@@ -42,7 +42,7 @@ template <bool profiled>
       kernels_.add_products(call->to, call->from, call->products, call->product_count, call->product_rows);
       at += call->product_count - 1, call += call->product_count - 1;
     } else {
-      run_instruction(program_.instructions[at], tile, totals, first);
+      run_instruction(program_.instructions[at], tile, totals, first, call->alike);
     }
     stopwatch.lap(times_, at);
   }

@@ -113,7 +113,8 @@ class Runner {
   void run_calls(std::span<const Call<T>> list, const Tile& tile, T* totals, bool first,
                  Stopwatch<profiled>& stopwatch);
   /// One that is no product and no sum; in rows.cpp, as are the functions it calls.
-  void run_instruction(const Instruction& i, const Tile& tile, T* totals, bool first);
+  void run_instruction(const Instruction& i, const Tile& tile, T* totals, bool first,
+                       std::span<const instructions::AlikeLists> alike = {});
 
   const Program& program_;
   const KernelTable<T>& kernels_;

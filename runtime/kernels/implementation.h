@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tapeloom/core/base/random_number.h"
+#include "tapeloom/runtime/kernels/gather.h"
 #include "tapeloom/runtime/kernels/links.h"
 #include "tapeloom/runtime/kernels/multiply.h"
 #include "tapeloom/runtime/kernels/reduce.h"

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "tapeloom/core/ops/op.h"
+#include "tapeloom/core/program/lists.h"
 #include "tapeloom/core/program/program.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::runtime {
@@ -173,7 +174,10 @@ struct KernelTable {
   /// Likewise; how many calls sums take does not depend on the samples.
   std::size_t (*plan_sums)(const Sums& sums, KernelCall<T>* calls);
   /// Instructions of these kinds. The rows of a row_sum or row_extreme vary, and one operand of its reverse at least.
-  Rows row_sum, gather;
+  Rows row_sum;
+  /// Of the program's find_alike_lists(), of which that of scalar_kernels() makes no use.
+  void (*gather)(const TileView<T>& view, const Instruction& i, const Shape& shape,
+                 const instructions::AlikeLists* runs, std::size_t run_count);
   /// An instruction of that kind, for so many samples; added to its totals, which are at `totals`, or put there.
   void (*reduce_products)(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t samples,
                           T* totals, bool accumulate);

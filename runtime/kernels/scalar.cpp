@@ -95,7 +95,8 @@ const std::uint32_t* sum_short_lists(const std::uint32_t* word, const T* slots, 
 
 /// The sums of lists one after another.
 template <class T>
-void gather(const TileView<T>& view, const Instruction& i, const Shape& s) {
+void gather(const TileView<T>& view, const Instruction& i, const Shape& s, const instructions::AlikeLists*,
+            std::size_t) {
   constexpr std::uint32_t last = Program::last_slot, none = Program::empty_list | last;
   constexpr std::size_t block = 8, many_rows = 64, many_indices = 49'152;
   // Where a step has so many that a processor cannot remember which ends where, it guesses in vain: an AMD EPYC of 2024
