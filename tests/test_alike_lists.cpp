@@ -131,3 +131,23 @@ TEST_CASE("alike lists: most products of attention share a factor with their nei
   CHECK(products > 3000);
   CHECK(10 * together >= 9 * products);
 }
+
+TEST_CASE("flattened sums: what queries, keys and values contribute to their layer is one list") {
+  const bool causal = GENERATE(true, false);
+  Tape tape;
+  const std::vector<Value> y = record_attention(tape, 8, 16, 2, causal);
+  const Value loss = batch_mean(dot(y, y));
+  CompileOptions options;
+  const auto adjoints = [&] {
+    std::size_t found = 0;
+    const Program program = compile(loss, options);
+    instructions::each(program, &Stage::tile, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+      // Of eight tokens' queries, keys and values, all but the first token's own.
+      found += i.kind == InstructionKind::gather && s.rows >= 3 * 16 * 7;
+    });
+    return found;
+  };
+  CHECK(adjoints() == 1);
+  options.simplify = false;
+  CHECK(adjoints() > 1);
+}

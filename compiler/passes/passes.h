@@ -21,6 +21,8 @@ constexpr std::size_t few_added = 8;
 constexpr std::size_t few_listed_rows = 8;
 /// Of more contributions of one block, one batch sum of all side by side is made rather than one for each.
 constexpr std::size_t few_batch_sums = 8;
+/// Lists of more parts become part of the only list that they are added to.
+constexpr std::size_t few_flattened = 3;
 /// A concat of more parts passes its adjoint on to each block once, rather than part by part.
 constexpr std::size_t few_parts = 3;
 /// Rows that lie close together are one contribution with zeros between them, if it has at most so many rows in all:
@@ -91,6 +93,11 @@ Graph find_matrix_products(Graph graph, bool& any_missing);
 /// Makes one product of a row and a vector of a sum over products of rows, once a step, which nobody else reads.
 /// requires: a valid graph. maintains: order; the sum is rounded in another order.
 Graph find_dots(Graph graph);
+
+/// Adds up in one list what was added up in lists of some of its rows, which nobody else reads: adjoints of what
+/// several products read in different ways, as queries, keys and values. requires: a valid graph with all derivatives.
+/// maintains: order; sums are rounded in another order.
+Graph flatten_sums(Graph graph);
 
 /// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in
