@@ -148,7 +148,7 @@ BoundProduct<T> CallPlanner<T>::bound_outer(const Instruction& i, const Shape& s
   const bool swapped = b.rows > 1 && b.result_step != 1 && (a.rows == 1 || a.result_step == 1);
   if (swapped) std::swap(a, b);
   const bool side_by_side = b.rows == 1 || b.result_step == 1;
-  const std::size_t columns = side_by_side && b.of.step != 0 ? b.rows : 1;
+  const std::size_t columns = side_by_side ? b.rows : 1;
   return {.at = 0,
           .product = {.m = a.rows,
                       .n = columns,
