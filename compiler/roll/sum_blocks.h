@@ -82,6 +82,9 @@ class SumTable {
     std::uint32_t list = none, at = 0;
   };
 
+  void take_all(std::span<const NodeId> members, Products products);
+  bool weights_rise() const;
+  std::size_t count_lists() const;
   bool any_weights(std::span<const Term> of) const;
   bool is_pair(const Term& term, bool any_weights) const;
   bool is_weight(NodeId node, NodeId of, bool any_weights) const;
@@ -107,6 +110,7 @@ class SumTable {
   LargeVector<KeyedTerm> keyed_;     // the same, but for the order of alike products; not of those as recorded
   std::uint32_t kind_of_zeros_ = 0;  // that weights meet
   bool as_recorded_ = false;
+  bool by_weight_ = false;  // how pairs are sorted: see take()
   // By parameter, all of them unknown but in take_in_common(): a family of sums may have a few out of very many.
   LargeVector<KnownWeight> known_;
 };

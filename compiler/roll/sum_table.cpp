@@ -3,13 +3,30 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_set>
+#include <utility>
 
 #include "tapeloom/compiler/roll/choices.h"
 #include "tapeloom/core/base/check.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
+/// Pairs in the order of their columns, or in that of their weights where these are the same list for more sums then:
+/// what vectors of embeddings are put together of comes in any order, and as often as it likes.
 void SumTable::take(std::span<const NodeId> members, Products products) {
+  by_weight_ = false;
+  take_all(members, products);
+  if (members.size() > 1 && !weights_rise()) {
+    const std::size_t by_column = count_lists();
+    by_weight_ = true;
+    take_all(members, products);
+    if (count_lists() >= by_column) by_weight_ = false, take_all(members, products);
+    by_weight_ = false;
+  }
+  if (as_recorded_) agree_on_order();
+}
+
+void SumTable::take_all(std::span<const NodeId> members, Products products) {
   as_recorded_ = products == Products::as_recorded;
   const std::span<const Term> first = sums_.terms(members[0]);
   const bool any = any_weights(first);
@@ -25,7 +42,34 @@ void SumTable::take(std::span<const NodeId> members, Products products) {
     TAPELOOM_CHECK(biases_.size() == biases && terms_.size() == terms);
     add_row(sum);
   }
-  if (as_recorded_) agree_on_order();
+}
+
+/// Whether the order of columns is that of weights.
+bool SumTable::weights_rise() const {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = 1; j < pairs; ++j) {
+      if (j != added_pairs && rows.at(i, weight(j)) < rows.at(i, weight(j - 1))) return false;
+    }
+  }
+  return true;
+}
+
+/// How many different lists of weights there are, and of columns. By their hashes: lists that are taken for the same
+/// only cost time.
+std::size_t SumTable::count_lists() const {
+  std::unordered_set<std::uint64_t> lists;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (const std::size_t first : {column(0), weight(0)}) {
+      std::uint64_t hash = first;
+      for (std::size_t j = first; j < first + pairs; ++j) {
+        const Coordinate at = rows.at(i, j);
+        constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
+        hash = (hash ^ (std::uint64_t{at.block} << 32 | at.row)) * odd, hash ^= hash >> 29;
+      }
+      lists.insert(hash);
+    }
+  }
+  return lists.size();
 }
 
 /// Sums of the same terms in another order are the same.
@@ -133,9 +177,11 @@ void SumTable::take_apart(std::span<const Term> all, Products products, bool any
     }
   }
   // Columns by place; constants by the weight they meet.
-  const auto by_place = [&](const Pair& a, const Pair& b) {
-    return std::tuple(p_.at(a.column), p_.at(a.weight)) < std::tuple(p_.at(b.column), p_.at(b.weight));
+  const auto place = [&](const Pair& pair) {
+    const Coordinate column = p_.at(pair.column), weight = p_.at(pair.weight);
+    return by_weight_ ? std::pair(weight, column) : std::pair(column, weight);
   };
+  const auto by_place = [&](const Pair& a, const Pair& b) { return place(a) < place(b); };
   put_in_order(pairs_, by_place);
   put_in_order(subtracted_, by_place);
   put_in_order(biases_, [&](NodeId a, NodeId b) { return p_.at(a) < p_.at(b); });
