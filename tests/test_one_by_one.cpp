@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "against_evaluate.h"
@@ -11,6 +12,7 @@
 #include "executor_results.h"
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/compiler/ways.h"
+#include "tapeloom/core/nets/attention.h"
 #include "tapeloom/core/record/functions.h"
 #include "tapeloom/runtime/execute/executor.h"
 #include "tapeloom/runtime/execute/one_by_one.h"
@@ -106,6 +108,63 @@ TEST_CASE("one by one: uniform inputs, frozen parameters and training are those 
       INFO(i);
       REQUIRE(one_by_one.gradients()[i] == Approx(together.gradients()[i]).epsilon(1e-8).margin(1e-9));
       REQUIRE(one_by_one.parameters()[i] == Approx(together.parameters()[i]).epsilon(1e-6).margin(1e-7));
+    }
+  }
+}
+
+/// Attention of inputs alone, whose loss is a number of each sample times what all samples share.
+struct FewParameters {
+  Tape tape;
+  Vectors x;
+  Value each = 0.0, u = tape.uniform_input(0.1, "u");
+
+  FewParameters() {
+    for (std::size_t t = 0; t < tokens; ++t) x.push_back(tape.inputs("token " + std::to_string(t), width));
+    std::vector<Value> squares;
+    for (const auto& mixed : scaled_dot_product_attention(x, x, x, {.causal = true})) {
+      for (const Value& y : mixed) squares.push_back(square(y - 0.25));
+    }
+    each = sum(squares);
+  }
+};
+
+TEST_CASE("one by one: gradients that are one number are added up once") {
+  FewParameters net;
+  std::vector<Value> shared;
+  for (const double number : {0.3, 0.7, -0.4, 0.9}) shared.push_back(net.tape.parameter(number));
+  const Value loss = batch_mean(net.each * sum(shared));
+  const Program program = compile(loss);
+  REQUIRE(runtime::samples_one_by_one(program, 2, sizeof(double)).test(2));
+  REQUIRE(program.gradients.size() == 4);  // all of one slot
+  Executor<double> executor(program, {.max_samples = 8});
+  const std::vector<double> rows = some_numbers(8 * tokens * width, 11);
+  const ParameterId frozen[] = {ParameterId(std::size_t{1})};
+  for (const std::size_t samples : {2, 8, 1, 2}) {
+    INFO(samples << " samples");
+    const auto of = std::span(rows).first(samples * tokens * width);
+    expect_step_like_evaluate(executor, loss, {}, of, samples, 20000);
+    const double right = executor.gradients()[0];
+    executor.set_frozen(frozen);
+    CHECK(copied(executor.gradients()) == std::vector<double>{right, 0.0, right, right});
+    executor.set_frozen(frozen, false);
+    CHECK(copied(executor.gradients()) == std::vector<double>(4, right));
+  }
+}
+
+TEST_CASE("one by one: a gradient that is a constant, a uniform input or a parameter leaves it what it is") {
+  const std::vector<double> rows = some_numbers(5 * tokens * width, 13);
+  for (const std::string of : {"constant", "uniform input", "parameter"}) {
+    INFO(of);
+    FewParameters net;
+    const Value w = net.tape.parameter(0.1);
+    const Value factor = of == "constant" ? net.tape.constant(0.1) : of == "parameter" ? stop_gradient(w) : net.u;
+    const Value loss = batch_mean(net.each) + w * factor;
+    Executor<double> executor(compile(loss, {.input_gradients = true}), {.max_samples = 5});
+    executor.bind(rows);
+    for (const std::size_t samples : {3, 1, 5, 1, 2}) {
+      INFO(samples << " samples");
+      executor.step(0, samples);
+      CHECK(executor.gradients()[0] == 0.1);
     }
   }
 }

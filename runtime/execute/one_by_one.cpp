@@ -38,6 +38,7 @@ template <class T>
 GuardFailure Interpreter<T>::run_one_by_one(const Binding& binding, const BatchRows& batch) {
   const T share = T(1) / static_cast<T>(batch.count);
   const std::size_t outputs = program_.outputs.size(), inputs = program_.input_count;
+  T* const mean = gradients_data();  // by parameters: several that are equal may have one slot
   one_by_one_->start(binding, uniform_inputs_);
   loss_ = T(0);
   for (std::size_t sample = 0; sample < batch.count; ++sample) {
@@ -50,12 +51,17 @@ GuardFailure Interpreter<T>::run_one_by_one(const Binding& binding, const BatchR
     }
     const std::span<const T> gradients = program_.has_gradients ? each.gradients() : std::span<const T>();
     for (const GradientPiece& piece : program_.gradients) {
-      T* to = uniform_ + piece.slot;
+      T* to = mean + piece.first.index;
       const T* from = gradients.data() + piece.first.index;
       for (std::uint32_t i = 0; i < piece.count; ++i) to[i] = (sample == 0 ? T(0) : to[i]) + from[i] * share;
     }
   }
-  if (!gradients_in_place_) collect_gradients();
+  if (!gradients_in_place_) {
+    for (const GradientPiece& piece : program_.gradients) {
+      std::copy_n(mean + piece.first.index, piece.count, uniform_ + piece.slot);
+    }
+    collect_gradients();
+  }
   formed_ = true, descends_by_held_ = false;
   return {};
 }
