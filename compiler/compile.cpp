@@ -249,70 +249,12 @@ void add_one_sample(const Source& source, const CompileOptions& options, Pipelin
   program.of_one_sample = std::make_shared<const Program>(std::move(one));
 }
 
-/// How the values of a graph are computed once a step.
-struct Links {
-  std::size_t links = 0;   ///< elementwise blocks of a row or two, and sums: links of chains
-  std::size_t longer = 0;  ///< those of more rows
-  std::size_t others = 0;  ///< instructions for the other blocks
-
-  double seconds() const {
-    return choices::seconds_a_link * static_cast<double>(links) +
-           choices::seconds_a_longer_link * static_cast<double>(longer) + cost::start * static_cast<double>(others);
-  }
-};
-
-Links count_links(const Graph& graph) {
-  constexpr std::uint32_t most_rows = 2;
-  Links count;
-  std::optional<BlockId> latest;  // concat block
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    const BlockId id(i);
-    const BlockKind kind = graph.kind(id);
-    const std::size_t parts = graph.operand_blocks(id).size();
-    if (kind == BlockKind::concat) {
-      // What is put together anew in each step of a loop is so once.
-      const bool again = latest && std::ranges::equal(graph.operands(id), graph.operands(*latest));
-      count.others += again ? 0 : std::min(parts, few_parts);
-      latest = id;
-    } else if (kind == BlockKind::assemble) {
-      count.others += std::min(parts, few_parts);
-    } else if (parts > 0) {
-      const bool is_link = (kind == BlockKind::elementwise || kind == BlockKind::row_sum) && !graph.varying(id);
-      ++(!is_link ? count.others : graph.rows(id) > most_rows ? count.longer : count.links);
-    }
-  }
-  return count;
-}
-
-/// Whether what is by history is mostly chains, of which that by level gives up too much.
-bool breaks_chains(const Links& by_level, const Links& by_history) {
-  return by_history.links >= choices::mostly_links * (by_history.longer + by_history.others) &&
-         by_level.seconds() >= choices::slower_in_chains * by_history.seconds();
-}
-
 /// Seconds that a step takes for the values alone, if nothing of the graph is simplified.
 double seconds_of_values(const Source& source, const Graph& rolled, bool by_level) {
   Program program;
   describe(source, {.gradients = false}, rolled, {}, program);  // the guards' texts take no time in a step
   emit(rolled, schedule(rolled), {.reuse_slots = false, .parts_by_cost = by_level}, program);
   return cost::seconds_a_step(program);
-}
-
-struct Rolls {
-  std::optional<Graph> by_level;    ///< if there is something to roll so
-  std::optional<Graph> by_history;  ///< unless that by level is taken at once
-  choices::Shares shares = {};
-};
-
-Rolls roll(const Request& request, bool always_by_level) {
-  Rolls rolls;
-  Rolling rolling(request);
-  if (std::optional<RolledByLevel> levels = rolling.by_level(always_by_level)) {
-    rolls.by_level = std::move(levels->graph), rolls.shares = levels->shares;
-    if (levels->at_once) return rolls;
-  }
-  rolls.by_history = std::move(rolling).by_history().graph;
-  return rolls;
 }
 
 /// The program by history or by level, whichever is estimated to be faster, unless `ways` say it.
@@ -330,12 +272,7 @@ Made choose(const Value* loss, std::span<const Value> outputs, const CompileOpti
   const auto of_rolled = [&] {
     if (!pipeline.rolls()) return made(import(source.request()), "import", false);
     auto [levels, history, shares] = roll(source.request(), ways.by_level);
-    // All the passes twice are to be spared, and memory.
-    if (levels && history) {
-      const bool no_fewer = shares.only_fewer && levels->size() >= history->size();
-      if (no_fewer || breaks_chains(count_links(*levels), count_links(*history))) levels.reset();
-    }
-    if (levels && history) {
+    if (levels && history) {  // all the passes twice are to be spared, and memory
       const double share = seconds_of_values(source, *levels, true) / seconds_of_values(source, *history, false);
       if (share <= shares.sure) history.reset();
       if (share >= choices::sure_by_history) levels.reset();

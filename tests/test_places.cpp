@@ -224,7 +224,7 @@ void check(Tape& tape, NodeId loss, const std::vector<NodeId>& outputs, const Ba
     return;
   }
   const Request request = request_for(tape, loss, outputs);
-  const Rolled rolled = Rolling(request).by_history();
+  const Rolled rolled = roll_by_history(request);
   expect_all_placed(rolled, request);
   counts.nodes += request.live_nodes().all;
   Recomputation recomputation(rolled, tape, batch, *reference);
@@ -316,7 +316,7 @@ TEST_CASE("places: the comparison notices a node at a wrong place") {
   for (std::size_t i = 0; i < 3; ++i) h.push_back(tanh(tape.parameter(0.5 + static_cast<double>(i)) * x[i]));
   const NodeId loss = batch_mean(h[0] - 2.0 * h[1] + 3.0 * h[2]).id();
   const Request request = request_for(tape, loss, {});
-  Rolled rolled = Rolling(request).by_history();
+  Rolled rolled = roll_by_history(request);
   const Coordinate first = rolled.coordinates[h[0].id().index], second = rolled.coordinates[h[1].id().index];
   REQUIRE(first.block == second.block);
   REQUIRE(first.row != second.row);

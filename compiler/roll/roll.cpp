@@ -12,61 +12,14 @@
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/candidates.h"
+#include "tapeloom/compiler/roll/chains.h"
 #include "tapeloom/compiler/roll/choices.h"
+#include "tapeloom/compiler/roll/levels.h"
 #include "tapeloom/compiler/roll/mixed_rows.h"
 #include "tapeloom/compiler/roll/rows.h"
 #include "tapeloom/compiler/roll/sum_blocks.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
-
-namespace {
-
-/// Adds the block of one node; `at` gives the blocks of earlier nodes.
-View import_node(Graph& graph, const Tape& tape, NodeId node, std::span<const View> at) {
-  const std::uint32_t leaf = tape.leaf_index(node);
-  switch (tape.op(node)) {
-    case Op::constant:
-      return graph.add_constant(tape.data(node));
-    case Op::parameter:
-      return graph.add_leaf(BlockKind::parameter, leaf);
-    case Op::input:
-      return graph.add_leaf(BlockKind::input, leaf);
-    case Op::uniform_input:
-      return graph.add_leaf(BlockKind::uniform_input, leaf);
-    case Op::batch_sum:
-      return graph.add_batch_sum(at[leaf]);
-    case Op::batch_mean: {
-      const View samples = graph.add_leaf(BlockKind::samples, 0);
-      return graph.add_elementwise(Op::div, {graph.add_batch_sum(at[leaf]), samples});
-    }
-#define TAPELOOM_OP(name, Struct) case Op::name:
-#include "tapeloom/core/ops/ops.def"
-    break;
-  }
-  View operands[3];
-  std::size_t count = 0;
-  for (NodeId operand : tape.operands(node)) operands[count++] = at[operand.index];
-  return graph.add_elementwise(tape.op(node), std::span<const View>(operands, count));
-}
-
-}  // namespace
-
-Graph import(const Request& request) {
-  const Tape& tape = request.tape();
-  Graph graph;
-  graph.reserve(request.live_nodes().all, request.live_nodes().operands);
-  LargeVector<View> at(request.size(), nothing);
-  for (std::size_t i = 0; i < request.size(); ++i) {
-    const NodeId node(i);
-    if (!request.live(node)) continue;
-    at[i] = import_node(graph, tape, node, at);
-    if (op_kind(tape.op(node)) != OpKind::leaf) graph.stands_for(at[i].block, 1);
-  }
-  if (request.loss()) graph.roots.loss = at[request.loss()->index];
-  for (NodeId output : request.outputs()) graph.roots.outputs.push_back(at[output.index]);
-  for (NodeId condition : request.conditions()) graph.roots.guards.push_back(at[condition.index]);
-  return graph;
-}
 
 namespace {
 
@@ -274,7 +227,7 @@ std::vector<std::vector<NodeId>> of_about_one_length(const Sums& sums, std::span
   return lists;
 }
 
-/// Candidates in, blocks out: family by family, each by who rolls its kind of nodes.
+/// Candidates in, blocks out: a family by who rolls its kind of nodes.
 class Roller {
  public:
   Roller(Graph& graph, const Sums& sums, const Candidates& candidates, Placer& placer)
@@ -285,22 +238,21 @@ class Roller {
         extremes_(graph, sums, placer),
         elementwise_(graph, sums, candidates_, placer) {}
 
-  void run() {
-    for (std::size_t f = 0; f < candidates_.families(); ++f) {
-      const std::size_t first = candidates_.first_class(f), last = candidates_.first_class(f + 1);
-      if (roll_in_common(first, last)) continue;
-      if (last - first > choices::few_lengths && roll_lists(first, last, candidates_.mixed(first))) continue;
-      for (std::size_t c = first; c < last; ++c) {
-        if (const auto members = candidates_.members(c, c + 1); !members.empty()) roll(members, candidates_.mixed(c));
-      }
-    }
+  /// False if there is nothing, as of leaves.
+  bool roll_family(std::size_t family) {
+    const std::size_t first = candidates_.first_class(family), last = candidates_.first_class(family + 1);
+    if (candidates_.members(first, last).empty()) return false;
+    if (roll_in_common(first, last)) return true;
+    if (last - first > choices::few_lengths && roll_lists(first, last, candidates_.mixed(first))) return true;
+    for (std::size_t c = first; c < last; ++c) roll(candidates_.members(c, c + 1), candidates_.mixed(c));
+    return true;
   }
 
  private:
   /// A family of sums of which some have parts of the same weights; false if there are none.
   bool roll_in_common(std::size_t first, std::size_t last) {
     const std::span<const NodeId> all = candidates_.members(first, last);
-    if (all.empty() || sums_.role(all[0]) != Sums::Role::sum || !sums_.tape().varying(all[0])) return false;
+    if (sums_.role(all[0]) != Sums::Role::sum || !sums_.tape().varying(all[0])) return false;
     for (std::size_t c = first; c < last; ++c) {
       if (candidates_.mixed(c)) return false;
     }
@@ -366,35 +318,52 @@ class Roller {
   ElementwiseRows elementwise_;
 };
 
-Rolled roll(const Request& request, const Sums& sums, const Candidates& candidates) {
+/// The blocks of candidates. Nothing once give_up(graph so far, families that are left) says so.
+template <class GiveUp>
+std::optional<Rolled> roll(const Sums& sums, const Candidates& candidates, GiveUp&& give_up) {
   Graph graph;
   Placer placer(graph, sums);
-  Roller(graph, sums, candidates, placer).run();
+  Roller roller(graph, sums, candidates, placer);
+  for (std::size_t family = 0; family < candidates.families();) {
+    const bool any = roller.roll_family(family++);
+    if (any && give_up(graph, candidates.families() - family)) return std::nullopt;
+  }
+  const Request& request = sums.request();
   if (request.loss()) graph.roots.loss = placer.view(*request.loss());
   for (NodeId output : request.outputs()) graph.roots.outputs.push_back(placer.view(output));
   for (NodeId condition : request.conditions()) graph.roots.guards.push_back(placer.view(condition));
-  return {std::move(graph), placer.take_coordinates()};
+  return Rolled{std::move(graph), placer.take_coordinates()};
+}
+Rolled roll(const Sums& sums, const Candidates& candidates) {
+  return *roll(sums, candidates, [](const Graph&, std::size_t) { return false; });
 }
 
 }  // namespace
 
-Rolling::Rolling(const Request& request)
-    : request_(request), sums_(request, Sums::Terms::products), by_history_(classify(sums_)) {}
+Rolled roll_by_history(const Request& request) {
+  const Sums sums(request, Sums::Terms::products);
+  return roll(sums, Candidates(sums, classify(sums)));
+}
 
-Rolled Rolling::by_history() && { return roll(request_, sums_, Candidates(sums_, std::move(by_history_))); }
-
-std::optional<RolledByLevel> Rolling::by_level(bool always) const {
-  Classes classes;
-  const Merged merged = merge_by_level(sums_, by_history_, always, classes);
-  if (merged == Merged::few && !always) return std::nullopt;
+Rolls roll(const Request& request, bool always_by_level) {
+  const Sums sums(request, Sums::Terms::products);
+  Classes history = classify(sums), levels;
+  const Merged merged = merge_by_level(sums, history, always_by_level, levels);
   // For each sample, rows by index cost more than they do once a step: that is to be compared.
-  bool varies = false;
-  for (std::size_t i = 0; i < request_.size() && !varies; ++i) {
-    varies = request_.live(NodeId(i)) && request_.tape().varying(NodeId(i));
+  const bool varies = std::ranges::any_of(request.tape().input_nodes(), [&](NodeId x) { return request.live(x); });
+  Rolls rolls;
+  rolls.shares = varies ? choices::by_level_varying : choices::by_level;
+  if (always_by_level || (merged == Merged::most && !varies)) {
+    rolls.by_level = roll(sums, Candidates(sums, std::move(levels))).graph;
+    return rolls;
   }
-  return RolledByLevel{roll(request_, sums_, Candidates(sums_, std::move(classes))).graph,
-                       always || (merged == Merged::most && !varies),
-                       varies ? choices::by_level_varying : choices::by_level};
+  rolls.by_history = roll(sums, Candidates(sums, std::move(history))).graph;
+  if (merged == Merged::few) return rolls;
+  TooMuch too_much(*rolls.by_history, rolls.shares.only_fewer);
+  if (auto rolled = roll(sums, Candidates(sums, std::move(levels)), too_much)) {
+    rolls.by_level = std::move(rolled->graph);
+  }
+  return rolls;
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

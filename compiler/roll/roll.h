@@ -6,7 +6,6 @@
 #include "tapeloom/compiler/graph/graph.h"
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/compiler/roll/choices.h"
-#include "tapeloom/compiler/roll/levels.h"
 #include "tapeloom/compiler/roll/rows.h"
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
@@ -23,28 +22,18 @@ struct Rolled {
   LargeVector<Coordinate> coordinates;
 };
 
-struct RolledByLevel {
-  Graph graph;
-  bool at_once;            ///< so many classes have become one that nothing else need be tried
-  choices::Shares shares;  ///< of the time of that by history
-};
-
 /// The live nodes, with scalars that compute alike gathered into the rows of blocks: sums of products with parameters
-/// become dense blocks. The request must outlive it.
+/// become dense blocks. Alike are those that are computed alike from the leaves on.
 /// requires: nothing. maintains: the value of every root up to rounding.
-class Rolling {
- public:
-  explicit Rolling(const Request& request);
-  /// Alike are those that are computed alike from the leaves on. To be called last.
-  Rolled by_history() &&;
-  /// Alike are those that do the same at the same depth, whatever they are computed from. Nothing where few classes
-  /// become one, unless `always`.
-  std::optional<RolledByLevel> by_level(bool always) const;
+Rolled roll_by_history(const Request& request);
 
- private:
-  const Request& request_;
-  Sums sums_;
-  Classes by_history_;
+/// The same where alike may be those that do the same at the same depth, too, whatever they are computed from.
+struct Rolls {
+  std::optional<Graph> by_level;    ///< if few classes would become one, or too much is given up for it, there is none
+  std::optional<Graph> by_history;  ///< unless so many classes have become one that nothing else need be tried
+  choices::Shares shares = {};      ///< of the time of that by history
 };
+/// With `always_by_level`, by level alone.
+Rolls roll(const Request& request, bool always_by_level);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler
