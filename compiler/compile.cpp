@@ -275,7 +275,7 @@ Made choose(const Value* loss, std::span<const Value> outputs, const CompileOpti
     if (levels && history) {  // all the passes twice are to be spared, and memory
       const double share = seconds_of_values(source, *levels, true) / seconds_of_values(source, *history, false);
       if (share <= shares.sure) history.reset();
-      if (share >= choices::sure_by_history) levels.reset();
+      if (share >= shares.sure_by_history) levels.reset();
     }
     if (!levels) return by_history(std::move(*history));
     Made of_levels = by_level(std::move(*levels));

@@ -1,6 +1,7 @@
 // What is chains of single numbers by history, and how much of them rolling by level gives up.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <optional>
 
@@ -32,6 +33,8 @@ class TooMuch {
   TooMuch(const Graph& by_history, bool only_fewer);
   /// Each family that is left takes a link or more.
   bool operator()(const Graph& by_level, std::size_t families_left);
+  /// Whether both are mostly chains.
+  bool are_chains() const { return least_seconds_ != HUGE_VAL && links_.mostly(); }
 
  private:
   std::size_t least_blocks_;

@@ -362,6 +362,7 @@ Rolls roll(const Request& request, bool always_by_level) {
   TooMuch too_much(*rolls.by_history, rolls.shares.only_fewer);
   if (auto rolled = roll(sums, Candidates(sums, std::move(levels)), too_much)) {
     rolls.by_level = std::move(rolled->graph);
+    if (too_much.are_chains()) rolls.shares = choices::chains_by_level;
   }
   return rolls;
 }
