@@ -313,7 +313,7 @@ Program compiler::compile_inference_in_way(std::span<const Value> outputs, const
 
 Program compile(Value loss, const CompileOptions& options) { return compiler::build(&loss, options.outputs, options); }
 
-Program compile_inference(std::span<const Value> outputs, CompileOptions options) {
+Program compile_inference(ValueSpan outputs, CompileOptions options) {
   if (!options.outputs.empty()) throw CompileError("compile_inference takes its outputs as an argument, not an option");
   return compiler::build(nullptr, outputs, options);
 }

@@ -62,9 +62,9 @@ TAPELOOM_API Program compile(Value loss, const CompileOptions& options = {});
 
 /// Compiles inference alone: the outputs, without a loss or gradients. Inputs that neither they nor the guards depend
 /// on need not be bound. Throws CompileError for outputs among the options, and for input_gradients.
-TAPELOOM_API Program compile_inference(std::span<const Value> outputs, CompileOptions options = {});
+TAPELOOM_API Program compile_inference(ValueSpan outputs, CompileOptions options = {});
 inline Program compile_inference(std::initializer_list<Value> outputs, CompileOptions options = {}) {
-  return compile_inference(std::span(outputs.begin(), outputs.size()), std::move(options));
+  return compile_inference(ValueSpan(outputs), std::move(options));
 }
 inline Program compile_inference(Value output, CompileOptions options = {}) {
   return compile_inference(std::span(&output, 1), std::move(options));

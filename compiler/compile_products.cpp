@@ -77,7 +77,7 @@ Program compile_outputs(std::vector<Value> products, CompileOptions options) {
 
 }  // namespace
 
-Program compile_vector_jacobian(std::span<const Value> y, std::span<const Value> x, CompileOptions options) {
+Program compile_vector_jacobian(ValueSpan y, ValueSpan x, CompileOptions options) {
   Tape& tape = tape_of(y, x, "compile_vector_jacobian");
   return compiler::borrow_tape(tape, [&] {
     const std::vector<Value> seeds = tape.inputs("seeds", y.size());
@@ -85,7 +85,7 @@ Program compile_vector_jacobian(std::span<const Value> y, std::span<const Value>
   });
 }
 
-Program compile_jacobian_vector(std::span<const Value> y, std::span<const Value> x, CompileOptions options) {
+Program compile_jacobian_vector(ValueSpan y, ValueSpan x, CompileOptions options) {
   Tape& tape = tape_of(y, x, "compile_jacobian_vector");
   return compiler::borrow_tape(tape, [&] {
     const std::vector<Value> direction = tape.inputs("direction", x.size());

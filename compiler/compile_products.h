@@ -1,10 +1,6 @@
 // Programs for products with a Jacobian: of many results, by many numbers.
 #pragma once
 
-#include <initializer_list>
-#include <span>
-#include <utility>
-
 #include "tapeloom/compiler/compile.h"
 #include "tapeloom/core/base/export.h"
 
@@ -23,36 +19,10 @@ namespace tapeloom::inline TAPELOOM_ABI {
 
 /// Vector-Jacobian products, sum_i seeds_i dy_i/dx_j for each x_j, by one reverse sweep. The inputs "seeds" are as many
 /// as y.
-TAPELOOM_API Program compile_vector_jacobian(std::span<const Value> y, std::span<const Value> x,
-                                             CompileOptions options = {});
-inline Program compile_vector_jacobian(std::initializer_list<Value> y, std::initializer_list<Value> x,
-                                       CompileOptions options = {}) {
-  return compile_vector_jacobian(std::span(y.begin(), y.size()), std::span(x.begin(), x.size()), std::move(options));
-}
-inline Program compile_vector_jacobian(std::initializer_list<Value> y, std::span<const Value> x,
-                                       CompileOptions options = {}) {
-  return compile_vector_jacobian(std::span(y.begin(), y.size()), x, std::move(options));
-}
-inline Program compile_vector_jacobian(std::span<const Value> y, std::initializer_list<Value> x,
-                                       CompileOptions options = {}) {
-  return compile_vector_jacobian(y, std::span(x.begin(), x.size()), std::move(options));
-}
+TAPELOOM_API Program compile_vector_jacobian(ValueSpan y, ValueSpan x, CompileOptions options = {});
 
 /// Jacobian-vector products, sum_j dy_i/dx_j direction_j for each y_i, by one forward sweep. The inputs "direction" are
 /// as many as x. Inputs move in all samples at once, also for what depends on others by way of a batch reduction.
-TAPELOOM_API Program compile_jacobian_vector(std::span<const Value> y, std::span<const Value> x,
-                                             CompileOptions options = {});
-inline Program compile_jacobian_vector(std::initializer_list<Value> y, std::initializer_list<Value> x,
-                                       CompileOptions options = {}) {
-  return compile_jacobian_vector(std::span(y.begin(), y.size()), std::span(x.begin(), x.size()), std::move(options));
-}
-inline Program compile_jacobian_vector(std::initializer_list<Value> y, std::span<const Value> x,
-                                       CompileOptions options = {}) {
-  return compile_jacobian_vector(std::span(y.begin(), y.size()), x, std::move(options));
-}
-inline Program compile_jacobian_vector(std::span<const Value> y, std::initializer_list<Value> x,
-                                       CompileOptions options = {}) {
-  return compile_jacobian_vector(y, std::span(x.begin(), x.size()), std::move(options));
-}
+TAPELOOM_API Program compile_jacobian_vector(ValueSpan y, ValueSpan x, CompileOptions options = {});
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

@@ -12,7 +12,7 @@
 
 namespace tapeloom::inline TAPELOOM_ABI {
 
-Program compile_residuals(std::span<const Value> residuals, CompileOptions options) {
+Program compile_residuals(ValueSpan residuals, CompileOptions options) {
   const auto recorded = std::find_if(residuals.begin(), residuals.end(), [](const Value& r) { return !r.is_plain(); });
   if (recorded == residuals.end()) throw CompileError("compile_residuals: there is no residual that was recorded");
   Tape& tape = *recorded->tape();

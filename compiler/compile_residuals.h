@@ -16,9 +16,9 @@ namespace tapeloom::inline TAPELOOM_ABI {
 /// was. Throws CompileError where no residual was recorded or no parameter is trained, for outputs among the options,
 /// and for input_gradients; RecordingError for residuals of several tapes, and for one that depends on other samples by
 /// way of a batch reduction.
-TAPELOOM_API Program compile_residuals(std::span<const Value> residuals, CompileOptions options = {});
+TAPELOOM_API Program compile_residuals(ValueSpan residuals, CompileOptions options = {});
 inline Program compile_residuals(std::initializer_list<Value> residuals, CompileOptions options = {}) {
-  return compile_residuals(std::span(residuals.begin(), residuals.size()), std::move(options));
+  return compile_residuals(ValueSpan(residuals), std::move(options));
 }
 inline Program compile_residuals(Value residual, CompileOptions options = {}) {
   return compile_residuals(std::span(&residual, 1), std::move(options));

@@ -1,8 +1,11 @@
 // Functions that are written with ops: values and derivatives against formulas in long double, with the numbers where
 // they bend, overflow or are not finite.
+#include <array>
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <span>
+#include <vector>
 
 #include "catch.h"
 #include "compare.h"
@@ -326,4 +329,29 @@ TEST_CASE("functions: a shift by stop_gradient follows the data of a compiled pr
   };
   CHECK(softmax_by([](Value most) { return stop_gradient(most); }) == std::pair(0.5f, 0.25f));
   CHECK(std::isnan(softmax_by([](Value most) { return Value(most.data()); }).first));
+}
+
+TEST_CASE("functions: lists of Values are given in braces, or as vectors, arrays and spans of any kind") {
+  Tape tape;
+  const Value a = tape.parameter(2.0), b = tape.parameter(5.0);
+  std::vector<Value> vector = {a, b};
+  const std::array<Value, 2> array = {a, b};
+  const Value plain[] = {a, b};
+  for (const Value& total : {sum({a, b}), sum(vector), sum(array), sum(plain), sum(std::span(vector)),
+                             sum(std::span<const Value>(vector)), sum({a, 5.0})}) {
+    CHECK(total.data() == 7.0);
+  }
+  CHECK(dot({a, b}, vector).data() == 29.0);
+  CHECK(dot(array, {3.0, 4.0}).data() == 26.0);
+  CHECK(apply(Op::sub, {b, a}).data() == 3.0);
+  CHECK(apply(Op::sub, array).data() == -3.0);
+  // One in braces is what it is by itself; nothing in braces is an empty list.
+  CHECK(sum({a}).data() == 2.0);
+  CHECK(sum({}).data() == 0.0);
+  CHECK(derivative(a * b, {a}, {b}).data() == 25.0);
+  CHECK(derivative(a * b, {a, b}, {1.0, 1.0}).data() == 7.0);
+  CHECK(derivative({a * b, a + b}, vector, {1.0, 0.0})[0].data() == 5.0);
+  CHECK(jacobian({a * b}, vector)[1].data() == 2.0);
+  CHECK(compile_inference({a}).outputs.size() == 1);
+  CHECK(compile_inference({1.0, a}).outputs.size() == 2);
 }

@@ -83,7 +83,7 @@ Value Neuron::apply(std::span<const Value> x) const {
   return activation_(has_bias() ? dot(weights, x, parameters_[inputs_]) : dot(weights, x));
 }
 
-Value Neuron::operator()(std::span<const Value> x) const {
+Value Neuron::operator()(ValueSpan x) const {
   check_inputs("a neuron", x.size(), inputs_);
   return apply(x);
 }
@@ -108,7 +108,7 @@ Layer::Layer(Tape& tape, std::size_t inputs, const LayerOptions& options, const 
   }
 }
 
-std::vector<Value> Layer::operator()(std::span<const Value> x) const {
+std::vector<Value> Layer::operator()(ValueSpan x) const {
   check_inputs("a layer", x.size(), inputs_);
   std::vector<Value> storage;
   x = recorded(x, *neurons_.front().parameters().front().tape(), storage);
@@ -153,7 +153,7 @@ MLP::MLP(Tape& tape, std::size_t inputs, const std::vector<LayerOptions>& layers
   }
 }
 
-std::vector<Value> MLP::operator()(std::span<const Value> x) const {
+std::vector<Value> MLP::operator()(ValueSpan x) const {
   std::vector<Value> values = layers_.front()(x);
   for (const Layer& layer : layers().subspan(1)) values = layer(values);
   return values;

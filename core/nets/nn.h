@@ -10,7 +10,6 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <random>
 #include <span>
 #include <string_view>
@@ -89,9 +88,8 @@ class TAPELOOM_API Neuron {
          bool bias = true);
 
   /// Throws RecordingError unless there is one x for each weight.
-  Value operator()(std::span<const Value> x) const;
+  Value operator()(ValueSpan x) const;
   Value operator()(std::span<const double> x) const;
-  Value operator()(std::initializer_list<Value> x) const { return (*this)(std::span(x.begin(), x.size())); }
 
   /// w[0], w[1], ..., then b if there is one.
   std::span<const Value> parameters() const { return parameters_; }
@@ -124,11 +122,8 @@ class TAPELOOM_API Layer {
   Layer(Tape& tape, std::size_t inputs, const LayerOptions& options, const Initializer& initializer);
 
   /// One Value a neuron. Plain numbers among x are recorded once for all neurons.
-  std::vector<Value> operator()(std::span<const Value> x) const;
+  std::vector<Value> operator()(ValueSpan x) const;
   std::vector<Value> operator()(std::span<const double> x) const;
-  std::vector<Value> operator()(std::initializer_list<Value> x) const {
-    return (*this)(std::span(x.begin(), x.size()));
-  }
 
   /// Of one neuron after another.
   std::vector<Value> parameters() const;
@@ -152,11 +147,8 @@ class TAPELOOM_API MLP {
   MLP(Tape& tape, std::size_t inputs, const std::vector<LayerOptions>& layers, const Initializer& initializer);
 
   /// The last layer's outputs.
-  std::vector<Value> operator()(std::span<const Value> x) const;
+  std::vector<Value> operator()(ValueSpan x) const;
   std::vector<Value> operator()(std::span<const double> x) const;
-  std::vector<Value> operator()(std::initializer_list<Value> x) const {
-    return (*this)(std::span(x.begin(), x.size()));
-  }
 
   /// Of one layer after another; within it neuron after neuron, of each the weights, then the bias.
   std::vector<Value> parameters() const;

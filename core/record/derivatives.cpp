@@ -225,13 +225,13 @@ class Differentiation {
 
 }  // namespace
 
-std::vector<Value> gradient(Value y, std::span<const Value> x) {
+std::vector<Value> gradient(Value y, ValueSpan x) {
   if (x.empty()) return {};
   Differentiation d(x);
   return d.keep(gradient_of(d.recorder(), d.node(y), d.x()));
 }
 
-std::vector<Value> derivative(std::span<const Value> y, std::span<const Value> x, std::span<const Value> direction) {
+std::vector<Value> derivative(ValueSpan y, ValueSpan x, ValueSpan direction) {
   if (x.empty()) throw RecordingError("derivative: there is nothing to differentiate by");
   if (y.empty()) return {};
   Differentiation d(x);
@@ -239,21 +239,19 @@ std::vector<Value> derivative(std::span<const Value> y, std::span<const Value> x
   return d.keep(derivative_of(d.recorder(), d.nodes(y), d.x(), along));
 }
 
-Value derivative(Value y, std::span<const Value> x, std::span<const Value> direction) {
-  return derivative(std::span(&y, 1), x, direction)[0];
-}
+Value derivative(Value y, ValueSpan x, ValueSpan direction) { return derivative(std::span(&y, 1), x, direction)[0]; }
 
 Value derivative(Value y, Value x, Value direction) {
   return derivative(y, std::span(&x, 1), std::span(&direction, 1));
 }
 
-std::vector<Value> jacobian(std::span<const Value> y, std::span<const Value> x) {
+std::vector<Value> jacobian(ValueSpan y, ValueSpan x) {
   if (x.empty() || y.empty()) return {};
   Differentiation d(x);
   return d.keep(jacobian_of(d.recorder(), d.nodes(y), d.x()));
 }
 
-std::vector<Value> hessian(Value y, std::span<const Value> x) {
+std::vector<Value> hessian(Value y, ValueSpan x) {
   if (x.empty()) return {};
   Differentiation d(x);
   Nodes matrix;
@@ -264,7 +262,7 @@ std::vector<Value> hessian(Value y, std::span<const Value> x) {
   return d.keep(matrix);
 }
 
-std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::span<const Value> vector) {
+std::vector<Value> hessian_vector(Value y, ValueSpan x, ValueSpan vector) {
   if (x.empty() && vector.empty()) return {};
   if (x.empty()) throw RecordingError("hessian_vector: there is nothing to differentiate by");
   Differentiation d(x);
@@ -274,7 +272,7 @@ std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::span<c
   return d.keep(derivative_of(d.recorder(), first, d.x(), along));
 }
 
-Value laplacian(Value y, std::span<const Value> x) {
+Value laplacian(Value y, ValueSpan x) {
   if (x.empty()) throw RecordingError("laplacian: there is nothing to differentiate by");
   Differentiation d(x);
   const Nodes first = gradient_of(d.recorder(), d.node(y), d.x());

@@ -2,8 +2,6 @@
 // differentiated again, drawn, labelled and mixed with anything.
 #pragma once
 
-#include <initializer_list>
-#include <span>
 #include <vector>
 
 #include "tapeloom/core/base/export.h"
@@ -27,63 +25,28 @@ namespace tapeloom::inline TAPELOOM_ABI {
 /// list twice gets its derivative twice. Throws RecordingError if y differs from sample to sample and depends on x by
 /// way of a batch reduction: its derivatives would be a number for each pair of samples. (Differentiate batch_sum(y),
 /// or use derivative().)
-TAPELOOM_API std::vector<Value> gradient(Value y, std::span<const Value> x);
-inline std::vector<Value> gradient(Value y, std::initializer_list<Value> x) {
-  return gradient(y, std::span(x.begin(), x.size()));
-}
+TAPELOOM_API std::vector<Value> gradient(Value y, ValueSpan x);
 
 /// The derivative of each y along a direction, sum_i dy/dx_i direction_i, by one forward sweep: the product of the
 /// Jacobian and a vector. An input moves in all samples at once, each as far as the direction says for it, also for
 /// what depends on other samples by way of a batch reduction. As many directions as x, or RecordingError.
-TAPELOOM_API std::vector<Value> derivative(std::span<const Value> y, std::span<const Value> x,
-                                           std::span<const Value> direction);
-TAPELOOM_API Value derivative(Value y, std::span<const Value> x, std::span<const Value> direction);
-inline Value derivative(Value y, std::initializer_list<Value> x, std::initializer_list<Value> direction) {
-  return derivative(y, std::span(x.begin(), x.size()), std::span(direction.begin(), direction.size()));
-}
-inline Value derivative(Value y, std::initializer_list<Value> x, std::span<const Value> direction) {
-  return derivative(y, std::span(x.begin(), x.size()), direction);
-}
-inline Value derivative(Value y, std::span<const Value> x, std::initializer_list<Value> direction) {
-  return derivative(y, x, std::span(direction.begin(), direction.size()));
-}
+TAPELOOM_API std::vector<Value> derivative(ValueSpan y, ValueSpan x, ValueSpan direction);
+TAPELOOM_API Value derivative(Value y, ValueSpan x, ValueSpan direction);
 TAPELOOM_API Value derivative(Value y, Value x, Value direction = 1.0);
 
 /// The y.size() x x.size() derivatives, row-major: those of y[i] begin at i * x.size(). By a reverse sweep for each y,
 /// or, where there are fewer x and no batch reduction in between, a forward sweep for each x.
-TAPELOOM_API std::vector<Value> jacobian(std::span<const Value> y, std::span<const Value> x);
-inline std::vector<Value> jacobian(std::initializer_list<Value> y, std::initializer_list<Value> x) {
-  return jacobian(std::span(y.begin(), y.size()), std::span(x.begin(), x.size()));
-}
-inline std::vector<Value> jacobian(std::initializer_list<Value> y, std::span<const Value> x) {
-  return jacobian(std::span(y.begin(), y.size()), x);
-}
-inline std::vector<Value> jacobian(std::span<const Value> y, std::initializer_list<Value> x) {
-  return jacobian(y, std::span(x.begin(), x.size()));
-}
+TAPELOOM_API std::vector<Value> jacobian(ValueSpan y, ValueSpan x);
 
 /// The x.size() x x.size() second derivatives of y, row-major; symmetric up to rounding unless an x is computed from
 /// another.
-TAPELOOM_API std::vector<Value> hessian(Value y, std::span<const Value> x);
-inline std::vector<Value> hessian(Value y, std::initializer_list<Value> x) {
-  return hessian(y, std::span(x.begin(), x.size()));
-}
+TAPELOOM_API std::vector<Value> hessian(Value y, ValueSpan x);
 
 /// The product of the Hessian of y and a vector, of x.size() numbers each, at the cost of some gradients: the
 /// derivative of the gradient along the vector, which is taken as it is, also where it is computed from x.
-TAPELOOM_API std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::span<const Value> vector);
-inline std::vector<Value> hessian_vector(Value y, std::initializer_list<Value> x, std::initializer_list<Value> vector) {
-  return hessian_vector(y, std::span(x.begin(), x.size()), std::span(vector.begin(), vector.size()));
-}
-inline std::vector<Value> hessian_vector(Value y, std::initializer_list<Value> x, std::span<const Value> vector) {
-  return hessian_vector(y, std::span(x.begin(), x.size()), vector);
-}
-inline std::vector<Value> hessian_vector(Value y, std::span<const Value> x, std::initializer_list<Value> vector) {
-  return hessian_vector(y, x, std::span(vector.begin(), vector.size()));
-}
+TAPELOOM_API std::vector<Value> hessian_vector(Value y, ValueSpan x, ValueSpan vector);
 
 /// sum_i d^2 y / dx_i^2, of which no other second derivatives are recorded.
-TAPELOOM_API Value laplacian(Value y, std::span<const Value> x);
-inline Value laplacian(Value y, std::initializer_list<Value> x) { return laplacian(y, std::span(x.begin(), x.size())); }
+TAPELOOM_API Value laplacian(Value y, ValueSpan x);
 
 }  // namespace tapeloom::inline TAPELOOM_ABI

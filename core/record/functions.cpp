@@ -46,9 +46,9 @@ Condition isinf(Value x) { return abs(x) == infinity; }
 Condition isfinite(Value x) { return abs(x) < infinity; }
 Condition signbit(Value x) { return copysign(1.0, x) < 0.0; }
 
-detail::Shifted detail::shift_by_largest(std::span<const Value> z) { return shift(z, largest(z)); }
+detail::Shifted detail::shift_by_largest(ValueSpan z) { return shift(z, largest(z)); }
 
-Value logsumexp(std::span<const Value> z) {
+Value logsumexp(ValueSpan z) {
   if (z.empty()) throw RecordingError("logsumexp of an empty list");
   const Value most = largest(z);
   // An infinite one would be subtracted from itself.
@@ -56,14 +56,14 @@ Value logsumexp(std::span<const Value> z) {
   return shift(z, by).log_sum + by;
 }
 
-std::vector<Value> log_softmax(std::span<const Value> z) {
+std::vector<Value> log_softmax(ValueSpan z) {
   if (z.empty()) throw RecordingError("log_softmax of an empty list");
   auto [result, log_sum] = detail::shift_by_largest(z);
   for (Value& each : result) each -= log_sum;
   return result;
 }
 
-std::vector<Value> softmax(std::span<const Value> z) {
+std::vector<Value> softmax(ValueSpan z) {
   if (z.empty()) throw RecordingError("softmax of an empty list");
   const Value most = largest(z);
   std::vector<Value> result;

@@ -1,8 +1,6 @@
 // Functions of Values that are written with ops, and of lists of them.
 #pragma once
 
-#include <initializer_list>
-#include <span>
 #include <vector>
 
 #include "tapeloom/core/base/export.h"
@@ -28,20 +26,15 @@ TAPELOOM_API Condition signbit(Value x);
 
 /// log(sum_k exp(z_k)), computed with z_k - max(z) so that nothing overflows: finite for finite numbers, minus infinity
 /// where all are that, infinite where one is. An empty list throws RecordingError.
-TAPELOOM_API Value logsumexp(std::span<const Value> z);
-inline Value logsumexp(std::initializer_list<Value> z) { return logsumexp(std::span(z.begin(), z.size())); }
+TAPELOOM_API Value logsumexp(ValueSpan z);
 
 /// z_k - logsumexp(z) for each k, the logarithm of softmax, finite for finite numbers; NaN for all if z is infinite at
 /// all k, or somewhere plus infinity. An empty list throws RecordingError.
-TAPELOOM_API std::vector<Value> log_softmax(std::span<const Value> z);
-inline std::vector<Value> log_softmax(std::initializer_list<Value> z) {
-  return log_softmax(std::span(z.begin(), z.size()));
-}
+TAPELOOM_API std::vector<Value> log_softmax(ValueSpan z);
 
 /// exp(z_k) / sum_k exp(z_k), computed with z_k - max(z) so that nothing overflows; NaN for all where log_softmax is.
 /// For -log of one of them, log_softmax loses no digits. An empty list throws RecordingError.
-TAPELOOM_API std::vector<Value> softmax(std::span<const Value> z);
-inline std::vector<Value> softmax(std::initializer_list<Value> z) { return softmax(std::span(z.begin(), z.size())); }
+TAPELOOM_API std::vector<Value> softmax(ValueSpan z);
 
 namespace detail {
 
@@ -50,7 +43,7 @@ struct Shifted {
   std::vector<Value> shifted;
   Value log_sum;
 };
-TAPELOOM_API Shifted shift_by_largest(std::span<const Value> z);
+TAPELOOM_API Shifted shift_by_largest(ValueSpan z);
 
 }  // namespace detail
 

@@ -186,7 +186,7 @@ Value& Value::operator/=(Value other) { return *this = *this / other; }
   Value name(Value x) { return Recorder::reduction(Op::name, x); }
 #include "tapeloom/core/ops/ops.def"
 
-Value apply(Op op, std::span<const Value> x) {
+Value apply(Op op, ValueSpan x) {
   if (x.size() != op_arity(op)) {
     throw RecordingError(std::string(op_name(op)) + " takes " + std::to_string(op_arity(op)) + " operands, not " +
                          std::to_string(x.size()));
@@ -236,14 +236,14 @@ Condition operator&(Condition a, Condition b) { return Condition(min(a, b)); }
 Condition operator|(Condition a, Condition b) { return Condition(max(a, b)); }
 Condition operator!(Condition a) { return Value(a) == Value(0.0); }
 
-Value sum(std::span<const Value> values) {
+Value sum(ValueSpan values) {
   if (values.empty()) return Value(0.0);
   Value total = values[0];
   for (const Value& value : values.subspan(1)) total += value;
   return total;
 }
 
-Value mean(std::span<const Value> values) {
+Value mean(ValueSpan values) {
   if (values.empty()) throw RecordingError("mean of an empty list");
   return sum(values) / static_cast<double>(values.size());
 }
@@ -259,18 +259,18 @@ void check_one_length(std::span<const T> a, std::span<const Value> b) {
 
 }  // namespace
 
-Value dot(std::span<const Value> a, std::span<const Value> b) {
+Value dot(ValueSpan a, ValueSpan b) {
   check_one_length(a, b);
   return a.empty() ? Value(0.0) : Recorder::dot(a.subspan(1), b.subspan(1), a[0] * b[0]);
 }
-Value dot(std::span<const double> a, std::span<const Value> b) {
+Value dot(std::span<const double> a, ValueSpan b) {
   check_one_length(a, b);
   if (a.empty()) return Value(0.0);
   Value total = a[0] * b[0];
   for (std::size_t i = 1; i < a.size(); ++i) total += a[i] * b[i];
   return total;
 }
-Value dot(std::span<const Value> a, std::span<const Value> b, Value first) {
+Value dot(ValueSpan a, ValueSpan b, Value first) {
   check_one_length(a, b);
   return Recorder::dot(a, b, first);
 }

@@ -99,6 +99,15 @@ class TAPELOOM_API Value {
   };
 };
 
+/// Values one after another, to be read: of a vector, an array, a span, or in braces, as in sum({a, b}). For parameters
+/// of functions: what stands in braces is gone after the statement.
+class ValueSpan : public std::span<const Value> {
+ public:
+  using span::span;
+  ValueSpan(std::span<const Value> values) : span(values) {}
+  ValueSpan(std::initializer_list<Value> list) : span(list.begin(), list.size()) {}
+};
+
 inline Value Tape::value(NodeId node) {
   if (node.index >= size_) [[unlikely]]
     throw_no_node(node);
@@ -227,15 +236,12 @@ Condition operator>=(ChainOfComparisons, Value) = delete;
 
 /// An op of the table by its name, adjoint rows among them. Throws RecordingError for a leaf, or for another number of
 /// operands than it takes.
-TAPELOOM_API Value apply(Op op, std::span<const Value> operands);
-inline Value apply(Op op, std::initializer_list<Value> operands) {
-  return apply(op, std::span(operands.begin(), operands.size()));
-}
+TAPELOOM_API Value apply(Op op, ValueSpan operands);
 /// Of a vector or an array, for which an unqualified call finds std::apply, too: this one asks for more.
 template <class O, class List>
 requires std::same_as<std::remove_cvref_t<O>, Op> && std::convertible_to<List, std::span<const Value>> Value
 apply(O&& op, List&& operands) {
-  return apply(Op(op), std::span<const Value>(operands));
+  return apply(Op(op), ValueSpan(std::span<const Value>(operands)));
 }
 
 TAPELOOM_API Value operator-(Value x);
@@ -251,18 +257,13 @@ std::basic_ostream<Character, Traits>& operator<<(std::basic_ostream<Character, 
 }
 
 /// Sum of a list, in order from the first. An empty list is the plain number 0.
-TAPELOOM_API Value sum(std::span<const Value> values);
-inline Value sum(std::initializer_list<Value> values) { return sum(std::span(values.begin(), values.size())); }
+TAPELOOM_API Value sum(ValueSpan values);
 /// Mean of a list. An empty list throws RecordingError.
-TAPELOOM_API Value mean(std::span<const Value> values);
-inline Value mean(std::initializer_list<Value> values) { return mean(std::span(values.begin(), values.size())); }
+TAPELOOM_API Value mean(ValueSpan values);
 /// Sum of the products of two lists of one length, in order from the first; with a number that the sum begins with.
-TAPELOOM_API Value dot(std::span<const Value> a, std::span<const Value> b);
-TAPELOOM_API Value dot(std::span<const double> a, std::span<const Value> b);
-TAPELOOM_API Value dot(std::span<const Value> a, std::span<const Value> b, Value first);
-inline Value dot(std::initializer_list<Value> a, std::initializer_list<Value> b) {
-  return dot(std::span(a.begin(), a.size()), std::span(b.begin(), b.size()));
-}
+TAPELOOM_API Value dot(ValueSpan a, ValueSpan b);
+TAPELOOM_API Value dot(std::span<const double> a, ValueSpan b);
+TAPELOOM_API Value dot(ValueSpan a, ValueSpan b, Value first);
 
 /// Computes every eager value again from the leaves' numbers. Throws GuardError, and changes nothing, where a recorded
 /// branch would go the other way; guards older than `branches_from` are not looked at.
