@@ -8,28 +8,9 @@ namespace {
 
 /// Whether a block that reads `x`, all of whose rows vary or some do not, can read it row by row.
 bool reads_one_by_one(const Graph& g, BlockId user, bool all_vary) {
-  switch (g[user].kind) {
-    case BlockKind::elementwise:
-      return all_vary;
-    case BlockKind::row_sum:
-    case BlockKind::concat:
-    case BlockKind::assemble:
-      return true;
-    case BlockKind::constant:
-    case BlockKind::parameter:
-    case BlockKind::input:
-    case BlockKind::row:
-    case BlockKind::uniform_input:
-    case BlockKind::samples:
-    case BlockKind::batch_sum:
-    case BlockKind::row_extreme:
-    case BlockKind::row_extreme_reverse:
-    case BlockKind::dense:
-    case BlockKind::dense_reverse:
-    case BlockKind::outer:
-      return false;
-  }
-  return false;
+  const BlockKind kind = g.kind(user);
+  if (kind == BlockKind::elementwise) return all_vary;
+  return kind == BlockKind::row_sum || kind == BlockKind::concat || kind == BlockKind::assemble;
 }
 
 /// Whether all that happens to rows besides being operands is that they are added up over the samples.

@@ -52,32 +52,13 @@ class PartPlacer {
     if (block.varying || s_.phase[x.block.index] != s_.phase[assemble.index]) return false;
     const Matrix& to = g_.destination(assemble, k).shape;
     const bool side_by_side = to.rows == 1 && (to.terms == 1 || to.term_step == 1);
-    switch (block.kind) {
-      case BlockKind::outer: {
-        const Weights& w = g_.weights(x.block);
-        return !w.own && to.rows == w.matrix.rows && to.terms == w.matrix.terms;
-      }
-      case BlockKind::elementwise:
-        return side_by_side && !totals_.first_of.contains(x.block.index);
-      case BlockKind::dense:
-      case BlockKind::dense_reverse:
-        return side_by_side && block.op == no_op && block.then == no_op;
-      case BlockKind::row_sum:
-        return side_by_side;
-      case BlockKind::constant:
-      case BlockKind::parameter:
-      case BlockKind::input:
-      case BlockKind::row:
-      case BlockKind::uniform_input:
-      case BlockKind::samples:
-      case BlockKind::batch_sum:
-      case BlockKind::row_extreme:
-      case BlockKind::row_extreme_reverse:
-      case BlockKind::concat:
-      case BlockKind::assemble:
-        return false;
+    if (block.kind == BlockKind::outer) {
+      const Weights& w = g_.weights(x.block);
+      return !w.own && to.rows == w.matrix.rows && to.terms == w.matrix.terms;
     }
-    return false;
+    if (!side_by_side) return false;
+    if (block.kind == BlockKind::elementwise) return !totals_.first_of.contains(x.block.index);
+    return block.kind == BlockKind::row_sum || (is_product(block.kind) && block.op == no_op && block.then == no_op);
   }
 
   /// Whether adding it takes no more than computing it.
@@ -154,28 +135,9 @@ class PartPlacer {
   bool may_be_anywhere(BlockId id) const {
     if (is_total(g_, id) || totals_.first_of.contains(id.index) || g_[id].rows == 1) return false;
     if (may_add(id) && g_[id].rows < least_product_rows) return false;
-    switch (g_[id].kind) {
-      case BlockKind::elementwise:
-      case BlockKind::assemble:
-      case BlockKind::concat:
-        return true;
-      case BlockKind::dense:
-      case BlockKind::dense_reverse:
-        return g_[id].varying || g_[id].op == no_op;
-      case BlockKind::constant:
-      case BlockKind::parameter:
-      case BlockKind::input:
-      case BlockKind::row:
-      case BlockKind::uniform_input:
-      case BlockKind::samples:
-      case BlockKind::batch_sum:
-      case BlockKind::row_sum:
-      case BlockKind::row_extreme:
-      case BlockKind::row_extreme_reverse:
-      case BlockKind::outer:
-        return false;
-    }
-    return false;
+    const BlockKind kind = g_.kind(id);
+    if (is_product(kind)) return g_.varying(id) || g_.op(id) == no_op;
+    return kind == BlockKind::elementwise || kind == BlockKind::assemble || kind == BlockKind::concat;
   }
 
   /// Where operand k lies in a concat block, or is added in an assemble block.

@@ -30,6 +30,9 @@ enum class BlockKind : std::uint8_t {
   outer,          ///< Graph::weights, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
 };
 
+/// Of a matrix and what it meets.
+inline bool is_product(BlockKind kind) { return kind == BlockKind::dense || kind == BlockKind::dense_reverse; }
+
 struct Block {
   BlockKind kind;
   /// Of an elementwise block, or max or min of a row_extreme. A product P is finished to then(op(x2, P)), row by row;

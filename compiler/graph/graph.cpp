@@ -213,8 +213,7 @@ bool Graph::add_moved(const Graph& from, BlockId id, const ViewList& moved) {
 BlockFlags find_matrices(const Graph& graph) {
   BlockFlags matrices;
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    const BlockKind kind = graph.kind(BlockId(i));
-    if (kind != BlockKind::dense && kind != BlockKind::dense_reverse) continue;
+    if (!is_product(graph.kind(BlockId(i)))) continue;
     if (matrices.empty()) matrices.resize(graph.size(), false);
     matrices[graph.operand(BlockId(i), 0).block.index] = true;
   }

@@ -88,9 +88,7 @@ std::string equation(const Graph& graph, BlockId id) {
   if (graph.operands(id).empty() && block.kind != BlockKind::samples) text += " " + std::to_string(block.payload);
   const bool several =
       block.kind == BlockKind::parameter || block.kind == BlockKind::input || block.kind == BlockKind::row;
-  if (several) {
-    if (block.rows > 1) text += ":+" + std::to_string(block.rows);
-  }
+  if (several && block.rows > 1) text += ":+" + std::to_string(block.rows);
   for (std::size_t k = 0; k < graph.operands(id).size(); ++k) {
     text += " " + name(graph, graph.operand(id, k));
     if (block.kind == BlockKind::assemble) {
@@ -98,11 +96,9 @@ std::string equation(const Graph& graph, BlockId id) {
       text += "->" + std::to_string(to.row) + shape(to.shape);
     }
   }
-  if (block.kind == BlockKind::dense || block.kind == BlockKind::dense_reverse)
-    text += " W" + shape(graph.weights(id).matrix);
-  const bool product =
-      block.kind == BlockKind::dense || block.kind == BlockKind::dense_reverse || block.kind == BlockKind::outer;
-  if (product && graph.weights(id).places > 1) text += places(graph.weights(id));
+  if (is_product(block.kind)) text += " W" + shape(graph.weights(id).matrix);
+  const bool has_weights = is_product(block.kind) || block.kind == BlockKind::outer;
+  if (has_weights && graph.weights(id).places > 1) text += places(graph.weights(id));
   if (block.kind != BlockKind::elementwise && block.op != no_op) text += std::string(", ") + op_name(block.op);
   if (block.then != no_op) text += std::string(", ") + op_name(block.then);
   return text;

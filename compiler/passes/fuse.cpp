@@ -9,11 +9,6 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
 namespace {
 
-bool is_product(const Graph& graph, BlockId id) {
-  const BlockKind kind = graph.kind(id);
-  return kind == BlockKind::dense || kind == BlockKind::dense_reverse;
-}
-
 /// Rows that lie side by side.
 bool are_neighbours(const View& x) { return x.rows == 1 || x.step == 1; }
 
@@ -35,9 +30,9 @@ class Fuser {
     View result = fused(out, id, x);
     if (result == nothing) {
       result = out.add_copy(old_, id, x);
-      if (is_product(out, result.block) && result == out.all(result.block)) old_of_[result.block.index] = id;
+      if (is_product(out.kind(result.block)) && result == out.all(result.block)) old_of_[result.block.index] = id;
     }
-    is_product_[id.index] = is_product(out, result.block);
+    is_product_[id.index] = is_product(out.kind(result.block));
     return result;
   }
 
@@ -47,7 +42,8 @@ class Fuser {
     if (old_[id].kind != BlockKind::elementwise) return nothing;
     for (std::size_t k = 0; k < x.size(); ++k) {
       const View product = old_.operand(id, k);
-      if (!is_product(out, x[k].block) || product != old_.all(product.block) || product.rows != old_[id].rows) continue;
+      if (!is_product(out.kind(x[k].block)) || product != old_.all(product.block) || product.rows != old_[id].rows)
+        continue;
       if (!serves(product.block, id)) continue;
       const View result = finished(out, id, x, k);
       if (result != nothing) return result;
@@ -98,7 +94,7 @@ class Fuser {
 }  // namespace
 
 Graph fuse(Graph graph) {
-  if (!any_block(graph, [&](BlockId id) { return is_product(graph, id); })) return graph;
+  if (!any_block(graph, [&](BlockId id) { return is_product(graph.kind(id)); })) return graph;
   Fuser fuser(graph);
   return rebuild(
       graph, [&](BlockId id) { return fuser.concerns(id); },

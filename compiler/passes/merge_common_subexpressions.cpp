@@ -77,9 +77,7 @@ class Merger {
       }
       return true;
     }
-    if (left.kind == BlockKind::dense || left.kind == BlockKind::dense_reverse || left.kind == BlockKind::outer) {
-      return g_.weights(p) == g_.weights(q);
-    }
+    if (is_product(left.kind) || left.kind == BlockKind::outer) return g_.weights(p) == g_.weights(q);
     return !operands(a).empty() || left.payload == right.payload;
   }
 

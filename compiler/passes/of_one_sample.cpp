@@ -10,29 +10,9 @@ namespace tapeloom::inline TAPELOOM_ABI::compiler {
 Graph of_one_sample(const Graph& graph) {
   return rebuild(graph, [&](Graph& out, BlockId id, std::span<const View> operands) {
     const Block block = graph[id];
-    switch (block.kind) {
-      case BlockKind::input:
-        return out.add_leaf(BlockKind::row, block.payload, block.rows);
-      case BlockKind::samples:
-        return out.add_constant(1.0);
-      case BlockKind::batch_sum:
-        return operands[0];
-      case BlockKind::constant:
-      case BlockKind::parameter:
-      case BlockKind::row:
-      case BlockKind::uniform_input:
-      case BlockKind::elementwise:
-      case BlockKind::row_sum:
-      case BlockKind::row_extreme:
-      case BlockKind::row_extreme_reverse:
-      case BlockKind::concat:
-      case BlockKind::assemble:
-      case BlockKind::dense:
-      case BlockKind::dense_reverse:
-      case BlockKind::outer:
-        break;
-    }
-    return nothing;
+    if (block.kind == BlockKind::input) return out.add_leaf(BlockKind::row, block.payload, block.rows);
+    if (block.kind == BlockKind::samples) return out.add_constant(1.0);
+    return block.kind == BlockKind::batch_sum ? operands[0] : nothing;
   });
 }
 
@@ -68,32 +48,13 @@ class DependenceOnSamples {
     const OperandList x = g_.operands(id);
     const bool independent = std::ranges::all_of(x, [&](const View& each) { return of(each) == none; });
     if (independent || g_.varying(id)) return independent ? none : otherwise;
-    switch (kind) {
-      case BlockKind::elementwise:
-        return of_elementwise(g_.op(id), x);
-      case BlockKind::row_sum:
-      case BlockKind::concat:
-      case BlockKind::assemble: {
-        Dependence all = of(x[0]);
-        for (const View& each : x) all = of_sum(all, of(each));
-        return all;
-      }
-      case BlockKind::dense:
-        return of(x[0]) == none ? of_multiple(of(x[1])) : otherwise;
-      case BlockKind::constant:
-      case BlockKind::parameter:
-      case BlockKind::input:
-      case BlockKind::row:
-      case BlockKind::uniform_input:
-      case BlockKind::samples:
-      case BlockKind::batch_sum:
-      case BlockKind::row_extreme:
-      case BlockKind::row_extreme_reverse:
-      case BlockKind::dense_reverse:
-      case BlockKind::outer:
-        break;
-    }
-    return otherwise;
+    if (kind == BlockKind::elementwise) return of_elementwise(g_.op(id), x);
+    if (kind == BlockKind::dense) return of(x[0]) == none ? of_multiple(of(x[1])) : otherwise;
+    const bool adds = kind == BlockKind::row_sum || kind == BlockKind::concat || kind == BlockKind::assemble;
+    if (!adds) return otherwise;
+    Dependence all = of(x[0]);
+    for (const View& each : x) all = of_sum(all, of(each));
+    return all;
   }
 
   Dependence of_elementwise(Op op, const OperandList& x) const {
