@@ -33,8 +33,8 @@ void Links::count(const Graph& graph) {
 bool Links::mostly() const { return links_ >= choices::mostly_links * (longer_ + others_); }
 
 double Links::seconds() const {
-  return choices::seconds_a_link * static_cast<double>(links_) +
-         choices::seconds_a_longer_link * static_cast<double>(longer_) + cost::start * static_cast<double>(others_);
+  return cost::link * static_cast<double>(links_) +
+         cost::longer_link * static_cast<double>(longer_) + cost::start * static_cast<double>(others_);
 }
 
 TooMuch::TooMuch(const Graph& by_history, bool only_fewer)
@@ -48,7 +48,7 @@ bool TooMuch::operator()(const Graph& by_level, std::size_t families_left) {
   if (by_level.size() + families_left >= least_blocks_) return true;
   if (least_seconds_ == HUGE_VAL) return false;
   links_.count(by_level);
-  return links_.seconds() + choices::seconds_a_link * static_cast<double>(families_left) >= least_seconds_;
+  return links_.seconds() + cost::link * static_cast<double>(families_left) >= least_seconds_;
 }
 
 }  // namespace tapeloom::inline TAPELOOM_ABI::compiler

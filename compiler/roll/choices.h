@@ -40,13 +40,11 @@ constexpr Shares by_level_varying = {.better = 0.75, .sure = 0.6, .sure_by_histo
 /// Where nearly all are links of chains both ways (see below), the values tell: of 89,919 random programs 7 are decided
 /// otherwise so than by the whole programs, whose steps take 1.0 to 1.2 times as long then.
 constexpr Shares chains_by_level = {.better = 0.9, .sure = 0.88, .sure_by_history = 0.9, .only_fewer = false};
-/// Once a step, an elementwise instruction, or a short sum, takes so long behind another one, of a row or two, which
-/// are handed on in registers, and of more. What is such rows by history is put together in longer ones by level, and
-/// read apart again. So where nearly all by history are links, so many for each other instruction, that by level is not
-/// taken if its values are estimated to take so many times as long. That decides 48 of 12,000 random programs otherwise
-/// than their estimates, whose steps take 0.76 of the time then on the geometric mean, 0.3 to 1.15 each; of Lotka's and
+/// What is links of a row or two by history (see cost::link) is put together in longer ones by level, and read apart
+/// again. So where nearly all by history are links, so many for each other instruction, that by level is not taken if
+/// its values are estimated to take so many times as long. That decides 48 of 12,000 random programs otherwise than
+/// their estimates, whose steps take 0.76 of the time then on the geometric mean, 0.3 to 1.15 each; of Lotka's and
 /// Volterra's equations they take 0.4.
-constexpr double seconds_a_link = 2e-9, seconds_a_longer_link = 4e-9;
 constexpr std::size_t mostly_links = 6;
 constexpr double slower_in_chains = 1.15;
 

@@ -16,6 +16,9 @@ using instructions::Matrix;
 
 /// Seconds to start an instruction, for a tile or once a step.
 inline constexpr double start = 8e-9;
+/// Once a step, seconds for an elementwise instruction, or a short sum, behind another one: of a row or two, which are
+/// handed on in registers, and of more rows.
+inline constexpr double link = 2e-9, longer_link = 4e-9;
 /// Seconds to start each row that lies apart from the one before it: read by index, or the sum of a list.
 inline constexpr double row_apart = 3e-9;
 /// And what each number of a list adds to that.
