@@ -5,13 +5,12 @@
 #include <unordered_set>
 #include <utility>
 
+#include "tapeloom/compiler/emit/block_slots.h"
 #include "tapeloom/compiler/emit/ends.h"
 #include "tapeloom/compiler/emit/indexed_rows.h"
 #include "tapeloom/compiler/emit/instruction_writer.h"
-#include "tapeloom/compiler/emit/last_uses.h"
 #include "tapeloom/compiler/emit/placed_parts.h"
 #include "tapeloom/compiler/emit/sinks.h"
-#include "tapeloom/compiler/emit/slot_pool.h"
 #include "tapeloom/compiler/emit/totals.h"
 #include "tapeloom/core/base/check.h"
 #include "tapeloom/core/base/memory.h"
@@ -34,58 +33,33 @@ class Emitter {
         sinks_(find_sinks(graph, s_, program.recorded_samples)),
         placed_(program.exact ? PlacedParts() : place_parts(graph, s_, totals_, uses_)),
         indexed_(graph, sinks_, placed_),
+        slots_(graph, s_, totals_, sinks_, placed_, indexed_, options.reuse_slots),
         options_(options),
-        uniforms_(0, options.reuse_slots),
-        writer_(graph, slot_, program) {
+        writer_(graph, slots_.all(), program) {
     s_.phase = {}, uses_ = {};  // nothing below asks for them, and the tables below need room
   }
 
   void run() {
     place_leaves();
     p_.batch_slots = sinks_.batch_slots;
-    last_use_ = find_last_uniform_uses(g_, s_, sinks_);
-    if (!placed_.parts.empty()) {
-      for (const BlockId id : s_.order) pass_on_use(id);
-    }
-    of_phase_.assign(g_.size(), false);
+    slots_.find_last_uniform_uses();
     p_.instructions.reserve(most_instructions(g_, p_.exact) + sinks_.list.size());
     use_large_pages(p_.instructions.data(), p_.instructions.capacity() * sizeof(Instruction));
     for (std::size_t k = 0; k < s_.phases.size(); k += 2) emit_stage(k);
-    p_.uniform_slots = uniforms_.size();
-    place_roots(g_, slot_, p_);
+    p_.uniform_slots = slots_.uniform_size();
+    place_roots(g_, slots_.all(), p_);
   }
 
  private:
   bool is_leaf(BlockId id) const { return g_.operand_blocks(id).empty(); }
-  bool total(BlockId id) const { return is_total(g_, id); }
-  /// True for a uniform block that has slots of its own to give back.
-  bool owns_uniform_slots(BlockId id) const {
-    return !is_leaf(id) && !total(id) && !lies_on_totals(id) && placed_.part(id) == nullptr;
-  }
-  /// True for an assemble block, or a sum, that was placed on its totals.
-  bool lies_on_totals(BlockId id) const { return totals_.first_of.contains(id.index) && !g_.varying(id); }
-  std::uint32_t uniform_length(BlockId id) const {
-    const std::uint32_t rows = g_.rows(id);
-    return padded(rows) + (rows > 1 && placed_.has_parts(id) ? uniform_unit : 0);
-  }
-
-  // --- leaves and totals --------------------------------------------------------------------------------------------
-
+  /// Rows of the only sample that there is are loaded once.
   void place_leaves() {
-    slot_.assign(g_.size(), none);
-    compiler::place_leaves(g_, slot_, p_);
-    p_.total_count = totals_.count;
-    for (std::size_t i = 0; totals_.count > 0 && i < g_.size(); ++i) {
-      const BlockId id(i);
-      if (total(id)) slot_[i] = p_.first_total() + totals_.of_block.find(id.index)->first;
-      if (lies_on_totals(id)) slot_[i] = p_.first_total() + *totals_.first_of.find(id.index);
-    }
-    uniforms_ = SlotPool(p_.first_computed(), options_.reuse_slots, uniform_unit, p_.first_total());
+    slots_.place_leaves(p_);
     for (std::size_t i = 0; i < g_.size(); ++i) {
       const BlockId id(i);
       if (g_.kind(id) != BlockKind::row) continue;
-      slot_[i] = uniforms_.take(uniform_length(id));
-      writer_.add_load(id, slot_[i]);
+      slots_.take(id);
+      writer_.add_load(id, slots_[id]);
       p_.one_row = true;
     }
   }
@@ -112,16 +86,16 @@ class Emitter {
   void emit_uniform(Range phase) {
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
-      if (!is_leaf(id) && !total(id)) {
+      if (!is_leaf(id) && !is_total(g_, id)) {
         bool any_left = true;
         if (placed_.part(id) != nullptr) {
-          place_part(id, uniforms_);
-        } else if (!lies_on_totals(id) && !placed_.has_parts(id)) {
-          if (may_be_in_place(id)) any_left = release_uniforms(id, i, true);
-          slot_[id.index] = uniforms_.take(uniform_length(id));
+          place_part(id);
+        } else if (!slots_.lies_on_totals(id) && !placed_.has_parts(id)) {
+          if (slots_.may_be_in_place(id)) any_left = slots_.release_uniforms(id, i, true);
+          slots_.take(id);
         }
-        emit_block(id, slot_[id.index]);
-        if (any_left) release_uniforms(id, i);
+        emit_block(id, slots_[id]);
+        if (any_left) slots_.release_uniforms(id, i);
       }
       // Guards on uniform values are checked at once; whatever else consumes one works per sample.
       emitted_.clear();
@@ -133,75 +107,42 @@ class Emitter {
   }
 
   void emit_tile(Range phase) {
-    SlotPool tiles(0, options_.reuse_slots);
     tile_begin_ = p_.instructions.size();
-    enter_tile(phase, tiles);
+    for (const BlockId id : slots_.enter_tile(phase)) read_before_tile(id);
     p_.instructions.insert(p_.instructions.end(), deferred_.begin(), deferred_.end());
     for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
       const BlockId id = s_.order[i];
       if (!is_leaf(id)) {
         // Slots are read until the instruction is emitted, and only then forgotten.
-        const bool is_part = placed_.part(id) != nullptr, in_place = !is_part && may_be_in_place(id);
+        const bool is_part = placed_.part(id) != nullptr, in_place = !is_part && slots_.may_be_in_place(id);
         if (is_part) {
-          place_part(id, tiles);
+          place_part(id);
         } else if (!in_place && !indexed_.contains(id) && !placed_.has_parts(id)) {
-          slot_[id.index] = tiles.take(g_[id].rows);
+          slots_.take(id);
         }
-        emit_block(id, slot_[id.index]);
+        emit_block(id, slots_[id]);
         if (in_place) {
-          release_tiles(id, i, tiles, true);
-          p_.instructions.back().out = slot_[id.index] = tiles.take(g_[id].rows);
+          slots_.release_tiles(id, i, true);
+          slots_.take(id);
+          p_.instructions.back().out = slots_[id];
         }
-        release_tiles(id, i, tiles);
-        release_uniforms(id, i);
+        slots_.release_tiles(id, i);
+        slots_.release_uniforms(id, i);
       }
       emit_sinks(id, p_.instructions);
-      release_sink_operands(id, i, tiles);
-      if (is_read_no_more(id, i) && placed_.part(id) == nullptr) release_tile(id, tiles);
+      slots_.release_after_sinks(id, i);
     }
-    p_.tile_slots = std::max(p_.tile_slots, tiles.size());
+    p_.tile_slots = std::max(p_.tile_slots, slots_.tile_size());
   }
 
-  /// Finds the last uses within the phase, and reads what it needs from the bound rows and from earlier stages.
-  void enter_tile(Range phase, SlotPool& tiles) {
-    const auto mark = [&](bool entered) {
-      for (std::uint32_t i = phase.begin; i < phase.end; ++i) of_phase_[s_.order[i].index] = entered;
-    };
-    mark(true);
-    std::vector<BlockId> outside;
-    const auto use = [&](const View& x, std::uint32_t position) {
-      if (!g_.varying(x)) return;
-      std::uint32_t& last = last_use_[x.block.index];
-      const bool new_here = last == none || last < phase.begin;
-      if (new_here && !of_phase_[x.block.index]) outside.push_back(x.block);
-      last = position;
-    };
-    for (std::uint32_t i = phase.begin; i < phase.end; ++i) {
-      const BlockId id = s_.order[i];
-      last_use_[id.index] = none;
-      if (g_[id].kind == BlockKind::input) outside.push_back(id);
-      for (const View& x : g_.operands(id)) {
-        use(x, i);
-        for (BlockId source : sources(x)) use(g_.all(source), i);
-      }
-      each_factor_of_total(id, [&](const View& x) { use(x, i); });
-    }
-    mark(false);
-    for (std::uint32_t i = phase.begin; i < phase.end; ++i) pass_on_use(s_.order[i]);
-    for (BlockId id : outside) {
-      const Block block = g_[id];
-      const bool input = block.kind == BlockKind::input;
-      if (input && last_use_[id.index] == none && sinks_.first[id.index] == none) continue;
-      slot_[id.index] = tiles.take(block.rows);
-      if (input) {
-        writer_.add_load(id, slot_[id.index]);
-      } else {
-        Instruction reload{.kind = InstructionKind::reload, .out = slot_[id.index]};
-        reload.x[0] = sinks_.batch_slot[id.index];
-        reload.shape = writer_.shape({.rows = block.rows});
-        p_.instructions.push_back(reload);
-      }
-    }
+  /// From the bound rows, or from an earlier stage.
+  void read_before_tile(BlockId id) {
+    slots_.take(id);
+    if (g_.kind(id) == BlockKind::input) return writer_.add_load(id, slots_[id]);
+    Instruction reload{.kind = InstructionKind::reload, .out = slots_[id]};
+    reload.x[0] = sinks_.batch_slot[id.index];
+    reload.shape = writer_.shape({.rows = g_.rows(id)});
+    p_.instructions.push_back(reload);
   }
 
   // --- instructions -------------------------------------------------------------------------------------------------
@@ -218,7 +159,7 @@ class Emitter {
     const OperandList x = g_.operands(id);
     switch (block.kind) {
       case BlockKind::elementwise:
-        if (lies_on_totals(id)) return;
+        if (slots_.lies_on_totals(id)) return;
         if (indexed_.contains(id)) return writer_.list_products(id);
         if (const PlacedParts::Part* part = placed_.part(id)) return writer_.add_elementwise_part(id, *part);
         if (block.rows == 1) return writer_.add_scalar(id, out);
@@ -268,7 +209,7 @@ class Emitter {
 
   /// What is not in its place already is added, or put there.
   void emit_assembled(BlockId id, std::uint32_t out) {
-    const bool begun = lies_on_totals(id) || placed_.has_parts(id);
+    const bool begun = slots_.lies_on_totals(id) || placed_.has_parts(id);
     const PlacedParts::Assembled* plan = placed_.plan(id);
     std::vector<std::size_t> others;
     for (std::size_t k = 0; k < g_.operands(id).size(); ++k) {
@@ -288,30 +229,18 @@ class Emitter {
   /// True if those rows are computed inside the assemble block: totals, or what was placed there.
   bool lies_in(BlockId assemble, const View& x) const {
     if (placed_.is_in_place(x, assemble)) return true;
-    if (!lies_on_totals(assemble) || (!total(x.block) && !lies_on_totals(x.block))) return false;
-    const std::uint32_t place = slot_[x.block.index], begin = slot_[assemble.index];
+    const bool on_totals = is_total(g_, x.block) || slots_.lies_on_totals(x.block);
+    if (!slots_.lies_on_totals(assemble) || !on_totals) return false;
+    const std::uint32_t place = slots_[x.block], begin = slots_[assemble];
     return place >= begin && place < begin + g_[assemble].rows;
   }
 
-  /// Before the first of its parts that is computed in place, a block gets its slots; it may be a part itself.
-  void place_part(BlockId id, SlotPool& pool) {
-    chain_.assign(1, id);
-    for (const PlacedParts::Part* part = placed_.part(id); part != nullptr; part = placed_.part(chain_.back())) {
-      chain_.push_back(part->assembled);
-      if (slot_[part->assembled.index] != none) break;
-    }
-    for (std::size_t i = chain_.size(); i-- > 0;) {
-      const BlockId at = chain_[i];
-      const PlacedParts::Part* part = placed_.part(at);
-      const bool is_there = slot_[at.index] != none;
-      if (i + 1 < chain_.size()) {
-        slot_[at.index] = slot_[part->assembled.index] + part->to.row;
-      } else if (!is_there) {
-        slot_[at.index] = pool.take(g_[at].varying ? g_[at].rows : uniform_length(at));
-      }
-      const PlacedParts::Assembled* plan = placed_.plan(at);
-      if (i > 0 && !is_there && plan != nullptr && plan->zeros) writer_.add_zeros(at, slot_[at.index]);
-    }
+  /// Gets its slots, and so does what it is a part of, which may have to begin as zeros.
+  void place_part(BlockId id) {
+    slots_.take_part(id, [&](BlockId assembled) {
+      const PlacedParts::Assembled* plan = placed_.plan(assembled);
+      if (plan != nullptr && plan->zeros) writer_.add_zeros(assembled, slots_[assembled]);
+    });
   }
 
   void emit_sinks(BlockId id, std::vector<Instruction>& to) {
@@ -327,98 +256,6 @@ class Emitter {
     }
   }
 
-  /// Calls f(operand) for the products that are added up over the samples right after a block.
-  template <class F>
-  void each_factor_of_total(BlockId after, F&& f) const {
-    for (std::uint32_t at = sinks_.first[after.index]; at != none; at = sinks_.list[at].next) {
-      if (sinks_.list[at].kind != InstructionKind::reduce_outer) continue;
-      for (const View& x : g_.operands(sinks_.list[at].total)) f(x);
-    }
-  }
-
-  // --- giving slots back --------------------------------------------------------------------------------------------
-
-  /// The result may take the slots of operands that are read row by row in the same order.
-  bool may_be_in_place(BlockId id) const {
-    if (g_.kind(id) != BlockKind::elementwise) return false;
-    if (indexed_.empty()) return true;
-    if (indexed_.contains(id)) return false;
-    const OperandList all = g_.operands(id);
-    return std::none_of(all.begin(), all.end(), [&](const View& x) { return indexed_.contains(x.block); });
-  }
-  /// What is part of another block is needed as long as that, and the other way round.
-  void pass_on_use(BlockId id) {
-    const PlacedParts::Part* part = placed_.part(id);
-    if (part == nullptr || last_use_[id.index] == none) return;
-    std::uint32_t& last = last_use_[part->assembled.index];
-    last = last == none ? last_use_[id.index] : std::max(last, last_use_[id.index]);
-  }
-
-  /// After its own position, where it may have been put together of parts.
-  bool is_read_no_more(BlockId id, std::uint32_t position) const {
-    return last_use_[id.index] == none || last_use_[id.index] == position;
-  }
-
-  /// Whether the slots that a block's rows are in may be given back, or taken by the result, `in_order` with them.
-  bool may_release(BlockId holder, BlockId user, std::uint32_t position, bool in_order) const {
-    if (last_use_[holder.index] != position || holder == user) return false;
-    return !in_order || (!placed_.has_parts(holder) && reads_in_order(g_, user, holder));
-  }
-
-  /// With `in_order`, those that the result may take. Whether there are others, to be given back after it.
-  bool release_uniforms(BlockId user, std::uint32_t position, bool in_order = false) {
-    if (!options_.reuse_slots) return false;
-    bool any_left = false;
-    for (const BlockId x : g_.operand_blocks(user)) {
-      const BlockId holder = placed_.holder(x);
-      if (last_use_[holder.index] != position || g_.varying(x) || !owns_uniform_slots(holder)) continue;
-      if (may_release(holder, user, position, in_order)) {
-        last_use_[holder.index] = to_the_end;  // an operand that stands twice is given back once
-        uniforms_.give_back(slot_[holder.index], uniform_length(holder));
-      } else {
-        any_left = true;
-      }
-    }
-    return any_left;
-  }
-
-  /// Whether a total that is added up right after `user` still reads rows there.
-  bool is_read_for_total(BlockId user, BlockId holder) const {
-    bool is_read = false;
-    each_factor_of_total(user, [&](const View& x) { is_read |= placed_.holder(x.block) == holder; });
-    return is_read;
-  }
-
-  void release_tiles(BlockId user, std::uint32_t position, SlotPool& tiles, bool in_order = false) {
-    const auto release = [&](BlockId x) {
-      const BlockId holder = placed_.holder(x);
-      if (is_read_for_total(user, holder) || !may_release(holder, user, position, in_order)) return;
-      release_tile(holder, tiles);
-    };
-    for (const View& x : g_.operands(user)) {
-      if (g_.varying(x)) release(x.block);
-      for (BlockId source : sources(x)) release(source);
-    }
-  }
-
-  /// The blocks whose rows an operand reads one by one, if it does.
-  std::span<const BlockId> sources(const View& x) const {
-    return indexed_.contains(x.block) ? indexed_.sources(x.block) : std::span<const BlockId>();
-  }
-
-  void release_sink_operands(BlockId after, std::uint32_t position, SlotPool& tiles) {
-    each_factor_of_total(after, [&](const View& x) {
-      const BlockId holder = placed_.holder(x.block);
-      if (last_use_[holder.index] == position) release_tile(holder, tiles);
-    });
-  }
-
-  void release_tile(BlockId id, SlotPool& tiles) {
-    if (slot_[id.index] == none) return;
-    tiles.give_back(slot_[id.index], g_[id].rows);
-    slot_[id.index] = none;
-  }
-
   const Graph& g_;
   Schedule s_;
   Program& p_;
@@ -427,15 +264,11 @@ class Emitter {
   Sinks sinks_;
   PlacedParts placed_;
   IndexedRows indexed_;
+  BlockSlots slots_;
   EmitOptions options_;
-  SlotPool uniforms_;
-  LargeVector<std::uint32_t> slot_;      // of each block: uniform, or of the tile where it varies
-  LargeVector<std::uint32_t> last_use_;  // likewise: as a position in the order, of a block that varies in this phase
-  LargeVector<bool> of_phase_;           // which blocks are of the phase that is entered
   InstructionWriter writer_;
   std::size_t tile_begin_ = 0;                 // the first instruction of the stage's tiles
   std::unordered_set<std::uint32_t> started_;  // places of totals that something has been added to
-  std::vector<BlockId> chain_;                 // a part, what it is part of, and so on
   std::vector<Instruction> emitted_;           // sinks of the uniform value at hand
   std::vector<Instruction> deferred_;          // sinks of uniform values, for the stage's tiles
 };
