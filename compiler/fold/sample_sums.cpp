@@ -2,7 +2,6 @@
 #include "tapeloom/compiler/fold/sample_sums.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <utility>
 
@@ -139,33 +138,13 @@ std::span<const SampleSums::Group> SampleSums::of(NodeId sum) const {
 
 bool SampleSums::same(NodeId a, NodeId b) {
   if (has_data_[a.index] || has_data_[b.index]) return false;
-  if (same_.empty()) find_same();
-  return same_[a.index] == same_[b.index];
-}
-
-void SampleSums::find_same() {
-  same_.resize(sums_.size());
-  UniqueTable table;
-  const auto operands = [&](std::uint32_t i) {
-    std::array<std::uint32_t, 3> same{};
-    const Operands x = tape().operands(NodeId(std::size_t{i}));
-    for (std::uint32_t k = 0; k < x.count; ++k) same[k] = same_[x.node[k].index];
-    return same;
-  };
-  const auto hash_of = [&](std::uint32_t i) {
-    std::uint64_t h = static_cast<std::uint64_t>(tape().op(NodeId(std::size_t{i})));
-    for (const std::uint32_t x : operands(i)) h = mix(h, x);
-    return h;
-  };
-  for (std::uint32_t i = 0; i < same_.size(); ++i) {
-    const NodeId node{std::size_t{i}};
-    same_[i] = i;
-    if (!sums_.request().live(node) || has_data_[i] || sums_.is_leaf(node)) continue;
-    const auto equal = [&](std::uint32_t other) {
-      return tape().op(NodeId(std::size_t{other})) == tape().op(node) && operands(other) == operands(i);
+  if (!first_) {
+    const auto wanted = [&](NodeId node) {
+      return sums_.request().live(node) && !has_data_[node.index] && !sums_.is_leaf(node);
     };
-    same_[i] = table.find_or_enter(i, UniqueTable::no_parts, equal, hash_of);
+    first_.emplace(tape(), sums_.size(), wanted);
   }
+  return first_->same(a, b);
 }
 
 bool SampleSums::complete() const {

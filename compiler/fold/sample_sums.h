@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "tapeloom/compiler/request/first_recorded.h"
 #include "tapeloom/compiler/request/request.h"
 #include "tapeloom/core/base/memory.h"
 
@@ -58,7 +59,6 @@ class SampleSums {
   void find_outer_groups();
   /// Adds the groups of `least` or more terms that a sum has.
   void find_groups_of(NodeId sum, std::size_t least);
-  void find_same();
 
   Sums& sums_;
   struct Asked {
@@ -71,8 +71,8 @@ class SampleSums {
   LargeVector<std::uint64_t> hash_;     // of each node
   LargeVector<std::uint8_t> has_data_;  // depends on a constant, or is one
   LargeVector<std::uint8_t> is_result_;
-  std::vector<NodeId> looked_at_;    // sums, falling
-  LargeVector<std::uint32_t> same_;  // of nodes of parameters alone: the first that computes the same
+  std::vector<NodeId> looked_at_;       // sums, falling
+  std::optional<FirstRecorded> first_;  // of nodes that no constant is part of, once that is asked for
   LargeVector<Term> terms_;
 };
 

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <utility>
 
-#include "tapeloom/compiler/graph/tables.h"
+#include "tapeloom/compiler/request/first_recorded.h"
 #include "tapeloom/core/base/error.h"
 #include "tapeloom/core/record/evaluate.h"
 
@@ -47,53 +46,6 @@ class ConstantNodes {
   LargeVector<double> number_;
 };
 
-/// For each node the first one that computes the same from the same leaves.
-class FirstRecorded {
- public:
-  FirstRecorded(const Tape& tape, std::uint32_t end) : tape_(tape), first_(end), table_(end) {
-    for (std::uint32_t i = 0; i < end; ++i) {
-      first_[i] = i;  // entered, it stands for itself
-      std::uint32_t latest = UniqueTable::no_parts;
-      for (NodeId operand : tape.operands(node(i))) {
-        const std::uint32_t part = first_[operand.index];
-        latest = latest == UniqueTable::no_parts ? part : std::max(latest, part);
-      }
-      first_[i] = table_.find_or_enter(
-          i, latest, [&](std::uint32_t other) { return equal(other, i); },
-          [&](std::uint32_t other) { return hash(other); });
-    }
-  }
-
-  bool same(NodeId a, NodeId b) const { return first_[a.index] == first_[b.index]; }
-
- private:
-  static NodeId node(std::uint32_t index) { return NodeId(std::size_t{index}); }
-  std::uint64_t number(std::uint32_t i) const { return std::bit_cast<std::uint64_t>(tape_.data(node(i))); }
-
-  std::uint64_t hash(std::uint32_t i) const {
-    const Op op = tape_.op(node(i));
-    std::uint64_t h = mix(0, static_cast<std::uint64_t>(op));
-    if (op_kind(op) == OpKind::leaf) return mix(h, op == Op::constant ? number(i) : i);
-    for (NodeId operand : tape_.operands(node(i))) h = mix(h, first_[operand.index]);
-    return h;
-  }
-
-  bool equal(std::uint32_t a, std::uint32_t b) const {
-    const Op op = tape_.op(node(a));
-    if (op != tape_.op(node(b))) return false;
-    if (op_kind(op) == OpKind::leaf) return a == b || (op == Op::constant && number(a) == number(b));
-    const Operands left = tape_.operands(node(a)), right = tape_.operands(node(b));
-    for (std::size_t k = 0; k < left.count; ++k) {
-      if (!same(left.node[k], right.node[k])) return false;
-    }
-    return true;
-  }
-
-  const Tape& tape_;
-  LargeVector<std::uint32_t> first_;
-  UniqueTable table_;
-};
-
 /// Whether it asks if one number is less than another that is equal now: what is recorded twice is. NaN is not less
 /// than itself either, so for such a pair the answer is always no.
 bool may_compare_same(const Tape& tape, NodeId condition) {
@@ -115,7 +67,7 @@ std::vector<std::size_t> held_guards(const Tape& tape, Tape::Mark from) {
   std::optional<FirstRecorded> recorded;
   const auto compares_same = [&](NodeId condition) {
     if (!may_compare_same(tape, condition)) return false;
-    if (!recorded) recorded.emplace(tape, end);
+    if (!recorded) recorded.emplace(tape, end, [](NodeId) { return true; });
     const Operands operands = tape.operands(condition);
     return recorded->same(operands.node[0], operands.node[1]);
   };
