@@ -283,13 +283,10 @@ class Differentiator {
     ops::visit(
         g_.op(id),
         [&]<class F>() {
-          if constexpr (F::arity == 1) {
-            distribute(id, F::reverse(at(x[0]), at(y), at(adjoint)));
-          } else if constexpr (F::arity == 2) {
-            distribute(id, F::reverse(at(x[0]), at(x[1]), at(y), at(adjoint)));
-          } else {
-            distribute(id, F::reverse(at(x[0]), at(x[1]), at(x[2]), at(y), at(adjoint)));
-          }
+          const auto amounts = [&]<std::size_t... k>(std::index_sequence<k...>) {
+            return F::reverse(at(x[k])..., at(y), at(adjoint));
+          };
+          distribute(id, amounts(std::make_index_sequence<F::arity>()));
         },
         [] {});
   }

@@ -109,17 +109,23 @@ class Levels {
   /// So many kinds of terms of a sum are the same by what they are made of here.
   std::size_t kinds_merged(NodeId sum) {
     const auto kinds = [&](auto&& part_of) {
-      constexpr auto none = static_cast<std::uint32_t>(Operand::none);
-      terms_.clear();
-      for (const Term& term : sums_.terms(sum)) {
-        const std::uint32_t a = part_of(term.a), b = term.product ? part_of(term.b) : none;
-        terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
-      }
+      take_terms(sum, part_of);
       std::ranges::sort(terms_);
       return static_cast<std::size_t>(std::unique(terms_.begin(), terms_.end()) - terms_.begin());
     };
     const std::size_t by_family = kinds([&](NodeId x) { return classes_.family[classes_.of_node[x.index]]; });
     return by_family - std::min(by_family, kinds([&](NodeId x) { return part(sum, x); }));
+  }
+
+  /// Sets terms_ to those of a node: the sign of each, and what part_of says of its factors.
+  template <class PartOf>
+  void take_terms(NodeId node, PartOf&& part_of) {
+    constexpr auto none = static_cast<std::uint32_t>(Operand::none);
+    terms_.clear();
+    for (const Term& term : sums_.terms(node)) {
+      const std::uint32_t a = part_of(term.a), b = term.product ? part_of(term.b) : none;
+      terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
+    }
   }
 
   /// Gives a class its new class and family; false if it is that of an earlier one.
@@ -173,12 +179,7 @@ class Levels {
   }
 
   void add_terms(NodeId node) {
-    constexpr auto none = static_cast<std::uint32_t>(Operand::none);
-    terms_.clear();
-    for (const Term& term : sums_.terms(node)) {
-      const std::uint32_t a = part(node, term.a), b = term.product ? part(node, term.b) : none;
-      terms_.push_back({term.negative ? 1u : 0u, std::min(a, b), std::max(a, b)});
-    }
+    take_terms(node, [&](NodeId x) { return part(node, x); });
     if (sums_.role(node) == Sums::Role::sum) std::ranges::sort(terms_);
     const bool list = terms_.size() >= choices::shortest_list;
     if (list) kinds_ = key_;

@@ -41,13 +41,9 @@ std::size_t numbers_of(const Instruction& i, const Shape& shape, std::size_t num
 /// So many that an instruction computes `numbers_worth_a_start` on average each time it is started, within limits.
 std::size_t samples_worth_starting(const Program& program, std::size_t number_size) {
   std::size_t starts = 0, numbers = 0;
-  for (const Stage& stage : program.stages) {
-    for (std::uint32_t at = stage.tile.begin; at < stage.tile.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      const Shape& shape = program.shapes[i.shape];
-      starts += cost::starts(i, shape), numbers += numbers_of(i, shape, number_size);
-    }
-  }
+  instructions::each(program, &Stage::tile, [&](std::uint32_t, const Instruction& i, const Shape& shape) {
+    starts += cost::starts(i, shape), numbers += numbers_of(i, shape, number_size);
+  });
   return numbers == 0 ? 0 : std::min(cost::numbers_worth_a_start * starts / numbers, most_samples_to_start);
 }
 
@@ -119,8 +115,7 @@ double call_bytes(const Instruction& i, const Shape& s) {
   if (facts.result.target == instructions::Target::total_rows) bytes += row * s.rows;
   if (i.kind == InstructionKind::row_sum) bytes += row * s.terms;
   // Once a step they may be sums of products.
-  const bool dense = i.kind == InstructionKind::dense || i.kind == InstructionKind::dense_reverse;
-  if (dense) bytes += row * static_cast<double>(facts.result.count);
+  if (instructions::is_product(i)) bytes += row * static_cast<double>(facts.result.count);
   if (facts.result.target == instructions::Target::total_entries) bytes += product * s.rows * s.terms;
   return bytes;
 }
@@ -133,12 +128,9 @@ double numbers_copied(const Instruction& i, const Shape& s) {
     const std::size_t products = s.place_step == 0 ? s.places : 1;
     return apart ? static_cast<double>(products * round_up(std::max(s.rows, s.terms), lane_unit)) : 0.0;
   }
-  const auto of = [&](const auto& w) {
-    const bool copied = w.result_step() != 1 && s.place_step == 0;
-    return copied ? static_cast<double>(w.terms() * round_up(w.results(), lane_unit)) : 0.0;
-  };
-  if (i.kind == InstructionKind::dense) return of(instructions::Dense{i, s});
-  return i.kind == InstructionKind::dense_reverse ? of(instructions::DenseReverse{i, s}) : 0.0;
+  if (!instructions::is_product(i) || s.place_step != 0) return 0.0;
+  const instructions::Matrix w(i, s);
+  return w.result_step == 1 ? 0.0 : static_cast<double>(w.terms * round_up(w.results, lane_unit));
 }
 
 double bytes_of(const Program& p, std::size_t samples) {
@@ -158,12 +150,9 @@ double bytes_of(const Program& p, std::size_t samples) {
     numbers += static_cast<double>(few * round_up(p.tile_slots, lane_unit) + p.parameters.size());
   }
   double copied = 0.0;
-  for (const Stage& stage : p.stages) {
-    for (std::uint32_t at = stage.uniform.begin; at < stage.uniform.end; ++at) {
-      const Instruction& i = p.instructions[at];
-      copied = std::max(copied, numbers_copied(i, p.shapes[i.shape]));
-    }
-  }
+  instructions::each(p, &Stage::uniform, [&](std::uint32_t, const Instruction& i, const Shape& s) {
+    copied = std::max(copied, numbers_copied(i, s));
+  });
   numbers += copied;
   double bytes = sizeof(double) * numbers;
   for (const Instruction& i : p.instructions) bytes += call_bytes(i, p.shapes[i.shape]);

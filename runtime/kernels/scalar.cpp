@@ -15,13 +15,8 @@ namespace {
 /// Of the operands read(0), ...
 template <class F, class T, class Read>
 T apply(Read&& read) {
-  if constexpr (F::arity == 1) {
-    return F::forward(read(0));
-  } else if constexpr (F::arity == 2) {
-    return F::forward(read(0), read(1));
-  } else {
-    return F::forward(read(0), read(1), read(2));
-  }
+  return [&]<unsigned... k>(std::integer_sequence<unsigned, k...>) { return F::forward(read(k)...); }
+  (std::make_integer_sequence<unsigned, F::arity>());
 }
 
 /// get<F, mask>() of the op's F and a mask of its operands that is known only now.
