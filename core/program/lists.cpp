@@ -19,6 +19,16 @@ bool follows(const std::uint32_t* list, const std::uint32_t* before, std::uint32
   return std::equal(list, list + words, before, [](std::uint32_t word, std::uint32_t old) { return word == old + 1; });
 }
 
+/// Whether a run reads rows that the gather writes, other than its own as its first term.
+bool reads_results(const ListRun& run, const std::uint32_t* indices, std::uint32_t out, std::uint32_t rows) {
+  for (std::uint32_t term = 0; term < run.terms; ++term) {
+    const std::uint32_t slot = Program::slot_of(indices[run.word + term]);
+    const bool is_own = term == 0 && slot == out + run.row;
+    if (!is_own && slot < out + rows && out < slot + run.rows) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<ListRun> find_list_runs(const Instruction& gather, const Shape& s, const std::uint32_t* indices) {
@@ -41,7 +51,8 @@ std::vector<ListRun> find_list_runs(const Instruction& gather, const Shape& s, c
     }
     before = word, word += std::max(length, 1u);
   }
-  return runs;
+  const auto reads = [&](const ListRun& run) { return reads_results(run, indices, gather.out, s.rows); };
+  return std::ranges::any_of(runs, reads) ? std::vector<ListRun>() : runs;
 }
 
 bool are_in_tile(const std::vector<ListRun>& runs, const std::uint32_t* indices) {

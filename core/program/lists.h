@@ -16,7 +16,8 @@ struct ListRun {
   std::uint32_t terms;  ///< words of each list; 0 of empty ones
 };
 
-/// The runs a gather is made of, if there are few for its words, and none of these has a factor; otherwise none.
+/// The runs a gather is made of, if there are few for its words, none of these has a factor, and none reads results but
+/// its own as its first term; otherwise none.
 std::vector<ListRun> find_list_runs(const Instruction& gather, const Shape& shape, const std::uint32_t* indices);
 /// Whether there are runs, and they are sums of rows of a tile.
 bool are_in_tile(const std::vector<ListRun>& runs, const std::uint32_t* indices);

@@ -29,12 +29,7 @@ CallPlanner<T>::CallPlanner(const Program& program, const KernelTable<T>& kernel
   for (const Stage& stage : program.stages) {
     const Range range = instructions_of(stage);
     for (std::uint32_t at = range.begin; at < range.end; ++at) {
-      const Instruction& i = program.instructions[at];
-      const bool gathers = i.kind == InstructionKind::gather;
-      if (gathers && view.once()) find_moves(at);
-      if (gathers && !view.once()) {
-        alike_.emplace(at, instructions::find_alike_lists(i, program.shapes[i.shape], program.indices.data()));
-      }
+      if (program.instructions[at].kind == InstructionKind::gather) find_lists(at);
       ways_[at] = way_of(stage, at);
     }
   }
@@ -87,25 +82,17 @@ void CallPlanner<T>::find_transposed() {
   }
 }
 
-/// Of a gather that runs once a step, if its rows are few runs of neighbours.
+/// Of a gather: those that are computed together.
 template <class T>
-void CallPlanner<T>::find_moves(std::uint32_t at) {
+void CallPlanner<T>::find_lists(std::uint32_t at) {
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
-  std::vector<MovedRows<T>> moves;
-  for (const instructions::ListRun& run : instructions::find_list_runs(i, s, program_.indices.data())) {
-    T* const to = view_.tile + i.out + run.row;
-    if (run.terms == 0) moves.push_back({to, nullptr, run.rows, false});
-    for (std::uint32_t term = 0; term < run.terms; ++term) {
-      const std::uint32_t slot = Program::slot_of(program_.indices[run.word + term]);
-      const bool is_there = term == 0 && slot == i.out + run.row;
-      if (is_there) continue;
-      const bool overlaps = slot < i.out + s.rows && i.out < slot + run.rows;
-      if (overlaps) return;  // then it is done row by row
-      moves.push_back({to, view_.tile + slot, run.rows, term > 0});
-    }
+  const std::uint32_t* const indices = program_.indices.data();
+  if (!view_.once()) {
+    alike_.emplace(at, instructions::find_alike_lists(i, s, indices));
+  } else if (auto runs = instructions::find_list_runs(i, s, indices); !runs.empty()) {
+    runs_.emplace(at, std::move(runs));
   }
-  if (!moves.empty()) moves_.emplace(at, std::move(moves));
 }
 
 template <class T>
@@ -133,7 +120,7 @@ typename CallPlanner<T>::Way CallPlanner<T>::way_of(const Stage& stage, std::uin
       if (link_in_tile(i, s).run == nullptr) return Way::rows;
       return s.rows == 1 ? Way::links : Way::links_if_whole;
     case InstructionKind::gather:
-      return moves_.contains(at) ? Way::moves : Way::rows;
+      return runs_.contains(at) ? Way::runs : Way::rows;
     case InstructionKind::row_extreme:
     case InstructionKind::row_extreme_reverse:
     case InstructionKind::copy:
@@ -168,7 +155,7 @@ void CallPlanner<T>::bind(const Stage& stage, std::uint32_t at) {
       break;
     case Way::links:
       break;
-    case Way::moves:
+    case Way::runs:
       ++most_calls_;
       return;
   }
@@ -291,10 +278,11 @@ void CallPlanner<T>::plan(std::size_t samples, std::span<const SampleRows<T>> lo
           calls.calls.back().end = at + 1;
           if (ways_[at] != Way::links) ++rows;
           break;
-        case Way::moves:
+        case Way::runs:
+          add_runs(at, calls);
           break;
       }
-      if (!moves_.empty()) add_moves(at, calls);
+      if (adds_.contains(at)) add_addend(at, calls);
     }
     calls.stage_begins[s + 1] = calls.calls.size();
   }
@@ -318,13 +306,15 @@ bool CallPlanner<T>::reads_from_end(const T* matrix) {
   return view_.once() && reads_[matrix].turn++ % 2 == 1;
 }
 
-/// All that a gather does, or what follows a product.
 template <class T>
-void CallPlanner<T>::add_moves(std::uint32_t at, CallList<T>& calls) const {
-  const auto moves = moves_.find(at);
-  if (moves == moves_.end()) return;
-  const auto count = static_cast<std::uint32_t>(moves->second.size());
-  calls.calls.push_back({.kind = Call<T>::Kind::moves, .at = at, .end = count, .moves = moves->second.data()});
+void CallPlanner<T>::add_runs(std::uint32_t at, CallList<T>& calls) const {
+  const std::vector<instructions::ListRun>& runs = runs_.at(at);
+  calls.calls.push_back({.kind = Call<T>::Kind::runs,
+                         .at = at,
+                         .end = static_cast<std::uint32_t>(runs.size()),
+                         .a = view_.tile,
+                         .c = view_.tile + program_.instructions[at].out,
+                         .runs = runs.data()});
 }
 
 template class CallPlanner<float>;

@@ -204,15 +204,6 @@ struct RowCall {
   std::span<const instructions::AlikeLists> alike = {};  ///< of a gather in a tile
 };
 
-/// Of a gather that runs once a step: rows that are those from `from` on, or to which these are added; or zeros.
-template <class T>
-struct MovedRows {
-  T* to;
-  const T* from;  ///< null of zeros
-  std::size_t count;
-  bool adds;
-};
-
 /// One call, or what is done in its place.
 template <class T>
 struct Call {
@@ -225,14 +216,15 @@ struct Call {
     chains,        ///< instructions [at, end), which are links
     products,      ///< runs `kernel` for as many columns, b_offset and c_offset apart
     transpose,     ///< of what later calls read
-    moves,         ///< of rows that lie side by side
+    runs,          ///< of a gather: from rows at a to those at c
+    adds,          ///< `end` numbers at a to those at c
     check,         ///< that `end` results at a are finite: else an infinite number may have met a gap
   };
 
   Kind kind;
   bool adds = false;       ///< to what is in these totals: an instruction of the stage has been there before
   std::uint32_t at;        ///< the instruction's index
-  std::uint32_t end = 0;   ///< of instructions; or how many columns, moves or results
+  std::uint32_t end = 0;   ///< of instructions; or how many columns, runs or results
   std::uint32_t load = 0;  ///< of sums_of_load and dots_of_load
   const T* a = nullptr;    ///< of the kernel; so are b and c
   const T* b = nullptr;
@@ -242,7 +234,7 @@ struct Call {
     Transposed<T> transposed;
     const RowCall<T>* rows;
     Chains<T> chains;
-    const MovedRows<T>* moves;
+    const instructions::ListRun* runs;
   };
 };
 
@@ -286,12 +278,12 @@ class CallPlanner {
  private:
   /// What an instruction comes down to. Rows of a tile that are links lie like one long row each where the lanes are
   /// the stride.
-  enum class Way : std::uint8_t { product, sums, dots_of_load, rows, links, links_if_whole, moves };
+  enum class Way : std::uint8_t { product, sums, dots_of_load, rows, links, links_if_whole, runs };
 
   Range instructions_of(const Stage& stage) const { return view_.once() ? stage.uniform : stage.tile; }
   Way way_of(const Stage& stage, std::uint32_t at) const;
   void find_transposed();
-  void find_moves(std::uint32_t at);
+  void find_lists(std::uint32_t at);
   void bind_all();
   void bind(const Stage& stage, std::uint32_t at);
   void bind_rows(std::uint32_t at, bool goes_on);
@@ -333,7 +325,8 @@ class CallPlanner {
   void count_reads();
   bool reads_from_end(const T* matrix);
   std::size_t parts_of(const BoundProduct<T>& bound) const;
-  void add_moves(std::uint32_t at, CallList<T>& calls) const;
+  void add_runs(std::uint32_t at, CallList<T>& calls) const;
+  void add_addend(std::uint32_t at, CallList<T>& calls) const;
   bool is_checked(std::uint32_t at) const;
   void add_check(std::uint32_t at, CallList<T>& calls) const;
   void add_product(BoundProduct<T>& bound, CallList<T>& calls);
@@ -368,9 +361,10 @@ class CallPlanner {
   struct Reads {
     std::uint32_t count = 0, turn = 0;
   };
-  std::map<const T*, Reads> reads_;                           // of what runs once: by matrix
-  std::set<const T*> copied_;                                 // of these, those that a call has made already
-  std::map<std::uint32_t, std::vector<MovedRows<T>>> moves_;  // of instructions, or after them
+  std::map<const T*, Reads> reads_;                                   // of what runs once: by matrix
+  std::set<const T*> copied_;                                         // of these, those that a call has made already
+  std::map<std::uint32_t, std::vector<instructions::ListRun>> runs_;  // of gathers that run once a step
+  std::set<std::uint32_t> adds_;                                      // products to which their operand is added then
   std::map<std::uint32_t, std::vector<instructions::AlikeLists>> alike_;  // of gathers in a tile
   std::deque<ProductGaps> gaps_;                                          // which calls point to
   PlannedCalls<T> planned_;                                               // of one product or some sums

@@ -69,11 +69,20 @@ void CallPlanner<T>::bind_addend(std::uint32_t at, bool in_kernel, BoundProduct<
 
 template <class T>
 void CallPlanner<T>::add_afterwards(std::uint32_t at) {
+  adds_.insert(at);
+  ++most_calls_;
+}
+
+template <class T>
+void CallPlanner<T>::add_addend(std::uint32_t at, CallList<T>& calls) const {
   const Instruction& i = program_.instructions[at];
   const Shape& s = program_.shapes[i.shape];
-  const std::size_t rows = instructions::facts_of(i, s).result.count;
-  moves_[at] = {{view_.tile + i.out, OperandRows<T>(view_, i, s, 2).data, rows, true}};
-  ++most_calls_;
+  calls.calls.push_back({.kind = Call<T>::Kind::adds,
+                         .at = at,
+                         .end = static_cast<std::uint32_t>(instructions::facts_of(i, s).result.count),
+                         .a = OperandRows<T>(view_, i, s, 2).data,
+                         .c = view_.tile + i.out,
+                         .runs = nullptr});
 }
 
 /// Of the latest product, which is that of place p, or of all places. Columns of which each has other gaps become
@@ -182,7 +191,7 @@ void CallPlanner<T>::add_check(std::uint32_t at, CallList<T>& calls) const {
   const Instruction& i = program_.instructions[at];
   const auto results = static_cast<std::uint32_t>(instructions::Dense{i, program_.shapes[i.shape]}.result().count);
   calls.calls.push_back(
-      {.kind = Call<T>::Kind::check, .at = at, .end = results, .a = view_.tile + i.out, .moves = nullptr});
+      {.kind = Call<T>::Kind::check, .at = at, .end = results, .a = view_.tile + i.out, .runs = nullptr});
 }
 
 template <class T>
@@ -287,13 +296,14 @@ void CallPlanner<T>::add_dots_of_load(BoundDots<T>& bound, CallList<T>& calls) {
   }
 }
 
-#define TAPELOOM_INSTANTIATE(T)                                               \
-  template void CallPlanner<T>::bind_products(std::uint32_t);                 \
-  template void CallPlanner<T>::add_afterwards(std::uint32_t);                \
-  template bool CallPlanner<T>::is_checked(std::uint32_t) const;              \
-  template void CallPlanner<T>::add_check(std::uint32_t, CallList<T>&) const; \
-  template void CallPlanner<T>::add_product(BoundProduct<T>&, CallList<T>&);  \
-  template void CallPlanner<T>::bind_dots_of_load(std::uint32_t);             \
+#define TAPELOOM_INSTANTIATE(T)                                                \
+  template void CallPlanner<T>::bind_products(std::uint32_t);                  \
+  template void CallPlanner<T>::add_afterwards(std::uint32_t);                 \
+  template bool CallPlanner<T>::is_checked(std::uint32_t) const;               \
+  template void CallPlanner<T>::add_addend(std::uint32_t, CallList<T>&) const; \
+  template void CallPlanner<T>::add_check(std::uint32_t, CallList<T>&) const;  \
+  template void CallPlanner<T>::add_product(BoundProduct<T>&, CallList<T>&);   \
+  template void CallPlanner<T>::bind_dots_of_load(std::uint32_t);              \
   template void CallPlanner<T>::add_dots_of_load(BoundDots<T>&, CallList<T>&);
 TAPELOOM_INSTANTIATE(float)
 TAPELOOM_INSTANTIATE(double)

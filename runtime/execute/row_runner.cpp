@@ -108,10 +108,8 @@ void RowRunner<T>::run_step(const RowStep<T>& step, std::size_t samples) {
       return;
     case Kind::runs:
       for (std::size_t n = 0; n < samples; ++n) {
-        for (const instructions::ListRun& run : step.runs) {
-          this->kernels_.sum_list(step.out + n * apart_ + run.row, step.x[0] + n * apart_,
-                                  this->view_.indices + run.word, run.terms, run.rows);
-        }
+        this->kernels_.sum_runs(step.runs.data(), step.runs.size(), this->view_.indices, step.x[0] + n * apart_,
+                                step.out + n * apart_);
       }
       return;
     case Kind::total:

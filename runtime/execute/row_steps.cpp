@@ -133,17 +133,6 @@ void RowPlanner<T>::bind_finish(std::uint32_t at) {
   finishing_.push_back({begin, static_cast<std::uint32_t>(steps_.size())});
 }
 
-/// Whether a run reads rows that the gather writes, other than its own as its first term.
-bool reads_results(const instructions::ListRun& run, const Instruction& i, const Shape& s,
-                   const std::uint32_t* indices) {
-  for (std::uint32_t term = 0; term < run.terms; ++term) {
-    const std::uint32_t slot = Program::slot_of(indices[run.word + term]);
-    const bool is_there = term == 0 && slot == i.out + run.row;
-    if (!is_there && slot < i.out + s.rows && i.out < slot + run.rows) return true;
-  }
-  return false;
-}
-
 /// Neighbouring rows that are sums of neighbours are added up together, where most of them are.
 template <class T>
 void RowPlanner<T>::bind_lists(std::uint32_t at) {
@@ -153,8 +142,7 @@ void RowPlanner<T>::bind_lists(std::uint32_t at) {
   const std::uint32_t* const indices = program_.indices.data();
   RowStep<T> step{.kind = Kind::lists, .at = at, .rows = s.rows};
   std::vector<instructions::ListRun> runs = instructions::find_list_runs(i, s, indices);
-  const auto reads = [&](const instructions::ListRun& run) { return reads_results(run, i, s, indices); };
-  if (instructions::are_in_tile(runs, indices) && std::ranges::none_of(runs, reads)) {
+  if (instructions::are_in_tile(runs, indices)) {
     step.kind = Kind::runs, step.out = at_.slots.tile + i.out, step.x[0] = at_.slots.tile, step.runs = std::move(runs);
   }
   steps_.push_back(std::move(step));

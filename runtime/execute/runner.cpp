@@ -59,19 +59,6 @@ void Runner<T>::run_chains(const Call<T>& list, Stopwatch<profiled>& stopwatch) 
   }
 }
 
-template <class T>
-void Runner<T>::move_rows(std::span<const MovedRows<T>> moves) const {
-  for (const MovedRows<T>& move : moves) {
-    if (move.from == nullptr) {
-      std::fill_n(move.to, move.count, T(0));
-    } else if (move.adds) {
-      kernels_.add(move.to, move.from, move.count);
-    } else {
-      std::copy_n(move.from, move.count, move.to);
-    }
-  }
-}
-
 // Inlined: a step of a small net is little more than this.
 template <class T>
 template <bool profiled>
@@ -100,8 +87,10 @@ template <bool profiled>
       for (std::size_t n = 0; n < call.end; ++n) {
         kernel.run(kernel, call.a, call.b + n * kernel.b_offset, call.c + n * kernel.c_offset, false);
       }
-    } else if (call.kind == Kind::moves) {
-      move_rows(std::span(call.moves, call.end));
+    } else if (call.kind == Kind::runs) {
+      kernels_.sum_runs(call.runs, call.end, view_.indices, call.a, call.c);
+    } else if (call.kind == Kind::adds) {
+      kernels_.add(call.c, call.a, call.end);
     } else if (call.kind == Kind::transpose) {
       call.transposed.run(kernels_);
     } else if (call.kind == Kind::check) {

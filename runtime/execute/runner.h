@@ -130,7 +130,6 @@ class Runner {
  private:
   template <bool profiled>
   void run_rows(const Call<T>& call, const Tile& tile, T* totals, bool first, Stopwatch<profiled>& stopwatch);
-  void move_rows(std::span<const MovedRows<T>> moves) const;
   template <bool profiled>
   void run_chains(const Call<T>& call, Stopwatch<profiled>& stopwatch);
   void elementwise(const Instruction& i, const Shape& s);

@@ -240,5 +240,27 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& shape, c
   }
 }
 
+template <class T>
+void sum_runs(const instructions::ListRun* runs, std::size_t run_count, const std::uint32_t* indices, const T* from,
+              T* to) {
+  constexpr std::size_t width = Lanes<T>::count;
+  for (const instructions::ListRun *run = runs, *end = runs + run_count; run != end; ++run) {
+    const std::uint32_t* const words = indices + run->word;
+    T* const out = to + run->row;
+    for (std::size_t lane = 0; lane < run->rows; lane += width) {
+      Lanes<T> sum(0.0);
+      if (run->terms > 0) sum = Lanes<T>::load(from + Program::slot_of(words[0]) + lane);
+      for (std::size_t t = 1; t < run->terms; ++t) {
+        sum = sum + Lanes<T>::load(from + Program::slot_of(words[t]) + lane);
+      }
+      if (run->rows - lane >= width) {
+        sum.store(out + lane);
+      } else {
+        FirstLanes<T>(run->rows - lane).store(sum, out + lane);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tapeloom::inline TAPELOOM_ABI::runtime::TAPELOOM_KERNELS

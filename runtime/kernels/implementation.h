@@ -116,7 +116,7 @@ constexpr KernelTable<T> make_table(const char* name) {
                        extreme<T>,
                        add<T>,
                        add_products<T>,
-                       sum_list<T>,
+                       sum_runs<T>,
                        subtract_scaled<T>,
                        transpose<T>,
                        all_finite<T>,

@@ -190,9 +190,10 @@ struct KernelTable {
   /// be.
   void (*add_products)(T* to, const T* from, const RowProduct<T>* products, std::size_t product_count,
                        std::size_t count);
-  /// to[0, count) = the sum of as many rows of `from`, one after another, which begin at the slots that `terms` words
-  /// have, or zeros. Rows are read up to a whole vector after them, and are not in `to`, unless it is the first.
-  void (*sum_list)(T* to, const T* from, const std::uint32_t* words, std::size_t terms, std::size_t count);
+  /// Rows of a gather, which are numbers side by side from `to` on, as sums of those from `from` on; or zeros. These
+  /// are read up to a whole vector after them. Null in scalar_kernels().
+  void (*sum_runs)(const instructions::ListRun* runs, std::size_t run_count, const std::uint32_t* indices,
+                   const T* from, T* to);
   /// to[0, count) -= factor * from[0, count).
   void (*subtract_scaled)(T* to, T factor, const T* from, std::size_t count);
   /// to (columns x rows, to_stride apart) = the transpose of from (rows x columns, from_stride apart). Rows of `to` are

@@ -221,21 +221,6 @@ void add_products(T* to, const T* from, const RowProduct<T>* products, std::size
   add_products_of<T, 4>(to, from, products, product_count, lane, last);
 }
 
-template <class T>
-void sum_list(T* to, const T* from, const std::uint32_t* words, std::size_t terms, std::size_t count) {
-  constexpr std::size_t width = Lanes<T>::count;
-  for (std::size_t lane = 0; lane < count; lane += width) {
-    Lanes<T> sum(0.0);
-    if (terms > 0) sum = Lanes<T>::load(from + Program::slot_of(words[0]) + lane);
-    for (std::size_t t = 1; t < terms; ++t) sum = sum + Lanes<T>::load(from + Program::slot_of(words[t]) + lane);
-    if (count - lane >= width) {
-      sum.store(to + lane);
-    } else {
-      FirstLanes<T>(count - lane).store(sum, to + lane);
-    }
-  }
-}
-
 /// The sums over the samples of `rows` products of rows from `row` on.
 template <class T, std::size_t rows>
 inline void sum_products(const TileView<T>& view, const Instruction& i, const Shape& shape, std::size_t row,
