@@ -31,6 +31,9 @@ NodeId SampleColumns::read(const Reader& reader, std::uint32_t sample) const {
 }
 
 bool SampleColumns::assign_columns() {
+  // x + x: a term of two columns would be of neither.
+  const auto twice = [](const Group& group) { return std::ranges::adjacent_find(group.terms) != group.terms.end(); };
+  if (std::ranges::any_of(sums_.groups, twice)) return false;
   samples_ = sums_.samples;
   for (Group& group : sums_.groups) {
     const bool first = &group == &sums_.groups.front();
@@ -51,6 +54,7 @@ bool SampleColumns::assign_columns() {
 /// Columns are terms of the largest group that reach a node in common, and whatever else only one of them reaches.
 bool SampleColumns::join_terms() {
   const std::vector<NodeId> terms = sums_.groups[0].terms;
+  if (std::ranges::count(terms, terms[0]) == std::ssize(terms)) return false;
   std::vector<std::uint32_t> joined_to(terms.size());
   const auto first_of = [&](std::uint32_t term) {
     while (joined_to[term] != term) term = joined_to[term] = joined_to[joined_to[term]];

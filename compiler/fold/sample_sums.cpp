@@ -13,13 +13,16 @@ namespace {
 
 /// Fewer alike terms are no samples.
 constexpr std::size_t least_samples = 2;
+/// Whether two of so few terms are alike is seen without sorting them.
+constexpr std::size_t few_terms = 8;
 
 }  // namespace
 
 bool SampleSums::find(bool any_parameters, bool outer) {
   if (is_result_.empty()) find_results();
   const Asked asked{any_parameters, any_parameters || outer};
-  if (found_ != asked) {
+  const bool all_looked_at = found_ && found_->any_parameters == any_parameters && found_groups_.empty();
+  if (found_ != asked && !all_looked_at) {
     if (!found_ || found_->any_parameters != any_parameters) hash_nodes(any_parameters);
     groups.clear(), looked_at_.clear();
     samples = 0;
@@ -117,6 +120,15 @@ void SampleSums::find_groups_of(NodeId sum, std::size_t least) {
   std::ranges::copy_if(sums_.find_terms(sum), std::back_inserter(terms_), [&](const Term& t) { return has_data(t.a); });
   if (terms_.size() < least) return;  // as most sums, which are neurons
   const auto key = [&](const Term& term) { return std::pair(hash_[term.a.index], term.negative); };
+  const auto any_alike = [&] {
+    for (std::size_t i = 1; i < terms_.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        if (key(terms_[i]) == key(terms_[j])) return true;
+      }
+    }
+    return false;
+  };
+  if (terms_.size() <= few_terms && !any_alike()) return;
   std::ranges::stable_sort(terms_, {}, key);
   for (std::size_t i = 0; i < terms_.size();) {
     std::size_t end = i + 1;
