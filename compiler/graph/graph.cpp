@@ -2,6 +2,7 @@
 #include "tapeloom/compiler/graph/graph.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "tapeloom/compiler/graph/schedule.h"
@@ -46,14 +47,19 @@ void throw_too_large() {
       "included. Bind data as inputs instead of recording every sample, or find with explain() what does not roll");
 }
 
-View Graph::append(Block block, std::span<const View> operands, bool total) {
-  check_size(operands.size());
-  block.first_operand = static_cast<std::uint32_t>(operands_.size());
+bool Graph::push_operands(std::span<const View> operands) {
   bool varying = false;
   for (const View& operand : operands) {
     varying |= blocks_.varying(operand.block.index);
     operands_.push_back(*this, operand);
   }
+  return varying;
+}
+
+View Graph::append(Block block, std::span<const View> operands, bool total) {
+  check_size(operands.size());
+  block.first_operand = static_cast<std::uint32_t>(operands_.size());
+  const bool varying = push_operands(operands);
   block.varying |= varying && !total;
   blocks_.push_back(block);
   return {BlockId(blocks_.size() - 1), 0, block.rows, 1};
@@ -78,7 +84,11 @@ View Graph::add_leaf(BlockKind kind, std::uint32_t payload, std::uint32_t rows) 
 
 View Graph::add_elementwise(Op op, std::span<const View> operands) {
   TAPELOOM_CHECK(op_arity(op) == operands.size());
-  return append({.kind = BlockKind::elementwise, .op = op, .rows = operands[0].rows}, operands);
+  check_size(operands.size());
+  const auto first_operand = static_cast<std::uint32_t>(operands_.size());
+  const bool varying = push_operands(operands);
+  blocks_.push_elementwise(op, varying, operands[0].rows, first_operand, 0);
+  return {BlockId(blocks_.size() - 1), 0, operands[0].rows, 1};
 }
 
 View Graph::add_batch_sum(const View& operand) {
@@ -210,6 +220,46 @@ bool Graph::add_moved(const Graph& from, BlockId id, const ViewList& moved) {
   return true;
 }
 
+void Graph::Intakes::add(const Graph& graph, BlockId reader, Op op, std::initializer_list<View> read) {
+  readers.push_back({reader, op, static_cast<std::uint8_t>(read.size())});
+  for (const View& x : read) operands.push_back(graph, x);
+}
+
+void Graph::take_in(const Intakes& intakes) {
+  BlockFlags goes(size(), false);
+  for (const auto& [block, heir] : intakes.gone) {
+    goes[block.index] = true;
+    stands_for(heir, nodes(block));
+  }
+  const ViewList old = std::exchange(operands_, {});
+  operands_.reserve_like(old);
+  LargeVector<BlockId> moved(size(), nothing.block);
+  std::size_t kept = 0, operand = 0, taken = 0;
+  const Intakes::Reader* next = intakes.readers.begin();
+  for (std::size_t i = 0; i < size(); ++i) {
+    const std::size_t end = i + 1 < size() ? blocks_.first_operand(i + 1) : old.size();
+    if (goes[i] == 0) {
+      moved[i] = BlockId(kept);
+      const auto first = static_cast<std::uint32_t>(operands_.size());
+      if (next != intakes.readers.end() && next->block.index == i) {
+        for (std::size_t k = 0; k < next->operands; ++k) operands_.push_copy(intakes.operands, taken++, moved);
+        Block block = blocks_[i];
+        block.kind = next->op == no_op ? BlockKind::dense : BlockKind::elementwise, block.op = next->op;
+        const View last = operands_.at(*this, operands_.size() - 1);
+        if (next->op == no_op) block.payload = keep(Weights{.matrix = {1, last.rows, 0, 1}});
+        blocks_.set(i, block);
+        ++next;
+      } else {
+        for (; operand < end; ++operand) operands_.push_copy(old, operand, moved);
+      }
+      blocks_.move(i, kept++, first);
+    }
+    operand = end;
+  }
+  blocks_.shrink(kept);
+  roots.each([&](View& root) { root.block = moved[root.block.index]; });
+}
+
 BlockFlags find_matrices(const Graph& graph) {
   BlockFlags matrices;
   for (std::size_t i = 0; i < graph.size(); ++i) {
@@ -249,32 +299,35 @@ LargeVector<std::uint32_t> count_uses(const Graph& graph) {
 }
 
 void drop_dead(Graph& graph, const BlockFlags& live) {
-  if (std::ranges::find(live, 0) == live.end()) return;
+  if (live.empty() || std::memchr(live.data(), 0, live.size()) == nullptr) return;
   graph.contract([&](BlockId id) { return live[id.index] ? id : nothing.block; });
 }
 
 void finish_rebuild(const Graph& old, const Rebuilt& rebuilt, Graph& graph) {
   const ViewList& moved = rebuilt.rows;
   const BlockFlags live = find_live(graph);
-  const bool any_dead = std::ranges::find(live, 0) != live.end();
-  if (!any_dead && !rebuilt.any_parts) {
-    for (const BlockId id : rebuilt.made) graph.stands_for(moved.block(id.index), old.nodes(id));
-    return;
+  BlockFlags gone(old.size());
+  bool any_gone = false;
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    gone[i] = live[moved.block(i).index] == 0;
+    any_gone |= gone[i] != 0;
   }
-  // From users to operands, so that a block that has died finds what stands for a user of it.
-  LargeVector<BlockId> heir(old.size(), nothing.block);
-  std::size_t made = rebuilt.made.size();
-  old.each_backwards([&](BlockId id, const OperandBlocks& operands) {
-    const bool is_copy = made == 0 || rebuilt.made[made - 1] != id;
-    made -= is_copy ? 0 : 1;
-    const BlockId now = moved.block(id.index);
-    const bool is_there = now != part_of_reader.block && live[now.index] != 0;
-    const BlockId by = is_there ? now : heir[id.index];
-    if (by == nothing.block) return;
-    if (!is_there || !is_copy) graph.stands_for(by, old.nodes(id));
-    for (const BlockId x : operands) heir[x.index] = by;
-  });
-  if (any_dead) drop_dead(graph, live);
+  for (const BlockId id : rebuilt.made) {
+    if (gone[id.index] == 0) graph.stands_for(moved.block(id.index), old.nodes(id));
+  }
+  if (any_gone) {
+    // From users to operands, so that a block that has died finds what stands for a user of it.
+    LargeVector<BlockId> heir(old.size(), nothing.block);
+    old.each_backwards([&](BlockId id, const OperandBlocks& operands) {
+      const BlockId by = gone[id.index] != 0 ? heir[id.index] : moved.block(id.index);
+      if (by == nothing.block) return;
+      if (gone[id.index] != 0) graph.stands_for(by, old.nodes(id));
+      for (const BlockId x : operands) {
+        if (gone[x.index] != 0) heir[x.index] = by;
+      }
+    });
+  }
+  drop_dead(graph, live);
 }
 
 void Graph::reserve(std::size_t blocks, std::size_t operands) {

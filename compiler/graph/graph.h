@@ -2,6 +2,7 @@
 // Block ids are topologically ordered. Private to compiler/.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -156,6 +157,25 @@ class Graph {
   template <class StandIn>
   void contract(StandIn&& stand_in);
 
+  /// Blocks that take in what others read, which nobody reads any more then.
+  struct Intakes {
+    struct Reader {
+      BlockId block;
+      Op op;  ///< of its new operands; no_op: they are two rows of numbers, whose products are added up
+      std::uint8_t operands;
+    };
+    struct Gone {
+      BlockId block, heir;  ///< which stands for its recorded nodes
+    };
+    GrowingVector<Reader> readers;
+    ViewList operands;  ///< of all readers, one after another
+    GrowingVector<Gone> gone;
+
+    void add(const Graph& graph, BlockId reader, Op op, std::initializer_list<View> operands);
+  };
+  /// requires: readers in order.
+  void take_in(const Intakes& intakes);
+
   Roots roots;
 
  private:
@@ -169,6 +189,8 @@ class Graph {
     const std::size_t next = std::size_t{id.index} + 1;
     return next < blocks_.size() ? blocks_.first_operand(next) : operands_.size();
   }
+  /// Says whether any of them varies.
+  bool push_operands(std::span<const View> operands);
   /// A total is uniform whatever its operands are.
   View append(Block block, std::span<const View> operands, bool total = false);
   /// Appends what belongs to a block, and says where it begins: the block's payload.
@@ -287,14 +309,10 @@ LargeVector<std::uint32_t> count_uses(const Graph& graph);
 /// The blocks whose rows products read as matrices; an empty list if there is no product.
 BlockFlags find_matrices(const Graph& graph);
 
-/// What rebuild() is told of a block that is not to be in the new graph: it becomes part of the only one that reads it.
-inline constexpr View part_of_reader{BlockId(std::size_t{INT32_MAX}), 0, 0, 0};
-
 /// What has become of the blocks of an old graph in a new one.
 struct Rebuilt {
-  ViewList rows;              ///< that stand for each block's, or `part_of_reader`
+  ViewList rows;              ///< that stand for each block's
   LargeVector<BlockId> made;  ///< the blocks that are no copies: copies stand for the same recorded nodes
-  bool any_parts = false;
 };
 
 /// Ends the making of a new graph from an old one. Leaves out what no root depends on, and lets the others stand for
@@ -302,8 +320,8 @@ struct Rebuilt {
 void finish_rebuild(const Graph& old, const Rebuilt& rebuilt, Graph& graph);
 
 /// A new graph from an old one, block by block: emit(new graph, old id, operands in the new graph) gives the rows that
-/// stand for the old block's, or nothing for a copy, or `part_of_reader`. Where concerns(old id) is false it is not
-/// asked, and the block is copied. Blocks that no root depends on any more are left out.
+/// stand for the old block's, or nothing for a copy. Where concerns(old id) is false it is not asked, and the block is
+/// copied. Blocks that no root depends on any more are left out.
 template <class Concerns, class Emit>
 Graph rebuild(const Graph& old, Concerns&& concerns, Emit&& emit) {
   Graph graph;
@@ -312,10 +330,7 @@ Graph rebuild(const Graph& old, Concerns&& concerns, Emit&& emit) {
   Rebuilt rebuilt;
   ViewList& moved = rebuilt.rows;
   moved.reserve(old.size());
-  const auto now = [&](const View& x) {
-    return moved.block(x.block.index) == part_of_reader.block ? part_of_reader
-                                                              : moved.at(graph, x.block.index).through(x);
-  };
+  const auto now = [&](const View& x) { return moved.at(graph, x.block.index).through(x); };
   std::vector<View> views;
   const auto copied = [&](BlockId id) {
     const bool is_copied = graph.add_moved(old, id, moved);
@@ -332,10 +347,6 @@ Graph rebuild(const Graph& old, Concerns&& concerns, Emit&& emit) {
     std::size_t k = 0;
     for (const View& x : old_operands) operands[k++] = now(x);
     View rows = asked ? emit(graph, id, std::span<const View>(operands)) : nothing;
-    if (rows == part_of_reader) {
-      moved.push_back(part_of_reader.block), rebuilt.any_parts = true;
-      continue;
-    }
     if (rows == nothing) {
       if (asked && copied(id)) continue;
       rows = graph.add_copy(old, id, operands);

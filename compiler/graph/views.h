@@ -96,6 +96,14 @@ class ViewList {
   void push_back(BlockId block) { words_.push_back(block.index); }
   /// Operand i of another graph as it is in this one, where `moved` stand for the blocks of that; gives its block.
   BlockId push_moved(const Graph& graph, const Graph& from, std::size_t i, const ViewList& moved);
+  /// View i of another list, whose blocks have moved.
+  void push_copy(const ViewList& from, std::size_t i, std::span<const BlockId> moved) {
+    const std::uint32_t word = from.words_[i];
+    if ((word & apart) == 0) return words_.push_back(moved[word].index);
+    View view = from.apart_[word & ~apart];
+    view.block = moved[view.block.index];
+    push_apart(view);
+  }
   View at(const Graph& graph, std::size_t i) const;
   std::uint32_t first_row(std::size_t i) const {
     const std::uint32_t word = words_[i];

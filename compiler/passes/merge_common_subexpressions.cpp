@@ -41,20 +41,19 @@ class Merger {
   };
   Hashed hash(std::uint32_t i) const {
     const BlockId id(std::size_t{i});
-    const Block block = g_[id];
-    Hashed result{mix(static_cast<std::uint64_t>(block.kind) << 8 | static_cast<std::uint64_t>(block.op), block.rows)};
+    const BlockKind kind = g_.kind(id);
+    Hashed result{mix(static_cast<std::uint64_t>(kind) << 8 | static_cast<std::uint64_t>(g_.op(id)), g_.rows(id))};
     std::uint64_t& h = result.hash;
-    const OperandList all = operands(i);
-    if (block.kind == BlockKind::constant) {
+    const OperandBlocks all = g_.operand_blocks(id);
+    if (kind == BlockKind::constant) {
       for (double number : g_.numbers(id)) h = mix(h, std::bit_cast<std::uint64_t>(number));
     } else if (all.empty()) {
-      h = mix(h, block.payload);
+      h = mix(h, g_[id].payload);
     }
-    for (const View& operand : all) {
-      const View x = merged(operand);
-      h = mix(mix(h, std::uint64_t{x.block.index} << 32 | x.row), x.rows * 2 + x.step);
-      const std::uint32_t latest = result.latest_operand;
-      result.latest_operand = latest == UniqueTable::no_parts ? x.block.index : std::max(latest, x.block.index);
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const std::uint32_t x = first_[all[k].index], latest = result.latest_operand;
+      h = mix(h, std::uint64_t{x} << 32 | all.first_row(k));
+      result.latest_operand = latest == UniqueTable::no_parts ? x : std::max(latest, x);
     }
     h ^= h >> 32;
     return result;

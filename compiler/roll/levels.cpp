@@ -114,6 +114,7 @@ class Levels {
       return static_cast<std::size_t>(std::unique(terms_.begin(), terms_.end()) - terms_.begin());
     };
     const std::size_t by_family = kinds([&](NodeId x) { return classes_.family[classes_.of_node[x.index]]; });
+    if (by_family == 1) return 0;
     return by_family - std::min(by_family, kinds([&](NodeId x) { return part(sum, x); }));
   }
 
@@ -132,7 +133,7 @@ class Levels {
   bool enter(std::uint32_t c, Classes& merged) {
     make_key(c);
     const auto next = static_cast<std::uint32_t>(merged.family.size());
-    class_.push_back(op_count + keys_.number(key_));
+    class_.push_back(op_count + keys_.number(key_, level_[c]));  // a key has a level, as others have a part
     if (class_.back() != next) {
       merged.mixed[class_.back()] = true;
       return false;
