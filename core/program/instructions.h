@@ -252,10 +252,6 @@ struct FinishedProduct : MatrixProduct {
 };
 
 struct Dense : FinishedProduct {
-  std::uint32_t results() const { return rows(); }
-  std::uint32_t terms() const { return columns(); }
-  std::uint32_t result_step() const { return s.row_step; }
-  std::uint32_t term_step() const { return s.term_step; }
   std::string title() const { return finished_title("dense"); }
   Operands operands() const { return operands_of(all_rows(), window_rows()); }
   Result result() const { return {Target::rows, all_rows()}; }
@@ -264,10 +260,6 @@ struct Dense : FinishedProduct {
 };
 
 struct DenseReverse : FinishedProduct {
-  std::uint32_t results() const { return columns(); }
-  std::uint32_t terms() const { return rows(); }
-  std::uint32_t result_step() const { return s.term_step; }
-  std::uint32_t term_step() const { return s.row_step; }
   std::string title() const { return finished_title("dense reverse"); }
   Operands operands() const { return operands_of(all_columns(), all_rows()); }
   Result result() const { return {Target::rows, all_columns()}; }
