@@ -158,6 +158,7 @@ class Pipeline {
     pass("merge_products", options.simplify && may_round, merge_products);
     pass("find_dots", options.simplify && may_round, find_dots);
     pass("flatten_sums", options.simplify && may_round, flatten_sums);
+    pass("sum_in_place", options.simplify && may_round, sum_in_place);
     pass("remove_dead", true, remove_dead);
     pass("group_guards", !graph_.roots.guards.empty(),
          [&](Graph graph) { return group_guards(std::move(graph), guards_, recorded_guards_); });

@@ -15,9 +15,6 @@
 
 namespace tapeloom::inline TAPELOOM_ABI::compiler {
 
-/// Of more parts, rows are copied or added one by one, by one instruction for all.
-inline constexpr std::size_t few_parts = 3;
-
 /// No fewer than the blocks' instructions, and not many more.
 std::size_t most_instructions(const Graph& graph, bool exact);
 

@@ -30,6 +30,9 @@ enum class BlockKind : std::uint8_t {
   outer,          ///< Graph::weights, row by row, uniform: the sum over the columns of Y X^T; x0 = Y, x1 = X
 };
 
+/// Of a concat or assemble block with more operands, rows are copied or added one by one, by one instruction for all.
+inline constexpr std::size_t few_parts = 3;
+
 /// Of a matrix and what it meets.
 inline bool is_product(BlockKind kind) { return kind == BlockKind::dense || kind == BlockKind::dense_reverse; }
 

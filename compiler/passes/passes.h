@@ -23,6 +23,9 @@ constexpr std::size_t few_listed_rows = 8;
 constexpr std::size_t few_batch_sums = 8;
 /// Lists of more parts become part of the only list that they are added to.
 constexpr std::size_t few_flattened = 3;
+/// Sums once a step, of more parts or rows, read what is put together of more parts where it is; where each adds up as
+/// many rows, if these are no more.
+constexpr std::size_t few_summed_lists = 8, most_listed_terms = 16;
 /// A concat of more parts passes its adjoint on to each block once, rather than part by part.
 constexpr std::size_t few_parts = 3;
 /// Rows that lie close together are one contribution with zeros between them, if it has at most so many rows in all:
@@ -98,6 +101,11 @@ Graph find_dots(Graph graph);
 /// several products read in different ways, as queries, keys and values. requires: a valid graph with all derivatives.
 /// maintains: order; sums are rounded in another order.
 Graph flatten_sums(Graph graph);
+
+/// Adds up, once a step, what is put side by side for nothing else where it is: what neighbours in a graph hand on, and
+/// the adjoints of that. requires: a valid graph with all derivatives. maintains: order; sums may be rounded in another
+/// order.
+Graph sum_in_place(Graph graph);
 
 /// Lets a varying product take over what is done to it alone: an addition (a bias), the adjoint of an activation, and
 /// then a function of one operand (an activation). requires: a valid graph. maintains: order; a sum may be rounded in

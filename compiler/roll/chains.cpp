@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "tapeloom/compiler/emit/instruction_writer.h"
 #include "tapeloom/compiler/roll/choices.h"
 #include "tapeloom/core/program/cost.h"
 
@@ -33,8 +32,8 @@ void Links::count(const Graph& graph) {
 bool Links::mostly() const { return links_ >= choices::mostly_links * (longer_ + others_); }
 
 double Links::seconds() const {
-  return cost::link * static_cast<double>(links_) +
-         cost::longer_link * static_cast<double>(longer_) + cost::start * static_cast<double>(others_);
+  return cost::link * static_cast<double>(links_) + cost::longer_link * static_cast<double>(longer_) +
+         cost::start * static_cast<double>(others_);
 }
 
 TooMuch::TooMuch(const Graph& by_history, bool only_fewer)
