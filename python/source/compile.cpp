@@ -153,7 +153,7 @@ py::object compile_residual_executor(py::handle residuals, py::handle parameters
                        {max_samples, threads, check_finite, false});
 }
 
-using CompileProduct = Program (*)(std::span<const Value> y, std::span<const Value> x, CompileOptions options);
+using CompileProduct = Program (*)(ValueSpan y, ValueSpan x, CompileOptions options);
 
 /// An executor of products with the Jacobian of y by x.
 template <CompileProduct compile_product>
