@@ -162,6 +162,9 @@ TEST_CASE("npy: what is none, or damaged, is refused with the byte") {
   header_refused("{'descr': '|u1', 'fortran_order': False}", "descr, fortran_order or shape is missing");
   header_refused("{'descr': '|u1', 'descr': '|u1'}", "there twice");
   header_refused("{'x': 1}", "an unknown member \"x\"");
+  header_refused("{'a\x1b[2J': 1}", "an unknown member \"a?[2J\"");
+  header_refused("{'" + std::string(5000, 'x') + "': 1}", "an unknown member \"" + std::string(40, 'x') + "...\"");
+  header_refused(header_of("<\x1b", "(2,)"), "numbers of type \"<?\"");
   header_refused("{'descr", "a text is not closed");
   header_refused("{descr", "a text in quotes is missing");
   header_refused("['descr']", "'{' is missing");

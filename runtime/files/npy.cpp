@@ -11,6 +11,7 @@
 #include "tapeloom/runtime/files/file.h"
 #include "tapeloom/runtime/files/number_array.h"
 #include "tapeloom/runtime/files/numbers.h"
+#include "tapeloom/runtime/files/text.h"
 #include "tapeloom/runtime/files/zip_file.h"
 
 namespace tapeloom::inline TAPELOOM_ABI {
@@ -63,7 +64,7 @@ class HeaderReader {
       const std::string key = string();
       expect(':');
       const std::size_t which = key == "descr" ? 0 : key == "fortran_order" ? 1 : key == "shape" ? 2 : 3;
-      if (which == 3) fail("an unknown member \"" + key + "\"");
+      if (which == 3) fail("an unknown member " + runtime::shown(key));
       if (std::exchange(seen[which], true)) fail("the member \"" + key + "\" is there twice");
       if (which == 0) {
         type(header);
@@ -108,7 +109,7 @@ class HeaderReader {
     const std::string text = string();
     if (read_type(text, header)) return;
     at_ = here;
-    fail("numbers of type \"" + text + "\" are not read");
+    fail("numbers of type " + runtime::shown(text) + " are not read");
   }
   bool truth() {
     peek();
@@ -224,19 +225,19 @@ constexpr std::string_view suffix = ".npy";
 const runtime::ZipEntry& find_array(const std::string& path, std::span<const runtime::ZipEntry> entries,
                                     std::string_view name) {
   const runtime::ZipEntry* found = nullptr;
-  std::string there;
+  std::vector<std::string> there;
   for (const runtime::ZipEntry& entry : entries) {
     std::string_view own = entry.name;
     if (own.ends_with(suffix)) own.remove_suffix(suffix.size());
-    there += std::string(there.empty() ? "" : ", ") + '"' + std::string(own) + '"';
+    there.emplace_back(own);
     if (own != name) continue;
     if (found != nullptr) throw DataError(path, 0, 0, "there are two arrays \"" + std::string(name) + "\"");
     found = &entry;
   }
   if (found != nullptr) return *found;
-  throw DataError(
-      path, 0, 0,
-      "there is no array \"" + std::string(name) + "\" in the archive, which has " + (there.empty() ? "none" : there));
+  throw DataError(path, 0, 0,
+                  "there is no array " + runtime::shown(name) + " in the archive, which has " +
+                      (there.empty() ? "none" : runtime::shown(there)));
 }
 
 }  // namespace
