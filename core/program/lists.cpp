@@ -130,7 +130,8 @@ std::vector<AlikeLists> find_alike_lists(const Instruction& gather, const Shape&
   std::vector<AlikeLists> found;
   const auto add = [&](AlikeLists run) {
     const std::uint32_t least = run.words == 1 ? least_copies : least_alike;
-    const bool alike = run.rows >= least && !reads_results(run, indices, gather.out);
+    const bool shares = run.steps[AlikeLists::first_factor] == 0;
+    const bool alike = run.rows >= least && shares && !reads_results(run, indices, gather.out);
     if (alike) return found.push_back(run);
     run.words = 0;
     if (found.empty() || found.back().words > 0) return found.push_back(run);

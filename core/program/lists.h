@@ -23,8 +23,8 @@ std::vector<ListRun> find_list_runs(const Instruction& gather, const Shape& shap
 bool are_in_tile(const std::vector<ListRun>& runs, const std::uint32_t* indices);
 
 /// Neighbouring rows of a gather that runs in a tile. Their lists are alike: as long, with uniform slots and products
-/// in the same places, the same uniform slots, and slots of the tile that are `steps` further in each list than in the
-/// one before. Or they are any lists, one after another.
+/// in the same places, the same uniform slots and first factors, and other slots of the tile that are `steps` further
+/// in each list than in the one before. Or they are any lists, one after another.
 struct AlikeLists {
   enum Part : std::uint8_t { term, first_factor, second_factor, parts };
 

@@ -117,14 +117,16 @@ __attribute__((noinline)) void gather_lists(const TileView<T>& view, std::uint32
   }
 }
 
-/// The sums of `rows` alike lists, for so many vectors from `lane` on, in registers: of a run's lists from `first` on.
-/// With `shared`, they have a factor of each product in common.
-template <class T, std::size_t rows, std::size_t vectors, bool shared>
+constexpr std::size_t alike_at_once = 4;
+
+/// The sums of four alike lists, for so many vectors from `lane` on, in registers: of a run's lists from `first` on,
+/// which have the first factor of each product in common.
+template <class T, std::size_t vectors>
 inline void sum_alike(const TileView<T>& view, const instructions::AlikeLists& run,
                       const std::ptrdiff_t (&steps)[instructions::AlikeLists::parts], std::size_t first,
                       std::size_t lane, T* out) {
   using instructions::AlikeLists;
-  constexpr std::size_t width = Lanes<T>::count;
+  constexpr std::size_t width = Lanes<T>::count, rows = alike_at_once;
   // -0 + x is x, also of -0.
   Lanes<T> sums[rows][vectors];
 #pragma GCC unroll 8
@@ -165,17 +167,12 @@ inline void sum_alike(const TileView<T>& view, const instructions::AlikeLists& r
     const T *x = row(of, AlikeLists::first_factor), *y = row(*word++, AlikeLists::second_factor);
     if (one) {
       add(y, steps[AlikeLists::second_factor], [&](Lanes<T> of_y, std::size_t, std::size_t) { return number * of_y; });
-    } else if constexpr (shared) {
+    } else {
       Lanes<T> factor[vectors];
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < vectors; ++v) factor[v] = Lanes<T>::load(x + v * width);
       add(y, steps[AlikeLists::second_factor],
           [&](Lanes<T> of_y, std::size_t, std::size_t v) { return factor[v] * of_y; });
-    } else {
-      const std::ptrdiff_t step = steps[AlikeLists::first_factor];
-      add(y, steps[AlikeLists::second_factor], [&](Lanes<T> of_y, std::size_t r, std::size_t v) {
-        return Lanes<T>::load(x + static_cast<std::ptrdiff_t>(r) * step + v * width) * of_y;
-      });
     }
   }
 #pragma GCC unroll 8
@@ -185,9 +182,9 @@ inline void sum_alike(const TileView<T>& view, const instructions::AlikeLists& r
   }
 }
 
-/// All lists of a run, some at a time.
-template <class T, bool shared>
-__attribute__((noinline)) void sum_run(const TileView<T>& view, const instructions::AlikeLists& run, T* out) {
+/// Lists of a run, four at a time. Returns how many it has left.
+template <class T>
+__attribute__((noinline)) std::size_t sum_run(const TileView<T>& view, const instructions::AlikeLists& run, T* out) {
   using instructions::AlikeLists;
   constexpr std::size_t width = Lanes<T>::count;
   std::ptrdiff_t steps[AlikeLists::parts];
@@ -195,20 +192,12 @@ __attribute__((noinline)) void sum_run(const TileView<T>& view, const instructio
     steps[part] = run.steps[part] * static_cast<std::ptrdiff_t>(view.stride);
   }
   std::size_t first = 0;
-  const auto sum = [&]<std::size_t rows, std::size_t vectors>() {
-    T* const to = out + first * view.stride;
-    for (std::size_t lane = 0; lane < view.lanes; lane += vectors * width) {
-      sum_alike<T, rows, vectors, shared>(view, run, steps, first, lane, to);
-    }
-    first += rows;
-  };
-  if (view.lanes % (2 * width) == 0) {
-    while (first + 4 <= run.rows) sum.template operator()<4, 2>();
-    while (first < run.rows) sum.template operator()<1, 2>();
-  } else {
-    while (first + 4 <= run.rows) sum.template operator()<4, 1>();
-    while (first < run.rows) sum.template operator()<1, 1>();
+  for (; first + alike_at_once <= run.rows; first += alike_at_once, out += alike_at_once * view.stride) {
+    std::size_t lane = 0;
+    for (; lane + 2 * width <= view.lanes; lane += 2 * width) sum_alike<T, 2>(view, run, steps, first, lane, out);
+    if (lane < view.lanes) sum_alike<T, 1>(view, run, steps, first, lane, out);
   }
+  return run.rows - first;
 }
 
 template <class T>
@@ -234,8 +223,9 @@ void gather(const TileView<T>& view, const Instruction& i, const Shape& shape, c
     } else if (run->words == 1 && (view.indices[run->word] & Program::uniform_slot) == 0) {
       copy_run(view, *run, out);
     } else {
-      const bool shared = run->steps[AlikeLists::first_factor] == 0;
-      (shared ? sum_run<T, true> : sum_run<T, false>)(view, *run, out);
+      const std::size_t left = sum_run(view, *run, out), done = run->rows - left;
+      gather_lists<T, false>(view, run->word + static_cast<std::uint32_t>(done) * run->words, left,
+                             out + done * view.stride);
     }
   }
 }
