@@ -93,3 +93,20 @@ TEST_CASE("sums in place: rows that are read for something else, too, or by step
     expect_programs_like_evaluate(loss, {}, {}, 1, 64.0);
   }
 }
+
+TEST_CASE("sums in place: weights in the order against that of what they meet, some of them read again") {
+  // What the weights' gradients are put together of has pieces of several rows.
+  Tape tape;
+  const Values first = tape.inputs("first", 1), other = tape.inputs("other", 8);
+  std::uint64_t seed = 30;
+  const auto parameter = [&] { return tape.parameter(some_numbers(1, ++seed)[0]); };
+  Values w;
+  for (int i = 0; i < 10; ++i) w.push_back(parameter());
+  Value sum = w[0] * other[7];
+  for (std::size_t i = 1; i < 8; ++i) sum = i % 2 == 0 ? sum + w[i] * other[7 - i] : sum + other[7 - i] * w[i];
+  sum = sum + w[8] * first[0];
+  const Value a = parameter(), b = parameter(), c = parameter(), d = parameter(), e = parameter(), f = parameter();
+  const Value inner = dot(Values{a, b}, Values{w[9], sum}) + e;
+  const Value loss = batch_mean(dot(Values{inner, f}, Values{b, c + d}) * parameter());
+  expect_programs_like_evaluate(loss, {}, some_numbers(9 * 3), 3, 64.0);
+}
