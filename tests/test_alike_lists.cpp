@@ -1,5 +1,5 @@
-// Lists of a gather that are alike are computed together: which ones are found, in which order factors stand, and that
-// attention of many samples is made of them.
+// Lists of a gather that are alike, or runs of neighbours, are computed together: which ones are found, in which order
+// factors stand, and that attention of many samples is made of them.
 #include <algorithm>
 #include <vector>
 
@@ -130,6 +130,31 @@ TEST_CASE("alike lists: most products of attention share a factor with their nei
   CAPTURE(causal, products, together);
   CHECK(products > 3000);
   CHECK(10 * together >= 9 * products);
+}
+
+TEST_CASE("list runs: sums of neighbours, but not where they read what is written for other rows") {
+  // Rows 0 to 7 are x(r) + y(r), from the slots 20 and 40 on, and rows 8 to 11 are zeros.
+  Words words;
+  for (std::uint32_t r = 0; r < 8; ++r) {
+    for (const std::uint32_t word : {20 + r, last | (40 + r)}) words.push_back(word);
+  }
+  words.insert(words.end(), 4, Program::empty_list | last);
+  const auto runs_at = [&](std::uint32_t out) {
+    const Instruction gather{
+        .kind = InstructionKind::gather, .out = out, .x = {0, static_cast<std::uint32_t>(words.size())}};
+    return instructions::find_list_runs(gather, {.rows = 12}, words.data());
+  };
+  const auto runs = runs_at(100);
+  REQUIRE(runs.size() == 2);
+  CHECK((runs[0].row == 0 && runs[0].rows == 8 && runs[0].word == 0 && runs[0].terms == 2));
+  CHECK((runs[1].row == 8 && runs[1].rows == 4 && runs[1].word == 16 && runs[1].terms == 0));
+  CHECK(runs_at(20).size() == 2);  // a sum that goes on where it stands
+  for (const std::uint32_t out : {19u, 21u, 40u, 29u, 47u}) {
+    CAPTURE(out);
+    CHECK(runs_at(out).empty());
+  }
+  CHECK(runs_at(28).size() == 2);
+  CHECK(runs_at(48).size() == 2);
 }
 
 TEST_CASE("flattened sums: what queries, keys and values contribute to their layer is one list") {
